@@ -1,0 +1,34 @@
+// swift-tools-version:6.0
+import PackageDescription
+
+// A target imports only what stands above it in this list.
+let package = Package(
+    name: "pacsfs",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.0.0"..<"5.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        .target(name: "DICOM", dependencies: ["CZlib"]),
+        .target(name: "Naming", dependencies: ["DICOM"]),
+        .target(
+            name: "Storage",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+
+        // Makes data, not test doubles: Scripts/run --samples and the benchmarks use it too.
+        .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),
+
+        .testTarget(name: "DICOMTests", dependencies: ["DICOM"]),
+        .testTarget(name: "NamingTests", dependencies: ["Naming"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,43 @@
+/// An attribute that pacsfs indexes, named by its DICOM keyword (PS3.6).
+public enum Attribute: UInt8, CaseIterable, Sendable {
+    case transferSyntaxUID
+    case specificCharacterSet
+    case imageType
+    case instanceCreationDate
+    case sopClassUID
+    case sopInstanceUID
+    case studyDate
+    case seriesDate
+    case acquisitionDate
+    case contentDate
+    case studyTime
+    case accessionNumber
+    case modality
+    case manufacturer
+    case institutionName
+    case referringPhysicianName
+    case stationName
+    case studyDescription
+    case seriesDescription
+    case manufacturerModelName
+    case patientName
+    case patientID
+    case issuerOfPatientID
+    case patientBirthDate
+    case patientSex
+    case otherPatientIDs
+    case patientSpeciesDescription
+    case patientSexNeutered
+    case patientBreedDescription
+    case responsiblePerson
+    case bodyPartExamined
+    case viewPosition
+    case studyInstanceUID
+    case seriesInstanceUID
+    case seriesNumber
+    case instanceNumber
+    case laterality
+    case numberOfFrames
+    case rows
+    case columns
+}
