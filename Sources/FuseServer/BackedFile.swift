@@ -1,0 +1,66 @@
+import Archive
+import Glibc
+import Storage
+import Synchronization
+
+/// A regular file of `/incoming` while it is open or not settled yet.
+///
+/// Lock order: the lock of the ``BackedTree`` before that of a file; neither while a reply
+/// is sent.
+final class BackedFile: Sendable {
+    struct State {
+        /// Open for reading and writing while there are handles.
+        var descriptor: Descriptor?
+        var handles = 0
+        /// Whether it holds bytes that have not been offered to the archive.
+        var isChanged = false
+        /// Set while and after its bytes are archived: the inode is then a blob as well, or
+        /// is being hashed. What is written next goes to a copy of its own.
+        var isFrozen = false
+        var status = Status.new
+        /// Counts the inodes it has had, so that an answer about an earlier one is known.
+        var generation = 0
+        /// Those who closed it while it was on its way, and wait to hear how that ended.
+        var waiters: [DeferredReply] = []
+        /// Digest of its first `hashed` bytes, as long as it is written from start to end.
+        var digest: StreamingDigest? = StreamingDigest()
+        var hashed: Int64 = 0
+        /// When something last happened to it, monotonic ns.
+        var lastUse = monotonicNow()
+        /// Owner, mode and times that were set after it was frozen: a blob keeps its own.
+        var overrides: Overrides?
+    }
+
+    enum Status: Sendable {
+        /// Being written, or waiting to be renamed.
+        case new
+        /// On its way into the archive.
+        case archiving
+        /// `instance.id`.
+        case archived(Int64)
+        /// Is to be set aside when it settles, for this reason.
+        case refused(String)
+        /// Is to be tried again.
+        case failed(ArchiveError)
+    }
+
+    struct Overrides: Sendable {
+        var mode: mode_t?
+        var uid: uid_t?
+        var gid: gid_t?
+        var accessed: timespec?
+        var modified: timespec?
+
+        func applied(to status: stat) -> stat {
+            var status = status
+            if let mode { status.st_mode = status.st_mode & S_IFMT | mode & 0o7777 }
+            if let uid { status.st_uid = uid }
+            if let gid { status.st_gid = gid }
+            if let accessed { status.st_atim = accessed }
+            if let modified { status.st_mtim = modified }
+            return status
+        }
+    }
+
+    let state = Mutex(State())
+}

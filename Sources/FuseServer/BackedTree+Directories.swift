@@ -1,0 +1,94 @@
+import CFuse3
+import Glibc
+
+/// What a directory held when it was opened: cookies are places in it, so that nothing is
+/// listed twice or left out while others come and go.
+final class DirectorySnapshot: @unchecked Sendable {
+    // The kernel holds the lock of the open directory around each READDIR of it, so there is
+    // one caller at a time.
+    struct Entry {
+        var name: [UInt8]
+        var isDirectory: Bool
+        var inode: UInt64
+    }
+
+    var entries: [Entry]
+
+    init(_ entries: [Entry]) { self.entries = entries }
+}
+
+extension BackedTree {
+    func lookup(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param {
+        try locked { () throws(Errno) in
+            try entry(for: child(name, of: directoryNode(parent)))
+        }
+    }
+
+    func attributes(of number: UInt64) throws(Errno) -> stat {
+        try locked { () throws(Errno) in try attributes(of: node(number)) }
+    }
+
+    func snapshot(of number: UInt64) throws(Errno) -> DirectorySnapshot {
+        try locked { () throws(Errno) in
+            let node = try directoryNode(number)
+            let descriptor = node.path.withCString {
+                openat(directory, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+            }
+            guard descriptor >= 0 else { throw .last }
+            guard let stream = fdopendir(descriptor) else {
+                close(descriptor)
+                throw .last
+            }
+            defer { closedir(stream) }
+            var entries: [DirectorySnapshot.Entry] = []
+            while let entry = readdir(stream) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { [UInt8](cString: $0) }
+                }
+                let type = Int32(entry.pointee.d_type)
+                guard name != Array(".".utf8), name != Array("..".utf8), !Self.isHidden(name),
+                    type == DT_REG || type == DT_DIR || type == DT_UNKNOWN
+                else { continue }
+                entries.append(
+                    .init(name: name, isDirectory: type == DT_DIR, inode: UInt64(entry.pointee.d_ino)))
+            }
+            return DirectorySnapshot(entries)
+        }
+    }
+
+    func makeDirectory(
+        _ name: [UInt8], in parent: UInt64, mode: mode_t, caller: (uid: uid_t, gid: gid_t)
+    ) throws(Errno) -> fuse_entry_param {
+        try locked { () throws(Errno) in
+            let parent = try directoryNode(parent)
+            let path = path(name, in: parent)
+            // The daemon must be able to enter whatever its clients make.
+            guard path.withCString({ mkdirat(directory, $0, mode | 0o700) }) == 0 else { throw .last }
+            if geteuid() == 0 {
+                _ = path.withCString { fchownat(directory, $0, caller.uid, caller.gid, AT_SYMLINK_NOFOLLOW) }
+            }
+            let node = try child(name, of: parent)
+            touch(node)
+            return try entry(for: node)
+        }
+    }
+
+    func removeDirectory(_ name: [UInt8], in parent: UInt64) throws(Errno) {
+        try locked { () throws(Errno) in
+            let node = try child(name, of: directoryNode(parent))
+            guard node.path.withCString({ unlinkat(directory, $0, AT_REMOVEDIR) }) == 0 else { throw .last }
+            touch(node)
+            remove(node)
+        }
+    }
+
+    /// Takes the name away. What has been archived from it stays archived.
+    func unlink(_ name: [UInt8], in parent: UInt64) throws(Errno) {
+        try locked { () throws(Errno) in
+            let node = try child(name, of: directoryNode(parent))
+            guard node.path.withCString({ unlinkat(directory, $0, 0) }) == 0 else { throw .last }
+            touch(node)
+            remove(node)
+        }
+    }
+}

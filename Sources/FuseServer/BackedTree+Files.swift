@@ -1,0 +1,216 @@
+import Archive
+import CFuse3
+import Glibc
+import Storage
+
+/// An open file of a ``BackedTree``.
+final class BackedHandle: Sendable {
+    let number: UInt64
+    let file: BackedFile
+    let canWrite: Bool
+
+    init(number: UInt64, file: BackedFile, canWrite: Bool) {
+        self.number = number
+        self.file = file
+        self.canWrite = canWrite
+    }
+}
+
+extension BackedTree {
+    func create(
+        _ name: [UInt8], in parent: UInt64, flags: Int32, mode: mode_t,
+        caller: (uid: uid_t, gid: gid_t)
+    ) throws(Errno) -> (fuse_entry_param, BackedHandle) {
+        try Errno.from { try archive.checkRoom(for: 0) }
+        return try locked { () throws(Errno) in
+            let parent = try directoryNode(parent)
+            guard !Self.isHidden(name) else { throw Errno(EPERM) }
+            // The daemon must be able to read whatever its clients make.
+            let descriptor = try Descriptor(
+                at: directory, path(name, in: parent),
+                flags: O_RDWR | O_CREAT | flags & (O_EXCL | O_TRUNC), mode: mode & 0o777 | 0o600)
+            if geteuid() == 0 { _ = fchown(descriptor.number, caller.uid, caller.gid) }
+            let node = try child(name, of: parent)
+            guard let file = node.file else { throw Errno(EISDIR) }
+            file.state.withLock { state in
+                state.descriptor = descriptor
+                state.handles += 1
+                state.isChanged = true
+            }
+            unsettled[node.number] = node
+            touch(node)
+            return (try entry(for: node), BackedHandle(number: node.number, file: file, canWrite: true))
+        }
+    }
+
+    func open(_ number: UInt64, flags: Int32) throws(Errno) -> BackedHandle {
+        let writes = flags & O_ACCMODE != O_RDONLY
+        guard kind == .incoming || !writes else { throw Errno(EROFS) }
+        return try locked { () throws(Errno) in
+            let node = try node(number)
+            guard let file = node.file else { throw Errno(EISDIR) }
+            let truncates = writes && flags & O_TRUNC != 0
+            if writes, file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: !truncates) }
+            try file.state.withLock { state throws(Errno) in
+                if state.descriptor == nil {
+                    guard !node.isRemoved else { throw Errno(ESTALE) }
+                    state.descriptor = try Descriptor(
+                        at: directory, node.path, flags: kind == .incoming ? O_RDWR : O_RDONLY)
+                }
+                if truncates, let descriptor = state.descriptor {
+                    guard ftruncate(descriptor.number, 0) == 0 else { throw .last }
+                    state.restart()
+                }
+                state.handles += 1
+            }
+            if writes { unsettled[number] = node }
+            touch(node)
+            return BackedHandle(number: number, file: file, canWrite: writes)
+        }
+    }
+
+    func release(_ handle: BackedHandle) {
+        let submission: Submission? = locked {
+            let isLast = handle.file.state.withLock { state in
+                state.handles -= 1
+                return state.handles == 0
+            }
+            guard let node = try? node(handle.number) else { return nil }
+            touch(node)
+            defer {
+                if isLast { handle.file.state.withLock { $0.descriptor = nil } }
+                forget(node.number, count: 0)
+            }
+            // Bytes may come after the last close: from a mapping, or a descriptor that
+            // was handed on. There is nobody left to tell, but they are kept.
+            guard isLast, kind == .incoming else { return nil }
+            return submission(of: node)
+        }
+        submission?.run(replyingTo: nil)
+    }
+
+    /// Writes all of `bytes`.
+    func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int64) throws(Errno) -> Int {
+        guard handle.canWrite else { throw Errno(EBADF) }
+        while true {
+            let written = try handle.file.state.withLock { state throws(Errno) -> Int? in
+                if state.isFrozen { return nil }
+                guard let descriptor = state.descriptor else { throw Errno(EBADF) }
+                var done = 0
+                while done < bytes.count {
+                    let count = pwrite(
+                        descriptor.number, bytes.baseAddress?.advanced(by: done), bytes.count - done,
+                        offset + Int64(done))
+                    if count < 0, errno == EINTR { continue }
+                    guard count > 0 else { throw count == 0 ? Errno(EIO) : .last }
+                    done += count
+                }
+                if state.hashed == offset {
+                    state.digest?.update(bytes)
+                    state.hashed += Int64(done)
+                } else {
+                    state.digest = nil
+                }
+                state.isChanged = true
+                state.status = .new
+                return done
+            }
+            if let written { return written }
+            try locked { () throws(Errno) in
+                if handle.file.state.withLock({ $0.isFrozen }) {
+                    try thaw(node(handle.number), handle.file, keepingBytes: true)
+                }
+            }
+        }
+    }
+
+    /// The open file that READ reads, which stays open while somebody holds it.
+    func descriptor(of handle: BackedHandle) throws(Errno) -> Descriptor {
+        guard let descriptor = handle.file.state.withLock({ $0.descriptor }) else { throw Errno(EBADF) }
+        return descriptor
+    }
+
+    func sync(_ handle: BackedHandle, dataOnly: Bool) throws(Errno) {
+        let descriptor = try descriptor(of: handle)
+        guard (dataOnly ? fdatasync(descriptor.number) : fsync(descriptor.number)) == 0 else { throw .last }
+    }
+
+    func allocate(_ handle: BackedHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+        guard mode == 0 else { throw Errno(EOPNOTSUPP) }
+        try locked { () throws(Errno) in
+            let file = handle.file
+            if file.state.withLock({ $0.isFrozen }) { try thaw(node(handle.number), file, keepingBytes: true) }
+            let descriptor = try descriptor(of: handle)
+            let result = posix_fallocate(descriptor.number, offset, length)
+            guard result == 0 else { throw Errno(result) }
+            file.state.withLock { $0.isChanged = true }
+        }
+    }
+
+    /// Gives the file an inode of its own again: the one it has belongs to the archive.
+    func thaw(_ node: BackedNode, _ file: BackedFile, keepingBytes: Bool) throws(Errno) {
+        let temporary = Array(".pacsfs-\(node.number)".utf8)
+        let old = try file.state.withLock { $0.descriptor }
+            ?? Descriptor(at: directory, node.path, flags: O_RDONLY)
+        let shown = try attributes(of: node)
+        let copy = try Descriptor(at: directory, temporary, flags: O_RDWR | O_CREAT | O_TRUNC)
+        do throws(Errno) {
+            if keepingBytes { try Self.copy(old, to: copy) }
+            if geteuid() == 0 { _ = fchown(copy.number, shown.st_uid, shown.st_gid) }
+            _ = fchmod(copy.number, shown.st_mode & 0o7777 | 0o600)
+            if node.isRemoved {
+                _ = temporary.withCString { unlinkat(directory, $0, 0) }
+            } else {
+                let path = node.path
+                let result = temporary.withCString { source in
+                    path.withCString { renameat(directory, source, directory, $0) }
+                }
+                guard result == 0 else { throw .last }
+            }
+        } catch {
+            _ = temporary.withCString { unlinkat(directory, $0, 0) }
+            throw error
+        }
+        node.backingInode = UInt64(try copy.status().st_ino)
+        file.state.withLock { state in
+            if state.handles > 0 { state.descriptor = copy }
+            state.thawed(keepingBytes: keepingBytes)
+        }
+        unsettled[node.number] = node
+    }
+
+    private static func copy(_ source: Descriptor, to target: Descriptor) throws(Errno) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset: Int64 = 0
+        while true {
+            let count = pread(source.number, buffer.baseAddress, buffer.count, offset)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .last }
+            if count == 0 { return }
+            guard pwrite(target.number, buffer.baseAddress, count, offset) == count else {
+                throw Errno(errno == 0 ? EIO : errno)
+            }
+            offset += Int64(count)
+        }
+    }
+}
+
+extension BackedFile.State {
+    /// After all bytes were cut off.
+    mutating func restart() {
+        isChanged = true
+        status = .new
+        digest = StreamingDigest()
+        hashed = 0
+    }
+
+    /// After the file got an inode of its own.
+    mutating func thawed(keepingBytes: Bool) {
+        isFrozen = false
+        overrides = nil
+        generation += 1
+        digest = nil
+        if !keepingBytes { restart() }
+    }
+}

@@ -1,0 +1,170 @@
+import Archive
+import CFuse3
+import Glibc
+
+extension BackedTree {
+    /// SETATTR: size, mode, owner and times.
+    func setAttributes(
+        _ number: UInt64, to wanted: stat, which: Int32, handle: BackedHandle?
+    ) throws(Errno) -> stat {
+        try locked { () throws(Errno) in
+            let node = try node(number)
+            touch(node)
+            if which & FUSE_SET_ATTR_SIZE != 0 { try truncate(node, to: wanted.st_size) }
+            if let file = node.file, file.state.withLock({ $0.isFrozen }) {
+                let overrides = Self.overrides(wanted, which)
+                file.state.withLock { state in
+                    state.overrides = (state.overrides ?? .init()).updated(with: overrides)
+                }
+            } else {
+                try apply(wanted, which, to: node)
+            }
+            return try attributes(of: node)
+        }
+    }
+
+    private func truncate(_ node: BackedNode, to size: Int64) throws(Errno) {
+        guard let file = node.file else { throw Errno(EISDIR) }
+        if file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: size > 0) }
+        let descriptor =
+            try file.state.withLock { $0.descriptor }
+            ?? Descriptor(at: directory, node.path, flags: O_RDWR)
+        guard ftruncate(descriptor.number, size) == 0 else { throw .last }
+        file.state.withLock { state in
+            if size == 0 {
+                state.restart()
+            } else {
+                if size != state.hashed { state.digest = nil }
+                state.isChanged = true
+                state.status = .new
+            }
+        }
+        unsettled[node.number] = node
+    }
+
+    private func apply(_ wanted: stat, _ which: Int32, to node: BackedNode) throws(Errno) {
+        // An unlinked file is reached by its descriptor, any other by its path.
+        let path = node.path
+        let descriptor = node.file?.state.withLock { $0.descriptor }
+        guard descriptor != nil || !node.isRemoved else { throw Errno(ESTALE) }
+        if which & FUSE_SET_ATTR_MODE != 0 {
+            let mode = wanted.st_mode & 0o7777 | (node.isDirectory ? 0o700 : 0o600)
+            let result =
+                if let descriptor { fchmod(descriptor.number, mode) } else {
+                    path.withCString { fchmodat(directory, $0, mode, 0) }
+                }
+            guard result == 0 else { throw .last }
+        }
+        if which & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID) != 0 {
+            let uid = which & FUSE_SET_ATTR_UID != 0 ? wanted.st_uid : uid_t.max
+            let gid = which & FUSE_SET_ATTR_GID != 0 ? wanted.st_gid : gid_t.max
+            let result =
+                if let descriptor { fchown(descriptor.number, uid, gid) } else {
+                    path.withCString { fchownat(directory, $0, uid, gid, AT_SYMLINK_NOFOLLOW) }
+                }
+            guard result == 0 else { throw .last }
+        }
+        if which & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME) != 0 {
+            let times = [
+                Self.time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)
+                    ?? timespec(tv_sec: 0, tv_nsec: Self.utimeOmit),
+                Self.time(wanted.st_mtim, which, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW)
+                    ?? timespec(tv_sec: 0, tv_nsec: Self.utimeOmit),
+            ]
+            let result =
+                if let descriptor { futimens(descriptor.number, times) } else {
+                    path.withCString { utimensat(directory, $0, times, AT_SYMLINK_NOFOLLOW) }
+                }
+            guard result == 0 else { throw .last }
+        }
+    }
+
+    // utimensat(2): UTIME_OMIT; a macro that is not imported.
+    private static let utimeOmit = (1 << 30) - 2
+
+    private static func time(_ time: timespec, _ which: Int32, _ set: Int32, _ now: Int32) -> timespec? {
+        guard which & set != 0 else { return nil }
+        guard which & now != 0 else { return time }
+        var current = timespec()
+        clock_gettime(CLOCK_REALTIME, &current)
+        return current
+    }
+
+    private static func overrides(_ wanted: stat, _ which: Int32) -> BackedFile.Overrides {
+        var result = BackedFile.Overrides()
+        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = wanted.st_mode & 0o7777 }
+        if which & FUSE_SET_ATTR_UID != 0 { result.uid = wanted.st_uid }
+        if which & FUSE_SET_ATTR_GID != 0 { result.gid = wanted.st_gid }
+        result.accessed = time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)
+        result.modified = time(wanted.st_mtim, which, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW)
+        return result
+    }
+
+    // MARK: Rename
+
+    /// Where a RENAME goes.
+    struct Target {
+        var name: [UInt8]
+        var parent: UInt64
+        /// RENAME_NOREPLACE.
+        var mustBeNew: Bool
+    }
+
+    /// RENAME. A file that gets its final name is archived first, so that rsync, which writes
+    /// to a temporary name, is told by `rename` what others are told by `close`.
+    func rename(_ name: [UInt8], in parent: UInt64, to target: Target, replyingTo reply: DeferredReply) {
+        do throws(Errno) {
+            let submission: Submission? = try locked { () throws(Errno) in
+                let node = try child(name, of: directoryNode(parent))
+                touch(node)
+                guard let file = node.file, !TemporaryName.matches(target.name),
+                    file.state.withLock({ $0.handles == 0 })
+                else { return nil }
+                let path = self.path(target.name, in: try directoryNode(target.parent))
+                return submission(of: node, as: path)
+            }
+            if let submission {
+                submission.run { [self] result in
+                    guard case .success = result else { return reply.answer(result) }
+                    reply.answer(Result { () throws(Errno) in try move(name, in: parent, to: target) })
+                }
+            } else {
+                try move(name, in: parent, to: target)
+                reply.answer(.success(()))
+            }
+        } catch {
+            reply.answer(.failure(error))
+        }
+    }
+
+    private func move(_ name: [UInt8], in parent: UInt64, to target: Target) throws(Errno) {
+        try locked { () throws(Errno) in
+            let node = try child(name, of: directoryNode(parent))
+            let newParent = try directoryNode(target.parent)
+            guard !Self.isHidden(target.name) else { throw Errno(EPERM) }
+            let source = node.path
+            let path = path(target.name, in: newParent)
+            let existing: BackedNode? = try? child(target.name, of: newParent)
+            if existing != nil, target.mustBeNew { throw Errno(EEXIST) }
+            // rename(2) does nothing when both names are the same inode, as a file and its
+            // archived copy of the same bytes may be.
+            if let existing, existing !== node, existing.backingInode == node.backingInode {
+                _ = path.withCString { unlinkat(directory, $0, 0) }
+            }
+            let result = source.withCString { source in
+                path.withCString { renameat(directory, source, directory, $0) }
+            }
+            guard result == 0 else { throw .last }
+            move(node, to: target.name, in: newParent)
+            touch(node)
+        }
+    }
+}
+
+extension BackedFile.Overrides {
+    func updated(with newer: Self) -> Self {
+        Self(
+            mode: newer.mode ?? mode, uid: newer.uid ?? uid, gid: newer.gid ?? gid,
+            accessed: newer.accessed ?? accessed, modified: newer.modified ?? modified)
+    }
+}

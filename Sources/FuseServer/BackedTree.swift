@@ -1,0 +1,179 @@
+import Archive
+import CFuse3
+import Glibc
+import Synchronization
+import TagIndex
+
+/// A directory tree of a volume that is shown as it is: `/incoming`, which programs write
+/// to, and `/rejected`, which they read.
+///
+/// Names, times and modes are those of the file system below, so that whatever cp, rsync or
+/// tar expect of a disk holds here too. What this type adds is what becomes of the files.
+final class BackedTree: @unchecked Sendable {
+    // Everything mutable below, and every BackedNode, is touched only inside `lock`.
+
+    enum Kind { case incoming, rejected }
+
+    let kind: Kind
+    /// The directory shown as its root.
+    let directory: Int32
+    let root: BackedNode
+    let archive: Archive
+    private let lock = Mutex(())
+    private var nodes: [UInt64: BackedNode] = [:]
+    private var nextNumber: UInt64
+    /// The files that are to be archived, set aside or cleared away.
+    var unsettled: [UInt64: BackedNode] = [:]
+    /// The directories that go when they are empty.
+    var vanishing: [UInt64: BackedNode] = [:]
+
+    init(kind: Kind, directory: Int32, root number: UInt64, archive: Archive) {
+        self.kind = kind
+        self.directory = directory
+        self.archive = archive
+        root = BackedNode(number: number, isDirectory: true, backingInode: 0, parent: nil, name: [])
+        // Beyond every number of an earlier run, as long as that gave fewer than 65,536 a second.
+        nextNumber = UInt64(max(time(nil) - 1_700_000_000, 1)) << 16
+        nodes[number] = root
+    }
+
+    func locked<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        try lock.withLock { _ throws(Errno) in try body() }
+    }
+
+    func locked<R>(_ body: () -> R) -> R {
+        lock.withLock { _ in body() }
+    }
+
+    // MARK: Nodes (inside the lock)
+
+    /// - throws: ESTALE for a number that was never given or has been forgotten
+    func node(_ number: UInt64) throws(Errno) -> BackedNode {
+        guard let node = nodes[number] else { throw Errno(ESTALE) }
+        return node
+    }
+
+    func directoryNode(_ number: UInt64) throws(Errno) -> BackedNode {
+        let node = try node(number)
+        guard node.isDirectory else { throw Errno(ENOTDIR) }
+        return node
+    }
+
+    /// The node behind a name that exists on disk; made when the name is met first.
+    ///
+    /// - throws: the error of `fstatat`; ENOENT for what is neither file nor directory
+    func child(_ name: [UInt8], of parent: BackedNode) throws(Errno) -> BackedNode {
+        guard !Self.isHidden(name) else { throw Errno(ENOENT) }
+        let path = path(name, in: parent)
+        var status = stat()
+        guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            let error = Errno.last
+            if error.code == ENOENT, let gone = parent.children[name] { remove(gone) }
+            throw error
+        }
+        if let known = parent.children[name] {
+            if known.backingInode == UInt64(status.st_ino) { return known }
+            remove(known)
+        }
+        let type = status.st_mode & S_IFMT
+        guard type == S_IFREG || type == S_IFDIR else { throw Errno(ENOENT) }
+        nextNumber += 1
+        let number = (kind == .incoming ? InodeNumber.incoming(nextNumber) : .rejected(nextNumber)).rawValue
+        let node = BackedNode(
+            number: number, isDirectory: type == S_IFDIR, backingInode: UInt64(status.st_ino),
+            parent: parent, name: name)
+        nodes[number] = node
+        parent.children[name] = node
+        return node
+    }
+
+    /// Names that the daemon itself uses for a moment.
+    static func isHidden(_ name: [UInt8]) -> Bool { name.starts(with: ".pacsfs-".utf8) }
+
+    func path(_ name: [UInt8], in parent: BackedNode) -> [UInt8] {
+        parent === root ? name : parent.path + [UInt8(ascii: "/")] + name
+    }
+
+    /// Takes the name away from the node; the kernel may still know the node.
+    func remove(_ node: BackedNode) {
+        if let parent = node.parent, parent.children[node.name] === node {
+            parent.children[node.name] = nil
+        }
+        node.isRemoved = true
+        node.parent = nil
+        unsettled[node.number] = nil
+        vanishing[node.number] = nil
+        dropIfUnknown(node)
+    }
+
+    /// Moves the node to another name; what had that name is gone.
+    func move(_ node: BackedNode, to name: [UInt8], in parent: BackedNode) {
+        if let replaced = parent.children[name], replaced !== node { remove(replaced) }
+        if let old = node.parent, old.children[node.name] === node { old.children[node.name] = nil }
+        node.parent = parent
+        node.name = name
+        parent.children[name] = node
+    }
+
+    func forget(_ number: UInt64, count: UInt64) {
+        guard number != root.number, let node = nodes[number] else { return }
+        node.lookups -= min(count, node.lookups)
+        dropIfUnknown(node)
+    }
+
+    /// Forgets a node that neither the kernel nor the settling needs.
+    private func dropIfUnknown(_ node: BackedNode) {
+        guard node.lookups == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
+            node.children.isEmpty, node !== root
+        else { return }
+        if let file = node.file, file.state.withLock({ $0.handles > 0 }) { return }
+        nodes[node.number] = nil
+        if let parent = node.parent {
+            if parent.children[node.name] === node { parent.children[node.name] = nil }
+            dropIfUnknown(parent)
+        }
+    }
+
+    /// Notes that something happens at the node, for what waits until all is quiet.
+    func touch(_ node: BackedNode) {
+        let now = monotonicNow()
+        node.top.lastUse = now
+        node.file?.state.withLock { $0.lastUse = now }
+    }
+
+    // MARK: Attributes (inside the lock)
+
+    func attributes(of node: BackedNode) throws(Errno) -> stat {
+        var status = stat()
+        let state = node.file?.state.withLock { ($0.descriptor, $0.overrides) }
+        if let descriptor = state?.0 {
+            status = try descriptor.status()
+        } else {
+            guard !node.isRemoved else { throw Errno(ESTALE) }
+            let path = node.path
+            guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+                throw .last
+            }
+        }
+        if let overrides = state?.1 { status = overrides.applied(to: status) }
+        status.st_ino =
+            node === root
+            ? UInt(node.number)
+            : UInt((kind == .incoming ? InodeNumber.incoming(UInt64(status.st_ino)) : .rejected(UInt64(status.st_ino))).rawValue)
+        if !node.isDirectory { status.st_nlink = node.isRemoved ? 0 : 1 }
+        if kind == .rejected {
+            status.st_mode = status.st_mode & S_IFMT | (node.isDirectory ? 0o555 : 0o444)
+        }
+        return status
+    }
+
+    /// What LOOKUP, CREATE and MKDIR answer. Nothing may be kept: names go when they settle,
+    /// and attributes change when they are archived.
+    func entry(for node: BackedNode) throws(Errno) -> fuse_entry_param {
+        var entry = fuse_entry_param()
+        entry.ino = node.number
+        entry.attr = try attributes(of: node)
+        node.lookups += 1
+        return entry
+    }
+}

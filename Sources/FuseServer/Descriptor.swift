@@ -1,0 +1,50 @@
+import Glibc
+
+/// An open file that is closed when nobody refers to it any more: a reader may still be in
+/// the middle of it when a writer has moved on to a copy.
+final class Descriptor: Sendable {
+    let number: Int32
+
+    init(_ number: Int32) { self.number = number }
+
+    /// `openat(2)` with O_CLOEXEC and O_NOFOLLOW.
+    convenience init(
+        at directory: Int32, _ path: [UInt8], flags: Int32, mode: mode_t = 0o600
+    ) throws(Errno) {
+        let number = path.withCString { openat(directory, $0, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
+        guard number >= 0 else { throw .last }
+        self.init(number)
+    }
+
+    deinit { close(number) }
+
+    func status() throws(Errno) -> stat {
+        var status = stat()
+        guard fstat(number, &status) == 0 else { throw .last }
+        return status
+    }
+}
+
+extension [UInt8] {
+    /// Calls `body` with these bytes and a NUL behind them. File names are bytes, in any
+    /// encoding or none, so they are never `String` on their way to a system call.
+    func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: count + 1) { buffer in
+            for (index, byte) in enumerated() { buffer[index] = CChar(bitPattern: byte) }
+            buffer[count] = 0
+            guard let base = buffer.baseAddress else { preconditionFailure("capacity is at least 1") }
+            return body(UnsafePointer(base))
+        }
+    }
+
+    init(cString: UnsafePointer<CChar>) {
+        self = [UInt8](UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
+    }
+}
+
+/// Nanoseconds since the machine started (CLOCK_MONOTONIC).
+func monotonicNow() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

@@ -1,0 +1,57 @@
+import CFuse3
+import Glibc
+import Synchronization
+
+/// What the kernel and we agree on in INIT.
+///
+/// libfuse 3.14 knows neither passthrough nor, in its answer, parallel look-ups in one
+/// directory. So its reads and writes of /dev/fuse pass through here; the first hook notes
+/// what the kernel offers, the second adds to the one answer what libfuse leaves out.
+final class InitNegotiation: Sendable {
+    private let wantsPassthrough: Bool
+    private let initUnique = Atomic<UInt64>(0)
+    private let offersPassthrough = Atomic<Bool>(false)
+    private let agreed = Atomic<Bool>(false)
+
+    init(wantsPassthrough: Bool) { self.wantsPassthrough = wantsPassthrough }
+
+    /// Whether OPEN may be answered with a backing file.
+    var passthrough: Bool { agreed.load(ordering: .acquiring) }
+
+    // linux/fuse.h: struct fuse_in_header is 40 bytes (opcode at 4, unique at 8), struct
+    // fuse_init_in follows (flags at 12, flags2 at 16); in the answer struct fuse_out_header
+    // is 16 bytes (unique at 8) and struct fuse_init_out has flags at 12, flags2 at 32,
+    // max_stack_depth at 36.
+    private static let opcodeInit: UInt32 = 26
+    private static let flagParallelDirops: UInt32 = 1 << 18
+    private static let flagInitExt: UInt32 = 1 << 30
+    private static let flag2Passthrough: UInt32 = 1 << (37 - 32)
+
+    func sawRequest(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= 60, bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self) == Self.opcodeInit
+        else { return }
+        initUnique.store(bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self), ordering: .releasing)
+        let flags2 = bytes.loadUnaligned(fromByteOffset: 56, as: UInt32.self)
+        offersPassthrough.store(flags2 & Self.flag2Passthrough != 0, ordering: .releasing)
+    }
+
+    func completeAnswer(_ vectors: UnsafeBufferPointer<iovec>) {
+        let unique = initUnique.load(ordering: .acquiring)
+        guard unique != 0, vectors.count == 2, vectors[0].iov_len >= 16, vectors[1].iov_len >= 64,
+            let header = vectors[0].iov_base, let body = vectors[1].iov_base,
+            header.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == unique
+        else { return }
+        initUnique.store(0, ordering: .releasing)
+        var flags = body.loadUnaligned(fromByteOffset: 12, as: UInt32.self) | Self.flagParallelDirops
+        if wantsPassthrough, offersPassthrough.load(ordering: .acquiring) {
+            flags |= Self.flagInitExt
+            let flags2 = body.loadUnaligned(fromByteOffset: 32, as: UInt32.self)
+            body.storeBytes(of: flags2 | Self.flag2Passthrough, toByteOffset: 32, as: UInt32.self)
+            body.storeBytes(of: 1, toByteOffset: 36, as: UInt32.self)
+            // The kernel reads the new fields only from an answer of at least this minor.
+            body.storeBytes(of: 40, toByteOffset: 4, as: UInt32.self)
+            agreed.store(true, ordering: .releasing)
+        }
+        body.storeBytes(of: flags, toByteOffset: 12, as: UInt32.self)
+    }
+}

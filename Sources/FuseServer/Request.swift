@@ -1,0 +1,181 @@
+import CFuse3
+import Glibc
+
+/// A request of the kernel, to be answered exactly once: every answer consumes it, and one
+/// that is dropped without an answer becomes EIO instead of a caller that waits for ever.
+struct Request: ~Copyable {
+    private let raw: fuse_req_t
+
+    init(_ raw: fuse_req_t) { self.raw = raw }
+
+    deinit { fuse_reply_err(raw, EIO) }
+
+    /// Hands the duty to answer to somebody who does so later, from another thread.
+    consuming func deferred() -> DeferredReply {
+        let reply = DeferredReply(raw)
+        discard self
+        return reply
+    }
+
+    consuming func error(_ errno: Errno) {
+        fuse_reply_err(raw, errno.code)
+        discard self
+    }
+
+    consuming func ok() {
+        fuse_reply_err(raw, 0)
+        discard self
+    }
+
+    consuming func none() {
+        fuse_reply_none(raw)
+        discard self
+    }
+
+    consuming func entry(_ entry: fuse_entry_param) {
+        var entry = entry
+        fuse_reply_entry(raw, &entry)
+        discard self
+    }
+
+    /// - returns: false when the caller had gone, so that the file is not open after all
+    consuming func created(_ entry: fuse_entry_param, _ info: fuse_file_info) -> Bool {
+        var entry = entry
+        var info = info
+        let result = fuse_reply_create(raw, &entry, &info)
+        discard self
+        return result != -ENOENT
+    }
+
+    /// - returns: false when the caller had gone, so that the file is not open after all
+    consuming func opened(_ info: fuse_file_info) -> Bool {
+        var info = info
+        let result = fuse_reply_open(raw, &info)
+        discard self
+        return result != -ENOENT
+    }
+
+    /// Answers OPEN with a backing file, which libfuse 3.14 has no call for.
+    consuming func opened(handle: UInt64, backing: Int32) -> Bool {
+        var reply = PassthroughOpen(handle: handle, backing: backing)
+        let result = withUnsafeBytes(of: &reply) {
+            fuse_reply_buf(raw, $0.bindMemory(to: CChar.self).baseAddress, $0.count)
+        }
+        discard self
+        return result != -ENOENT
+    }
+
+    /// - parameter timeout: seconds for which the kernel may keep the attributes
+    consuming func attributes(_ attributes: stat, timeout: Double) {
+        var attributes = attributes
+        fuse_reply_attr(raw, &attributes, timeout)
+        discard self
+    }
+
+    consuming func written(_ count: Int) {
+        fuse_reply_write(raw, count)
+        discard self
+    }
+
+    consuming func bytes(_ bytes: UnsafeRawBufferPointer) {
+        fuse_reply_buf(raw, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
+        discard self
+    }
+
+    /// Answers READ from a file, without a copy where the kernel can splice.
+    consuming func data(from descriptor: Int32, offset: Int64, count: Int) {
+        var vector = fuse_bufvec()
+        vector.count = 1
+        vector.buf.size = count
+        vector.buf.flags = fuse_buf_flags(
+            rawValue: FUSE_BUF_IS_FD.rawValue | FUSE_BUF_FD_SEEK.rawValue)
+        vector.buf.fd = descriptor
+        vector.buf.pos = offset
+        fuse_reply_data(raw, &vector, FUSE_BUF_SPLICE_MOVE)
+        discard self
+    }
+
+    consuming func statistics(_ statistics: statvfs) {
+        var statistics = statistics
+        fuse_reply_statfs(raw, &statistics)
+        discard self
+    }
+
+    /// Fills a buffer of `size` bytes with directory entries and answers with them.
+    consuming func entries(size: Int, _ fill: (inout DirectoryBuffer) throws(Errno) -> Void) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+        defer { memory.deallocate() }
+        var buffer = DirectoryBuffer(request: raw, memory: memory)
+        do throws(Errno) {
+            try fill(&buffer)
+            fuse_reply_buf(raw, memory.bindMemory(to: CChar.self).baseAddress, buffer.used)
+        } catch {
+            fuse_reply_err(raw, error.code)
+        }
+        discard self
+    }
+
+    /// Who asks.
+    var caller: (uid: uid_t, gid: gid_t) {
+        guard let context = fuse_req_ctx(raw) else { return (getuid(), getgid()) }
+        return (context.pointee.uid, context.pointee.gid)
+    }
+}
+
+/// Directory entries on their way to the kernel.
+struct DirectoryBuffer {
+    fileprivate let request: fuse_req_t
+    fileprivate let memory: UnsafeMutableRawBufferPointer
+    fileprivate(set) var used = 0
+
+    fileprivate init(request: fuse_req_t, memory: UnsafeMutableRawBufferPointer) {
+        self.request = request
+        self.memory = memory
+    }
+
+    /// Adds an entry; false when it does not fit any more.
+    mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int64) -> Bool {
+        var attributes = attributes
+        let free = memory.count - used
+        let need = fuse_add_direntry(
+            request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self), free,
+            name, &attributes, cookie)
+        guard need <= free else { return false }
+        used += need
+        return true
+    }
+
+    /// Adds an entry with its attributes (READDIRPLUS); false when it does not fit any more.
+    mutating func add(_ name: UnsafePointer<CChar>, _ entry: fuse_entry_param, cookie: Int64) -> Bool {
+        var entry = entry
+        let free = memory.count - used
+        let need = fuse_add_direntry_plus(
+            request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self), free,
+            name, &entry, cookie)
+        guard need <= free else { return false }
+        used += need
+        return true
+    }
+}
+
+/// An answer that is given later. Like ``Request``, it answers EIO when it is dropped.
+final class DeferredReply: @unchecked Sendable {
+    // `raw` is written only here and in `answer`; the caller that holds the last reference
+    // or the one completion that is called once are its only users. libfuse allows an
+    // answer from any thread.
+    private var raw: fuse_req_t?
+
+    fileprivate init(_ raw: fuse_req_t) { self.raw = raw }
+
+    deinit { if let raw { fuse_reply_err(raw, EIO) } }
+
+    /// Answers 0 or the error.
+    func answer(_ result: Result<Void, Errno>) {
+        guard let raw else { return }
+        self.raw = nil
+        switch result {
+        case .success: fuse_reply_err(raw, 0)
+        case .failure(let errno): fuse_reply_err(raw, errno.code)
+        }
+    }
+}

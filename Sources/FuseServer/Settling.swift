@@ -1,0 +1,158 @@
+import Archive
+import Glibc
+import Synchronization
+
+/// Clears `/incoming`: what has been archived goes some seconds after it was last touched,
+/// so that rsync can still rename it, tar set its times and Samba open it again; what is no
+/// DICOM is set aside; what failed is tried again.
+final class Settling: Sendable {
+    private let tree: BackedTree
+    private let isStopped = Mutex(false)
+    /// Between two attempts at what failed, ns.
+    private static let retry: Int64 = 30_000_000_000
+    /// After which a temporary name is taken for abandoned, ns.
+    private static let abandoned: Int64 = 86_400_000_000_000
+
+    init(_ tree: BackedTree) { self.tree = tree }
+
+    /// Runs until ``stop()``; on a thread of its own.
+    func run() {
+        let settle = tree.archive.settings.settle
+        let pause = useconds_t(max(min(settle / 4, 1), 0.05) * 1_000_000)
+        while !isStopped.withLock({ $0 }) {
+            usleep(pause)
+            pass(settle: Int64(settle * 1_000_000_000))
+        }
+    }
+
+    func stop() { isStopped.withLock { $0 = true } }
+
+    private enum Step {
+        case submit(Submission)
+        case reject(UInt64, RejectRequest)
+    }
+
+    /// One look at everything that waits.
+    ///
+    /// - parameter settle: how long a file must have been quiet, ns
+    private func pass(settle: Int64) {
+        let now = monotonicNow()
+        let steps: [Step] = tree.locked {
+            var steps: [Step] = []
+            var busy: Set<ObjectIdentifier> = []
+            for node in Array(tree.unsettled.values) {
+                guard let file = node.file else { continue }
+                let (handles, lastUse, status, isChanged) = file.state.withLock {
+                    ($0.handles, $0.lastUse, $0.status, $0.isChanged)
+                }
+                guard handles == 0, now - lastUse >= settle else {
+                    busy.insert(ObjectIdentifier(node.top))
+                    continue
+                }
+                switch status {
+                case .archiving: busy.insert(ObjectIdentifier(node.top))
+                case .archived: clear(node)
+                case .refused(let reason): steps.append(reject(node, file, reason))
+                case .failed:
+                    guard now - lastUse >= Self.retry else { continue }
+                    file.state.withLock { $0.lastUse = now }
+                    if let submission = tree.submission(of: node) { steps.append(.submit(submission)) }
+                case .new where tree.archive.settings.ignores(node.name):
+                    clear(node)
+                case .new where node.isTemporary:
+                    guard now - lastUse >= Self.abandoned else { continue }
+                    steps.append(
+                        reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again."))
+                case .new:
+                    if let submission = isChanged ? tree.submission(of: node) : nil {
+                        steps.append(.submit(submission))
+                    } else if let status = try? tree.attributes(of: node), status.st_size == 0 {
+                        steps.append(reject(node, file, "It is empty (0 bytes). Copy the original again."))
+                    }
+                }
+            }
+            vanish(now: now, settle: settle, busy: busy)
+            return steps
+        }
+        for step in steps {
+            switch step {
+            case .submit(let submission): submission.run(replyingTo: nil)
+            case .reject(let number, let request): reject(number, request)
+            }
+        }
+    }
+
+    private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String) -> Step {
+        file.state.withLock { $0.status = .archiving }
+        let path = String(decoding: node.path, as: UTF8.self)
+        return .reject(
+            node.number,
+            RejectRequest(incomingPath: node.path, source: "incoming/\(path)", path: path, reason: reason))
+    }
+
+    /// Outside the lock: it waits for disks.
+    private func reject(_ number: UInt64, _ request: RejectRequest) {
+        do {
+            try tree.archive.reject(request)
+            tree.locked {
+                guard let node = try? tree.node(number) else { return }
+                clear(node)
+            }
+        } catch {
+            tree.locked {
+                guard let node = try? tree.node(number) else { return }
+                node.file?.state.withLock { state in
+                    state.status = .refused(request.reason)
+                    state.lastUse = monotonicNow()
+                }
+            }
+        }
+    }
+
+    /// Takes the name out of `/incoming`, unless it means another file by now.
+    private func clear(_ node: BackedNode) {
+        var status = stat()
+        let path = node.path
+        let found = path.withCString { fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
+        if found, UInt64(status.st_ino) == node.backingInode {
+            _ = path.withCString { unlinkat(tree.directory, $0, 0) }
+        }
+        hadFiles(node.parent)
+        tree.remove(node)
+    }
+
+    private func hadFiles(_ directory: BackedNode?) {
+        guard let directory, directory !== tree.root else { return }
+        directory.hadFiles = true
+        tree.vanishing[directory.number] = directory
+    }
+
+    /// Removes directories whose files have gone, once nothing happens any more below the
+    /// topmost of them: rsync and tar set the times of directories at the very end.
+    private func vanish(now: Int64, settle: Int64, busy: Set<ObjectIdentifier>) {
+        var again = true
+        while again {
+            again = false
+            for node in Array(tree.vanishing.values) {
+                let top = node.top
+                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle else { continue }
+                let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
+                if result != 0, errno != ENOENT { continue }
+                hadFiles(node.parent)
+                tree.remove(node)
+                again = true
+            }
+        }
+    }
+
+    /// How many files wait to be archived or set aside.
+    var pending: Int {
+        tree.locked {
+            tree.unsettled.values.count { node in
+                node.file?.state.withLock { state in
+                    if case .archived = state.status { false } else { true }
+                } ?? false
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import DICOM
+import Foundation
+import GRDB
+
+/// A study that a search found.
+public struct FoundStudy: Sendable {
+    /// `study.id`.
+    public var id: Int64
+    /// `yyyy-MM-dd`; `nil` when undated.
+    public var date: String?
+    /// The attributes of its first series that fits.
+    public var attributes: AttributeSet
+    public var modalities: [String]
+    /// How many series of it fit, and how many images those have.
+    public var series: Int
+    public var images: Int
+    /// Where its first fitting series is shown, a path for each view.
+    public var paths: [[String]]
+}
+
+/// An archived image with all that the index knows of it.
+public struct ImageDetails: Sendable {
+    /// `instance.id`.
+    public var id: Int64
+    public var sha256: [UInt8]
+    public var bytes: Int64
+    /// ns since 1970.
+    public var received: Int64
+    public var flags: Int64
+    public var source: String
+    public var attributes: AttributeSet
+    /// Ordinal of each volume that holds it, and when that copy was last hashed, ns since 1970.
+    public var copies: [(volume: Int, verified: Int64)]
+    /// Its path in every view, the view's name first.
+    public var paths: [[String]]
+}
+
+extension IndexReader {
+    /// The studies that fit, the newest first, at most `limit`.
+    public func studies(_ query: SearchQuery, limit: Int) throws -> [FoundStudy] {
+        var conditions: [String] = []
+        var arguments: StatementArguments = []
+        if let match = query.match {
+            conditions.append("id IN (SELECT rowid FROM words WHERE words MATCH ?)")
+            arguments += [match]
+        }
+        var exact: [(Attribute, String)] = []
+        for term in query.terms {
+            switch term {
+            case .word: break
+            case .days(let from, let to):
+                conditions.append("date BETWEEN ? AND ?")
+                arguments += [from, to]
+            case .attribute(.seriesInstanceUID, let value):
+                conditions.append("series_uid = ?")
+                arguments += [value]
+            case .attribute(.studyInstanceUID, let value):
+                conditions.append("study_uid = ?")
+                arguments += [value]
+            case .attribute(.sopInstanceUID, let value):
+                conditions.append("id IN (SELECT series FROM instance WHERE sop_uid = ?)")
+                arguments += [value]
+            case .attribute(let attribute, let value): exact.append((attribute, value))
+            }
+        }
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT id, study, date, modality, attributes FROM series
+                WHERE \(conditions.isEmpty ? "1" : conditions.joined(separator: " AND "))
+                ORDER BY date DESC, study DESC, id
+                """, arguments: arguments)
+        var found: [FoundStudy] = []
+        while let row = try rows.next() {
+            let series: Int64 = row[0]
+            let study: Int64 = row[1]
+            let attributes = try AttributeSet(json: row[4])
+            guard exact.allSatisfy({ Self.fits(attributes[$0.0], $0.1) }) else { continue }
+            let images = try Int.fetchOne(
+                db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
+                arguments: [series]) ?? 0
+            let modality: String? = row[3]
+            if let index = found.lastIndex(where: { $0.id == study }) {
+                found[index].series += 1
+                found[index].images += images
+                if let modality, !found[index].modalities.contains(modality) {
+                    found[index].modalities.append(modality)
+                }
+            } else {
+                if found.count == limit { break }
+                found.append(
+                    FoundStudy(
+                        id: study, date: row[2], attributes: attributes,
+                        modalities: [modality].compactMap { $0 }, series: 1, images: images,
+                        paths: try paths(ofSeries: series).map(\.path)))
+            }
+        }
+        return found
+    }
+
+    private static func fits(_ value: String?, _ wanted: String) -> Bool {
+        guard let value else { return false }
+        let options: String.CompareOptions = [.caseInsensitive, .diacriticInsensitive]
+        return value.split(separator: "\\", omittingEmptySubsequences: false).contains { part in
+            let part = String(part)
+            if wanted.hasSuffix("*") {
+                return part.range(of: wanted.dropLast(), options: options.union(.anchored)) != nil
+            }
+            // `name=smith` and `microchip=985…` mean a component, not the whole value.
+            let components = part.split(whereSeparator: { "^=: ".contains($0) }).map(String.init)
+            return ([part] + components).contains { $0.compare(wanted, options: options) == .orderedSame }
+        }
+    }
+
+    private func paths(ofSeries series: Int64) throws -> [(path: [String], byUID: Bool)] {
+        let leaves = try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT id, by_uid FROM node WHERE series = ? ORDER BY id"),
+            arguments: [series])
+        return try leaves.map { (try path(of: $0[0]), $0[1]) }
+    }
+
+    /// All that is known of an image.
+    public func details(_ id: Int64) throws -> ImageDetails? {
+        guard
+            let row = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT i.sha256, i.bytes, i.received, i.flags, i.source, i.attributes,
+                           i.name, i.uid_name, i.series, s.attributes
+                    FROM instance i JOIN series s ON s.id = i.series WHERE i.id = ?
+                    """, arguments: [id])
+        else { return nil }
+        let sha256: Data = row[0]
+        let copies = try Row.fetchAll(
+            db, sql: "SELECT volume, verified FROM copy WHERE instance = ? ORDER BY volume", arguments: [id])
+        return ImageDetails(
+            id: id, sha256: [UInt8](sha256), bytes: row[1], received: row[2], flags: row[3], source: row[4],
+            attributes: try AttributeSet(json: row[9]).applying(AttributeSet(json: row[5])),
+            copies: copies.map { ($0[0], $0[1]) },
+            paths: try paths(ofSeries: row[8]).map { $0.path + [$0.byUID ? row[7] : row[6]] })
+    }
+
+    /// The images with this SOPInstanceUID; several when versions of it were received.
+    public func instances(sopInstanceUID: String) throws -> [Int64] {
+        try Int64.fetchAll(
+            db, sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id", arguments: [sopInstanceUID])
+    }
+
+    /// The images of a series or study with this UID.
+    public func instances(seriesOrStudyUID uid: String) throws -> [Int64] {
+        try Int64.fetchAll(
+            db,
+            sql: """
+                SELECT id FROM instance
+                WHERE series IN (SELECT id FROM series WHERE series_uid = ?1 OR study_uid = ?1) ORDER BY id
+                """, arguments: [uid])
+    }
+}

@@ -1,0 +1,189 @@
+import DICOM
+import Foundation
+import GRDB
+
+/// A directory of a view.
+public struct Node: Sendable {
+    /// `node.id`.
+    public var id: Int64
+    /// 0 for a view.
+    public var parent: Int64
+    public var name: String
+    /// Its series, when it is a leaf.
+    public var series: Int64?
+    /// Whether its files are named by SOPInstanceUID.
+    public var byUID: Bool
+    /// When an entry was last added, ns since 1970.
+    public var changed: Int64
+}
+
+/// What a file system says of an image.
+public struct Image: Sendable {
+    /// `instance.id`.
+    public var id: Int64
+    /// Its name in the directory it was looked up or listed in.
+    public var name: String
+    /// Size in bytes.
+    public var bytes: Int64
+    /// When it was archived, ns since 1970.
+    public var received: Int64
+    public var series: Int64
+}
+
+/// Look-ups, each an access by an index.
+public struct IndexReader {
+    let db: Database
+
+    // MARK: Directories
+
+    private static let nodeColumns = """
+        id, parent, name, series, by_uid,
+        CASE WHEN series IS NULL THEN changed ELSE coalesce(
+          (SELECT received FROM instance WHERE instance.series = node.series ORDER BY id DESC LIMIT 1),
+          changed) END
+        """
+
+    private func node(_ row: Row) -> Node {
+        Node(
+            id: row[0], parent: row[1], name: row[2], series: row[3], byUID: row[4], changed: row[5])
+    }
+
+    public func node(_ id: Int64) throws -> Node? {
+        let statement = try db.cachedStatement(sql: "SELECT \(Self.nodeColumns) FROM node WHERE id = ?")
+        return try Row.fetchOne(statement, arguments: [id]).map(node)
+    }
+
+    /// The directory in `parent` whose name folds to `folded` (PortableName.folded).
+    public func node(in parent: Int64, folded: String) throws -> Node? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT \(Self.nodeColumns) FROM node WHERE parent = ? AND folded = ?")
+        return try Row.fetchOne(statement, arguments: [parent, folded]).map(node)
+    }
+
+    /// Calls `body` with the directories in `parent` in the order they were made, those after
+    /// `cookie` (an id), until it returns false.
+    public func nodes(in parent: Int64, after cookie: Int64, _ body: (Node) -> Bool) throws {
+        let statement = try db.cachedStatement(
+            sql: "SELECT \(Self.nodeColumns) FROM node WHERE parent = ? AND id > ? ORDER BY id")
+        let rows = try Row.fetchCursor(statement, arguments: [parent, cookie])
+        while let row = try rows.next() {
+            if !body(node(row)) { return }
+        }
+    }
+
+    /// The names from the view down to `node`, the view's first.
+    public func path(of id: Int64) throws -> [String] {
+        var names: [String] = []
+        var current = id
+        while current != 0, let node = try node(current) {
+            names.append(node.name)
+            current = node.parent
+        }
+        return names.reversed()
+    }
+
+    // MARK: Images
+
+    private func image(_ row: Row) -> Image {
+        Image(id: row[0], name: row[1], bytes: row[2], received: row[3], series: row[4])
+    }
+
+    public func image(_ id: Int64) throws -> Image? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT id, name, bytes, received, series FROM instance WHERE id = ?")
+        return try Row.fetchOne(statement, arguments: [id]).map(image)
+    }
+
+    /// The image called `name`, ignoring ASCII case, in a leaf of `series`.
+    public func image(inSeries series: Int64, name: String, byUID: Bool) throws -> Image? {
+        let column = byUID ? "uid_name" : "name"
+        let statement = try db.cachedStatement(
+            sql: "SELECT id, \(column), bytes, received, series FROM instance WHERE series = ? AND \(column) = ?")
+        return try Row.fetchOne(statement, arguments: [series, name]).map(image)
+    }
+
+    /// Calls `body` with the images of `series` in the order they came, those after `cookie`
+    /// (an id), until it returns false.
+    public func images(
+        inSeries series: Int64, byUID: Bool, after cookie: Int64, _ body: (Image) -> Bool
+    ) throws {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id, \(byUID ? "uid_name" : "name"), bytes, received, series
+                FROM instance INDEXED BY instance_series WHERE series = ? AND id > ? ORDER BY id
+                """)
+        let rows = try Row.fetchCursor(statement, arguments: [series, cookie])
+        while let row = try rows.next() {
+            if !body(image(row)) { return }
+        }
+    }
+
+    /// The digest (32 bytes) of an image and the ordinals of the volumes that hold it.
+    public func copies(of id: Int64) throws -> (sha256: [UInt8], bytes: Int64, volumes: [Int])? {
+        let statement = try db.cachedStatement(sql: "SELECT sha256, bytes FROM instance WHERE id = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [id]) else { return nil }
+        let copies = try db.cachedStatement(
+            sql: "SELECT volume FROM copy WHERE instance = ? ORDER BY volume")
+        let sha256: Data = row[0]
+        return ([UInt8](sha256), row[1], try Int.fetchAll(copies, arguments: [id]))
+    }
+
+    /// `instance.id` of the image with this digest (32 bytes).
+    public func instance(sha256: [UInt8]) throws -> Int64? {
+        let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sha256 = ?")
+        return try Int64.fetchOne(statement, arguments: [Data(sha256)])
+    }
+
+    /// When the copy of `instance` on `volume` was last hashed, ns since 1970.
+    public func verified(_ instance: Int64, on volume: Int) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT verified FROM copy WHERE instance = ? AND volume = ?")
+        return try Int64.fetchOne(statement, arguments: [instance, volume])
+    }
+
+    /// The file that was set aside from `source` with this digest.
+    public func rejected(sha256: [UInt8], source: String) throws -> String? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT path FROM rejected WHERE sha256 = ? AND source = ?")
+        return try String.fetchOne(statement, arguments: [Data(sha256), source])
+    }
+
+    // MARK: The whole
+
+    /// How far the ledger has been taken in; `nil` when nothing has.
+    public func position() throws -> LedgerPosition? {
+        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'ledger'").flatMap {
+            try? JSONDecoder().decode(LedgerPosition.self, from: Data($0.utf8))
+        }
+    }
+
+    public func totals() throws -> Totals {
+        var totals = Totals()
+        if let row = try Row.fetchOne(db, sql: "SELECT instances, bytes FROM totals") {
+            totals.instances = row[0]
+            totals.bytes = row[1]
+        }
+        totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
+        totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
+        totals.rejected = try Int64.fetchOne(db, sql: "SELECT count(*) FROM rejected") ?? 0
+        let histogram = try Row.fetchAll(db, sql: "SELECT copies, instances FROM copy_count")
+        for row in histogram { totals.byCopies[row[0]] = row[1] }
+        return totals
+    }
+
+    /// How many blobs `volume` holds.
+    public func blobs(on volume: Int) throws -> Int64 {
+        try Int64.fetchOne(db, sql: "SELECT count(*) FROM copy WHERE volume = ?", arguments: [volume]) ?? 0
+    }
+}
+
+/// Sums over the archive.
+public struct Totals: Sendable {
+    public var instances: Int64 = 0
+    public var bytes: Int64 = 0
+    public var studies: Int64 = 0
+    public var patients: Int64 = 0
+    public var rejected: Int64 = 0
+    /// How many instances have how many copies.
+    public var byCopies: [Int: Int64] = [:]
+}

@@ -1,0 +1,260 @@
+import DICOM
+import Foundation
+import GRDB
+import Naming
+
+/// Changes to the index, inside one transaction.
+///
+/// New images take two steps. ``place(_:sha256:views:)`` decides what they are called, which
+/// the ledger then records, and the `apply` functions make the rows. A rebuild has the first
+/// from the ledger and only does the second: so it gets the same rows.
+public final class IndexWriter {
+    let db: Database
+    /// The directories in which something appeared: `node.id`, 0 for the root.
+    public private(set) var changedNodes: Set<Int64> = []
+    private var addedInstances: Int64 = 0
+    private var addedBytes: Int64 = 0
+    private var addedByCopies: [Int: Int64] = [:]
+    /// The series of the last image: most images follow one of their own series.
+    private var lastSeries: (key: String, id: Int64, attributes: AttributeSet)?
+
+    init(db: Database) { self.db = db }
+
+    public var reader: IndexReader { IndexReader(db: db) }
+
+    // MARK: Placing
+
+    /// Where a new image goes.
+    public struct Place {
+        /// Set when the image is the first of its series.
+        public var newSeries: SeriesRecord?
+        public var instance: Int64
+        public var series: Int64
+        public var name: String
+        public var uidName: String
+        public var difference: AttributeSet
+    }
+
+    /// Decides series and names of an image that is not archived yet, and makes the rows of
+    /// its series when it is the first.
+    ///
+    /// - parameters:
+    ///   - sha256: its digest, 32 bytes
+    ///   - hex: the same in hexadecimal, from which suffixes are taken
+    ///   - received: ns since 1970
+    public func place(
+        _ attributes: AttributeSet, hex: String, received: Int64, views: [View]
+    ) throws -> Place {
+        let key = attributes.groupingKey
+        var newSeries: SeriesRecord?
+        let series: (key: String, id: Int64, attributes: AttributeSet)
+        if let lastSeries, lastSeries.key == key {
+            series = lastSeries
+        } else if let row = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT id, attributes FROM series WHERE key = ?"), arguments: [key])
+        {
+            series = (key, row[0], try AttributeSet(json: row[1]))
+        } else {
+            let record = SeriesRecord(
+                id: try nextID(of: "series"), created: received, attributes: attributes,
+                paths: try views.map { try path(for: attributes, key: key, in: $0) })
+            try apply(record, views: views)
+            newSeries = record
+            series = (key, record.id, attributes)
+        }
+        lastSeries = series
+        return Place(
+            newSeries: newSeries, instance: try nextID(of: "instance"), series: series.id,
+            name: try free(FileName.instance(attributes), in: series.id, column: "name", tag: hex),
+            uidName: try free(FileName.sopInstance(attributes), in: series.id, column: "uid_name", tag: hex),
+            difference: attributes.difference(from: series.attributes))
+    }
+
+    /// The path of a new series in `view`: group directories as they are already spelled,
+    /// and a name of its own for the leaf.
+    private func path(for attributes: AttributeSet, key: String, in view: View) throws -> [String] {
+        var names = view.template.components(for: attributes)
+        let leaf = names.removeLast()
+        var path = [view.name]
+        var parent = try reader.node(in: 0, folded: PortableName.folded(view.name))?.id
+        for name in names {
+            let existing = try parent.flatMap { try reader.node(in: $0, folded: PortableName.folded(name)) }
+            path.append(existing?.name ?? name)
+            parent = existing?.id
+        }
+        guard let parent else { return path + [leaf] }
+        let tag = StableHash.hex(key)
+        return path + [
+            try PortableName.firstFree(leaf, tag: tag) {
+                try reader.node(in: parent, folded: PortableName.folded($0)) == nil
+            }
+        ]
+    }
+
+    private func free(_ name: String, in series: Int64, column: String, tag: String) throws -> String {
+        let statement = try db.cachedStatement(
+            sql: "SELECT 1 FROM instance WHERE series = ? AND \(column) = ?")
+        return try PortableName.firstFree(name, tag: tag) {
+            try Int.fetchOne(statement, arguments: [series, $0]) == nil
+        }
+    }
+
+    private func nextID(of table: String) throws -> Int64 {
+        let statement = try db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
+        return (try Int64.fetchOne(statement, arguments: [table]) ?? 0) + 1
+    }
+
+    // MARK: Applying
+
+    /// Makes the rows of a series and the directories it is shown in.
+    public func apply(_ record: SeriesRecord, views: [View]) throws {
+        let attributes = record.attributes
+        let patient = try row(in: "patient", key: attributes.patientKey)
+        let studyKey = "\(patient)\u{1F}\(attributes.studyKey)"
+        let study = try row(in: "study", key: studyKey, patient: patient)
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO series(id, study, key, date, modality, series_uid, study_uid, attributes, created)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            record.id, study, attributes.groupingKey, StudyDay.of(attributes), attributes[.modality],
+            attributes[.seriesInstanceUID], attributes[.studyInstanceUID], attributes.json, record.created,
+        ])
+        try db.cachedStatement(sql: "INSERT INTO words(rowid, name, id, study, other) VALUES (?, ?, ?, ?, ?)")
+            .execute(arguments: SearchWords(attributes).arguments(rowid: record.id))
+        for path in record.paths {
+            var parent: Int64 = 0
+            for (level, name) in path.enumerated() {
+                let isLeaf = level == path.count - 1
+                let view = views.first { $0.name == path[0] }
+                parent = try directory(
+                    name, in: parent, series: isLeaf ? record.id : nil,
+                    byUID: isLeaf && view?.fileNaming == .sopInstanceUID, at: record.created)
+            }
+        }
+    }
+
+    /// Makes the directories of the views, also of those that are still empty.
+    public func makeViews(_ views: [View], at time: Int64) throws {
+        for view in views {
+            _ = try directory(view.name, in: 0, series: nil, byUID: false, at: time)
+        }
+    }
+
+    private func directory(
+        _ name: String, in parent: Int64, series: Int64?, byUID: Bool, at time: Int64
+    ) throws -> Int64 {
+        let folded = PortableName.folded(name)
+        if series == nil, let existing = try reader.node(in: parent, folded: folded) { return existing.id }
+        try db.cachedStatement(
+            sql: "INSERT INTO node(parent, name, folded, series, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?)"
+        ).execute(arguments: [parent, name, folded, series, byUID, time])
+        let id = db.lastInsertedRowID
+        if parent != 0 {
+            try db.cachedStatement(sql: "UPDATE node SET changed = ? WHERE id = ?")
+                .execute(arguments: [time, parent])
+        }
+        changedNodes.insert(parent)
+        return id
+    }
+
+    private func row(in table: String, key: String, patient: Int64? = nil) throws -> Int64 {
+        let found = try db.cachedStatement(sql: "SELECT id FROM \(table) WHERE key = ?")
+        if let id = try Int64.fetchOne(found, arguments: [key]) { return id }
+        if let patient {
+            try db.cachedStatement(sql: "INSERT INTO \(table)(key, patient) VALUES (?, ?)")
+                .execute(arguments: [key, patient])
+        } else {
+            try db.cachedStatement(sql: "INSERT INTO \(table)(key) VALUES (?)").execute(arguments: [key])
+        }
+        return db.lastInsertedRowID
+    }
+
+    /// Makes the rows of an archived image. `sopInstanceUID` is told apart, since it is not
+    /// among the differences when it equals that of the first image of the series.
+    public func apply(_ record: InstanceRecord, sopInstanceUID: String?) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO instance(id, series, sha256, bytes, received, sop_uid, name, uid_name,
+                                     copies, flags, source, attributes)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            record.id, record.series, Data(record.sha256), record.bytes, record.received, sopInstanceUID,
+            record.name, record.uidName, record.volumes.count, record.flags, record.source,
+            record.difference.json,
+        ])
+        let copy = try db.cachedStatement(
+            sql: "INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)")
+        for volume in record.volumes {
+            try copy.execute(arguments: [volume, record.id, record.received])
+        }
+        addedInstances += 1
+        addedBytes += record.bytes
+        addedByCopies[record.volumes.count, default: 0] += 1
+        let leaves = try db.cachedStatement(sql: "SELECT id FROM node WHERE series = ?")
+        changedNodes.formUnion(try Int64.fetchAll(leaves, arguments: [record.series]))
+    }
+
+    /// The attributes of the first image of a series, as a replay needs them.
+    public func attributes(ofSeries id: Int64) throws -> AttributeSet {
+        if let lastSeries, lastSeries.id == id { return lastSeries.attributes }
+        let statement = try db.cachedStatement(sql: "SELECT key, attributes FROM series WHERE id = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [id]) else {
+            throw IndexError(code: .corrupt, message: "The index has no series \(id).")
+        }
+        let attributes = try AttributeSet(json: row[1])
+        lastSeries = (row[0], id, attributes)
+        return attributes
+    }
+
+    public func apply(_ record: RejectRecord) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT OR IGNORE INTO rejected(sha256, bytes, path, source, reason, time)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            Data(record.sha256), record.bytes, record.path, record.source, record.reason, record.time,
+        ])
+    }
+
+    /// Notes that `volume` holds a good copy of `instance`, seen at `time` (ns since 1970).
+    public func noteCopy(of instance: Int64, on volume: Int, verified time: Int64) throws {
+        let update = try db.cachedStatement(
+            sql: "UPDATE copy SET verified = ? WHERE volume = ? AND instance = ?")
+        try update.execute(arguments: [time, volume, instance])
+        guard db.changesCount == 0 else { return }
+        try db.cachedStatement(sql: "INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)")
+            .execute(arguments: [volume, instance, time])
+        let count = try Int.fetchOne(
+            db, sql: "SELECT copies FROM instance WHERE id = ?", arguments: [instance]) ?? 0
+        try db.execute(
+            sql: "UPDATE instance SET copies = ? WHERE id = ?", arguments: [count + 1, instance])
+        addedByCopies[count, default: 0] -= 1
+        addedByCopies[count + 1, default: 0] += 1
+    }
+
+    public func setPosition(_ position: LedgerPosition) throws {
+        let json = String(decoding: try JSONEncoder().encode(position), as: UTF8.self)
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta VALUES ('ledger', ?)")
+            .execute(arguments: [json])
+    }
+
+    /// Writes the sums that were collected; called once, before the commit.
+    func finish() throws {
+        if addedInstances > 0 {
+            try db.execute(
+                sql: "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
+                arguments: [addedInstances, addedBytes])
+        }
+        for (copies, instances) in addedByCopies {
+            try db.execute(
+                sql: """
+                    INSERT INTO copy_count VALUES (?, ?)
+                    ON CONFLICT(copies) DO UPDATE SET instances = instances + excluded.instances
+                    """, arguments: [copies, instances])
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import DICOM
+import GRDB
+
+/// The words under which a series is found.
+struct SearchWords {
+    private var name: String
+    private var id: String
+    private var study: String
+    private var other: String
+
+    init(_ attributes: AttributeSet) {
+        func text(_ list: [Attribute]) -> String {
+            list.compactMap { attributes[$0] }.joined(separator: " ")
+        }
+        let named: [Attribute] = [.patientName, .responsiblePerson]
+        let identified: [Attribute] = [.patientID, .otherPatientIDs, .accessionNumber]
+        let described: [Attribute] = [.modality, .studyDescription, .seriesDescription]
+        name = text(named)
+        id = text(identified)
+        study = text(described)
+        other = text(Attribute.allCases.filter { !(named + identified + described).contains($0) })
+    }
+
+    func arguments(rowid: Int64) -> StatementArguments { [rowid, name, id, study, other] }
+}
+
+extension SearchQuery {
+    /// The terms as a query of the full-text index: every term narrows it, dates excepted.
+    var match: String? {
+        let phrases = terms.compactMap { term -> String? in
+            switch term {
+            // The other attributes are found by `key=value` only: a bare word that begins
+            // a manufacturer's name is hardly meant.
+            case .word(let word): "{name id study} : \(quoted(word))*"
+            case .attribute(_, let value) where value.contains(where: { $0.isLetter || $0.isNumber }):
+                quoted(value.hasSuffix("*") ? String(value.dropLast()) : value) + (value.hasSuffix("*") ? "*" : "")
+            case .attribute, .days: nil
+            }
+        }
+        return phrases.isEmpty ? nil : phrases.joined(separator: " AND ")
+    }
+
+    private func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\"", with: "\"\"") + "\""
+    }
+}
