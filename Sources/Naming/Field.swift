@@ -1,0 +1,77 @@
+import DICOM
+
+/// What stands between braces: attributes, of which the first that has a value is shown.
+struct Field: Sendable, Equatable {
+    let sources: [Source]
+
+    var isDate: Bool { sources.allSatisfy { $0.attribute.kind == .date } }
+
+    /// The text, or `nil` when no attribute has a value.
+    func text(for values: some AttributeValues) -> String? {
+        for source in sources {
+            if let text = source.text(for: values) { return text }
+        }
+        return nil
+    }
+}
+
+/// An attribute and how it is shown.
+struct Source: Sendable, Equatable {
+    enum Form: Sendable, Equatable {
+        case plain
+        case namePart(PersonName.Part)
+        case date(DateFormat)
+        /// A whole number with at least so many digits.
+        case number(width: Int)
+    }
+
+    let attribute: Attribute
+    let form: Form
+
+    /// The text, or `nil` when there is none: absent, empty, or no valid date.
+    func text(for values: some AttributeValues) -> String? {
+        switch form {
+        case .plain:
+            values[attribute].flatMap { Value.text($0, of: attribute.kind) }
+        case .namePart(let part):
+            values[attribute].flatMap { Value.joined($0) { PersonName($0).text(of: part) } }
+        case .number(let width):
+            values[attribute].flatMap { Value.first($0) { Value.number($0, width: width) } }
+        case .date(let format):
+            date(for: values).map(format.text)
+        }
+    }
+
+    private func date(for values: some AttributeValues) -> CalendarDate? {
+        for candidate in attribute.datesInOrder {
+            if let date = values[candidate].flatMap({ Value.first($0, CalendarDate.init) }) {
+                return date
+            }
+        }
+        return nil
+    }
+}
+
+/// Kinds of values that are shown in different ways.
+enum ValueKind: Sendable, Equatable {
+    case text, personName, date, number
+}
+
+extension Attribute {
+    /// After the value representation of the attribute in PS3.6: PN, DA, IS and US, the rest.
+    var kind: ValueKind {
+        switch self {
+        case .patientName, .referringPhysicianName, .responsiblePerson: .personName
+        case .studyDate, .seriesDate, .acquisitionDate, .contentDate, .instanceCreationDate,
+            .patientBirthDate:
+            .date
+        case .seriesNumber, .instanceNumber, .numberOfFrames, .rows, .columns: .number
+        default: .text
+        }
+    }
+
+    /// The attribute, and those that stand in for it when it holds no valid date.
+    fileprivate var datesInOrder: [Attribute] {
+        self == .studyDate ? [.studyDate, .seriesDate, .acquisitionDate, .contentDate] : [self]
+    }
+}
