@@ -19,9 +19,29 @@ let package = Package(
 
         .target(name: "DICOM", dependencies: ["CZlib"]),
         .target(name: "Naming", dependencies: ["DICOM"]),
+        // Constants and calls of Linux that Swift's Glibc module leaves out; no C sources.
+        .systemLibrary(name: "CLinux"),
         .target(
             name: "Storage",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")]),
+
+        .target(
+            name: "TagIndex",
+            dependencies: ["DICOM", "Naming", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "Archive",
+            dependencies: [
+                "DICOM", "Naming", "TagIndex", "Storage", "TOMLKit",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .target(name: "FuseServer", dependencies: ["CFuse3", "Archive", "TagIndex", "Storage", "Naming"]),
+        .executableTarget(
+            name: "pacsfs",
+            dependencies: [
+                "Archive", "FuseServer", "TagIndex",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
 
         // Makes data, not test doubles: Scripts/run --samples and the benchmarks use it too.
         .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),

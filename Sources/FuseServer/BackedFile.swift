@@ -10,7 +10,7 @@ import Synchronization
 final class BackedFile: Sendable {
     struct State {
         /// Open for reading and writing while there are handles.
-        var descriptor: Descriptor?
+        var descriptor: SharedDescriptor?
         var handles = 0
         /// Whether it holds bytes that have not been offered to the archive.
         var isChanged = false

@@ -57,16 +57,3 @@ final class BackedNode {
     /// what browsers, editors and copy programs use.
     var isTemporary: Bool { TemporaryName.matches(name) }
 }
-
-/// Names under which programs write before they rename.
-enum TemporaryName {
-    static func matches(_ name: [UInt8]) -> Bool {
-        let text = String(decoding: name, as: UTF8.self)
-        let lower = text.lowercased()
-        if lower.hasSuffix(".part") || lower.hasSuffix(".tmp") || lower.hasSuffix(".partial") { return true }
-        if text.hasPrefix(".~") || text.hasPrefix("~$") { return true }
-        // `.*.??????`
-        guard text.hasPrefix("."), let dot = text.lastIndex(of: "."), dot != text.startIndex else { return false }
-        return text.distance(from: dot, to: text.endIndex) == 7
-    }
-}

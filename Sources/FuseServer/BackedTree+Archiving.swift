@@ -67,7 +67,7 @@ extension BackedTree {
         guard needsWork, shown.st_size > 0 else { return nil }
         guard
             let descriptor = file.state.withLock({ $0.descriptor })
-                ?? (try? Descriptor(at: directory, node.path, flags: O_RDWR))
+                ?? (try? SharedDescriptor(at: directory, node.path, flags: O_RDWR))
         else { return nil }
         if geteuid() == 0, shown.st_uid != 0 || shown.st_gid != 0 { _ = fchown(descriptor.number, 0, 0) }
         return file.state.withLock { state in

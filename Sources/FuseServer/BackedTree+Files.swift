@@ -26,7 +26,7 @@ extension BackedTree {
             let parent = try directoryNode(parent)
             guard !Self.isHidden(name) else { throw Errno(EPERM) }
             // The daemon must be able to read whatever its clients make.
-            let descriptor = try Descriptor(
+            let descriptor = try SharedDescriptor(
                 at: directory, path(name, in: parent),
                 flags: O_RDWR | O_CREAT | flags & (O_EXCL | O_TRUNC), mode: mode & 0o777 | 0o600)
             if geteuid() == 0 { _ = fchown(descriptor.number, caller.uid, caller.gid) }
@@ -54,7 +54,7 @@ extension BackedTree {
             try file.state.withLock { state throws(Errno) in
                 if state.descriptor == nil {
                     guard !node.isRemoved else { throw Errno(ESTALE) }
-                    state.descriptor = try Descriptor(
+                    state.descriptor = try SharedDescriptor(
                         at: directory, node.path, flags: kind == .incoming ? O_RDWR : O_RDONLY)
                 }
                 if truncates, let descriptor = state.descriptor {
@@ -125,7 +125,7 @@ extension BackedTree {
     }
 
     /// The open file that READ reads, which stays open while somebody holds it.
-    func descriptor(of handle: BackedHandle) throws(Errno) -> Descriptor {
+    func descriptor(of handle: BackedHandle) throws(Errno) -> SharedDescriptor {
         guard let descriptor = handle.file.state.withLock({ $0.descriptor }) else { throw Errno(EBADF) }
         return descriptor
     }
@@ -151,9 +151,9 @@ extension BackedTree {
     func thaw(_ node: BackedNode, _ file: BackedFile, keepingBytes: Bool) throws(Errno) {
         let temporary = Array(".pacsfs-\(node.number)".utf8)
         let old = try file.state.withLock { $0.descriptor }
-            ?? Descriptor(at: directory, node.path, flags: O_RDONLY)
+            ?? SharedDescriptor(at: directory, node.path, flags: O_RDONLY)
         let shown = try attributes(of: node)
-        let copy = try Descriptor(at: directory, temporary, flags: O_RDWR | O_CREAT | O_TRUNC)
+        let copy = try SharedDescriptor(at: directory, temporary, flags: O_RDWR | O_CREAT | O_TRUNC)
         do throws(Errno) {
             if keepingBytes { try Self.copy(old, to: copy) }
             if geteuid() == 0 { _ = fchown(copy.number, shown.st_uid, shown.st_gid) }
@@ -179,7 +179,7 @@ extension BackedTree {
         unsettled[node.number] = node
     }
 
-    private static func copy(_ source: Descriptor, to target: Descriptor) throws(Errno) {
+    private static func copy(_ source: SharedDescriptor, to target: SharedDescriptor) throws(Errno) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         var offset: Int64 = 0

@@ -28,7 +28,7 @@ extension BackedTree {
         if file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: size > 0) }
         let descriptor =
             try file.state.withLock { $0.descriptor }
-            ?? Descriptor(at: directory, node.path, flags: O_RDWR)
+            ?? SharedDescriptor(at: directory, node.path, flags: O_RDWR)
         guard ftruncate(descriptor.number, size) == 0 else { throw .last }
         file.state.withLock { state in
             if size == 0 {

@@ -40,6 +40,7 @@ final class Settling: Sendable {
         let steps: [Step] = tree.locked {
             var steps: [Step] = []
             var busy: Set<ObjectIdentifier> = []
+            func append(_ step: Step?) { if let step { steps.append(step) } }
             for node in Array(tree.unsettled.values) {
                 guard let file = node.file else { continue }
                 let (handles, lastUse, status, isChanged) = file.state.withLock {
@@ -52,7 +53,7 @@ final class Settling: Sendable {
                 switch status {
                 case .archiving: busy.insert(ObjectIdentifier(node.top))
                 case .archived: clear(node)
-                case .refused(let reason): steps.append(reject(node, file, reason))
+                case .refused(let reason): append(reject(node, file, reason))
                 case .failed:
                     guard now - lastUse >= Self.retry else { continue }
                     file.state.withLock { $0.lastUse = now }
@@ -61,13 +62,13 @@ final class Settling: Sendable {
                     clear(node)
                 case .new where node.isTemporary:
                     guard now - lastUse >= Self.abandoned else { continue }
-                    steps.append(
+                    append(
                         reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again."))
                 case .new:
                     if let submission = isChanged ? tree.submission(of: node) : nil {
                         steps.append(.submit(submission))
                     } else if let status = try? tree.attributes(of: node), status.st_size == 0 {
-                        steps.append(reject(node, file, "It is empty (0 bytes). Copy the original again."))
+                        append(reject(node, file, "It is empty (0 bytes). Copy the original again."))
                     }
                 }
             }
@@ -82,12 +83,15 @@ final class Settling: Sendable {
         }
     }
 
-    private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String) -> Step {
+    private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String) -> Step? {
+        guard let descriptor = try? SharedDescriptor(at: tree.directory, node.path, flags: O_RDONLY) else { return nil }
         file.state.withLock { $0.status = .archiving }
         let path = String(decoding: node.path, as: UTF8.self)
         return .reject(
             node.number,
-            RejectRequest(incomingPath: node.path, source: "incoming/\(path)", path: path, reason: reason))
+            RejectRequest(
+                file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(path)", path: path,
+                reason: reason))
     }
 
     /// Outside the lock: it waits for disks.

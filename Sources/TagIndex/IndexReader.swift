@@ -151,9 +151,9 @@ public struct IndexReader {
     // MARK: The whole
 
     /// How far the ledger has been taken in; `nil` when nothing has.
-    public func position() throws -> LedgerPosition? {
+    public func position() throws -> IndexedPosition? {
         try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'ledger'").flatMap {
-            try? JSONDecoder().decode(LedgerPosition.self, from: Data($0.utf8))
+            try? JSONDecoder().decode(IndexedPosition.self, from: Data($0.utf8))
         }
     }
 

@@ -5,7 +5,7 @@ import Naming
 
 /// Changes to the index, inside one transaction.
 ///
-/// New images take two steps. ``place(_:sha256:views:)`` decides what they are called, which
+/// New images take two steps. ``place(_:hex:received:views:)`` decides what they are called, which
 /// the ledger then records, and the `apply` functions make the rows. A rebuild has the first
 /// from the ledger and only does the second: so it gets the same rows.
 public final class IndexWriter {
@@ -39,8 +39,7 @@ public final class IndexWriter {
     /// its series when it is the first.
     ///
     /// - parameters:
-    ///   - sha256: its digest, 32 bytes
-    ///   - hex: the same in hexadecimal, from which suffixes are taken
+    ///   - hex: its digest in hexadecimal, from which suffixes are taken
     ///   - received: ns since 1970
     public func place(
         _ attributes: AttributeSet, hex: String, received: Int64, views: [View]
@@ -98,6 +97,9 @@ public final class IndexWriter {
             try Int.fetchOne(statement, arguments: [series, $0]) == nil
         }
     }
+
+    /// The id that the next image gets.
+    public func nextInstance() throws -> Int64 { try nextID(of: "instance") }
 
     private func nextID(of table: String) throws -> Int64 {
         let statement = try db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
@@ -236,7 +238,7 @@ public final class IndexWriter {
         addedByCopies[count + 1, default: 0] += 1
     }
 
-    public func setPosition(_ position: LedgerPosition) throws {
+    public func setPosition(_ position: IndexedPosition) throws {
         let json = String(decoding: try JSONEncoder().encode(position), as: UTF8.self)
         try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta VALUES ('ledger', ?)")
             .execute(arguments: [json])

@@ -1,7 +1,7 @@
 import DICOM
 
 /// How far the ledger has been taken into the index.
-public struct LedgerPosition: Codable, Equatable, Sendable {
+public struct IndexedPosition: Codable, Equatable, Sendable {
     /// Number of the ledger segment, from 1.
     public var segment: Int
     /// Bytes of that segment that have been taken in.

@@ -13,7 +13,7 @@ enum Schema {
         try db.execute(sql: """
             -- One row a fact about the index itself:
             --   schema   the version above
-            --   ledger   how far the ledger has been taken in, as JSON (LedgerPosition)
+            --   ledger   how far the ledger has been taken in, as JSON (IndexedPosition)
             CREATE TABLE meta(
               key   TEXT PRIMARY KEY,
               value TEXT NOT NULL

@@ -2,7 +2,7 @@ import Glibc
 
 /// An open file that is closed when nobody refers to it any more: a reader may still be in
 /// the middle of it when a writer has moved on to a copy.
-final class Descriptor: Sendable {
+final class SharedDescriptor: Sendable {
     let number: Int32
 
     init(_ number: Int32) { self.number = number }

@@ -1,0 +1,67 @@
+import Foundation
+import Storage
+
+extension Archive {
+    private struct Identity: Codable { var archive: String }
+
+    /// Makes an archive with its volumes.
+    ///
+    /// - parameters:
+    ///   - path: a directory that is not there, or is empty
+    ///   - volumes: directories that are not there, or are empty; absolute
+    ///   - copies: on how many of them each image is kept
+    /// - throws: ``ArchiveError`` when a directory is taken; then nothing is left behind there.
+    public static func create(
+        at path: String, volumes: [Settings.VolumePlace], copies: Int
+    ) throws(ArchiveError) {
+        guard volumes.count >= copies else {
+            throw ArchiveError(
+                .configuration,
+                "\(copies) copies need at least \(copies) volumes, and \(volumes.count) \(volumes.count == 1 ? "was" : "were") given. Name more with --volume, or lower --copies.")
+        }
+        let paths = volumes.map(\.path)
+        for (index, volume) in paths.enumerated() {
+            for other in [path] + paths[..<index]
+            where volume == other || volume.hasPrefix(other + "/") || other.hasPrefix(volume + "/") {
+                throw ArchiveError(
+                    .configuration, "\(volume) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+            }
+        }
+        let configuration = path + "/" + configurationName
+        guard !FileManager.default.fileExists(atPath: configuration) else {
+            throw ArchiveError(.configuration, "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)")
+        }
+        var settings = Settings()
+        settings.copies = copies
+        settings.volumes = volumes
+        let id = VolumeIdentity.randomIdentifier()
+        try ArchiveError.from {
+            try makeDirectory(path, mode: 0o700)
+            for (index, place) in volumes.enumerated() {
+                try makeDirectory(URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)
+                _ = try Volume.create(at: place.path, archive: id, ordinal: index + 1, domain: place.domain)
+            }
+            let identity = try JSONEncoder().encode(Identity(archive: id))
+            try identity.write(to: URL(filePath: path + "/" + idName), options: .atomic)
+            // The configuration comes last: a directory that has one is a whole archive.
+            try Data(settings.toml.utf8).write(to: URL(filePath: configuration), options: .atomic)
+        }
+    }
+
+    private static func makeDirectory(_ path: String, mode: Int) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
+    }
+
+    static func id(of path: String) throws(ArchiveError) -> String {
+        do {
+            let data = try Data(contentsOf: URL(filePath: path + "/" + idName))
+            return try JSONDecoder().decode(Identity.self, from: data).archive
+        } catch {
+            throw ArchiveError(.configuration, "\(path)/\(idName) cannot be read: \(error.localizedDescription)")
+        }
+    }
+
+    /// The process that has the archive at `path` open; `nil` when none has.
+    public static func holder(of path: String) -> pid_t? { ArchiveLock.holder(archive: path) }
+}

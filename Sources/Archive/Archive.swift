@@ -1,0 +1,146 @@
+import Foundation
+import Logging
+import Storage
+import Synchronization
+import TagIndex
+
+/// An archive: a directory with the index and the configuration, and the volumes with
+/// everything that matters.
+///
+/// ```
+/// ARCHIVE/
+///   pacsfs.toml      configuration
+///   archive.json     its id
+///   index.sqlite     the tag index: a cache
+///   lock             which process has it
+/// ```
+public final class Archive: Sendable {
+    public let path: String
+    public let settings: Settings
+    public let id: String
+    public let index: TagIndex
+    let volumes: VolumeSet
+    let catalogue: Catalogue
+    private let pipeline: IngestPipeline
+    private let observer = ObserverBox()
+    private let lock: ArchiveLock
+    let log: Logger
+
+    static let configurationName = "pacsfs.toml"
+    static let idName = "archive.json"
+    static let indexName = "index.sqlite"
+
+    /// Opens an archive for this process alone, and brings it to a clean state.
+    ///
+    /// - throws: ``ArchiveError``: it is not there, another process has it, its configuration
+    ///   makes no sense, or none of its volumes is there.
+    public init(at path: String, log: Logger) throws(ArchiveError) {
+        self.path = path
+        self.log = log
+        settings = try Settings(file: Self.file(Self.configurationName, in: path))
+        id = try Self.id(of: path)
+        lock = try ArchiveLock(archive: path)
+        volumes = try VolumeSet(settings.volumes, archive: id)
+        for member in volumes.members {
+            if let problem = member.problem { log.error("Volume \(member.ordinal) is absent: \(problem)") }
+        }
+        let (id, settings, volumes, observer) = (id, settings, volumes, observer)
+        (index, catalogue) = try ArchiveError.from {
+            let (ledger, recovery) = try Ledger.open(on: volumes.online, archive: id)
+            for volume in recovery.volumes {
+                if let failure = volume.failure { log.error("The ledger of volume \(volume.volume): \(failure)") }
+                if let torn = volume.tornTail {
+                    log.notice("Cut off \(torn.bytes) unfinished bytes of the ledger of volume \(volume.volume).")
+                }
+            }
+            let index = try Self.openIndex(Self.file(Self.indexName, in: path), log)
+            let catalogue = try Catalogue(
+                index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
+            let replayed = try catalogue.replay()
+            if replayed > 0 { log.notice("Took \(replayed) records of the ledger into the index.") }
+            return (index, catalogue)
+        }
+        pipeline = IngestPipeline(
+            preparation: Preparation(volumes: volumes, index: index, copies: settings.copies),
+            committer: Committer(volumes: volumes, catalogue: catalogue, observer: observer),
+            workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
+        try ArchiveError.from { try Recovery(archive: self).run() }
+    }
+
+    private static func file(_ name: String, in path: String) -> String { path + "/" + name }
+
+    /// Who writes records: the user of this process.
+    private static var actor: String { NSUserName() }
+
+    /// An index that is damaged is set aside; the ledger makes another.
+    private static func openIndex(_ path: String, _ log: Logger) throws -> TagIndex {
+        do { return try TagIndex(path: path) } catch let error as IndexError where error.code == .corrupt {
+            let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
+            log.error("\(error.message) It is kept as \(aside) and made anew from the ledger.")
+            for suffix in ["", "-wal", "-shm"] { rename(path + suffix, aside + suffix) }
+            return try TagIndex(path: path)
+        }
+    }
+
+    /// Finishes what is under way, and lets the archive go.
+    public func close() {
+        pipeline.drain()
+        index.close()
+    }
+
+    /// Who is told of changes.
+    public func observe(_ observer: (any ChangeObserver)?) { self.observer.set(observer) }
+
+    // MARK: Ingest
+
+    /// Archives a file. `completion` is called once, from another thread, when the file is
+    /// safe or is known not to be.
+    public func ingest(
+        _ request: IngestRequest,
+        completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
+    ) {
+        let log = log
+        pipeline.submit(request) { result in
+            if case .failure(let error) = result { log.error("\(error.message)") }
+            completion(result)
+        }
+    }
+
+    /// - throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many
+    ///   volumes as are wanted
+    public func checkRoom(for bytes: Int64) throws(ArchiveError) {
+        _ = try volumes.choose(copies: settings.copies, bytes: bytes)
+    }
+
+    /// Where `/incoming` lies.
+    public var incomingDescriptor: Int32 { volumes.staging.incomingDescriptor }
+
+    // MARK: Reading
+
+    /// Opens the blob of an image on the first volume that has it.
+    ///
+    /// - parameter instance: `instance.id`
+    /// - returns: a descriptor that the caller closes
+    public func openBlob(of instance: Int64) throws(ArchiveError) -> Int32 {
+        try ArchiveError.from {
+            guard let copies = try index.read({ try $0.copies(of: instance) }),
+                let digest = Digest(bytes: copies.sha256)
+            else { throw ArchiveError(.notFound, "There is no image with number \(instance).") }
+            var problem = "no volume that is there has a copy"
+            for ordinal in copies.volumes {
+                guard let volume = volumes[ordinal] else { continue }
+                do {
+                    guard try volume.blobState(digest, bytes: copies.bytes) == .present else {
+                        problem = "\(volume.path)/\(volume.blobPath(digest)) is damaged or missing"
+                        continue
+                    }
+                    return try volume.openBlob(digest).release()
+                } catch {
+                    problem = error.description
+                }
+            }
+            log.error("The image \(digest.hex) cannot be read: \(problem).")
+            throw ArchiveError(.noGoodCopy, "The image \(digest.hex) cannot be read: \(problem).")
+        }
+    }
+}

@@ -1,0 +1,214 @@
+import Foundation
+import Logging
+import Naming
+import Storage
+import Synchronization
+import TagIndex
+
+/// Ledger and index together: what is appended to the one is taken into the other.
+final class Catalogue: Sendable {
+    let index: TagIndex
+    private let ledger: Ledger
+    private let volumes: VolumeSet
+    private let views: [View]
+    /// On how many volumes a record must be.
+    private let wanted: Int
+    private let log: Logger
+    private let actor: String
+    /// The time of the last record, ns: times only ever go up, and no two changes of a
+    /// directory have the same one.
+    private let lastTime = Mutex<Int64>(0)
+
+    init(
+        index: TagIndex, ledger: Ledger, volumes: VolumeSet, settings: Settings, actor: String, log: Logger
+    ) throws {
+        self.index = index
+        self.ledger = ledger
+        self.volumes = volumes
+        views = settings.views
+        wanted = settings.copies
+        self.log = log
+        self.actor = actor
+        let views = settings.views
+        try index.write { try $0.makeViews(views, at: Timestamp.now().nanoseconds) }
+    }
+
+    /// Where the ledger ends.
+    var position: LedgerPosition { ledger.position }
+
+    private func nextTime() -> Int64 {
+        lastTime.withLock { last in
+            last = max(Timestamp.now().nanoseconds, last + 1)
+            return last
+        }
+    }
+
+    /// Records a batch whose blobs are safe: steps 2 to 4 of ``Committer``.
+    ///
+    /// - returns: what became of each
+    func record(_ batch: [Prepared]) throws -> Recorded<[IngestOutcome]> {
+        try appending { writer, entries in
+            try batch.map { prepared in
+                let time = nextTime()
+                switch prepared.kind {
+                case .new(let attributes, let flags):
+                    let place = try writer.place(
+                        attributes, hex: prepared.staged.digest.hex, received: time, views: views)
+                    if let series = place.newSeries { entries.append(series.entry(by: actor)) }
+                    let record = InstanceRecord(
+                        id: place.instance, series: place.series, sha256: prepared.staged.digest.bytes,
+                        bytes: prepared.staged.bytes, received: time, name: place.name,
+                        uidName: place.uidName, flags: flags, source: prepared.request.source,
+                        volumes: prepared.volumes.map(\.identity.ordinal).sorted(), difference: place.difference)
+                    try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
+                    entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
+                    return .archived(record.id)
+                case .duplicate(let id):
+                    let healed = prepared.volumes.map(\.identity.ordinal).sorted()
+                    for ordinal in prepared.verified + healed {
+                        try writer.noteCopy(of: id, on: ordinal, verified: time)
+                    }
+                    var body = JSONObject([
+                        .init("sha256", .string(prepared.staged.digest.hex)),
+                        .init("from", .string(prepared.request.source)),
+                    ])
+                    if !healed.isEmpty { body.append("healed", .array(healed.map { .int(Int64($0)) })) }
+                    entries.append(
+                        LedgerEntry(kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body))
+                    return .duplicate(id)
+                }
+            }
+        }
+    }
+
+    /// Records that a file was set aside.
+    func record(_ reject: RejectRecord) throws {
+        _ = try appending { writer, entries in
+            var reject = reject
+            reject.time = nextTime()
+            try writer.apply(reject)
+            entries.append(reject.entry(by: actor))
+        }
+    }
+
+    /// Records something that is in the ledger only.
+    func record(kind: String, _ body: JSONObject) throws {
+        _ = try appending { _, entries in
+            entries.append(
+                LedgerEntry(kind: kind, by: actor, time: Timestamp(nanoseconds: nextTime()), body: body))
+        }
+    }
+
+    private func appending<R>(
+        _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
+    ) throws -> Recorded<R> {
+        var isAppended = false
+        do {
+            return try index.write { writer in
+                var entries: [LedgerEntry] = []
+                let result = try body(writer, &entries)
+                let append = try ledger.append(entries)
+                isAppended = true
+                if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
+                for failure in append.failures { log.error("Volume \(failure.volume) has dropped out: \(failure.error)") }
+                return Recorded(
+                    result: result, changedNodes: writer.changedNodes,
+                    isShort: ledger.volumes.count < min(wanted, volumes.members.count))
+            }
+        } catch where isAppended {
+            // Archived, but not indexed: take it from the ledger, as the next start would.
+            try replay()
+            throw Unindexed(reason: "\(error)")
+        }
+    }
+
+    /// What came of a change, when it is in the ledger.
+    struct Recorded<R> {
+        var result: R
+        /// The directories that show something new.
+        var changedNodes: Set<Int64>
+        /// The ledger could not be written on as many volumes as are wanted.
+        var isShort: Bool
+    }
+
+    /// It is in the ledger, but the index did not take it the usual way.
+    struct Unindexed: Error { var reason: String }
+
+    // MARK: Replay
+
+    /// Takes the records into the index that it lacks: a few after a crash, all of them when
+    /// it is new.
+    ///
+    /// - returns: how many there were
+    @discardableResult
+    func replay() throws -> Int {
+        var total = 0
+        while true {
+            let count = try replaySome(10_000)
+            total += count
+            if count == 0 { return total }
+        }
+    }
+
+    private func replaySome(_ limit: Int) throws -> Int {
+        let position = try index.read { try $0.position() }
+        var reader = try LedgerReader(
+            volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging, site: ledger.site,
+            from: position.map { try LedgerPosition($0) } ?? .start)
+        var records: [LedgerRecord] = []
+        while records.count < limit, let record = try reader.next() { records.append(record) }
+        guard let last = records.last else { return 0 }
+        try index.write { writer in
+            for record in records { try apply(record.entry, with: writer) }
+            try writer.setPosition(IndexedPosition(last.end))
+        }
+        lastTime.withLock { $0 = max($0, last.entry.time.nanoseconds) }
+        return records.count
+    }
+
+    private func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
+        func damaged() -> ArchiveError {
+            ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
+        }
+        switch entry.kind {
+        case "series":
+            guard let record = SeriesRecord(entry) else { throw damaged() }
+            try writer.apply(record, views: views)
+        case "ingest":
+            let id = try writer.nextInstance()
+            guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:)) else {
+                throw damaged()
+            }
+            try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
+        case "duplicate":
+            guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else { throw damaged() }
+            let healed = entry.body["healed"]?.array?.compactMap { $0.int.map(Int.init) } ?? []
+            guard let id = try writer.reader.instance(sha256: digest.bytes) else { return }
+            for ordinal in healed {
+                try writer.noteCopy(of: id, on: ordinal, verified: entry.time.nanoseconds)
+            }
+        case "reject":
+            guard let record = RejectRecord(entry) else { throw damaged() }
+            try writer.apply(record)
+        default: break
+        }
+    }
+}
+
+extension IndexedPosition {
+    init(_ position: LedgerPosition) {
+        self.init(
+            segment: position.segment, offset: UInt64(position.offset), number: UInt64(position.number),
+            head: position.head.hex)
+    }
+}
+
+extension LedgerPosition {
+    init(_ position: IndexedPosition) throws {
+        guard let head = Digest(hex: position.head) else {
+            throw ArchiveError(.index, "The index does not know how far it has read the ledger.")
+        }
+        self.init(
+            segment: position.segment, offset: Int64(position.offset), number: Int64(position.number), head: head)
+    }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import Storage
+import Synchronization
+import TagIndex
+
+/// The way of files into the archive: several threads hash, read and copy, one commits what
+/// they have ready, however many that are, with one round of syncs.
+final class IngestPipeline: Sendable {
+    typealias Completion = @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
+
+    private struct Job: Sendable {
+        var request: IngestRequest
+        var completion: Completion
+    }
+
+    private let preparation: Preparation
+    private let committer: Committer
+    private let jobs = Mailbox<Job>()
+    private let prepared = Mailbox<Prepared>()
+    private let threads = ThreadGroup()
+    /// Digests on their way, each with the files of the same bytes that came meanwhile: they
+    /// are duplicates of the first, if it succeeds.
+    private let inFlight = Mutex<[Digest: [Job]]>([:])
+    /// At most this many files are made durable together.
+    private static let batch = 256
+
+    init(preparation: Preparation, committer: Committer, workers: Int) {
+        self.preparation = preparation
+        self.committer = committer
+        for number in 1...workers {
+            threads.start("ingest \(number)") { [self] in
+                while let job = jobs.take(atMost: 1).first { prepare(job) }
+            }
+        }
+        threads.start("commit") { [self] in
+            while true {
+                let batch = prepared.take(atMost: Self.batch)
+                if batch.isEmpty { return }
+                committer.commit(batch)
+            }
+        }
+    }
+
+    /// Takes a file. `completion` is called once, from another thread.
+    func submit(_ request: IngestRequest, completion: @escaping Completion) {
+        guard jobs.put(Job(request: request, completion: completion)) else {
+            return completion(.failure(ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not archived.")))
+        }
+    }
+
+    /// Finishes what was submitted, and ends the threads.
+    func drain() {
+        jobs.close()
+        threads.wait(for: "ingest")
+        prepared.close()
+        threads.wait(for: "commit")
+    }
+
+    private func prepare(_ job: Job) {
+        do {
+            let digest =
+                try job.request.digest
+                ?? Digest.of(
+                    descriptor: job.request.file.descriptor, bytes: job.request.bytes, path: job.request.source)
+            let isFirst = inFlight.withLock { inFlight in
+                if inFlight[digest] != nil {
+                    inFlight[digest]?.append(job)
+                    return false
+                }
+                inFlight[digest] = []
+                return true
+            }
+            guard isFirst else { return }
+            let completion: Completion = { [self] result in
+                job.completion(result)
+                let waiting = inFlight.withLock { $0.removeValue(forKey: digest) } ?? []
+                for var job in waiting {
+                    job.request.digest = digest
+                    submit(job.request, completion: job.completion)
+                }
+            }
+            do {
+                let (ready, refusal) = try preparation.prepare(job.request, digest: digest, completion: completion)
+                if let ready {
+                    guard prepared.put(ready) else {
+                        throw ArchiveError(.shuttingDown, "pacsfs is being stopped; \(job.request.source) was not archived.")
+                    }
+                } else {
+                    completion(.success(.refused(refusal ?? "")))
+                }
+            } catch {
+                completion(.failure(Self.error(error, job.request)))
+            }
+        } catch {
+            job.completion(.failure(Self.error(error, job.request)))
+        }
+    }
+
+    private static func error(_ error: any Error, _ request: IngestRequest) -> ArchiveError {
+        var result: ArchiveError
+        do { result = try ArchiveError.from { throw error } } catch { result = error }
+        result.message = "\(request.source) was not archived. \(result.message)"
+        return result
+    }
+}
+
+/// Threads with names, and a way to wait for their end.
+final class ThreadGroup: Sendable {
+    private let running = Mutex<[String: DispatchGroup]>([:])
+
+    /// - parameter name: the first word is the name to wait for
+    func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let kind = String(name.prefix { $0 != " " })
+        let group = running.withLock { running in
+            let group = running[kind] ?? DispatchGroup()
+            running[kind] = group
+            return group
+        }
+        group.enter()
+        let thread = Thread {
+            body()
+            group.leave()
+        }
+        thread.name = name
+        thread.stackSize = 1 << 20
+        thread.start()
+    }
+
+    func wait(for kind: String) {
+        running.withLock { $0[kind] }?.wait()
+    }
+}

@@ -1,0 +1,51 @@
+import Storage
+
+/// An open file that somebody keeps open for as long as the archive needs it.
+public struct IngestFile: Sendable {
+    public let descriptor: Int32
+    private let owner: any AnyObject & Sendable
+
+    public init(_ descriptor: Int32, owner: any AnyObject & Sendable) {
+        self.descriptor = descriptor
+        self.owner = owner
+    }
+}
+
+/// A file that is to be archived.
+public struct IngestRequest: Sendable {
+    public var file: IngestFile
+    /// Where it comes from, for the ledger.
+    public var source: String
+    /// Its size. It does not change until the completion was called.
+    public var bytes: Int64
+    /// Its digest, when that is known already.
+    public var digest: Digest?
+    /// Whether it lies in `staging/incoming`, so that it can become a blob without a copy.
+    public var isStaged: Bool
+
+    public init(file: IngestFile, source: String, bytes: Int64, digest: Digest?, isStaged: Bool) {
+        self.file = file
+        self.source = source
+        self.bytes = bytes
+        self.digest = digest
+        self.isStaged = isStaged
+    }
+}
+
+/// What became of a file.
+public enum IngestOutcome: Sendable, Equatable {
+    /// It is durable on as many volumes as are wanted; `instance.id`.
+    case archived(Int64)
+    /// The same bytes were there, and every copy of them is good; `instance.id`.
+    case duplicate(Int64)
+    /// It is no image, for this reason. Nothing was stored: the caller sets it aside.
+    case refused(String)
+}
+
+/// Is told what has changed before those who wait for it are answered.
+public protocol ChangeObserver: AnyObject, Sendable {
+    /// - parameters:
+    ///   - nodes: directories with new entries (`node.id`; 0 for the root)
+    ///   - completion: to be called, from any thread, when nobody can see the old state any more
+    func published(nodes: Set<Int64>, completion: @escaping @Sendable () -> Void)
+}

@@ -1,0 +1,112 @@
+import DICOM
+import Foundation
+import Glibc
+import Storage
+import TagIndex
+
+/// A file that is ready to be committed: hashed, read, and staged where it shall go.
+struct Prepared: Sendable {
+    enum Kind: Sendable {
+        case new(AttributeSet, flags: Int64)
+        /// The same bytes are archived as this `instance.id`.
+        case duplicate(Int64)
+    }
+
+    var kind: Kind
+    var request: IngestRequest
+    var staged: StagedBlob
+    /// The volumes on which it is staged: for a duplicate those whose copy is bad or missing.
+    var volumes: [Volume]
+    /// Volumes whose copy was hashed just now and is good.
+    var verified: [Int] = []
+    var completion: IngestPipeline.Completion
+}
+
+/// The part of ingest that many threads do at once: everything up to the syncs.
+struct Preparation: Sendable {
+    let volumes: VolumeSet
+    let index: TagIndex
+    let copies: Int
+    /// For how long a verified copy is believed in, ns.
+    private static let trust: Int64 = 86_400_000_000_000
+
+    /// - returns: `nil` and the reason when it is no image
+    func prepare(
+        _ request: IngestRequest, digest: Digest, completion: @escaping IngestPipeline.Completion
+    ) throws -> (Prepared?, refusal: String?) {
+        let staged = StagedBlob(digest: digest, bytes: request.bytes)
+        if let id = try index.read({ try $0.instance(sha256: digest.bytes) }) {
+            return (try prepareDuplicate(of: id, request, staged, completion), nil)
+        }
+        let header: HeaderAttributes
+        do {
+            var reader = HeaderReader()
+            header = try reader.read(FileDescriptorSource(descriptor: request.file.descriptor))
+        } catch let error as ReadError {
+            if request.isStaged { try Self.sync(request.file.descriptor) }
+            return (nil, error.message)
+        }
+        if header.isMediaStorageDirectory {
+            if request.isStaged { try Self.sync(request.file.descriptor) }
+            return (
+                nil,
+                "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
+            )
+        }
+        let targets = try volumes.choose(copies: copies, bytes: request.bytes)
+        try stage(staged, from: request, on: targets)
+        return (
+            Prepared(
+                kind: .new(AttributeSet(header), flags: Int64(header.flags.rawValue)), request: request,
+                staged: staged, volumes: targets, completion: completion), nil
+        )
+    }
+
+    /// Never trusts a copy it has not seen: those not hashed in the last day are hashed now,
+    /// and what is not good is made good from the file at hand.
+    private func prepareDuplicate(
+        of id: Int64, _ request: IngestRequest, _ staged: StagedBlob,
+        _ completion: @escaping IngestPipeline.Completion
+    ) throws -> Prepared {
+        let now = Timestamp.now().nanoseconds
+        var prepared = Prepared(
+            kind: .duplicate(id), request: request, staged: staged, volumes: [], completion: completion)
+        let holders = try index.read { reader in
+            try reader.copies(of: id)?.volumes.map { ordinal in
+                (ordinal, try reader.verified(id, on: ordinal) ?? 0)
+            } ?? []
+        }
+        for (ordinal, time) in holders {
+            guard let volume = volumes[ordinal] else { continue }
+            let isPresent = try volume.blobState(staged.digest, bytes: staged.bytes) == .present
+            if isPresent, now - time < Self.trust { continue }
+            if isPresent, try volume.verifyBlob(staged.digest, bytes: staged.bytes) {
+                prepared.verified.append(ordinal)
+            } else {
+                prepared.volumes.append(volume)
+            }
+        }
+        try stage(staged, from: request, on: prepared.volumes)
+        return prepared
+    }
+
+    private func stage(_ staged: StagedBlob, from request: IngestRequest, on targets: [Volume]) throws {
+        for volume in targets {
+            if request.isStaged, volume === volumes.staging {
+                try volume.stageLink(from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
+            } else {
+                try volume.stageCopy(
+                    from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
+                    // What a client writes to /incoming is frozen; a file that is imported
+                    // may change under our hands.
+                    checking: !request.isStaged)
+            }
+        }
+    }
+
+    private static func sync(_ descriptor: Int32) throws(ArchiveError) {
+        guard fdatasync(descriptor) == 0 else {
+            throw ArchiveError(.storage, "A file in incoming could not be written to disk: \(String(cString: strerror(errno))).")
+        }
+    }
+}

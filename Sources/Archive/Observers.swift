@@ -1,0 +1,14 @@
+import Synchronization
+
+/// Who is told of changes; nobody while no file system is mounted.
+final class ObserverBox: Sendable {
+    private let observer = Mutex<(any ChangeObserver)?>(nil)
+
+    func set(_ new: (any ChangeObserver)?) { observer.withLock { $0 = new } }
+
+    /// Calls `completion` when the observer has passed the change on.
+    func publish(_ nodes: Set<Int64>, completion: @escaping @Sendable () -> Void) {
+        guard let observer = observer.withLock({ $0 }) else { return completion() }
+        observer.published(nodes: nodes, completion: completion)
+    }
+}

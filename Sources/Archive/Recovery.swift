@@ -1,0 +1,178 @@
+import DICOM
+import Foundation
+import Storage
+import Synchronization
+import TagIndex
+
+/// What a start does about the end of the last run, whatever that was. It looks at what was
+/// in flight only: `staging/` of each volume.
+///
+/// - a file of `staging/commit` is archived if its bytes are whole, and dropped if not
+/// - a file of `staging/incoming` that is archived already goes
+/// - one whose writer never closed it is set aside: half an image must not pass for a whole
+/// - one under a temporary name stays, for whoever wrote it to go on
+struct Recovery {
+    let archive: Archive
+
+    func run() throws {
+        for volume in archive.volumes.online { try volume.removePartialCopies() }
+        let incoming = try incomingFiles(in: "", of: archive.incomingDescriptor)
+        let isPending = try finishCommits(incoming)
+        for file in incoming where !isPending.contains(file.inode) {
+            do { try settle(file) } catch { archive.log.error("\(file.path) of incoming was left as it is: \(error)") }
+        }
+        try removeEmptyFolders(in: archive.incomingDescriptor)
+    }
+
+    private struct IncomingFile {
+        var path: String
+        var inode: UInt64
+    }
+
+    // MARK: staging/commit
+
+    /// - returns: the inodes of files that are whole, but could not be archived yet
+    private func finishCommits(_ incoming: [IncomingFile]) throws -> Set<UInt64> {
+        var waiting: Set<UInt64> = []
+        for volume in archive.volumes.online {
+            for pending in try volume.pendingCommits() {
+                let isKnown = try archive.index.read { try $0.instance(sha256: pending.digest.bytes) != nil }
+                guard !isKnown, let bytes = pending.stagedBytes,
+                    try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes))
+                else {
+                    try volume.finish([pending.digest])
+                    continue
+                }
+                let file = StagedFile(try volume.openStaged(pending.digest).release())
+                let path = incoming.first { $0.inode == file.inode }?.path
+                let request = IngestRequest(
+                    file: IngestFile(file.descriptor, owner: file),
+                    source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
+                    bytes: bytes, digest: pending.digest, isStaged: volume === archive.volumes.staging)
+                switch archive.ingestAndWait(request) {
+                case .success(.refused): try volume.finish([pending.digest])
+                case .success: archive.log.notice("Finished archiving \(request.source).")
+                case .failure: waiting.insert(file.inode)
+                }
+            }
+        }
+        return waiting
+    }
+
+    // MARK: staging/incoming
+
+    private func incomingFiles(in path: String, of directory: Int32) throws -> [IncomingFile] {
+        var result: [IncomingFile] = []
+        try FolderWalk.entries(of: directory) { name, status in
+            let path = path.isEmpty ? name : "\(path)/\(name)"
+            if status.st_mode & S_IFMT == S_IFDIR {
+                let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                guard child >= 0 else { return }
+                defer { close(child) }
+                result += try incomingFiles(in: path, of: child)
+            } else if name.hasPrefix(".pacsfs-") {
+                unlinkat(directory, name, 0)
+            } else if status.st_mode & S_IFMT == S_IFREG {
+                result.append(IncomingFile(path: path, inode: UInt64(status.st_ino)))
+            }
+        }
+        return result
+    }
+
+    private func settle(_ incoming: IncomingFile) throws {
+        let name = incoming.path.split(separator: "/").last.map(String.init) ?? ""
+        if TemporaryName.matches(Array(name.utf8)) { return }
+        let directory = archive.incomingDescriptor
+        if archive.settings.ignores(Array(name.utf8)) {
+            unlinkat(directory, incoming.path, 0)
+            return
+        }
+        let descriptor = openat(directory, incoming.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        let file = StagedFile(descriptor)
+        let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: incoming.path)
+        if try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil {
+            try archive.reject(
+                RejectRequest(
+                    file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.path)",
+                    path: incoming.path, reason: reason(descriptor, bytes: file.bytes)))
+        }
+        unlinkat(directory, incoming.path, 0)
+    }
+
+    private func reason(_ descriptor: Int32, bytes: Int64) -> String {
+        if bytes == 0 { return "It is empty (0 bytes). Copy the original again." }
+        var reader = HeaderReader()
+        do {
+            _ = try reader.read(FileDescriptorSource(descriptor: descriptor))
+            return "The copy was interrupted: pacsfs ended before the file was closed, with \(bytes) bytes written. Copy the original again; if this is all there is, move it back into incoming."
+        } catch {
+            return error.message
+        }
+    }
+
+    private func removeEmptyFolders(in directory: Int32) throws {
+        try FolderWalk.entries(of: directory) { name, status in
+            guard status.st_mode & S_IFMT == S_IFDIR else { return }
+            let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard child >= 0 else { return }
+            defer { close(child) }
+            try removeEmptyFolders(in: child)
+            // Fails where something is in it, as it should.
+            unlinkat(directory, name, AT_REMOVEDIR)
+        }
+    }
+}
+
+/// An open file of a volume's `staging`.
+final class StagedFile: Sendable {
+    let descriptor: Int32
+    let inode: UInt64
+    let bytes: Int64
+
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+        var status = stat()
+        fstat(descriptor, &status)
+        inode = UInt64(status.st_ino)
+        bytes = Int64(status.st_size)
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// The entries of a directory, one after the other.
+enum FolderWalk {
+    static func entries(of directory: Int32, _ body: (String, stat) throws -> Void) throws {
+        let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0, let stream = fdopendir(copy) else { return }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        closedir(stream)
+        for name in names {
+            var status = stat()
+            guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+            try body(name, status)
+        }
+    }
+}
+
+extension Archive {
+    /// Archives a file and waits until it is safe.
+    public func ingestAndWait(_ request: IngestRequest) -> Result<IngestOutcome, ArchiveError> {
+        let result = Mutex<Result<IngestOutcome, ArchiveError>?>(nil)
+        let done = DispatchSemaphore(value: 0)
+        ingest(request) { outcome in
+            result.withLock { $0 = outcome }
+            done.signal()
+        }
+        done.wait()
+        return result.withLock { $0 }
+            ?? .failure(ArchiveError(.shuttingDown, "\(request.source) was not archived."))
+    }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Naming
+import TOMLKit
+
+/// What `pacsfs.toml` says.
+public struct Settings: Sendable {
+    public struct VolumePlace: Sendable, Equatable {
+        public var path: String
+        /// What fails together with it: a disk, a machine, a room.
+        public var domain: String
+
+        public init(path: String, domain: String) {
+            self.path = path
+            self.domain = domain
+        }
+    }
+
+    /// On how many volumes each image is kept.
+    public var copies = 2
+    /// Seconds for which a name stays in `/incoming` after it was last used.
+    public var settle = 10.0
+    /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
+    public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*"]
+    public var views = DefaultViews.all
+    public var volumes: [VolumePlace] = []
+
+    /// Names at the root of the mount that no view may have.
+    static let reserved: Set<String> = ["incoming", "rejected", "search", "readme.txt", "status.html"]
+
+    public init() {}
+
+    /// - parameter name: the bytes of a file name
+    public func ignores(_ name: [UInt8]) -> Bool {
+        let name = String(decoding: name, as: UTF8.self).lowercased()
+        return ignored.contains { pattern in
+            let pattern = pattern.lowercased()
+            if pattern.hasSuffix("*") { return name.hasPrefix(pattern.dropLast()) }
+            if pattern.hasPrefix("*") { return name.hasSuffix(pattern.dropFirst()) }
+            return name == pattern
+        }
+    }
+}
+
+extension Settings {
+    /// - throws: ``ArchiveError`` that names the file and the place in it.
+    public init(file path: String) throws(ArchiveError) {
+        let text: String
+        do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
+            throw ArchiveError(.notFound, "Cannot read \(path): \(error.localizedDescription)")
+        }
+        do {
+            try self.init(toml: text)
+        } catch let error as TOMLParseError {
+            throw ArchiveError(.configuration, "\(path): \(error)")
+        } catch let error as ArchiveError {
+            throw ArchiveError(.configuration, "\(path): \(error.message)")
+        } catch {
+            throw ArchiveError(.configuration, "\(path): \(error)")
+        }
+    }
+
+    init(toml text: String) throws {
+        self.init()
+        let table = try TOMLTable(string: text)
+        let known: Set = ["copies", "settle", "ignore", "volume", "views"]
+        if let unknown = table.keys.first(where: { !known.contains($0) }) {
+            throw ArchiveError(.configuration, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
+        }
+        if let value = table["copies"] {
+            guard let copies = value.int, (1...16).contains(copies) else {
+                throw ArchiveError(.configuration, "«copies» must be a number from 1 to 16.")
+            }
+            self.copies = copies
+        }
+        if let value = table["settle"] {
+            guard let settle = value.double ?? value.int.map(Double.init), (0...3600).contains(settle) else {
+                throw ArchiveError(.configuration, "«settle» must be a number of seconds from 0 to 3600.")
+            }
+            self.settle = settle
+        }
+        if let value = table["ignore"] {
+            guard let names = value.array, names.allSatisfy({ $0.string != nil }) else {
+                throw ArchiveError(.configuration, "«ignore» must be a list of names.")
+            }
+            ignored = names.compactMap(\.string)
+        }
+        guard let list = table["volume"]?.array, !list.isEmpty else {
+            throw ArchiveError(.configuration, "There is no [[volume]].")
+        }
+        for (index, element) in list.enumerated() {
+            guard let volume = element.table, let path = volume["path"]?.string, path.hasPrefix("/") else {
+                throw ArchiveError(.configuration, "The \(index + 1). [[volume]] needs an absolute «path».")
+            }
+            volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
+        }
+        if let value = table["views"] {
+            guard let templates = value.table else {
+                throw ArchiveError(.configuration, "«views» must be a table of templates.")
+            }
+            views = try templates.keys.sorted().map { name in
+                guard let text = templates[name]?.string else {
+                    throw ArchiveError(.configuration, "The view «\(name)» must be a template in quotes.")
+                }
+                guard !Self.reserved.contains(name.lowercased()), PortableName.component(name) == name else {
+                    throw ArchiveError(.configuration, "«\(name)» cannot be the name of a view.")
+                }
+                do { return View(name: name, template: try Template(text)) } catch {
+                    throw ArchiveError(.configuration, "The view «\(name)»: \(error).")
+                }
+            }
+        }
+    }
+
+    /// The text of a new `pacsfs.toml`, with comments.
+    public var toml: String {
+        var text = """
+            # Configuration of this pacsfs archive. Restart the daemon after a change.
+
+            # On how many volumes every image is kept.
+            copies = \(copies)
+
+            # Seconds for which a name stays in incoming/ after it was last used.
+            settle = \(settle == settle.rounded() ? String(Int(settle)) : String(settle))
+
+            # Names that are cleared from incoming/ quietly.
+            ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
+
+            """
+        for volume in volumes {
+            text += """
+
+                [[volume]]
+                path = \(Self.quoted(volume.path))
+                # What fails together: volumes with the same domain do not count as two copies
+                # as long as there is another one.
+                domain = \(Self.quoted(volume.domain))
+
+                """
+        }
+        text += """
+
+            # How the archive is shown: a folder for each view, levels made of DICOM keywords.
+            [views]
+
+            """
+        for view in views {
+            text += "\(view.name) = \(Self.quoted(view.template.description))\n"
+        }
+        return text
+    }
+
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Storage
+
+/// The state of an archive, as `pacsfs status --json` prints it.
+public struct ArchiveStatus: Codable, Sendable {
+    public struct Copies: Codable, Sendable {
+        /// How many copies of each image there shall be.
+        public var wanted: Int
+        /// How many images have fewer.
+        public var short: Int64
+    }
+
+    public struct Volume: Codable, Sendable {
+        public var id: String?
+        public var path: String
+        public var domain: String
+        /// `online`, `read-only` or `absent`.
+        public var state: String
+        /// Why it is not online.
+        public var problem: String?
+        /// Images it holds.
+        public var blobs: Int64
+        /// Bytes that new files can take; its reserve is taken off.
+        public var free: Int64
+    }
+
+    public struct Incoming: Codable, Sendable {
+        /// Files that are neither archived nor set aside yet.
+        public var pending: Int
+    }
+
+    public struct Ledger: Codable, Sendable {
+        public var records: Int64
+        /// SHA-256 of the last record: written down, it proves later that nothing before it
+        /// was changed.
+        public var head: String
+    }
+
+    public var archive: String
+    public var instances: Int64
+    public var studies: Int64
+    public var patients: Int64
+    public var blobs: Int64
+    public var bytes: Int64
+    public var copies: Copies
+    public var volumes: [Volume]
+    /// `passthrough` or `cached` while mounted.
+    public var read_mode: String?
+    public var mountpoint: String?
+    public var incoming: Incoming
+    public var rejected: Int64
+    public var ledger: Ledger
+}
+
+extension Archive {
+    /// - parameters:
+    ///   - pending: files that wait in `/incoming`; `nil` counts those on disk
+    public func status(pending: Int?, readMode: String?, mountpoint: String?) throws(ArchiveError) -> ArchiveStatus {
+        try ArchiveError.from {
+            let totals = try index.read { try $0.totals() }
+            let short = totals.byCopies.filter { $0.key < settings.copies }.values.reduce(0, +)
+            let position = catalogue.position
+            return ArchiveStatus(
+                archive: path, instances: totals.instances, studies: totals.studies, patients: totals.patients,
+                blobs: totals.instances, bytes: totals.bytes,
+                copies: .init(wanted: settings.copies, short: short),
+                volumes: try volumes.members.map { try status(of: $0) }, read_mode: readMode,
+                mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
+                rejected: totals.rejected,
+                ledger: .init(records: position.number, head: position.head.hex))
+        }
+    }
+
+    private func status(of member: VolumeSet.Member) throws -> ArchiveStatus.Volume {
+        let space = try? member.volume?.space()
+        let room = (try? member.volume?.room()) ?? 0
+        return ArchiveStatus.Volume(
+            id: member.volume?.identity.volume, path: member.place.path, domain: member.place.domain,
+            state: space.map { $0.isReadOnly ? "read-only" : "online" } ?? "absent", problem: member.problem,
+            blobs: try index.read { try $0.blobs(on: member.ordinal) }, free: room)
+    }
+
+    private func pendingFiles() throws -> Int {
+        func count(in directory: Int32) throws -> Int {
+            var total = 0
+            try FolderWalk.entries(of: directory) { name, status in
+                guard status.st_mode & S_IFMT == S_IFDIR else { return total += 1 }
+                let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                guard child >= 0 else { return }
+                defer { close(child) }
+                total += try count(in: child)
+            }
+            return total
+        }
+        return try count(in: incomingDescriptor)
+    }
+}
