@@ -1,0 +1,124 @@
+import Glibc
+
+/// The text of the attributes of the header being read; its memory is used again for the
+/// next header.
+struct AttributeText: ~Copyable {
+    private var bytes: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private(set) var count = 0
+    private let slots: UnsafeMutablePointer<TextSlot>
+    private static let attributes = Attribute.allCases.count
+
+    init() {
+        capacity = 4096
+        bytes = .allocate(capacity: capacity)
+        slots = .allocate(capacity: Self.attributes)
+        slots.initialize(repeating: .absent, count: Self.attributes)
+    }
+
+    deinit {
+        bytes.deallocate()
+        slots.deallocate()
+    }
+
+    /// Forgets all values.
+    mutating func removeAll() {
+        count = 0
+        slots.update(repeating: .absent, count: Self.attributes)
+    }
+
+    /// Makes room for `more` bytes and returns where to write them; `advance` counts them.
+    mutating func room(for more: Int) -> UnsafeMutablePointer<UInt8> {
+        if count + more > capacity {
+            capacity = max(capacity * 2, count + more)
+            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+            larger.update(from: bytes, count: count)
+            bytes.deallocate()
+            bytes = larger
+        }
+        return bytes + count
+    }
+
+    /// Counts bytes written to `room(for:)`.
+    mutating func advance(_ written: Int) { count += written }
+
+    /// Takes back everything after `length` bytes.
+    mutating func truncate(to length: Int) { count = length }
+
+    mutating func append(_ byte: UInt8) {
+        room(for: 1).pointee = byte
+        count += 1
+    }
+
+    mutating func append(_ source: UnsafeRawBufferPointer) {
+        guard let first = source.baseAddress, source.count > 0 else { return }
+        memcpy(room(for: source.count), first, source.count)
+        count += source.count
+    }
+
+    /// Puts ASCII text before what was written since `start`.
+    mutating func insert(_ prefix: StaticString, at start: Int) {
+        let length = prefix.utf8CodeUnitCount
+        _ = room(for: length)
+        memmove(bytes + start + length, bytes + start, count - start)
+        memcpy(bytes + start, prefix.utf8Start, length)
+        count += length
+    }
+
+    /// Appends a Unicode scalar below 0x10000 in UTF-8.
+    mutating func append(scalar: UInt32) {
+        let target = room(for: 3)
+        if scalar < 0x80 {
+            target[0] = UInt8(truncatingIfNeeded: scalar)
+            count += 1
+        } else if scalar < 0x800 {
+            target[0] = UInt8(truncatingIfNeeded: 0xC0 | scalar >> 6)
+            target[1] = UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F)
+            count += 2
+        } else {
+            target[0] = UInt8(truncatingIfNeeded: 0xE0 | scalar >> 12)
+            target[1] = UInt8(truncatingIfNeeded: 0x80 | scalar >> 6 & 0x3F)
+            target[2] = UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F)
+            count += 3
+        }
+    }
+
+    /// Removes the padding, spaces and zeros, at the end of what was written since `start`.
+    mutating func trimPadding(since start: Int) {
+        while count > start, bytes[count - 1] == 0x20 || bytes[count - 1] == 0 { count -= 1 }
+    }
+
+    /// Gives what was written since `start` to an attribute.
+    mutating func assign(_ attribute: Attribute, since start: Int) {
+        slots[Int(attribute.rawValue)] = TextSlot(
+            offset: UInt32(truncatingIfNeeded: start), length: UInt32(truncatingIfNeeded: count - start))
+    }
+
+    /// Whether the attribute was met in this header.
+    func has(_ attribute: Attribute) -> Bool { slots[Int(attribute.rawValue)].isPresent }
+
+    /// Whether the attribute was met and has a value.
+    func hasValue(_ attribute: Attribute) -> Bool {
+        let slot = slots[Int(attribute.rawValue)]
+        return slot.isPresent && slot.length > 0
+    }
+
+    /// Calls `body` with the text of an attribute, nothing when it is absent.
+    func withText<R>(_ attribute: Attribute, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        let slot = slots[Int(attribute.rawValue)]
+        guard slot.isPresent else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return body(UnsafeRawBufferPointer(start: bytes + Int(slot.offset), count: Int(slot.length)))
+    }
+
+    /// A copy of table and text in the layout of `HeaderAttributes`.
+    func makeStorage() -> [UInt8] {
+        let table = TextSlot.size * Self.attributes
+        return [UInt8](unsafeUninitializedCapacity: table + count) { buffer, initialized in
+            if let target = buffer.baseAddress {
+                memcpy(target, slots, table)
+                memcpy(target + table, bytes, count)
+            }
+            initialized = table + count
+        }
+    }
+}

@@ -1,0 +1,45 @@
+/// How the elements of a data set are encoded (PS3.5 section 7.1 and annex A).
+struct DataEncoding: Hashable {
+    var isExplicit: Bool
+    var isBigEndian: Bool
+
+    static let explicitLittleEndian = DataEncoding(isExplicit: true, isBigEndian: false)
+    static let explicitBigEndian = DataEncoding(isExplicit: true, isBigEndian: true)
+    static let implicitLittleEndian = DataEncoding(isExplicit: false, isBigEndian: false)
+    static let implicitBigEndian = DataEncoding(isExplicit: false, isBigEndian: true)
+}
+
+/// What a Transfer Syntax UID (0002,0010) promises about the data set.
+enum TransferSyntax: Hashable {
+    /// A standard transfer syntax with this encoding of elements.
+    case known(DataEncoding)
+    /// Deflated Explicit VR Little Endian: the data set is a raw deflate stream (PS3.5 A.5).
+    case deflated
+    /// None is declared, or a private one: the bytes tell.
+    case unknown
+
+    init(uid: UnsafeRawBufferPointer) {
+        if Self.equal(uid, "1.2.840.10008.1.2.1") {
+            self = .known(.explicitLittleEndian)
+        } else if Self.equal(uid, "1.2.840.10008.1.2") {
+            self = .known(.implicitLittleEndian)
+        } else if Self.equal(uid, "1.2.840.10008.1.2.2") {
+            self = .known(.explicitBigEndian)
+        } else if Self.equal(uid, "1.2.840.10008.1.2.1.99")
+            || Self.equal(uid, "1.2.840.10008.1.2.4.95")  // JPIP Referenced Deflate
+            || Self.equal(uid, "1.2.840.10008.1.2.4.205")  // JPIP HTJ2K Referenced Deflate
+        {
+            self = .deflated
+        } else if uid.count > 18, Self.equal(UnsafeRawBufferPointer(rebasing: uid[..<18]), "1.2.840.10008.1.2.") {
+            self = .known(.explicitLittleEndian)  // PS3.5 A.4: all others
+        } else {
+            self = .unknown
+        }
+    }
+
+    private static func equal(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
+        bytes.count == text.utf8CodeUnitCount
+            && bytes.elementsEqual(
+                UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+}

@@ -1,0 +1,24 @@
+/// What was unusual about a file whose header could be read nevertheless.
+public struct HeaderFlags: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// The 128 bytes and the letters `DICM` are missing (PS3.10 section 7.1).
+    public static let noPreamble = HeaderFlags(rawValue: 1 << 0)
+    /// Group 0002 is missing.
+    public static let noFileMetaInformation = HeaderFlags(rawValue: 1 << 1)
+    /// The data set is not encoded as its Transfer Syntax UID says; the bytes were followed.
+    public static let wrongTransferSyntax = HeaderFlags(rawValue: 1 << 2)
+    /// Specific Character Set is missing, illegal or wrong for some text, which was read
+    /// as UTF-8 where it is valid UTF-8, and as Latin-1 otherwise.
+    public static let wrongCharacterSet = HeaderFlags(rawValue: 1 << 3)
+    /// The preamble is neither zeros nor the beginning of a TIFF file: it can hide a
+    /// program (CVE-2019-11687).
+    public static let unusualPreamble = HeaderFlags(rawValue: 1 << 4)
+    /// The data set ends or stops making sense inside an element or sequence before
+    /// PixelData; what came before was read.
+    public static let truncated = HeaderFlags(rawValue: 1 << 5)
+    /// An indexed attribute has a value that its value representation does not allow: a
+    /// number of the wrong size, more than 64 KiB of text, letters outside ASCII in a code.
+    public static let invalidValue = HeaderFlags(rawValue: 1 << 6)
+}

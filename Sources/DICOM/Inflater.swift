@@ -1,0 +1,91 @@
+import CZlib
+import Glibc
+
+/// Inflates a deflated data set piece by piece, as far as it is asked to.
+///
+/// PS3.5 A.5 asks for a raw deflate stream (RFC 1951); some writers put it into a zlib
+/// frame (RFC 1950), which is recognised by its two header bytes.
+final class Inflater {
+    /// The most bytes that are inflated to find the end of a header.
+    static let mostBytes = 16 << 20
+    private static let chunk = 16384
+
+    private let stream: UnsafeMutablePointer<z_stream>
+    private let input: UnsafeMutableRawPointer
+    private let source: any ByteSource
+    private var next: Int
+    private var produced = 0
+    private var isFinished = false
+    private var isCorrupt = false
+
+    init(_ source: any ByteSource, from offset: Int) throws(Fault) {
+        self.source = source
+        next = offset
+        input = .allocate(byteCount: Self.chunk, alignment: 16)
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        try fill()
+        let bits = Self.isWrapped(input, Int(stream.pointee.avail_in)) ? MAX_WBITS : -MAX_WBITS
+        let status = inflateInit2_(stream, bits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        guard status == Z_OK else { throw .data(.deflateCorrupt, at: offset) }
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deinitialize(count: 1)
+        stream.deallocate()
+        input.deallocate()
+    }
+
+    /// The place in the file up to which the bytes have been used.
+    var consumed: Int { next - Int(stream.pointee.avail_in) }
+
+    /// Inflates up to `room.count` bytes.
+    ///
+    /// - Returns: The number of bytes, 0 at the end of the stream or of the file.
+    func inflate(into room: UnsafeMutableRawBufferPointer) throws(Fault) -> Int {
+        stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        stream.pointee.avail_out = UInt32(room.count)
+        while !isFinished, !isCorrupt, Int(stream.pointee.avail_out) == room.count {
+            if stream.pointee.avail_in == 0 { try fill() }
+            if stream.pointee.avail_in == 0 { isFinished = true; break }
+            let status = CZlib.inflate(stream, Z_NO_FLUSH)
+            if status == Z_STREAM_END {
+                isFinished = true
+            } else if status != Z_OK {
+                isCorrupt = true  // what came out before is good
+                break
+            }
+        }
+        let got = room.count - Int(stream.pointee.avail_out)
+        produced += got
+        if isCorrupt && got == 0 { throw .data(.deflateCorrupt, at: produced) }
+        guard produced <= Self.mostBytes else { throw .data(.deflateTooLong, at: produced) }
+        return got
+    }
+
+    private func fill() throws(Fault) {
+        let left = Int(clamping: source.size) - next
+        guard left > 0 else { return }
+        let room = UnsafeMutableRawBufferPointer(start: input, count: min(left, Self.chunk))
+        let got: Int
+        do throws(ReadError) {
+            got = try source.read(at: UInt64(next), into: room)
+        } catch {
+            throw .source(error)
+        }
+        guard got >= 0 && got <= room.count else { throw .data(.io, at: next) }
+        next += got
+        stream.pointee.next_in = input.assumingMemoryBound(to: UInt8.self)
+        stream.pointee.avail_in = UInt32(got)
+    }
+
+    /// A zlib header is 0x78 and a check byte; as raw deflate 0x78 begins a stored block,
+    /// whose length is followed by its complement.
+    private static func isWrapped(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+        guard count >= 5 else { return false }
+        func byte(_ index: Int) -> Int { Int(bytes.load(fromByteOffset: index, as: UInt8.self)) }
+        guard byte(0) == 0x78, (byte(0) << 8 | byte(1)) % 31 == 0 else { return false }
+        return byte(1) ^ byte(3) != 0xFF || byte(2) ^ byte(4) != 0xFF
+    }
+}

@@ -1,0 +1,130 @@
+import Glibc
+
+/// Why no header could be read from some bytes.
+public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The kind of failure. More kinds may be added.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        private enum Kind: String {
+            case notDICOM, empty, truncatedMeta, noDataSet, truncatedDataSet, badLength, badElement
+            case nestingTooDeep, deflateCorrupt, deflateTooLong, io
+        }
+        private let kind: Kind
+        private init(_ kind: Kind) { self.kind = kind }
+        public var description: String { kind.rawValue }
+
+        /// The bytes are something else.
+        public static let notDICOM = Code(.notDICOM)
+        /// There are no bytes.
+        public static let empty = Code(.empty)
+        /// The bytes end, or stop making sense, within group 0002.
+        public static let truncatedMeta = Code(.truncatedMeta)
+        /// Nothing follows the preamble or group 0002.
+        public static let noDataSet = Code(.noDataSet)
+        /// The bytes end within the data set before anything that identifies it.
+        public static let truncatedDataSet = Code(.truncatedDataSet)
+        /// An element or item claims more bytes than there are.
+        public static let badLength = Code(.badLength)
+        /// Where an element should begin there is none.
+        public static let badElement = Code(.badElement)
+        /// Sequences lie within sequences more than 64 levels deep.
+        public static let nestingTooDeep = Code(.nestingTooDeep)
+        /// A deflated data set cannot be inflated.
+        public static let deflateCorrupt = Code(.deflateCorrupt)
+        /// A deflated data set inflates to more than 16 MiB before its header ends.
+        public static let deflateTooLong = Code(.deflateTooLong)
+        /// The medium could not be read; the file itself may be good.
+        public static let io = Code(.io)
+    }
+
+    /// The kind of failure.
+    public var code: Code
+
+    /// Where in the file it was met, in bytes from its start; in a deflated data set the
+    /// place in the file up to which had been inflated.
+    public var offset: UInt64
+
+    /// The element it was met in, `(0008,1115)[0].(0020,000E)`, items counted from 0.
+    public var tagPath: String?
+
+    /// What happened and what can be done about it, for the person who keeps the archive.
+    public var message: String
+
+    /// The errno(3) of a failed system call, with code `io`.
+    public var systemError: Int32?
+
+    public init(
+        code: Code, offset: UInt64, tagPath: String? = nil, message: String,
+        systemError: Int32? = nil
+    ) {
+        self.code = code
+        self.offset = offset
+        self.tagPath = tagPath
+        self.message = message
+        self.systemError = systemError
+    }
+
+    /// The message with the place: `… (byte 1234, element (0010,0010))`.
+    public var description: String {
+        let element = tagPath.map { ", element \($0)" } ?? ""
+        return "\(message) (byte \(offset)\(element))"
+    }
+
+    /// The failure of a system call.
+    static func io(_ number: Int32, offset: UInt64, doing what: String) -> ReadError {
+        let reason = strerror(number).map { String(cString: $0) } ?? "error \(number)"
+        return ReadError(
+            code: .io, offset: offset,
+            message: "Could not \(what): \(reason). The file itself may be good: check the disk or "
+                + "network it comes from and try again.",
+            systemError: number)
+    }
+}
+
+/// A failure on its way up to `HeaderReader.read`, which adds the tag path and the message.
+enum Fault: Error {
+    case data(ReadError.Code, at: Int)
+    case source(ReadError)
+}
+
+extension ReadError {
+    /// The error that a fault in the bytes is reported as.
+    init(_ code: Code, offset: UInt64, tagPath: String?) {
+        self.init(code: code, offset: offset, tagPath: tagPath, message: Self.message(code))
+    }
+
+    private static func message(_ code: Code) -> String {
+        switch code {
+        case .notDICOM:
+            "This is not a DICOM file: it has neither the letters DICM after a preamble nor the "
+                + "beginning of a data set. If it should be an image, export it again as DICOM."
+        case .empty:
+            "The file is empty. Send it again; if it is empty at the sender too, it is lost there."
+        case .truncatedMeta:
+            "The file begins as DICOM but is damaged or cut off in its first part, the file meta "
+                + "information. Send it again from where it came."
+        case .noDataSet:
+            "The file begins as DICOM but nothing follows the first part: there is no patient and "
+                + "no image in it. Send it again from where it came."
+        case .truncatedDataSet:
+            "The file is cut off before anything tells whose image it is. "
+                + "Send it again from where it came."
+        case .badLength:
+            "The header is damaged: an element claims more bytes than there are, and nothing before "
+                + "it tells whose image it is. Send the file again from where it came."
+        case .badElement:
+            "The header is damaged: it stops making sense before anything tells whose image it is. "
+                + "Send the file again from where it came."
+        case .nestingTooDeep:
+            "The header has sequences more than \(HeaderReader.deepestNesting) levels deep, which no "
+                + "device writes. Check where the file comes from before you trust it."
+        case .deflateCorrupt:
+            "The compressed header is damaged: it cannot be inflated. "
+                + "Send the file again from where it came."
+        case .deflateTooLong:
+            "The compressed header inflates to more than 16 MiB, which no device writes. "
+                + "Check where the file comes from before you trust it."
+        default:
+            "The file could not be read. Try again."
+        }
+    }
+}
