@@ -136,7 +136,7 @@ public final class Archive: Sendable {
                     }
                     return try volume.openBlob(digest).release()
                 } catch {
-                    problem = error.description
+                    problem = "\(error)"
                 }
             }
             log.error("The image \(digest.hex) cannot be read: \(problem).")

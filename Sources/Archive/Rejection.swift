@@ -32,12 +32,13 @@ extension Archive {
             guard fstat(request.file.descriptor, &status) == 0 else {
                 throw ArchiveError(.storage, "\(request.source) cannot be read: \(String(cString: strerror(errno))).")
             }
+            let bytes = Int64(status.st_size)
             let digest = try Digest.of(
-                descriptor: request.file.descriptor, bytes: status.st_size, path: request.source)
+                descriptor: request.file.descriptor, bytes: bytes, path: request.source)
             if try index.read({ try $0.rejected(sha256: digest.bytes, source: request.source) }) != nil { return }
             let path = request.path.split(separator: "/").map { PortableName.component(String($0)) }
                 .joined(separator: "/")
-            let targets = try volumes.choose(copies: settings.copies, bytes: status.st_size)
+            let targets = try volumes.choose(copies: settings.copies, bytes: bytes)
                 .sorted { $0.identity.ordinal < $1.identity.ordinal }
             var place = ""
             for volume in targets.reversed() {
@@ -46,7 +47,7 @@ extension Archive {
             }
             try catalogue.record(
                 RejectRecord(
-                    sha256: digest.bytes, bytes: status.st_size,
+                    sha256: digest.bytes, bytes: bytes,
                     path: String(place.trimmingPrefix("rejected/")), source: request.source,
                     reason: request.reason, time: 0))
             log.notice("Set aside \(request.source): \(request.reason)")

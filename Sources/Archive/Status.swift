@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Storage
 
 /// The state of an archive, as `pacsfs status --json` prints it.
@@ -87,7 +88,7 @@ extension Archive {
                 guard status.st_mode & S_IFMT == S_IFDIR else { return total += 1 }
                 let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                 guard child >= 0 else { return }
-                defer { close(child) }
+                defer { Glibc.close(child) }
                 total += try count(in: child)
             }
             return total

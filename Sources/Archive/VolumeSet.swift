@@ -23,7 +23,7 @@ final class VolumeSet: Sendable {
                 let volume = try Volume.open(at: place.path, archive: id)
                 return Member(place: place, ordinal: volume.identity.ordinal, volume: volume)
             } catch {
-                return Member(place: place, ordinal: index + 1, volume: nil, problem: error.description)
+                return Member(place: place, ordinal: index + 1, volume: nil, problem: "\(error)")
             }
         }
         guard !online.isEmpty else {

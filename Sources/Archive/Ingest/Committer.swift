@@ -41,10 +41,11 @@ final class Committer: Sendable {
                 // A name that stays is dropped at the next start.
                 try? volume.finish(batch.map(\.staged.digest))
             }
+            let (outcomes, isShort) = (recorded.result, recorded.isShort)
             observer.publish(recorded.changedNodes) {
-                for (prepared, outcome) in zip(batch, recorded.result) {
+                for (prepared, outcome) in zip(batch, outcomes) {
                     prepared.completion(
-                        recorded.isShort
+                        isShort
                             ? .failure(Self.shortLedger(prepared.request.source)) : .success(outcome))
                 }
             }

@@ -42,7 +42,7 @@ struct Preparation: Sendable {
         do {
             var reader = HeaderReader()
             header = try reader.read(FileDescriptorSource(descriptor: request.file.descriptor))
-        } catch let error as ReadError {
+        } catch {
             if request.isStaged { try Self.sync(request.file.descriptor) }
             return (nil, error.message)
         }
