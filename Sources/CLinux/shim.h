@@ -1,0 +1,22 @@
+#pragma once
+// Linux calls that glibc declares only under _GNU_SOURCE, which Swift's Glibc module does not set.
+#include <sys/types.h>
+
+// See: 'man 2 syncfs'
+extern int syncfs(int fd);
+
+// See: 'man 2 sync_file_range'. SYNC_FILE_RANGE_WRITE starts write-back without waiting for it.
+extern int sync_file_range(int fd, off_t offset, off_t nbytes, unsigned int flags);
+enum { PACSFS_SYNC_FILE_RANGE_WRITE = 2 };
+
+// See: 'man 2 copy_file_range'
+extern ssize_t copy_file_range(
+    int fd_in, off_t *off_in, int fd_out, off_t *off_out, size_t len, unsigned int flags);
+
+// See: 'man 2 renameat2'
+extern int renameat2(
+    int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
+enum { PACSFS_RENAME_NOREPLACE = 1 };
+
+// See: 'man 2 ioctl_ficlone'; linux/fs.h defines it as _IOW(0x94, 9, int).
+enum { PACSFS_FICLONE = 0x40049409 };

@@ -1,0 +1,165 @@
+import Crypto
+import Glibc
+
+/// The SHA-256 of a file's bytes: the name of a blob, and the proof of its content.
+public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
+    // The 32 bytes as four big-endian words, so that comparing words compares hex texts.
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    /// 32 zero bytes: the digest before the first record of a ledger.
+    public static let zero = Digest(words: (0, 0, 0, 0))
+
+    private init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
+
+    /// Takes the 32 bytes of a digest; `nil` when there are not 32.
+    public init?(bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == 32 else { return nil }
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+        }
+        words = (word(0), word(1), word(2), word(3))
+    }
+
+    /// Takes the 32 bytes of a digest, as a database column holds them.
+    public init?(bytes: some Collection<UInt8>) {
+        guard let digest = [UInt8](bytes).withUnsafeBytes({ Digest(bytes: $0) }) else { return nil }
+        self = digest
+    }
+
+    /// Reads 64 hexadecimal digits, in lower or upper case; `nil` for anything else.
+    public init?(hex: some StringProtocol) {
+        let digits = Array(hex.utf8)
+        guard let digest = digits.withUnsafeBytes({ Digest(hexDigits: $0) }) else { return nil }
+        self = digest
+    }
+
+    /// Reads 64 hexadecimal digits from ASCII bytes; `nil` for anything else.
+    init?(hexDigits digits: UnsafeRawBufferPointer) {
+        guard digits.count == 64 else { return nil }
+        func word(_ index: Int) -> UInt64? {
+            var word: UInt64 = 0
+            for digit in digits[index * 16 ..< index * 16 + 16] {
+                let value: UInt8
+                switch digit {
+                case UInt8(ascii: "0") ... UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+                case UInt8(ascii: "a") ... UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+                case UInt8(ascii: "A") ... UInt8(ascii: "F"): value = digit - UInt8(ascii: "A") + 10
+                default: return nil
+                }
+                word = word << 4 | UInt64(value)
+            }
+            return word
+        }
+        guard let first = word(0), let second = word(1), let third = word(2), let fourth = word(3)
+        else { return nil }
+        words = (first, second, third, fourth)
+    }
+
+    init(_ digest: SHA256.Digest) {
+        words = digest.withUnsafeBytes { bytes in
+            func word(_ index: Int) -> UInt64 {
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+            }
+            return (word(0), word(1), word(2), word(3))
+        }
+    }
+
+    /// The 32 bytes.
+    public var bytes: [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+            let bigEndian = (
+                words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian
+            )
+            withUnsafeBytes(of: bigEndian) {
+                UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0)
+            }
+            count = 32
+        }
+    }
+
+    /// 64 lower-case hexadecimal digits, as `sha256sum` prints them.
+    public var hex: String {
+        String(unsafeUninitializedCapacity: 64) { writeHex(to: $0) }
+    }
+
+    /// Writes the 64 digits into `buffer`, which has room for them; returns 64.
+    func writeHex(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        var index = 0
+        for word in [words.0, words.1, words.2, words.3] {
+            for shift in stride(from: 60, through: 0, by: -4) {
+                let value = UInt8(truncatingIfNeeded: word >> UInt64(shift)) & 15
+                buffer[index] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+                index += 1
+            }
+        }
+        return 64
+    }
+
+    /// What the first four digits say.
+    var firstTwoBytes: UInt16 { UInt16(words.0 >> 48) }
+
+    public var description: String { hex }
+
+    public static func == (one: Digest, other: Digest) -> Bool { one.words == other.words }
+
+    public static func < (one: Digest, other: Digest) -> Bool { one.words < other.words }
+
+    /// One word of a digest is as well spread as all four.
+    public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+
+    /// The digest of bytes in memory.
+    public static func of(_ bytes: UnsafeRawBufferPointer) -> Digest {
+        var hash = SHA256()
+        hash.update(bufferPointer: bytes)
+        return Digest(hash.finalize())
+    }
+
+    /// The digest of bytes in memory.
+    public static func of(_ bytes: [UInt8]) -> Digest {
+        bytes.withUnsafeBytes { of($0) }
+    }
+
+    /// The digest of the first `bytes` bytes of an open file, which need not stand at its start.
+    ///
+    /// - Parameter path: The file's name, for the message when it fails.
+    /// - Throws: `io` when it cannot be read, `corrupt` when it ends before.
+    public static func of(
+        descriptor: Int32, bytes: Int64, path: String
+    ) throws(StorageError) -> Digest {
+        var hash = StreamingDigest()
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset: Int64 = 0
+        while offset < bytes {
+            let piece = UnsafeMutableRawBufferPointer(
+                rebasing: buffer.prefix(Int(min(Int64(buffer.count), bytes - offset))))
+            let count = try FileIO.read(descriptor, into: piece, at: offset, path: path)
+            hash.update(UnsafeRawBufferPointer(rebasing: piece.prefix(count)))
+            offset += Int64(count)
+            if count < piece.count {
+                throw StorageError(
+                    .corrupt, "ends after \(offset) bytes, \(bytes) were expected", path: path,
+                    remedy: "Heal it from another volume")
+            }
+        }
+        return hash.finalize()
+    }
+}
+
+/// A SHA-256 that is fed piece by piece, while a client writes a file from front to back.
+public struct StreamingDigest: Sendable {
+    private var hash = SHA256()
+    /// How many bytes it has seen; equal to the offset at which the next piece must start.
+    public private(set) var bytes: Int64 = 0
+
+    public init() {}
+
+    /// Takes the next piece.
+    public mutating func update(_ piece: UnsafeRawBufferPointer) {
+        hash.update(bufferPointer: piece)
+        bytes += Int64(piece.count)
+    }
+
+    /// The digest of all pieces so far; more may follow.
+    public func finalize() -> Digest { Digest(hash.finalize()) }
+}

@@ -1,0 +1,187 @@
+import CLinux
+import Glibc
+
+/// An open folder. Everything below it is reached through its descriptor, so that a volume
+/// that was unmounted gives errors and nothing is written into the mount point below it.
+struct Directory: ~Copyable, Sendable {
+    private let descriptor: Descriptor
+    /// Where the folder was when it was opened; for messages only.
+    let path: String
+
+    /// The folder's descriptor; valid as long as the folder is open.
+    var number: Int32 { descriptor.number }
+
+    private init(_ descriptor: consuming Descriptor, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    private static let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+
+    /// Opens a folder by its absolute or relative path; a symbolic link is followed, because
+    /// an owner may well name his volume by one.
+    static func open(path: String) throws(StorageError) -> Directory {
+        let number = try call({ .open($0, path) }) { Glibc.open(path, directoryFlags) }
+        return Directory(Descriptor(owning: number), path: path)
+    }
+
+    func path(of name: String) -> String { "\(path)/\(name)" }
+
+    /// Opens a folder in this one.
+    func openDirectory(_ name: String) throws(StorageError) -> Directory {
+        let number = try call({ .open($0, path(of: name)) }) {
+            openat(self.number, name, Self.directoryFlags | O_NOFOLLOW)
+        }
+        return Directory(Descriptor(owning: number), path: path(of: name))
+    }
+
+    /// Opens a folder some levels below, one component at a time, so that a symbolic link on
+    /// the way leads nowhere.
+    func openFolder(_ components: some Sequence<String>) throws(StorageError) -> Directory {
+        var folder = try openDirectory(".")
+        for component in components { folder = try folder.openDirectory(component) }
+        return folder
+    }
+
+    /// Opens a file in this folder; links are not followed.
+    ///
+    /// See: 'man 2 openat'
+    func openFile(
+        _ name: String, _ flags: Int32 = O_RDONLY, mode: mode_t = 0o644
+    ) throws(StorageError) -> Descriptor {
+        Descriptor(
+            owning: try call({ .open($0, path(of: name)) }) {
+                openat(number, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+            })
+    }
+
+    /// Makes a folder; returns false when it was there.
+    @discardableResult
+    func makeDirectory(_ name: String, mode: mode_t = 0o755) throws(StorageError) -> Bool {
+        do {
+            try call({ .makeDirectory($0, path(of: name)) }) { mkdirat(number, name, mode) }
+            return true
+        } catch where error.systemError == EEXIST {
+            return false
+        }
+    }
+
+    /// Opens a folder in this one, made and made durable first when it was not there.
+    func openOrMakeDirectory(_ name: String) throws(StorageError) -> Directory {
+        if try makeDirectory(name) { try sync() }
+        return try openDirectory(name)
+    }
+
+    /// What is known of a name; `nil` when it is not there.
+    func facts(_ name: String) throws(StorageError) -> FileFacts? {
+        var status = stat()
+        do {
+            try call({ .stat($0, path(of: name)) }) {
+                fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW)
+            }
+            return FileFacts(status)
+        } catch where error.systemError == ENOENT {
+            return nil
+        }
+    }
+
+    /// Gives a file a second name in another folder of the file system.
+    func link(
+        _ name: String, to target: borrowing Directory, _ newName: String
+    ) throws(StorageError) {
+        try call({ .link($0, path(of: name)) }) {
+            linkat(number, name, target.number, newName, 0)
+        }
+    }
+
+    /// Renames, replacing what has the new name.
+    func rename(
+        _ name: String, to target: borrowing Directory, _ newName: String
+    ) throws(StorageError) {
+        try call({ .rename($0, path(of: name)) }) {
+            renameat(number, name, target.number, newName)
+        }
+    }
+
+    /// Renames; throws `alreadyExists` when something has the new name. On file systems that
+    /// cannot do this in one step it is looked up first.
+    func renameWithoutReplacing(
+        _ name: String, to target: borrowing Directory, _ newName: String
+    ) throws(StorageError) {
+        do {
+            try call({ .rename($0, path(of: name)) }) {
+                renameat2(
+                    number, name, target.number, newName, UInt32(PACSFS_RENAME_NOREPLACE))
+            }
+        } catch where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
+            guard try target.facts(newName) == nil else {
+                throw .rename(EEXIST, target.path(of: newName))
+            }
+            try rename(name, to: target, newName)
+        }
+    }
+
+    /// Removes a file's name; a name that is not there is as good.
+    func remove(_ name: String) throws(StorageError) {
+        do {
+            try call({ .remove($0, path(of: name)) }) { unlinkat(number, name, 0) }
+        } catch where error.systemError == ENOENT {}
+    }
+
+    /// Writes a small file durably under a name, replacing what has it; a crash leaves the old
+    /// file or the new one. The folder is made durable too.
+    func replaceFile(
+        _ name: String, with bytes: [UInt8], mode: mode_t = 0o644
+    ) throws(StorageError) {
+        let temporary = name + ".tmp"
+        try remove(temporary)
+        let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+        try FileIO.write(file.number, bytes, at: 0, path: path(of: temporary))
+        try FileIO.syncAll(file.number, path: path(of: temporary))
+        try rename(temporary, to: self, name)
+        try sync()
+    }
+
+    /// The names in this folder, without `.` and `..`, in no order.
+    func entries() throws(StorageError) -> [String] {
+        // A descriptor of its own: a directory stream moves the position of the one it has.
+        let again = try call({ .open($0, path) }) {
+            openat(number, ".", Self.directoryFlags)
+        }
+        guard let stream = fdopendir(again) else {
+            let error = StorageError.list(errno, path)
+            _ = close(again)
+            throw error
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                if errno != 0 { throw .list(errno, path) }
+                return names
+            }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+    }
+
+    /// Makes the names in this folder durable. File systems that have no such thing for
+    /// folders say EINVAL, which is no failure.
+    ///
+    /// See: 'man 2 fsync'
+    func sync() throws(StorageError) {
+        do {
+            try FileIO.syncAll(number, path: path)
+        } catch where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {}
+    }
+
+    /// Makes everything on the file system durable.
+    ///
+    /// See: 'man 2 syncfs'
+    func syncFileSystem() throws(StorageError) {
+        try call({ .sync($0, path) }) { syncfs(number) }
+    }
+}

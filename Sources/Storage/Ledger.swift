@@ -1,0 +1,197 @@
+import Dispatch
+import Synchronization
+
+/// The ledger of this installation, on all volumes at once: append-only lines of JSON, each
+/// with the hash of the one before. Every volume has identical bytes.
+///
+/// ```
+/// VOLUME/ledger/<site>/000001.jsonl     see LedgerFolder for segments, LedgerLine for lines
+/// ```
+///
+/// A volume whose append fails drops out: it has a shorter ledger from then on, a beginning of
+/// the others', and ``admit(_:)`` tops it up. Nothing that is durable on one volume is ever
+/// taken back, so that ledgers cannot diverge.
+///
+/// Appends take turns; one waits for all disks, which work in parallel. To be fast, append
+/// what is at hand in one batch.
+public final class Ledger: Sendable {
+    private struct State {
+        var position: LedgerPosition
+        var writers: [LedgerWriter]
+    }
+
+    /// A segment that has this many bytes is closed; the next batch begins a new one.
+    public static let segmentLimit: Int64 = 16 << 20
+    /// The most bytes one batch may have. Recovery looks that far back for a torn end.
+    public static let batchLimit = 4 << 20
+
+    /// The name of this ledger's folder.
+    public let site: String
+    private let limit: Int64
+    private let state: Mutex<State>
+
+    /// The name of an archive's own ledger folder: the first eight digits of its id.
+    public static func site(archive: String) -> String {
+        String(archive.lowercased().filter { $0 != "-" }.prefix(8))
+    }
+
+    /// Opens the ledger of an archive on its volumes, after bringing them to the same state;
+    /// see ``LedgerRecovery``.
+    ///
+    /// - Parameters:
+    ///   - volumes: Those that are present; at least one.
+    ///   - segmentLimit: When a segment is closed, in bytes.
+    /// - Returns: The ledger, and what recovery did and found.
+    /// - Throws: `diverged` when two volumes tell different stories; nothing is changed then.
+    ///   What went wrong on the first volume when none can take part.
+    public static func open(
+        on volumes: [Volume], archive: String, segmentLimit: Int64 = segmentLimit
+    ) throws(StorageError) -> (Ledger, LedgerRecovery) {
+        let site = site(archive: archive)
+        let (recovery, folders) = try LedgerRecovery.run(on: volumes, site: site)
+        return (
+            Ledger(
+                site: site, limit: segmentLimit,
+                State(position: recovery.end, writers: folders.map(LedgerWriter.init))),
+            recovery
+        )
+    }
+
+    private init(site: String, limit: Int64, _ state: consuming sending State) {
+        self.site = site
+        self.limit = limit
+        self.state = Mutex(state)
+    }
+
+    /// Where the next record goes.
+    public var position: LedgerPosition { state.withLock { $0.position } }
+
+    /// The ordinals of the volumes that take part.
+    public var volumes: [Int] {
+        state.withLock { $0.writers.map(\.folder.volume.identity.ordinal) }
+    }
+
+    /// Appends records to all volumes and returns when they are durable.
+    ///
+    /// - Parameter entries: At most ``batchLimit`` bytes of lines.
+    /// - Returns: Where each record ended, and the volumes that failed: those have dropped out.
+    ///   At least one volume has the whole batch.
+    /// - Throws: When no volume could take the batch: what the first one said. The batch was
+    ///   taken back everywhere then; a volume where that failed too has dropped out.
+    ///   `invalidArgument` for a batch that is too large or a body with a key that is taken.
+    public func append(_ entries: [LedgerEntry]) throws(StorageError) -> LedgerAppend {
+        try state.withLock { (state) throws(StorageError) in
+            try append(entries, &state)
+        }
+    }
+
+    private func append(
+        _ entries: [LedgerEntry], _ state: inout State
+    ) throws(StorageError) -> LedgerAppend {
+        guard !entries.isEmpty else { return LedgerAppend(ends: [], failures: []) }
+        guard let first = state.writers.first else {
+            throw StorageError(
+                .tooFewVolumes, "no volume takes ledger records", path: site,
+                remedy: "See the log for why they dropped out; start pacsfs again")
+        }
+        let begin = beginning(after: state.position)
+        let (bytes, ends) = try encode(
+            entries, from: begin, path: first.folder.path(begin.segment))
+        let errors = LedgerWriter.onAll(state.writers) { writer throws(StorageError) in
+            try writer.write(bytes, at: begin)
+        }
+        if errors.allSatisfy({ $0 != nil }), let error = errors[0] {
+            let undone = LedgerWriter.onAll(state.writers) { writer throws(StorageError) in
+                try writer.takeBack(to: begin)
+            }
+            state.writers = zip(state.writers, undone).filter { $0.1 == nil }.map(\.0)
+            throw error
+        }
+        var failures: [LedgerAppend.Failure] = []
+        for (writer, error) in zip(state.writers, errors) {
+            guard let error else { continue }
+            failures.append(
+                LedgerAppend.Failure(volume: writer.folder.volume.identity.ordinal, error: error))
+        }
+        state.writers = zip(state.writers, errors).filter { $0.1 == nil }.map(\.0)
+        state.position = ends[ends.count - 1]
+        return LedgerAppend(ends: ends, failures: failures)
+    }
+
+    /// Where a batch begins: in a new segment when the last one is long enough.
+    private func beginning(after end: LedgerPosition) -> LedgerPosition {
+        guard end.offset >= limit else { return end }
+        return LedgerPosition(
+            segment: end.segment + 1, offset: 0, number: end.number, head: end.head)
+    }
+
+    private func encode(
+        _ entries: [LedgerEntry], from begin: LedgerPosition, path: String
+    ) throws(StorageError) -> ([UInt8], [LedgerPosition]) {
+        var writer = JSONWriter(capacity: entries.count * 512)
+        var ends: [LedgerPosition] = []
+        ends.reserveCapacity(entries.count)
+        var end = begin
+        for entry in entries {
+            if let key = entry.body.members.first(where: { LedgerLine.keys.contains($0.key) })?.key {
+                throw StorageError(
+                    .invalidArgument, "a record has \"\(key)\" in its body, which is taken",
+                    path: path, remedy: "Give it another name")
+            }
+            let start = writer.bytes.count
+            LedgerLine.write(entry, number: end.number + 1, previous: end.head, to: &writer)
+            end.number += 1
+            end.offset = begin.offset + Int64(writer.bytes.count)
+            end.head = writer.bytes.span.bytes.withUnsafeBytes { bytes in
+                Digest.of(UnsafeRawBufferPointer(rebasing: bytes[start ..< bytes.count - 1]))
+            }
+            ends.append(end)
+        }
+        guard writer.bytes.count <= Self.batchLimit else {
+            throw StorageError(
+                .invalidArgument,
+                "a batch of \(writer.bytes.count) bytes, \(Self.batchLimit) are allowed",
+                path: path, remedy: "Append in smaller batches")
+        }
+        return (writer.bytes, ends)
+    }
+
+    /// Lets a volume take part, one that came late or dropped out: all are brought to the same
+    /// state again. When ``position`` is further on afterwards, the volume had records that
+    /// the others had not, and the caller reads them.
+    ///
+    /// - Returns: What recovery did and found on all volumes.
+    /// - Throws: As ``open(on:archive:segmentLimit:)``; the ledger goes on as it was then.
+    public func admit(_ volume: Volume) throws(StorageError) -> LedgerRecovery {
+        try state.withLock { (state) throws(StorageError) in
+            let others = state.writers.map(\.folder.volume).filter {
+                $0.identity.volume != volume.identity.volume
+            }
+            let (recovery, folders) = try LedgerRecovery.run(on: others + [volume], site: site)
+            state = State(position: recovery.end, writers: folders.map(LedgerWriter.init))
+            return recovery
+        }
+    }
+
+    /// Lets a volume take part no longer.
+    public func drop(_ volume: Volume) {
+        state.withLock { state in
+            state.writers.removeAll { $0.folder.volume.identity.volume == volume.identity.volume }
+        }
+    }
+}
+
+/// What an append came to.
+public struct LedgerAppend: Sendable {
+    /// A volume that could not take the batch.
+    public struct Failure: Sendable {
+        /// The volume's ordinal.
+        public var volume: Int
+        public var error: StorageError
+    }
+
+    /// For each record of the batch, where the ledger goes on after it.
+    public var ends: [LedgerPosition]
+    /// The volumes that dropped out.
+    public var failures: [Failure]
+}

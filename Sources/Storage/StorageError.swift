@@ -1,0 +1,72 @@
+import Glibc
+
+/// What went wrong in storage: to which file, why, and what can be done about it.
+public struct StorageError: Error, Sendable, CustomStringConvertible {
+    /// The kind of failure, for a program to act on.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        private let name: String
+
+        private init(_ name: String) { self.name = name }
+
+        /// The file system is full, or what is left is the volume's reserve.
+        public static let noSpace = Code("no space")
+        /// The device or the file system failed, or is gone.
+        public static let io = Code("input/output")
+        /// A file, a folder or a record is not there.
+        public static let notFound = Code("not found")
+        /// A name is taken already.
+        public static let alreadyExists = Code("already exists")
+        /// The operating system forbids it.
+        public static let permissionDenied = Code("permission denied")
+        /// The file system is mounted read-only.
+        public static let readOnly = Code("read-only")
+        /// The process or the system has no descriptors left.
+        public static let tooManyOpenFiles = Code("too many open files")
+        /// A folder has no identity file: an empty mount point, or no volume at all.
+        public static let notAVolume = Code("not a volume")
+        /// The volume belongs to another archive.
+        public static let wrongArchive = Code("wrong archive")
+        /// A newer pacsfs wrote this; this one must not touch it.
+        public static let newerFormat = Code("newer format")
+        /// A folder that should become a volume holds something.
+        public static let notEmpty = Code("not empty")
+        /// Bytes are not what their name, length or hash says.
+        public static let corrupt = Code("corrupt")
+        /// Two ledgers of one archive tell different stories.
+        public static let diverged = Code("diverged")
+        /// Fewer volumes can take a file than it needs copies.
+        public static let tooFewVolumes = Code("too few volumes")
+        /// The caller asked for something that cannot be done.
+        public static let invalidArgument = Code("invalid argument")
+
+        public var description: String { name }
+    }
+
+    /// The kind of failure.
+    public var code: Code
+    /// What happened.
+    public var message: String
+    /// To which file or folder.
+    public var path: String
+    /// What to do next; empty when the message says it.
+    public var remedy: String
+    /// The `errno` of the system call that failed, `nil` when none did.
+    public var systemError: Int32?
+
+    /// Makes an error that no system call reported.
+    public init(_ code: Code, _ message: String, path: String, remedy: String) {
+        self.code = code
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+        systemError = nil
+    }
+
+    /// One line: what happened, to which file, the system's word on it, what to do.
+    public var description: String {
+        var text = "\(message): \(path)"
+        if let systemError { text += " (\(String(cString: strerror(systemError))))" }
+        if !remedy.isEmpty { text += ". \(remedy)" }
+        return text
+    }
+}

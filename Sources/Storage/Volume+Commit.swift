@@ -1,0 +1,278 @@
+import Glibc
+
+// How a file becomes a blob
+// =========================
+//
+// For each volume that gets a copy, in this order; the caller does steps 1, 4 and 5 in between:
+//
+//  1. stage    staging/commit/<sha256>.dcm is made, by copy or by link. A copy has another name
+//              (*.part) until it is complete.
+//  2. commit   the bytes of all staged files are made durable (fdatasync each, or one syncfs
+//              for a batch), mode 0444;
+//  3.          each gets its second name blobs/ab/cd/<sha256>.dcm by a hard link, and every
+//              folder that changed is made durable, new ones in their parents too.
+//  4. ledger   the caller appends the record and makes it durable. Now it is safe.
+//  5. finish   the name in staging/commit goes. It is not waited for.
+//
+// So a name in staging/commit says: "this file may not be in the ledger". Recovery reads
+// pendingCommits() and does, for each, what is left to do:
+//
+//   crash          staging/commit     blobs      recovery
+//   in 1           *.part             -          removePartialCopies(); the source is still in
+//                                                /incoming, or is imported again
+//   after 1, in 2  bytes perhaps bad  -          verifyStaged() false: finish() drops the copy,
+//                                                the source is as above
+//                  good               -          verifyStaged() true: commit, ledger, finish
+//   in 3           good               perhaps    the same; commit finds its own link and goes on
+//   after 3        good               good       the same; commit only makes folders durable
+//   after 4        good               good       the ledger has the record: finish()
+//   after 5        -, or back again   good       the ledger has the record: finish()
+//
+// A blob never has its name before its bytes are durable: whatever the crash, a name below
+// blobs/ stands for whole content. After power loss, a file system that does not keep the order
+// of changes to folders (ext4, XFS and Btrfs do) could show the blob and not the name in
+// staging/commit. Then a good blob lies there that no record names. Nobody was told that it is
+// safe, its source is still there and is committed again: commit finds it and reports
+// alreadyPresent.
+//
+// File systems without hard links (exFAT): step 3 first makes an empty file
+// staging/commit/<sha256>.pending durable, then renames the staged file to its blob name. The
+// .pending file has the meaning of the name in staging/commit, and goes at step 5.
+
+/// What committing one file came to.
+public enum CommitOutcome: Hashable, Sendable {
+    /// It is a blob now.
+    case stored
+    /// There was a blob of this name and size, which stays; the staged file was not used.
+    /// Whoever relies on the blob verifies it first.
+    case alreadyPresent
+    /// There is a file of this name with another size, which stays: set it aside, or commit
+    /// again and name the digest in `replacing`.
+    case blocked(bytes: Int64)
+}
+
+/// A file that a crash may have left between staging and ledger.
+public struct PendingCommit: Hashable, Sendable {
+    /// Its digest, if its bytes are good.
+    public var digest: Digest
+    /// The size of the staged file; `nil` when only the blob is there.
+    public var stagedBytes: Int64?
+    /// The size of the blob; `nil` when there is none.
+    public var blobBytes: Int64?
+}
+
+extension Volume {
+    /// From this many files on, one `syncfs` is cheaper than one sync for each file and folder.
+    static let wholeSyncThreshold = 32
+    static let pendingSuffix = ".pending"
+
+    /// Makes staged files durable as blobs. May be called again with the same files, for
+    /// instance after an error or a crash.
+    ///
+    /// - Parameters:
+    ///   - batch: Files in `staging/commit`; a digest that appears twice counts once.
+    ///   - replacing: Digests whose blob, if there is one, is known to be bad: the old file is
+    ///     set aside in `rejected/bad-blobs` and the staged one takes its place in one step.
+    /// - Returns: What came of each file of `batch`, in its order.
+    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when the staged
+    ///   one has not the size it should have, `io` and `noSpace` from the file system. Of such
+    ///   a batch some files may be blobs already.
+    public func commit(
+        _ batch: [StagedBlob], replacing: Set<Digest> = []
+    ) throws(StorageError) -> [CommitOutcome] {
+        let whole = batch.count >= Self.wholeSyncThreshold
+        for staged in batch { try makeStagedDurable(staged, syncing: !whole) }
+        if whole { try committing.syncFileSystem() }
+
+        var outcomes: [CommitOutcome] = []
+        outcomes.reserveCapacity(batch.count)
+        var folders: Set<UInt16> = []
+        for staged in batch {
+            let folder = Self.folder(of: staged.digest)
+            try makeBlobFolder(folder)
+            folders.insert(folder)
+            outcomes.append(
+                try giveBlobName(staged, replacing: replacing.contains(staged.digest)))
+        }
+        if whole {
+            try committing.syncFileSystem()
+        } else {
+            for folder in folders { try makeDurable(folder) }
+        }
+        knownFolders.withLock { known in folders.forEach { known.insert($0) } }
+        return outcomes
+    }
+
+    /// Forgets staged files whose ledger record is durable, or whose bytes proved bad.
+    /// Not made durable: a name that comes back after power loss is finished again.
+    public func finish(_ digests: some Sequence<Digest>) throws(StorageError) {
+        for digest in digests {
+            try committing.remove(Self.stagedName(digest))
+            if !hasHardLinks { try committing.remove(digest.hex + Self.pendingSuffix) }
+        }
+    }
+
+    /// The files that may be staged or blobs without being in the ledger; see the table above.
+    public func pendingCommits() throws(StorageError) -> [PendingCommit] {
+        var pending: [Digest: PendingCommit] = [:]
+        for name in try committing.entries() {
+            guard let dot = name.firstIndex(of: "."), let digest = Digest(hex: name[..<dot]) else {
+                continue
+            }
+            let suffix = name[dot...]
+            guard suffix == ".dcm" || suffix == Self.pendingSuffix else { continue }
+            if suffix == Self.pendingSuffix { setNoHardLinks() }
+            pending[digest] = PendingCommit(
+                digest: digest,
+                stagedBytes: try committing.facts(Self.stagedName(digest))?.bytes,
+                blobBytes: try blobs.facts(Self.blobName(digest))?.bytes)
+        }
+        return pending.values.sorted { $0.digest < $1.digest }
+    }
+
+    /// Removes copies that were never completed. Only when no one is staging: at start.
+    ///
+    /// - Returns: How many there were.
+    @discardableResult
+    public func removePartialCopies() throws(StorageError) -> Int {
+        let names = try committing.entries().filter { $0.hasSuffix(Self.partialSuffix) }
+        for name in names { try committing.remove(name) }
+        return names.count
+    }
+
+    // MARK: Step 2
+
+    private func makeStagedDurable(_ staged: StagedBlob, syncing: Bool) throws(StorageError) {
+        let name = Self.stagedName(staged.digest)
+        let path = committing.path(of: name)
+        guard let file = try openStaged(staged) else { return }
+        let facts = try FileFacts.of(file.number, path: path)
+        guard facts.isRegular, facts.bytes == staged.bytes else {
+            throw StorageError(
+                .corrupt, "the staged file has \(facts.bytes) bytes, not \(staged.bytes)",
+                path: path, remedy: "Stage it again from its source")
+        }
+        if facts.mode != 0o444 {
+            do {
+                try call({ .setMode($0, path) }) { fchmod(file.number, 0o444) }
+            } catch where [EPERM, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
+                // A file system without modes; the mode protects, but promises nothing.
+            }
+        }
+        guard syncing else { return }
+        if facts.mode == 0o444 {
+            try FileIO.syncData(file.number, path: path)
+        } else {
+            try FileIO.syncAll(file.number, path: path)
+        }
+    }
+
+    /// `nil` when the file has its blob name already and no other: renamed by an earlier commit
+    /// on a file system without hard links.
+    private func openStaged(_ staged: StagedBlob) throws(StorageError) -> Descriptor? {
+        do {
+            return try committing.openFile(Self.stagedName(staged.digest))
+        } catch where error.code == .notFound {
+            guard try blobState(staged.digest, bytes: staged.bytes) == .present,
+                try committing.facts(staged.digest.hex + Self.pendingSuffix) != nil
+            else { throw error }
+            return nil
+        }
+    }
+
+    // MARK: Step 3
+
+    private func giveBlobName(
+        _ staged: StagedBlob, replacing: Bool
+    ) throws(StorageError) -> CommitOutcome {
+        let name = Self.stagedName(staged.digest)
+        let blob = Self.blobName(staged.digest)
+        guard let old = try blobs.facts(blob) else {
+            if hasHardLinks {
+                do {
+                    try committing.link(name, to: blobs, blob)
+                    return .stored
+                } catch where Self.meansNoLinks(error) {
+                    setNoHardLinks()
+                }
+            }
+            try markPending(staged.digest)
+            try committing.renameWithoutReplacing(name, to: blobs, blob)
+            return .stored
+        }
+        guard let new = try committing.facts(name), !new.isSameFile(as: old) else {
+            return .stored
+        }
+        if replacing {
+            try replaceBlob(staged.digest)
+            return .stored
+        }
+        return old.isRegular && old.bytes == staged.bytes
+            ? .alreadyPresent : .blocked(bytes: old.bytes)
+    }
+
+    /// Puts the staged file in the place of a bad blob. Who opens the blob meanwhile gets the
+    /// one or the other.
+    private func replaceBlob(_ digest: Digest) throws(StorageError) {
+        let bad = try rejected.openOrMakeDirectory(Name.badBlobs)
+        let blob = Self.blobName(digest)
+        let aside = Self.badBlobName(digest, .now())
+        guard hasHardLinks else {
+            try markPending(digest)
+            try blobs.renameWithoutReplacing(blob, to: bad, aside)
+            try bad.sync()
+            return try committing.renameWithoutReplacing(
+                Self.stagedName(digest), to: blobs, blob)
+        }
+        let second = "\(digest.hex).\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+        do {
+            try blobs.link(blob, to: bad, aside)
+            try committing.link(Self.stagedName(digest), to: committing, second)
+        } catch where Self.meansNoLinks(error) {
+            setNoHardLinks()
+            return try replaceBlob(digest)
+        }
+        try bad.sync()
+        try committing.rename(second, to: blobs, blob)
+    }
+
+    /// File systems without hard links: says durably that a blob may not be in the ledger.
+    private func markPending(_ digest: Digest) throws(StorageError) {
+        _ = try committing.openFile(digest.hex + Self.pendingSuffix, O_WRONLY | O_CREAT)
+        try committing.sync()
+    }
+
+    private static func meansNoLinks(_ error: StorageError) -> Bool {
+        [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(error.systemError)
+    }
+
+    // MARK: Folders
+
+    /// The first four digits of a digest, which name its folder.
+    private static func folder(of digest: Digest) -> UInt16 { digest.firstTwoBytes }
+
+    private static func folderNames(_ folder: UInt16) -> (outer: String, inner: String) {
+        func hex(_ byte: UInt8) -> String {
+            (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+        let outer = hex(UInt8(folder >> 8))
+        return (outer, outer + "/" + hex(UInt8(folder & 255)))
+    }
+
+    private func makeBlobFolder(_ folder: UInt16) throws(StorageError) {
+        if knownFolders.withLock({ $0.contains(folder) }) { return }
+        let names = Self.folderNames(folder)
+        try blobs.makeDirectory(names.outer)
+        try blobs.makeDirectory(names.inner)
+    }
+
+    /// Makes the names in a folder durable, and the first time in this process also those of
+    /// the folder and its parent: they may be left from a process that was killed before.
+    private func makeDurable(_ folder: UInt16) throws(StorageError) {
+        let names = Self.folderNames(folder)
+        try blobs.openDirectory(names.inner).sync()
+        if knownFolders.withLock({ $0.contains(folder) }) { return }
+        try blobs.openDirectory(names.outer).sync()
+        try blobs.sync()
+    }
+}

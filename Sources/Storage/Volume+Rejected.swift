@@ -1,0 +1,148 @@
+import Glibc
+
+extension Volume {
+    /// A folder below `rejected` and what lies in it under a name that was free.
+    private struct Place: ~Copyable {
+        var folder: Directory
+        var folderPath: String
+        var name: String
+        /// The same bytes lie there already.
+        var isThere: Bool
+    }
+
+    /// Sets a file of `staging/incoming` aside: moves it to `rejected/<date>/<path>` and says
+    /// why in `<name>.reason.txt` beside it. Durable when it returns; a crash leaves the file
+    /// in one of the two places.
+    ///
+    /// A name that other bytes have gets a suffix from the file's SHA-256 (` ~1f3a`). When the
+    /// same bytes lie there already, only the reason is written anew.
+    ///
+    /// - Parameters:
+    ///   - incoming: The file's path below `staging/incoming`; it must not be open for writing.
+    ///   - reason: One or more sentences for a person.
+    ///   - time: When; its date in UTC names the folder.
+    /// - Returns: Where it is now, below the volume's folder.
+    public func reject(
+        incoming relativePath: String, reason: String, at time: Timestamp = .now()
+    ) throws(StorageError) -> String {
+        let parts = try RelativePath.components(relativePath)
+        let source = try incoming.openFolder(parts.dropLast())
+        let name = parts[parts.count - 1]
+        let file = try source.openFile(name)
+        try FileIO.syncAll(file.number, path: source.path(of: name))
+        let place = try place(for: parts, contentOf: file.number, at: time)
+        try writeReason(reason, in: place)
+        if place.isThere {
+            try source.remove(name)
+        } else {
+            try source.renameWithoutReplacing(name, to: place.folder, place.name)
+        }
+        try place.folder.sync()
+        try source.sync()
+        return place.folderPath + "/" + place.name
+    }
+
+    /// Sets a copy of a file aside, one that lies elsewhere: as
+    /// ``reject(incoming:reason:at:)``, and the source stays.
+    ///
+    /// - Parameters:
+    ///   - source: An open descriptor of the file.
+    ///   - relativePath: The path it gets below `rejected/<date>`.
+    public func reject(
+        copyOf source: Int32, path relativePath: String, reason: String,
+        at time: Timestamp = .now()
+    ) throws(StorageError) -> String {
+        let parts = try RelativePath.components(relativePath)
+        let place = try place(for: parts, contentOf: source, at: time)
+        try writeReason(reason, in: place)
+        if !place.isThere {
+            let path = place.folder.path(of: place.name)
+            let bytes = try FileFacts.of(source, path: path).bytes
+            try requireRoom(for: bytes)
+            let temporary = "\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+            do throws(StorageError) {
+                let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
+                _ = try FileCopy.copy(
+                    from: source, to: copy.number, bytes: bytes, hashing: false, path: path)
+                try FileIO.syncData(copy.number, path: path)
+                try committing.renameWithoutReplacing(temporary, to: place.folder, place.name)
+            } catch {
+                try? committing.remove(temporary)
+                throw error
+            }
+        }
+        try place.folder.sync()
+        return place.folderPath + "/" + place.name
+    }
+
+    static let reasonSuffix = ".reason.txt"
+
+    private func writeReason(_ reason: String, in place: borrowing Place) throws(StorageError) {
+        let text = reason.hasSuffix("\n") ? reason : reason + "\n"
+        try place.folder.replaceFile(
+            Self.fitting(place.name, before: Self.reasonSuffix), with: Array(text.utf8))
+    }
+
+    /// Makes the folders that a rejected file needs and finds a name for it that is free, or
+    /// has the same bytes.
+    private func place(
+        for parts: [String], contentOf file: Int32, at time: Timestamp
+    ) throws(StorageError) -> Place {
+        let path = rejected.path(of: parts.joined(separator: "/"))
+        let bytes = try FileFacts.of(file, path: path).bytes
+        let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
+        var folder = try rejected.openOrMakeDirectory(time.date)
+        var folderPath = "\(Name.rejected)/\(time.date)"
+        for part in parts.dropLast() {
+            let name = try Self.folderName(part, in: folder, digest)
+            folder = try folder.openOrMakeDirectory(name)
+            folderPath += "/" + name
+        }
+        for name in Self.candidates(for: parts[parts.count - 1], digest) {
+            guard let facts = try folder.facts(name) else {
+                return Place(folder: folder, folderPath: folderPath, name: name, isThere: false)
+            }
+            guard facts.isRegular, facts.bytes == bytes else { continue }
+            let other = try folder.openFile(name)
+            if try Digest.of(descriptor: other.number, bytes: bytes, path: path) == digest {
+                return Place(folder: folder, folderPath: folderPath, name: name, isThere: true)
+            }
+        }
+        throw Self.noName(path)
+    }
+
+    /// The name for a folder: its own, unless a file has that.
+    private static func folderName(
+        _ part: String, in folder: borrowing Directory, _ digest: Digest
+    ) throws(StorageError) -> String {
+        for name in candidates(for: part, digest) {
+            if try folder.facts(name)?.isDirectory ?? true { return name }
+        }
+        throw noName(folder.path(of: part))
+    }
+
+    /// The name itself, then with more and more of the digest before its extension.
+    private static func candidates(for name: String, _ digest: Digest) -> [String] {
+        let dot = name.lastIndex(of: ".").flatMap { $0 == name.startIndex ? nil : $0 }
+        let stem = name[..<(dot ?? name.endIndex)]
+        let ending = name[(dot ?? name.endIndex)...]
+        return [name]
+            + [4, 8, 16, 64].map { digits in
+                let suffix = " ~\(digest.hex.prefix(digits))\(ending)"
+                return fitting(String(stem), before: suffix)
+            }
+    }
+
+    /// The name cut, at a character, so that with `suffix` it has at most 255 bytes.
+    private static func fitting(_ name: String, before suffix: String) -> String {
+        var name = name
+        while name.utf8.count + suffix.utf8.count > 255 { name.removeLast() }
+        return name + suffix
+    }
+
+    private static func noName(_ path: String) -> StorageError {
+        StorageError(
+            .alreadyExists, "no free name to set a file aside under", path: path,
+            remedy: "Clear the folder rejected of what was dealt with")
+    }
+}

@@ -1,0 +1,156 @@
+import Glibc
+
+/// A complete file in `staging/commit` that is to become a blob.
+public struct StagedBlob: Hashable, Sendable {
+    /// The SHA-256 of its bytes.
+    public var digest: Digest
+    /// Its size in bytes.
+    public var bytes: Int64
+
+    public init(digest: Digest, bytes: Int64) {
+        self.digest = digest
+        self.bytes = bytes
+    }
+}
+
+extension Volume {
+    static func stagedName(_ digest: Digest) -> String { digest.hex + ".dcm" }
+
+    /// Ends the names of copies that are not complete.
+    static let partialSuffix = ".part"
+
+    /// Makes a copy of a file ready to become a blob: `staging/commit/<sha256>.dcm`. It shares
+    /// the bytes with the source where the file system can, and their way to the disk has
+    /// begun when this returns; durable they are after ``commit(_:replacing:)``. The name
+    /// appears when the copy is complete.
+    ///
+    /// - Parameters:
+    ///   - source: An open descriptor of the file, which must not change meanwhile.
+    ///   - digest: The SHA-256 of its bytes.
+    ///   - bytes: Its size.
+    ///   - checking: Hash what is copied, on the way, and refuse when it is not `digest`.
+    /// - Throws: `noSpace` when there is no room above the reserve, `corrupt` when size or,
+    ///   with `checking`, content is not what was said. Nothing is left behind then.
+    public func stageCopy(
+        from source: Int32, as digest: Digest, bytes: Int64, checking: Bool = false
+    ) throws(StorageError) {
+        try requireRoom(for: bytes)
+        let partial = "\(digest.hex).\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+        let path = committing.path(of: partial)
+        let target = try committing.openFile(partial, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
+        do throws(StorageError) {
+            let found = try FileCopy.copy(
+                from: source, to: target.number, bytes: bytes, hashing: checking, path: path)
+            if let found, found != digest {
+                throw StorageError(
+                    .corrupt, "what was copied has the SHA-256 \(found), not \(digest)",
+                    path: path, remedy: "The source changed or is damaged; take another copy")
+            }
+            try takeStagedName(of: partial, digest, bytes: bytes)
+        } catch {
+            // What went wrong first is what to report; recovery removes what is left.
+            try? committing.remove(partial)
+            throw error
+        }
+    }
+
+    /// Gives a file of this volume, one in `staging/incoming`, a second name
+    /// `staging/commit/<sha256>.dcm`, without copying a byte. Where the file system has no
+    /// hard links, or the file is elsewhere, it is copied.
+    ///
+    /// From now on the file is the blob: the caller has made sure that nobody holds it open
+    /// for writing and that whoever opens its old name to write gets a copy.
+    ///
+    /// - Parameters:
+    ///   - source: An open descriptor of the file.
+    ///   - digest: The SHA-256 of its bytes, which the caller has just computed.
+    ///   - bytes: Its size.
+    /// - Throws: As ``stageCopy(from:as:bytes:checking:)``.
+    public func stageLink(
+        from source: Int32, as digest: Digest, bytes: Int64
+    ) throws(StorageError) {
+        let path = committing.path(of: Self.stagedName(digest))
+        let facts = try FileFacts.of(source, path: path)
+        guard facts.isRegular, facts.bytes == bytes else {
+            throw StorageError(
+                .corrupt, "the file has \(facts.bytes) bytes, not \(bytes)", path: path,
+                remedy: "It changed after it was hashed; hash it again")
+        }
+        let partial = "\(digest.hex).\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+        // A descriptor is linked by its name in /proc, see 'man 2 linkat'; the file itself may
+        // be renamed by its client at any time. A temporary name first, because a link does not
+        // tell apart what has the name already.
+        let linked = linkat(
+            AT_FDCWD, "/proc/self/fd/\(source)", committing.number, partial, AT_SYMLINK_FOLLOW)
+        guard linked == 0 else {
+            if errno == ENOSPC { throw .link(errno, path) }
+            return try stageCopy(from: source, as: digest, bytes: bytes)
+        }
+        do throws(StorageError) {
+            try takeStagedName(of: partial, digest, bytes: bytes)
+        } catch {
+            try? committing.remove(partial)
+            throw error
+        }
+    }
+
+    /// The same for a path below `staging/incoming`; links on the way are not followed.
+    public func stageLink(
+        incoming relativePath: String, as digest: Digest, bytes: Int64
+    ) throws(StorageError) {
+        let file = try openIncoming(relativePath)
+        try stageLink(from: file.number, as: digest, bytes: bytes)
+    }
+
+    /// Opens a file below `staging/incoming` for reading; links on the way are not followed.
+    func openIncoming(_ relativePath: String) throws(StorageError) -> Descriptor {
+        let parts = try RelativePath.components(relativePath)
+        return try incoming.openFolder(parts.dropLast()).openFile(parts[parts.count - 1])
+    }
+
+    /// Gives a complete file its name in `staging/commit`. When another thread was faster, its
+    /// file stays if it is good.
+    private func takeStagedName(
+        of partial: String, _ digest: Digest, bytes: Int64
+    ) throws(StorageError) {
+        let name = Self.stagedName(digest)
+        do {
+            try committing.renameWithoutReplacing(partial, to: committing, name)
+        } catch where error.code == .alreadyExists {
+            if try verifyStaged(StagedBlob(digest: digest, bytes: bytes)) {
+                try committing.remove(partial)
+            } else {
+                try committing.rename(partial, to: committing, name)
+            }
+        }
+    }
+
+    /// Reads a file in `staging/commit` and tells whether it is what its name says; for
+    /// recovery, because after power loss a complete name may stand for incomplete bytes.
+    public func verifyStaged(_ staged: StagedBlob) throws(StorageError) -> Bool {
+        let name = Self.stagedName(staged.digest)
+        let path = committing.path(of: name)
+        let file = try committing.openFile(name)
+        guard try FileFacts.of(file.number, path: path).bytes == staged.bytes else { return false }
+        return try Digest.of(descriptor: file.number, bytes: staged.bytes, path: path)
+            == staged.digest
+    }
+
+    /// Refuses a file for which there is no room above the reserve.
+    ///
+    /// - Throws: `noSpace`.
+    public func requireRoom(for bytes: Int64) throws(StorageError) {
+        let space = try space()
+        if space.isReadOnly {
+            throw StorageError(
+                .readOnly, "the volume is mounted read-only", path: path,
+                remedy: "See dmesg for why, check the file system, mount it again")
+        }
+        guard space.available - reserve >= bytes else {
+            throw StorageError(
+                .noSpace,
+                "\(bytes) bytes do not fit: \(space.available) are free, \(reserve) are reserved",
+                path: path, remedy: "Add a volume; pacsfs deletes nothing to make room")
+        }
+    }
+}

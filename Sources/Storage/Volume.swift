@@ -1,0 +1,131 @@
+import Glibc
+import Synchronization
+
+/// One volume of an archive: a folder on its own disk that holds blobs, the ledger, what is
+/// being written and what was set aside.
+///
+/// ```
+/// VOLUME/
+///   pacsfs-volume.json             identity: which volume of which archive (written last)
+///   README.txt                     how to recover by hand
+///   blobs/ab/cd/<sha256>.dcm       originals, mode 0444; abcd are the first digits of the name
+///   ledger/<site>/000001.jsonl     the catalogue, see Ledger
+///   staging/incoming/              a tree that clients write to, see DESIGN section 4
+///   staging/commit/<sha256>.dcm    complete files on their way to blobs/, see Volume+Commit
+///   rejected/<date>/<path>         what was set aside, each with a .reason.txt
+///   rejected/bad-blobs/            blobs that were found damaged, never deleted
+///   rejected/torn-ledger/          ends of ledger segments that a crash left unfinished
+/// ```
+///
+/// All access is relative to descriptors that stay open from the moment the volume was opened:
+/// when the disk goes, calls fail, and nothing is written into the empty mount point below.
+/// Any thread may use a volume at any time.
+public final class Volume: Sendable {
+    /// Which volume of which archive this is.
+    public let identity: VolumeIdentity
+    /// Where it was when it was opened.
+    public let path: String
+    /// Bytes that ``stageCopy(from:as:bytes:checking:)`` leaves free, so that the ledger can
+    /// grow and what was begun can be finished when the disk is full.
+    public let reserve: Int64
+
+    let root: Directory
+    let blobs: Directory
+    let ledger: Directory
+    let incoming: Directory
+    let committing: Directory
+    let rejected: Directory
+    let knownFolders = Mutex(KnownFolders())
+    private let lacksHardLinks = Atomic(false)
+
+    /// Whether the file system has hard links, as far as is known.
+    var hasHardLinks: Bool { !lacksHardLinks.load(ordering: .relaxed) }
+
+    /// Remembers that it has none.
+    func setNoHardLinks() { lacksHardLinks.store(true, ordering: .relaxed) }
+
+    /// The descriptor of `staging/incoming`, for a layer that works in this tree by itself;
+    /// valid as long as the volume lives.
+    public var incomingDescriptor: Int32 { incoming.number }
+
+    enum Name {
+        static let identity = "pacsfs-volume.json"
+        static let blobs = "blobs"
+        static let ledger = "ledger"
+        static let staging = "staging"
+        static let incoming = "incoming"
+        static let commit = "commit"
+        static let rejected = "rejected"
+        static let badBlobs = "bad-blobs"
+        static let tornLedger = "torn-ledger"
+        static let layout: Set = [blobs, ledger, staging, rejected]
+    }
+
+    init(
+        root: consuming Directory, identity: VolumeIdentity, reserve: Int64?
+    ) throws(StorageError) {
+        let staging = try root.openOrMakeDirectory(Name.staging)
+        incoming = try staging.openOrMakeDirectory(Name.incoming)
+        committing = try staging.openOrMakeDirectory(Name.commit)
+        rejected = try root.openOrMakeDirectory(Name.rejected)
+        blobs = try root.openDirectory(Name.blobs)
+        ledger = try root.openDirectory(Name.ledger)
+        self.identity = identity
+        path = root.path
+        if let reserve {
+            self.reserve = reserve
+        } else {
+            self.reserve = Self.defaultReserve(ofTotal: try Self.space(of: root).total)
+        }
+        self.root = root
+    }
+
+    /// The bytes to keep free on a disk of `total` bytes: a hundredth, at least 8 MiB and at
+    /// most 1 GiB.
+    public static func defaultReserve(ofTotal total: Int64) -> Int64 {
+        min(max(total / 100, 8 << 20), 1 << 30)
+    }
+
+    /// The size of a file system.
+    public struct Space: Hashable, Sendable {
+        /// Bytes it has.
+        public var total: Int64
+        /// Bytes that this process can still write, the reserve not taken off.
+        public var available: Int64
+        /// Whether it is mounted read-only.
+        public var isReadOnly: Bool
+    }
+
+    /// How large the volume's disk is and how much room it has.
+    ///
+    /// - Throws: `io` when the disk does not answer.
+    public func space() throws(StorageError) -> Space { try Self.space(of: root) }
+
+    /// Bytes that new files can take: what is available less the reserve, never negative.
+    public func room() throws(StorageError) -> Int64 { max(0, try space().available - reserve) }
+
+    /// See: 'man 3 fstatvfs'
+    private static func space(of root: borrowing Directory) throws(StorageError) -> Space {
+        var status = statvfs()
+        try call({ .space($0, root.path) }) { fstatvfs(root.number, &status) }
+        let block = Int64(status.f_frsize)
+        return Space(
+            total: Int64(clamping: status.f_blocks) * block,
+            available: Int64(clamping: status.f_bavail) * block,
+            isReadOnly: status.f_flag & UInt(ST_RDONLY) != 0)
+    }
+}
+
+/// Which of the 65,536 blob folders this process has made sure of, so that their parents need
+/// not be made durable again with every file; 8 KiB.
+struct KnownFolders: Sendable {
+    private var bits = [UInt64](repeating: 0, count: 1024)
+
+    func contains(_ folder: UInt16) -> Bool {
+        bits[Int(folder >> 6)] & 1 << UInt64(folder & 63) != 0
+    }
+
+    mutating func insert(_ folder: UInt16) {
+        bits[Int(folder >> 6)] |= 1 << UInt64(folder & 63)
+    }
+}
