@@ -115,6 +115,23 @@ public final class Archive: Sendable {
     /// Where `/incoming` lies.
     public var incomingDescriptor: Int32 { volumes.staging.incomingDescriptor }
 
+    /// Where `/rejected` lies.
+    public var rejectedDescriptor: Int32 { volumes.staging.rejectedDescriptor }
+
+    /// What new files can take, in bytes, when each is stored as often as is wanted; and how
+    /// many images there are.
+    public func room() throws(ArchiveError) -> (total: Int64, free: Int64, images: Int64) {
+        try ArchiveError.from {
+            let rooms = volumes.online.map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
+                .sorted { $0.0 > $1.0 }
+            let totals = try index.read { try $0.totals() }
+            // The volume with the least room of those that get a copy decides.
+            guard rooms.count >= settings.copies else { return (totals.bytes, 0, totals.instances) }
+            let last = rooms[settings.copies - 1]
+            return (last.1, last.0, totals.instances)
+        }
+    }
+
     // MARK: Reading
 
     /// Opens the blob of an image on the first volume that has it.

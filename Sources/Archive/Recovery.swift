@@ -43,7 +43,7 @@ struct Recovery {
                     try volume.finish([pending.digest])
                     continue
                 }
-                let file = StagedFile(try volume.openStaged(pending.digest).release())
+                let file = StagedFile(try volume.openPending(pending.digest).release())
                 let path = incoming.first { $0.inode == file.inode }?.path
                 let request = IngestRequest(
                     file: IngestFile(file.descriptor, owner: file),

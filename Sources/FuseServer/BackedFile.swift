@@ -24,7 +24,7 @@ final class BackedFile: Sendable {
         var waiters: [DeferredReply] = []
         /// Digest of its first `hashed` bytes, as long as it is written from start to end.
         var digest: StreamingDigest? = StreamingDigest()
-        var hashed: Int64 = 0
+        var hashed = 0
         /// When something last happened to it, monotonic ns.
         var lastUse = monotonicNow()
         /// Owner, mode and times that were set after it was frozen: a blob keeps its own.

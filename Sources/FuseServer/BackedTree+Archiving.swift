@@ -29,7 +29,7 @@ extension BackedTree {
     /// FLUSH: archives what was written, and answers when it is safe.
     func flush(_ handle: BackedHandle, replyingTo reply: DeferredReply) {
         guard kind == .incoming, handle.canWrite else { return reply.answer(.success(())) }
-        let submission: Submission? = locked {
+        let submission = locked { () -> Submission? in
             guard let node = try? node(handle.number) else { return nil }
             touch(node)
             let waits = handle.file.state.withLock { state in
@@ -37,7 +37,7 @@ extension BackedTree {
                 state.waiters.append(reply)
                 return true
             }
-            return waits ? nil : submission(of: node, else: reply)
+            return waits ? nil : self.submission(of: node, else: reply)
         }
         submission?.run(replyingTo: reply)
     }
@@ -65,10 +65,7 @@ extension BackedTree {
             return false
         }
         guard needsWork, shown.st_size > 0 else { return nil }
-        guard
-            let descriptor = file.state.withLock({ $0.descriptor })
-                ?? (try? SharedDescriptor(at: directory, node.path, flags: O_RDWR))
-        else { return nil }
+        guard let descriptor = try? openDescriptor(of: node, file, flags: O_RDWR) else { return nil }
         if geteuid() == 0, shown.st_uid != 0 || shown.st_gid != 0 { _ = fchown(descriptor.number, 0, 0) }
         return file.state.withLock { state in
             state.isChanged = false
@@ -84,8 +81,8 @@ extension BackedTree {
                 tree: self, node: node.number, file: file, generation: state.generation,
                 request: IngestRequest(
                     file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(shownPath)",
-                    bytes: shown.st_size,
-                    digest: state.hashed == shown.st_size ? state.digest?.finalized() : nil,
+                    bytes: Int64(shown.st_size),
+                    digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
                     isStaged: true))
         }
     }

@@ -30,30 +30,36 @@ extension BackedTree {
 
     func snapshot(of number: UInt64) throws(Errno) -> DirectorySnapshot {
         try locked { () throws(Errno) in
-            let node = try directoryNode(number)
-            let descriptor = node.path.withCString {
-                openat(directory, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-            }
-            guard descriptor >= 0 else { throw .last }
-            guard let stream = fdopendir(descriptor) else {
-                close(descriptor)
-                throw .last
-            }
-            defer { closedir(stream) }
-            var entries: [DirectorySnapshot.Entry] = []
-            while let entry = readdir(stream) {
-                let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { [UInt8](cString: $0) }
-                }
-                let type = Int32(entry.pointee.d_type)
-                guard name != Array(".".utf8), name != Array("..".utf8), !Self.isHidden(name),
-                    type == DT_REG || type == DT_DIR || type == DT_UNKNOWN
-                else { continue }
-                entries.append(
-                    .init(name: name, isDirectory: type == DT_DIR, inode: UInt64(entry.pointee.d_ino)))
-            }
-            return DirectorySnapshot(entries)
+            try DirectorySnapshot(entries(in: directoryNode(number)))
         }
+    }
+
+    func names(in node: BackedNode) throws(Errno) -> [[UInt8]] {
+        try entries(in: node).map(\.name)
+    }
+
+    private func entries(in node: BackedNode) throws(Errno) -> [DirectorySnapshot.Entry] {
+        let descriptor = node.path.withCString {
+            openat(directory, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        }
+        guard descriptor >= 0 else { throw .last }
+        guard let stream = fdopendir(descriptor) else {
+            close(descriptor)
+            throw .last
+        }
+        defer { closedir(stream) }
+        var entries: [DirectorySnapshot.Entry] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { [UInt8](cString: $0) }
+            }
+            let type = Int32(entry.pointee.d_type)
+            let isShown = [DT_REG, DT_DIR, DT_UNKNOWN].map { Int32($0) }.contains(type)
+            guard name != Array(".".utf8), name != Array("..".utf8), !Self.isHidden(name), isShown else { continue }
+            entries.append(
+                .init(name: name, isDirectory: type == Int32(DT_DIR), inode: UInt64(entry.pointee.d_ino)))
+        }
+        return entries
     }
 
     func makeDirectory(

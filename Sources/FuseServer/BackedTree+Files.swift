@@ -70,7 +70,7 @@ extension BackedTree {
     }
 
     func release(_ handle: BackedHandle) {
-        let submission: Submission? = locked {
+        let submission = locked { () -> Submission? in
             let isLast = handle.file.state.withLock { state in
                 state.handles -= 1
                 return state.handles == 0
@@ -84,13 +84,13 @@ extension BackedTree {
             // Bytes may come after the last close: from a mapping, or a descriptor that
             // was handed on. There is nobody left to tell, but they are kept.
             guard isLast, kind == .incoming else { return nil }
-            return submission(of: node)
+            return self.submission(of: node)
         }
         submission?.run(replyingTo: nil)
     }
 
     /// Writes all of `bytes`.
-    func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int64) throws(Errno) -> Int {
+    func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int) throws(Errno) -> Int {
         guard handle.canWrite else { throw Errno(EBADF) }
         while true {
             let written = try handle.file.state.withLock { state throws(Errno) -> Int? in
@@ -100,14 +100,14 @@ extension BackedTree {
                 while done < bytes.count {
                     let count = pwrite(
                         descriptor.number, bytes.baseAddress?.advanced(by: done), bytes.count - done,
-                        offset + Int64(done))
+                        offset + done)
                     if count < 0, errno == EINTR { continue }
                     guard count > 0 else { throw count == 0 ? Errno(EIO) : .last }
                     done += count
                 }
                 if state.hashed == offset {
                     state.digest?.update(bytes)
-                    state.hashed += Int64(done)
+                    state.hashed += done
                 } else {
                     state.digest = nil
                 }
@@ -135,7 +135,7 @@ extension BackedTree {
         guard (dataOnly ? fdatasync(descriptor.number) : fsync(descriptor.number)) == 0 else { throw .last }
     }
 
-    func allocate(_ handle: BackedHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+    func allocate(_ handle: BackedHandle, mode: Int32, offset: Int, length: Int) throws(Errno) {
         guard mode == 0 else { throw Errno(EOPNOTSUPP) }
         try locked { () throws(Errno) in
             let file = handle.file
@@ -150,8 +150,7 @@ extension BackedTree {
     /// Gives the file an inode of its own again: the one it has belongs to the archive.
     func thaw(_ node: BackedNode, _ file: BackedFile, keepingBytes: Bool) throws(Errno) {
         let temporary = Array(".pacsfs-\(node.number)".utf8)
-        let old = try file.state.withLock { $0.descriptor }
-            ?? SharedDescriptor(at: directory, node.path, flags: O_RDONLY)
+        let old = try openDescriptor(of: node, file, flags: O_RDONLY)
         let shown = try attributes(of: node)
         let copy = try SharedDescriptor(at: directory, temporary, flags: O_RDWR | O_CREAT | O_TRUNC)
         do throws(Errno) {
@@ -179,10 +178,18 @@ extension BackedTree {
         unsettled[node.number] = node
     }
 
+    /// The descriptor it is open by, or a new one.
+    func openDescriptor(
+        of node: BackedNode, _ file: BackedFile, flags: Int32
+    ) throws(Errno) -> SharedDescriptor {
+        if let descriptor = file.state.withLock({ $0.descriptor }) { return descriptor }
+        return try SharedDescriptor(at: directory, node.path, flags: flags)
+    }
+
     private static func copy(_ source: SharedDescriptor, to target: SharedDescriptor) throws(Errno) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
-        var offset: Int64 = 0
+        var offset = 0
         while true {
             let count = pread(source.number, buffer.baseAddress, buffer.count, offset)
             if count < 0, errno == EINTR { continue }
@@ -191,7 +198,7 @@ extension BackedTree {
             guard pwrite(target.number, buffer.baseAddress, count, offset) == count else {
                 throw Errno(errno == 0 ? EIO : errno)
             }
-            offset += Int64(count)
+            offset += count
         }
     }
 }

@@ -23,12 +23,10 @@ extension BackedTree {
         }
     }
 
-    private func truncate(_ node: BackedNode, to size: Int64) throws(Errno) {
+    private func truncate(_ node: BackedNode, to size: Int) throws(Errno) {
         guard let file = node.file else { throw Errno(EISDIR) }
         if file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: size > 0) }
-        let descriptor =
-            try file.state.withLock { $0.descriptor }
-            ?? SharedDescriptor(at: directory, node.path, flags: O_RDWR)
+        let descriptor = try openDescriptor(of: node, file, flags: O_RDWR)
         guard ftruncate(descriptor.number, size) == 0 else { throw .last }
         file.state.withLock { state in
             if size == 0 {
@@ -114,14 +112,14 @@ extension BackedTree {
     /// to a temporary name, is told by `rename` what others are told by `close`.
     func rename(_ name: [UInt8], in parent: UInt64, to target: Target, replyingTo reply: DeferredReply) {
         do throws(Errno) {
-            let submission: Submission? = try locked { () throws(Errno) in
+            let submission = try locked { () throws(Errno) -> Submission? in
                 let node = try child(name, of: directoryNode(parent))
                 touch(node)
                 guard let file = node.file, !TemporaryName.matches(target.name),
                     file.state.withLock({ $0.handles == 0 })
                 else { return nil }
                 let path = self.path(target.name, in: try directoryNode(target.parent))
-                return submission(of: node, as: path)
+                return self.submission(of: node, as: path)
             }
             if let submission {
                 submission.run { [self] result in

@@ -141,6 +141,11 @@ final class BackedTree: @unchecked Sendable {
         node.file?.state.withLock { $0.lastUse = now }
     }
 
+    /// What `st_ino` and `d_ino` say of a file of the file system below.
+    func shownInode(_ backing: UInt64) -> UInt64 {
+        (kind == .incoming ? InodeNumber.incoming(backing) : .rejected(backing)).rawValue
+    }
+
     // MARK: Attributes (inside the lock)
 
     func attributes(of node: BackedNode) throws(Errno) -> stat {
@@ -159,7 +164,7 @@ final class BackedTree: @unchecked Sendable {
         status.st_ino =
             node === root
             ? UInt(node.number)
-            : UInt((kind == .incoming ? InodeNumber.incoming(UInt64(status.st_ino)) : .rejected(UInt64(status.st_ino))).rawValue)
+            : UInt(shownInode(UInt64(status.st_ino)))
         if !node.isDirectory { status.st_nlink = node.isRemoved ? 0 : 1 }
         if kind == .rejected {
             status.st_mode = status.st_mode & S_IFMT | (node.isDirectory ? 0o555 : 0o444)

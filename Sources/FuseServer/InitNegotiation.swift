@@ -9,6 +9,7 @@ import Synchronization
 /// what the kernel offers, the second adds to the one answer what libfuse leaves out.
 final class InitNegotiation: Sendable {
     private let wantsPassthrough: Bool
+    private let descriptor = Atomic<Int32>(-1)
     private let initUnique = Atomic<UInt64>(0)
     private let offersPassthrough = Atomic<Bool>(false)
     private let agreed = Atomic<Bool>(false)
@@ -17,6 +18,12 @@ final class InitNegotiation: Sendable {
 
     /// Whether OPEN may be answered with a backing file.
     var passthrough: Bool { agreed.load(ordering: .acquiring) }
+
+    /// The descriptor of /dev/fuse.
+    var device: Int32 {
+        get { descriptor.load(ordering: .acquiring) }
+        set { descriptor.store(newValue, ordering: .releasing) }
+    }
 
     // linux/fuse.h: struct fuse_in_header is 40 bytes (opcode at 4, unique at 8), struct
     // fuse_init_in follows (flags at 12, flags2 at 16); in the answer struct fuse_out_header

@@ -77,13 +77,15 @@ struct Request: ~Copyable {
         discard self
     }
 
-    consuming func bytes(_ bytes: UnsafeRawBufferPointer) {
-        fuse_reply_buf(raw, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
+    consuming func bytes(_ bytes: ArraySlice<UInt8>) {
+        bytes.withUnsafeBytes { bytes in
+            _ = fuse_reply_buf(raw, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
+        }
         discard self
     }
 
     /// Answers READ from a file, without a copy where the kernel can splice.
-    consuming func data(from descriptor: Int32, offset: Int64, count: Int) {
+    consuming func data(from descriptor: Int32, offset: Int, count: Int) {
         var vector = fuse_bufvec()
         vector.count = 1
         vector.buf.size = count
@@ -134,7 +136,7 @@ struct DirectoryBuffer {
     }
 
     /// Adds an entry; false when it does not fit any more.
-    mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int64) -> Bool {
+    mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int) -> Bool {
         var attributes = attributes
         let free = memory.count - used
         let need = fuse_add_direntry(
@@ -146,7 +148,7 @@ struct DirectoryBuffer {
     }
 
     /// Adds an entry with its attributes (READDIRPLUS); false when it does not fit any more.
-    mutating func add(_ name: UnsafePointer<CChar>, _ entry: fuse_entry_param, cookie: Int64) -> Bool {
+    mutating func add(_ name: UnsafePointer<CChar>, _ entry: fuse_entry_param, cookie: Int) -> Bool {
         var entry = entry
         let free = memory.count - used
         let need = fuse_add_direntry_plus(

@@ -105,11 +105,13 @@ final class IngestPipeline: Sendable {
 }
 
 /// Threads with names, and a way to wait for their end.
-final class ThreadGroup: Sendable {
+public final class ThreadGroup: Sendable {
     private let running = Mutex<[String: DispatchGroup]>([:])
 
+    public init() {}
+
     /// - parameter name: the first word is the name to wait for
-    func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    public func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let kind = String(name.prefix { $0 != " " })
         let group = running.withLock { running in
             let group = running[kind] ?? DispatchGroup()
@@ -126,7 +128,7 @@ final class ThreadGroup: Sendable {
         thread.start()
     }
 
-    func wait(for kind: String) {
+    public func wait(for kind: String) {
         running.withLock { $0[kind] }?.wait()
     }
 }

@@ -1,14 +1,16 @@
 import Foundation
 
 /// A queue between threads: those that put things in never wait, those that take them do.
-final class Mailbox<Element: Sendable>: @unchecked Sendable {
+public final class Mailbox<Element: Sendable>: @unchecked Sendable {
     // `items` and `isClosed` are touched only while `condition` is locked.
+    public init() {}
+
     private let condition = NSCondition()
     private var items: [Element] = []
     private var isClosed = false
 
     /// - returns: false when the mailbox is closed, and `item` was not taken
-    func put(_ item: Element) -> Bool {
+    public func put(_ item: Element) -> Bool {
         condition.lock()
         defer { condition.unlock() }
         guard !isClosed else { return false }
@@ -19,7 +21,7 @@ final class Mailbox<Element: Sendable>: @unchecked Sendable {
 
     /// Waits for something, and takes all there is, at most `limit`; empty when the mailbox
     /// is closed and nothing is left.
-    func take(atMost limit: Int) -> [Element] {
+    public func take(atMost limit: Int) -> [Element] {
         condition.lock()
         defer { condition.unlock() }
         while items.isEmpty, !isClosed { condition.wait() }
@@ -28,7 +30,7 @@ final class Mailbox<Element: Sendable>: @unchecked Sendable {
         return taken
     }
 
-    func close() {
+    public func close() {
         condition.lock()
         defer { condition.unlock() }
         isClosed = true

@@ -1,0 +1,46 @@
+import Glibc
+
+/// What is always at the root, besides the views.
+enum FixedEntry: UInt64, CaseIterable {
+    case root = 1
+    case incoming = 2
+    case rejected = 3
+    case readme = 4
+
+    var number: UInt64 { rawValue }
+
+    var name: String {
+        switch self {
+        case .root: "."
+        case .incoming: "incoming"
+        case .rejected: "rejected"
+        case .readme: "README.txt"
+        }
+    }
+
+    static func named(_ name: [UInt8]) -> FixedEntry? {
+        allCases.first { $0 != .root && Array($0.name.utf8) == name }
+    }
+
+    /// What README.txt says.
+    static let readmeText = Array(
+        """
+        This folder is a pacsfs archive of DICOM images.
+
+        incoming/     Copy or save images here. When the copy has ended without an error, the
+                      image is safe: it is stored on as many disks as the archive keeps copies.
+                      Names go from here some seconds later.
+        by-patient/   The archive as folders: by-patient, by-date, by-modality, by-id, by-owner,
+                      by-accession and by-uid show the same images in different orders. Open
+                      them with any DICOM viewer. Nobody can change or delete them here.
+        rejected/     Files that are no images or cannot be read, each with a .reason.txt.
+
+        Are we safe?                  pacsfs status
+        Find a study:                 pacsfs find smith rex 2024
+        Everything about an image:    pacsfs show PATH
+
+        Every image is also an ordinary file on each of the archive's volumes. The README.txt
+        there says how to get them back without pacsfs.
+
+        """.utf8)
+}

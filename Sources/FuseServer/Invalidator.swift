@@ -1,0 +1,46 @@
+import Archive
+import CFuse3
+import TagIndex
+
+/// Tells the kernel which directories to read again, from a thread of its own that holds no
+/// lock. Whoever waits for an image to be safe is answered after that, so that his next
+/// listing shows it.
+///
+/// Only directories of views are ever named here: their inode locks are not held by any
+/// request whose answer waits for this thread.
+final class Invalidator: ChangeObserver {
+    private struct Change: Sendable {
+        var nodes: Set<Int64>
+        var completion: @Sendable () -> Void
+    }
+
+    private let changes = Mailbox<Change>()
+    private let threads = ThreadGroup()
+
+    /// - parameter session: outlives this object
+    init(session: Session.Handle) {
+        threads.start("invalidate") { [changes] in
+            while true {
+                let batch = changes.take(atMost: 1024)
+                if batch.isEmpty { return }
+                let nodes = batch.reduce(into: Set<Int64>()) { $0.formUnion($1.nodes) }
+                for node in nodes {
+                    let number = node == 0 ? FixedEntry.root.number : InodeNumber.node(node).rawValue
+                    // ENOENT: the kernel does not know it, so there is nothing to forget.
+                    _ = fuse_lowlevel_notify_inval_inode(session.raw, number, 0, 0)
+                }
+                for change in batch { change.completion() }
+            }
+        }
+    }
+
+    func published(nodes: Set<Int64>, completion: @escaping @Sendable () -> Void) {
+        if !changes.put(Change(nodes: nodes, completion: completion)) { completion() }
+    }
+
+    /// Passes on what is there, and ends the thread.
+    func stop() {
+        changes.close()
+        threads.wait(for: "invalidate")
+    }
+}

@@ -1,0 +1,178 @@
+import Glibc
+
+/// Why a directory cannot be mounted on, or a mount not be made or ended.
+public struct MountError: Error, Sendable, CustomStringConvertible {
+    /// What happened, and what to do next.
+    public var description: String
+
+    public init(_ description: String) { self.description = description }
+}
+
+/// A directory that a file system is mounted on.
+public enum Mountpoint {
+    /// A line of /proc/self/mountinfo (proc(5)).
+    public struct Mount: Sendable {
+        public var path: String
+        /// `fuse.pacsfs` for one of ours.
+        public var type: String
+        /// For ours, the directory of the archive.
+        public var source: String
+    }
+
+    /// Everything that is mounted, the latest last.
+    public static func all() -> [Mount] {
+        guard let file = fopen("/proc/self/mountinfo", "re") else { return [] }
+        defer { fclose(file) }
+        var mounts: [Mount] = []
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { free(line) }
+        while getline(&line, &capacity, file) > 0, let line {
+            let fields = String(cString: line).split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
+            guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 2, fields.count > 4 else { continue }
+            mounts.append(
+                Mount(path: unescaped(fields[4]), type: fields[dash + 1], source: unescaped(fields[dash + 2])))
+        }
+        return mounts
+    }
+
+    /// `\040` and the like, by which the kernel writes blanks.
+    private static func unescaped(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Substring(text)
+        while let character = rest.first {
+            rest.removeFirst()
+            if character == "\\", let value = UInt8(rest.prefix(3), radix: 8) {
+                bytes.append(value)
+                rest.removeFirst(3)
+            } else {
+                bytes.append(contentsOf: String(character).utf8)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// What is mounted at `path`, if anything.
+    public static func mount(at path: String) -> Mount? { all().last { $0.path == path } }
+
+    /// Makes sure that `path` can be mounted on. A mount whose daemon has died is detached.
+    ///
+    /// - parameter keptOutside: directories that must not lie below it: the daemon would wait
+    ///   for itself
+    /// - throws: ``MountError``
+    public static func prepare(_ path: String, keptOutside: [String]) throws(MountError) {
+        if let existing = mount(at: path) {
+            guard existing.type == "fuse.pacsfs" else {
+                throw MountError("\(path) has something else mounted on it (\(existing.type)). Choose an empty directory.")
+            }
+            var status = stat()
+            guard stat(path, &status) != 0, errno == ENOTCONN || errno == ECONNABORTED else {
+                throw MountError("\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)")
+            }
+            try detach(path)
+        }
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw MountError(
+                errno == ENOENT
+                    ? "There is no directory \(path). Make it with: mkdir -p \(path)"
+                    : "\(path) cannot be mounted on: \(String(cString: strerror(errno))).")
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw MountError("\(path) is no directory. Choose an empty directory to mount on.")
+        }
+        for other in keptOutside where other == path || other.hasPrefix(path == "/" ? "/" : path + "/") {
+            throw MountError("\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point.")
+        }
+        guard isEmpty(path) else {
+            throw MountError("\(path) is not empty; its files would be hidden by the mount. Choose an empty directory.")
+        }
+        guard access("/dev/fuse", F_OK) == 0 else {
+            throw MountError("There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: modprobe fuse")
+        }
+    }
+
+    private static func isEmpty(_ path: String) -> Bool {
+        guard let stream = opendir(path) else { return true }
+        defer { closedir(stream) }
+        var count = 0
+        while readdir(stream) != nil { count += 1 }
+        return count <= 2
+    }
+
+    /// Takes a mount away that nobody serves any more.
+    public static func detach(_ path: String) throws(MountError) {
+        if umount2(path, Int32(MNT_DETACH)) == 0 { return }
+        guard run(["fusermount3", "-u", "-z", "--", path]) else {
+            throw MountError("The stale mount on \(path) cannot be detached. As root: umount -l \(path)")
+        }
+    }
+
+    /// Ends a mount that nobody uses.
+    ///
+    /// - throws: ``MountError`` when somebody does, naming programs that do
+    public static func unmount(_ path: String) throws(MountError) {
+        if umount2(path, Int32(UMOUNT_NOFOLLOW)) == 0 { return }
+        let error = errno
+        if error == EPERM, run(["fusermount3", "-u", "--", path]) { return }
+        guard error == EBUSY || error == EPERM else {
+            throw MountError("\(path) cannot be unmounted: \(String(cString: strerror(error))).")
+        }
+        let users = users(of: path)
+        throw MountError(
+            "\(path) is in use" + (users.isEmpty ? "" : " by " + users.joined(separator: ", "))
+                + ". Close the programs that have files or folders of it open, then try again.")
+    }
+
+    /// Programs that have something of the mount open, as far as /proc shows them.
+    private static func users(of path: String) -> [String] {
+        var found: [String] = []
+        guard let processes = opendir("/proc") else { return [] }
+        defer { closedir(processes) }
+        while let entry = readdir(processes), found.count < 3 {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let process = pid_t(name), process != getpid() else { continue }
+            var links = ["/proc/\(name)/cwd"]
+            if let files = opendir("/proc/\(name)/fd") {
+                while let file = readdir(files) {
+                    let number = withUnsafePointer(to: &file.pointee.d_name) {
+                        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                    }
+                    links.append("/proc/\(name)/fd/\(number)")
+                }
+                closedir(files)
+            }
+            if links.contains(where: { target($0).map { $0 == path || $0.hasPrefix(path + "/") } ?? false }) {
+                found.append("\(command(name) ?? "a program") (process \(name))")
+            }
+        }
+        return found
+    }
+
+    private static func target(_ link: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = readlink(link, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : nil
+    }
+
+    private static func command(_ process: String) -> String? {
+        guard let file = fopen("/proc/\(process)/comm", "re") else { return nil }
+        defer { fclose(file) }
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = fread(&buffer, 1, buffer.count, file)
+        return String(decoding: buffer.prefix(count).prefix { $0 != 10 }, as: UTF8.self)
+    }
+
+    /// Runs a program and waits; whether it succeeded.
+    private static func run(_ arguments: [String]) -> Bool {
+        var pid = pid_t()
+        let pointers = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        guard posix_spawnp(&pid, arguments[0], nil, nil, pointers, environ) == 0 else { return false }
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        return status == 0
+    }
+}

@@ -1,0 +1,133 @@
+import CFuse3
+import Glibc
+
+extension Operations {
+    static func addChanges(to operations: inout fuse_lowlevel_ops) {
+        operations.setattr = { request, number, attributes, which, info in
+            let fileSystem = fileSystem(request)
+            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let request = taken(request)
+            guard let attributes else { return request.error(Errno(EINVAL)) }
+            do throws(Errno) {
+                let tree = try fileSystem.writableTree(number)
+                let result = try tree.setAttributes(number, to: attributes.pointee, which: which, handle: handle)
+                request.attributes(result, timeout: 0)
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.create = { request, parent, name, mode, info in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            guard var answer = info?.pointee else { return request.error(Errno(EIO)) }
+            do throws(Errno) {
+                let tree = try fileSystem.writableTree(parent)
+                let (entry, handle) = try tree.create(
+                    bytes(name), in: parent, flags: answer.flags, mode: mode, caller: request.caller)
+                answer.fh = Handles.retain(handle)
+                let handleNumber = answer.fh
+                if !request.created(entry, answer) { fileSystem.release(entry.ino, handle: handleNumber) }
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.mkdir = { request, parent, name, mode in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            do throws(Errno) {
+                let tree = try fileSystem.writableTree(parent)
+                let entry = try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: request.caller)
+                request.entry(entry)
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.unlink = { request, parent, name in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            do throws(Errno) {
+                try fileSystem.writableTree(parent).unlink(bytes(name), in: parent)
+                request.ok()
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.rmdir = { request, parent, name in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            do throws(Errno) {
+                try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                request.ok()
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.rename = { request, parent, name, newParent, newName, flags in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            do throws(Errno) {
+                let tree = try fileSystem.writableTree(parent)
+                // What is archived is copied out, not moved; linux/fs.h: RENAME_NOREPLACE is 1.
+                guard case .tree(let newTree) = try fileSystem.place(newParent), newTree === tree else {
+                    throw Errno(EXDEV)
+                }
+                guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
+                tree.rename(
+                    bytes(name), in: parent,
+                    to: .init(name: bytes(newName), parent: newParent, mustBeNew: flags == 1),
+                    replyingTo: request.deferred())
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.symlink = { request, _, parent, _ in Operations.refuse(request, parent) }
+        operations.link = { request, _, parent, _ in Operations.refuse(request, parent) }
+        operations.mknod = { request, parent, _, _, _ in Operations.refuse(request, parent) }
+    }
+
+    /// Links and devices: EPERM in `/incoming`, as on a disk that has none; EROFS elsewhere.
+    private static func refuse(_ request: fuse_req_t?, _ parent: UInt64) {
+        let fileSystem = fileSystem(request)
+        let request = taken(request)
+        do throws(Errno) {
+            _ = try fileSystem.writableTree(parent)
+            request.error(Errno(EPERM))
+        } catch {
+            request.error(error)
+        }
+    }
+}
+
+extension FileSystem {
+    /// - throws: EROFS for whatever is not `/incoming` or below
+    func writableTree(_ number: UInt64) throws(Errno) -> BackedTree {
+        guard case .tree(let tree) = try place(number), tree.kind == .incoming else { throw Errno(EROFS) }
+        return tree
+    }
+}
+
+extension BackedTree {
+    /// Fills `buffer` with the entries of an open directory after `cookie`, its place there.
+    /// The kernel asks for attributes itself: they may change at any moment.
+    func list(
+        _ snapshot: DirectorySnapshot, of number: UInt64, after cookie: Int, plus: Bool,
+        into buffer: inout DirectoryBuffer
+    ) {
+        func add(_ name: [UInt8], _ inode: UInt64, isDirectory: Bool, cookie: Int) -> Bool {
+            var entry = fuse_entry_param()
+            entry.attr.st_ino = UInt(inode)
+            entry.attr.st_mode = isDirectory ? S_IFDIR : S_IFREG
+            return name.withCString {
+                plus ? buffer.add($0, entry, cookie: cookie) : buffer.add($0, entry.attr, cookie: cookie)
+            }
+        }
+        if cookie < 1, !add(Array(".".utf8), number, isDirectory: true, cookie: 1) { return }
+        if cookie < 2, !add(Array("..".utf8), root.number, isDirectory: true, cookie: 2) { return }
+        let first = max(0, cookie - 2)
+        for index in first..<max(first, snapshot.entries.count) {
+            let entry = snapshot.entries[index]
+            let inode = shownInode(entry.inode)
+            guard add(entry.name, inode, isDirectory: entry.isDirectory, cookie: index + 3) else { return }
+        }
+    }
+}

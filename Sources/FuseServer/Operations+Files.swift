@@ -1,0 +1,179 @@
+import CFuse3
+import Glibc
+
+extension Operations {
+    static func addFiles(to operations: inout fuse_lowlevel_ops) {
+        operations.open = { request, number, info in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            guard var answer = info?.pointee else { return request.error(Errno(EIO)) }
+            do throws(Errno) {
+                let opened = try fileSystem.open(number, flags: answer.flags)
+                var isTaken = true
+                switch opened {
+                case .backing(let id): isTaken = request.opened(handle: 0, backing: id)
+                case .shared:
+                    answer.fh = 0
+                    answer.keep_cache = 1
+                    answer.noflush = 1
+                    isTaken = request.opened(answer)
+                case .handle(let handle):
+                    answer.fh = Handles.retain(handle)
+                    isTaken = request.opened(answer)
+                }
+                if !isTaken { fileSystem.undo(opened, of: number, handle: answer.fh) }
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.read = { request, number, size, offset, info in
+            let fileSystem = fileSystem(request)
+            let handle = info?.pointee.fh ?? 0
+            let request = taken(request)
+            do throws(Errno) {
+                switch try fileSystem.source(of: number, handle: Handles.object(handle)) {
+                case .file(let descriptor):
+                    request.data(from: descriptor.number, offset: offset, count: size)
+                    withExtendedLifetime(descriptor) {}
+                case .bytes(let bytes):
+                    let start = min(Int(offset), bytes.count)
+                    request.bytes(bytes[start..<min(start + size, bytes.count)])
+                }
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.write = { request, _, buffer, size, offset, info in
+            let fileSystem = fileSystem(request)
+            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let request = taken(request)
+            guard let handle else { return request.error(Errno(EBADF)) }
+            do throws(Errno) {
+                let count = try fileSystem.incoming.write(
+                    handle, UnsafeRawBufferPointer(start: buffer, count: size), offset: offset)
+                request.written(count)
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.flush = { request, _, info in
+            let fileSystem = fileSystem(request)
+            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let request = taken(request)
+            guard let handle else { return request.ok() }
+            fileSystem.incoming.flush(handle, replyingTo: request.deferred())
+        }
+        operations.fsync = { request, _, dataOnly, info in
+            let fileSystem = fileSystem(request)
+            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let request = taken(request)
+            guard let handle else { return request.ok() }
+            do throws(Errno) {
+                try fileSystem.incoming.sync(handle, dataOnly: dataOnly != 0)
+                request.ok()
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.fallocate = { request, _, mode, offset, length, info in
+            let fileSystem = fileSystem(request)
+            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let request = taken(request)
+            guard let handle else { return request.error(Errno(EBADF)) }
+            do throws(Errno) {
+                try fileSystem.incoming.allocate(handle, mode: mode, offset: offset, length: length)
+                request.ok()
+            } catch {
+                request.error(error)
+            }
+        }
+        operations.release = { request, number, info in
+            let fileSystem = fileSystem(request)
+            fileSystem.release(number, handle: info?.pointee.fh ?? 0)
+            taken(request).ok()
+        }
+    }
+}
+
+extension FileSystem {
+    /// What OPEN came to.
+    enum Opened {
+        /// The kernel reads the file itself.
+        case backing(Int32)
+        /// The daemon is asked for its bytes, which never change.
+        case shared
+        /// A file of a tree.
+        case handle(BackedHandle)
+    }
+
+    enum ReadSource {
+        case file(SharedDescriptor)
+        case bytes([UInt8])
+    }
+
+    func open(_ number: UInt64, flags: Int32) throws(Errno) -> Opened {
+        let place = try place(number)
+        if case .tree(let tree) = place { return .handle(try tree.open(number, flags: flags)) }
+        // Root may do what modes forbid, so they are not enough.
+        guard flags & O_ACCMODE == O_RDONLY, flags & O_TRUNC == 0 else { throw Errno(EROFS) }
+        switch place {
+        case .image(let id):
+            switch try images.open(id) {
+            case .backing(let backing): return .backing(backing)
+            case .descriptor: return .shared
+            }
+        case .fixed(.readme): return .shared
+        default: throw Errno(EISDIR)
+        }
+    }
+
+    func undo(_ opened: Opened, of number: UInt64, handle: UInt64) {
+        release(number, handle: handle)
+    }
+
+    func source(of number: UInt64, handle: BackedHandle?) throws(Errno) -> ReadSource {
+        switch try place(number) {
+        case .image(let id):
+            guard let descriptor = images.descriptor(of: id) else { throw Errno(EIO) }
+            return .file(descriptor)
+        case .fixed(.readme): return .bytes(FixedEntry.readmeText)
+        case .tree(let tree):
+            guard let handle else { throw Errno(EBADF) }
+            return .file(try tree.descriptor(of: handle))
+        default: throw Errno(EISDIR)
+        }
+    }
+
+    func release(_ number: UInt64, handle: UInt64) {
+        switch try? place(number) {
+        case .image(let id): images.close(id)
+        case .tree(let tree):
+            guard let object: BackedHandle = Handles.object(handle) else { return }
+            tree.release(object)
+            Handles.release(handle, as: BackedHandle.self)
+        default: return
+        }
+    }
+
+    func forget(_ number: UInt64, count: UInt64) {
+        if case .tree(let tree) = try? place(number) { tree.locked { tree.forget(number, count: count) } }
+    }
+
+    /// A snapshot for a directory of a tree; `nil` for one of the views.
+    func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot? {
+        if case .tree(let tree) = try place(number) { try tree.snapshot(of: number) } else { nil }
+    }
+
+    func readDirectory(
+        _ number: UInt64, snapshot: DirectorySnapshot?, after cookie: Int, plus: Bool,
+        into buffer: inout DirectoryBuffer
+    ) throws(Errno) {
+        guard case .tree(let tree) = try place(number) else {
+            return try list(number, after: cookie, plus: plus, into: &buffer)
+        }
+        guard let snapshot else { throw Errno(EBADF) }
+        // rewinddir(3) shall show what has come since.
+        if cookie == 0 { snapshot.entries = try tree.snapshot(of: number).entries }
+        tree.list(snapshot, of: number, after: cookie, plus: plus, into: &buffer)
+    }
+}

@@ -1,0 +1,151 @@
+import Archive
+import CFuse3
+import Glibc
+import Logging
+import Synchronization
+
+/// A mounted archive: from the mount until the last request is answered.
+public final class Session: Sendable {
+    /// libfuse's session. Its calls that are used from several threads (notifications, exit)
+    /// are made for that.
+    struct Handle: @unchecked Sendable {
+        let raw: OpaquePointer
+    }
+
+    private let fileSystem: FileSystem
+    private let negotiation: InitNegotiation
+    private let settling: Settling
+    private let archive: Archive
+    private let log: Logger
+    public let mountpoint: String
+
+    /// - parameter allowsPassthrough: false makes the daemon serve all reads itself
+    public init(archive: Archive, mountpoint: String, allowsPassthrough: Bool, log: Logger) {
+        self.archive = archive
+        self.mountpoint = mountpoint
+        self.log = log
+        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough)
+        fileSystem = FileSystem(archive: archive, negotiation: negotiation)
+        settling = Settling(fileSystem.incoming)
+    }
+
+    /// `passthrough`, or `cached` when the kernel does not offer it, we may not use it, or it
+    /// was not wanted.
+    public var readMode: String {
+        negotiation.passthrough && geteuid() == 0 ? "passthrough" : "cached"
+    }
+
+    /// Files of `/incoming` that are not archived or set aside yet.
+    public var pending: Int { settling.pending }
+
+    /// Mounts, serves until the mount is ended or the process is told to stop, and returns
+    /// when everything is on disk.
+    ///
+    /// - parameters:
+    ///   - threads: how many requests are worked on at once
+    ///   - ready: called when the mount can be used
+    /// - throws: ``MountError``
+    public func run(threads: UInt32, ready: @escaping @Sendable () -> Void) throws(MountError) {
+        let context = SessionContext(fileSystem: fileSystem, negotiation: negotiation, ready: ready)
+        let userdata = Unmanaged.passRetained(context)
+        defer { userdata.release() }
+        guard let session = newSession(userdata.toOpaque()) else {
+            throw MountError("libfuse could not be started. Is the package fuse3 installed?")
+        }
+        defer { fuse_session_destroy(session) }
+        guard fuse_session_mount(session, mountpoint) == 0 else {
+            throw MountError("\(mountpoint) could not be mounted on; the line above says why.")
+        }
+        negotiation.device = fuse_session_fd(session)
+        var hooks = Self.hooks()
+        guard fuse_session_custom_io(session, &hooks, fuse_session_fd(session)) == 0 else {
+            fuse_session_unmount(session)
+            throw MountError("libfuse is too old: 3.12 or later is needed.")
+        }
+        fuse_set_signal_handlers(session)
+        let invalidator = Invalidator(session: Handle(raw: session))
+        archive.observe(invalidator)
+        let threadGroup = ThreadGroup()
+        threadGroup.start("settle") { [settling] in settling.run() }
+
+        let configuration = fuse_loop_cfg_create()
+        fuse_loop_cfg_set_clone_fd(configuration, 0)
+        fuse_loop_cfg_set_max_threads(configuration, threads)
+        fuse_loop_cfg_set_idle_threads(configuration, threads)
+        _ = fuse_session_loop_mt(session, configuration)
+        fuse_loop_cfg_destroy(configuration)
+
+        log.info("Finishing what is under way.")
+        settling.stop()
+        threadGroup.wait(for: "settle")
+        // Everybody who waits for a file to be safe is answered before the mount goes.
+        archive.close()
+        archive.observe(nil)
+        invalidator.stop()
+        fuse_remove_signal_handlers(session)
+        fuse_session_unmount(session)
+    }
+
+    private func newSession(_ userdata: UnsafeMutableRawPointer) -> OpaquePointer? {
+        var options = ["default_permissions", "nosuid", "nodev", "noexec", "subtype=pacsfs"]
+        options.append("fsname=" + Self.escaped(archive.path))
+        if Self.mayAllowOthers { options.append("allow_other") }
+        let list: [String] = ["pacsfs", "-o", options.joined(separator: ",")]
+        var arguments = list.map { strdup($0) }
+        defer { for argument in arguments { free(argument) } }
+        var operations = Operations.table()
+        return arguments.withUnsafeMutableBufferPointer { buffer in
+            var list = fuse_args(argc: Int32(buffer.count), argv: buffer.baseAddress, allocated: 0)
+            return fuse_session_new(&list, &operations, MemoryLayout<fuse_lowlevel_ops>.size, userdata)
+        }
+    }
+
+    /// Commas and backslashes are libfuse's own in a list of options.
+    private static func escaped(_ path: String) -> String {
+        var result = ""
+        for character in path {
+            if character == "," || character == "\\" { result.append("\\") }
+            result.append(character)
+        }
+        return result
+    }
+
+    /// Root may let others in; anybody else only if /etc/fuse.conf says so (mount.fuse3(8)).
+    static var mayAllowOthers: Bool {
+        if geteuid() == 0 { return true }
+        guard let file = fopen("/etc/fuse.conf", "re") else { return false }
+        defer { fclose(file) }
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { free(line) }
+        while getline(&line, &capacity, file) > 0, let line {
+            if String(cString: line).prefix(while: { !$0.isWhitespace }) == "user_allow_other" { return true }
+        }
+        return false
+    }
+
+    private static func hooks() -> fuse_custom_io {
+        fuse_custom_io(
+            writev: { descriptor, vectors, count, data in
+                if let data, let vectors {
+                    SessionContext.of(data).negotiation.completeAnswer(
+                        UnsafeBufferPointer(start: vectors, count: Int(count)))
+                }
+                return writev(descriptor, vectors, count)
+            },
+            read: { descriptor, buffer, size, data in
+                let count = read(descriptor, buffer, size)
+                if count > 0, let data {
+                    SessionContext.of(data).negotiation.sawRequest(
+                        UnsafeRawBufferPointer(start: buffer, count: count))
+                }
+                return count
+            },
+            splice_receive: { from, fromOffset, to, toOffset, size, flags, _ in
+                splice(from, fromOffset, to, toOffset, UInt(size), flags)
+            },
+            splice_send: { from, fromOffset, to, toOffset, size, flags, _ in
+                splice(from, fromOffset, to, toOffset, UInt(size), flags)
+            })
+    }
+}

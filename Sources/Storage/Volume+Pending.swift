@@ -1,0 +1,13 @@
+extension Volume {
+    /// Opens a file of `staging/commit` for reading, for recovery to go on with it.
+    ///
+    /// - Throws: `notFound` when it is not there.
+    public func openPending(_ digest: Digest) throws(StorageError) -> Descriptor {
+        try committing.openFile(Self.stagedName(digest))
+    }
+}
+
+extension Volume {
+    /// The descriptor of `rejected`, for showing it; valid as long as the volume lives.
+    public var rejectedDescriptor: Int32 { rejected.number }
+}
