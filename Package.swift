@@ -38,7 +38,7 @@ let package = Package(
         .executableTarget(
             name: "pacsfs",
             dependencies: [
-                "Archive", "FuseServer", "TagIndex",
+                "Archive", "DICOM", "FuseServer", "Storage", "TagIndex",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -46,6 +46,11 @@ let package = Package(
         // Makes data, not test doubles: Scripts/run --samples and the benchmarks use it too.
         .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),
 
+        .executableTarget(
+            name: "synthesize", dependencies: ["SyntheticStudy"],
+            path: "Scripts/bench/Sources/synthesize"),
+
+        .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage"]),

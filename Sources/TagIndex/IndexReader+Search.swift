@@ -156,3 +156,19 @@ extension IndexReader {
                 """, arguments: [uid])
     }
 }
+
+extension IndexReader {
+    /// The images shown in a directory of a view and below it.
+    public func instances(below node: Int64) throws -> [Int64] {
+        try Int64.fetchAll(
+            db,
+            sql: """
+                WITH RECURSIVE below(id, series) AS (
+                  SELECT id, series FROM node WHERE id = ?
+                  UNION ALL
+                  SELECT node.id, node.series FROM node JOIN below ON node.parent = below.id
+                )
+                SELECT instance.id FROM below JOIN instance ON instance.series = below.series ORDER BY instance.id
+                """, arguments: [node])
+    }
+}

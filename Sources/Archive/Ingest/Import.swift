@@ -1,0 +1,82 @@
+import Foundation
+import Synchronization
+
+/// A file that `pacsfs import` takes in.
+public struct ImportFile: Codable, Sendable {
+    /// Absolute.
+    public var path: String
+    /// What it is called below `/rejected/<date>` if it is refused.
+    public var rejectedPath: String
+
+    public init(path: String, rejectedPath: String) {
+        self.path = path
+        self.rejectedPath = rejectedPath
+    }
+}
+
+/// What became of it.
+public struct ImportResult: Codable, Sendable {
+    public enum Outcome: String, Codable, Sendable {
+        case archived, duplicate, rejected, ignored, failed
+    }
+
+    public var path: String
+    public var bytes: Int64
+    public var outcome: Outcome
+    /// Why it was rejected or failed.
+    public var reason: String?
+}
+
+extension Archive {
+    /// Archives files that lie elsewhere, or sets them aside; the sources stay as they are.
+    /// Returns when each of them is safe, or is known not to be.
+    public func importFiles(_ files: [ImportFile]) -> [ImportResult] {
+        let results = Mutex<[ImportResult?]>(Array(repeating: nil, count: files.count))
+        let group = DispatchGroup()
+        for (index, file) in files.enumerated() {
+            group.enter()
+            importFile(file) { result in
+                results.withLock { $0[index] = result }
+                group.leave()
+            }
+        }
+        group.wait()
+        return results.withLock { $0 }.compactMap { $0 }
+    }
+
+    private func importFile(_ file: ImportFile, completion: @escaping @Sendable (ImportResult) -> Void) {
+        let name = file.path.split(separator: "/").last.map { Array($0.utf8) } ?? []
+        let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
+        guard descriptor >= 0 else {
+            return completion(
+                ImportResult(
+                    path: file.path, bytes: 0, outcome: .failed,
+                    reason: "It cannot be read: \(String(cString: strerror(errno)))."))
+        }
+        let staged = StagedFile(descriptor)
+        let bytes = staged.bytes
+        if settings.ignores(name) {
+            return completion(ImportResult(path: file.path, bytes: bytes, outcome: .ignored))
+        }
+        let open = IngestFile(descriptor, owner: staged)
+        let request = IngestRequest(
+            file: open, source: file.path, bytes: bytes, digest: nil, isStaged: false)
+        ingest(request) { [self] result in
+            var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
+            switch result {
+            case .success(.archived): break
+            case .success(.duplicate): answer.outcome = .duplicate
+            case .success(.refused(let reason)):
+                do {
+                    try reject(
+                        RejectRequest(file: open, source: file.path, path: file.rejectedPath, reason: reason))
+                    (answer.outcome, answer.reason) = (.rejected, reason)
+                } catch {
+                    (answer.outcome, answer.reason) = (.failed, error.message)
+                }
+            case .failure(let error): (answer.outcome, answer.reason) = (.failed, error.message)
+            }
+            completion(answer)
+        }
+    }
+}

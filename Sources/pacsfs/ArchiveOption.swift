@@ -1,0 +1,64 @@
+import ArgumentParser
+import Archive
+import FuseServer
+import Foundation
+
+/// Which archive a command is about.
+struct ArchiveOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The directory of the archive.",
+            discussion: "Otherwise $PACSFS_ARCHIVE, else /var/lib/pacsfs for root and ~/.local/share/pacsfs for others.",
+            valueName: "DIR"))
+    var archive: String?
+
+    /// Absolute, without links.
+    var path: String {
+        if let archive { return Paths.absolute(archive) }
+        let environment = ProcessInfo.processInfo.environment
+        if let path = environment["PACSFS_ARCHIVE"], !path.isEmpty { return Paths.absolute(path) }
+        if geteuid() == 0 { return "/var/lib/pacsfs" }
+        return Paths.absolute((environment["HOME"] ?? "/") + "/.local/share/pacsfs")
+    }
+
+    /// The path, when there is an archive.
+    ///
+    /// - throws: ``ArchiveError``
+    var existing: String {
+        get throws {
+            let path = path
+            guard FileManager.default.fileExists(atPath: path + "/pacsfs.toml") else {
+                throw ArchiveError(
+                    .notFound,
+                    "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.")
+            }
+            return path
+        }
+    }
+}
+
+enum Paths {
+    /// Absolute and without links as far as it exists; what does not exist is kept as it is.
+    static func absolute(_ path: String) -> String {
+        let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        var rest: [Substring] = full.split(separator: "/").filter { $0 != "." }
+        var tail: [Substring] = []
+        while !rest.isEmpty {
+            if let real = realpath("/" + rest.joined(separator: "/"), nil) {
+                defer { free(real) }
+                let base = String(cString: real)
+                return tail.isEmpty ? base : (base == "/" ? "" : base) + "/" + tail.joined(separator: "/")
+            }
+            // A mount whose daemon has died cannot be resolved, and is meant as it is written.
+            if errno == ENOTCONN || errno == ECONNABORTED { break }
+            tail.insert(rest.removeLast(), at: 0)
+        }
+        return "/" + (rest + tail).joined(separator: "/")
+    }
+
+    /// Where the archive is mounted, if it is.
+    static func mountpoint(of archive: String) -> String? {
+        Mountpoint.all().last { $0.type == "fuse.pacsfs" && $0.source == archive }?.path
+    }
+}

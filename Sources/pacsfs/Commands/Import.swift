@@ -1,0 +1,207 @@
+import ArgumentParser
+import Archive
+import Foundation
+
+struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Archive files and folders.",
+        discussion: """
+            Works while the archive is mounted and while it is not. It can be interrupted and run
+            again: what is archived already is recognised. The sources stay as they are.
+            Exit code: 0 all is archived, 1 files were rejected, 2 files could not be read or stored.
+
+            Example:
+              pacsfs import /media/cdrom ~/old-xrays
+            """)
+
+    @Argument(help: ArgumentHelp("Folders and files.", valueName: "PATH"))
+    var paths: [String]
+
+    @OptionGroup var archive: ArchiveOption
+
+    @Flag(name: .long, help: "Print the summary as JSON.")
+    var json = false
+
+    func run() throws {
+        try reporting {
+            let path = try archive.existing
+            let mountpoint = Paths.mountpoint(of: path)
+            var files: [FoundFile] = []
+            for argument in paths { files += try FoundFile.below(argument, mountpoint: mountpoint) }
+            var summary = ImportSummary()
+            var progress = ImportProgress(files: files.count, bytes: files.reduce(0) { $0 + $1.bytes })
+            let target = try ImportTarget(archive: path)
+            defer { target.close() }
+            for batch in FoundFile.batches(files) {
+                let results = try target.take(batch.map(\.file))
+                summary.add(results)
+                progress.advance(files: batch.count, bytes: batch.reduce(0) { $0 + $1.bytes })
+            }
+            progress.end()
+            if json { try Output.json(summary) } else { print(summary.text) }
+            if summary.failed > 0 { throw ExitStatus.failure.code }
+            if summary.rejected > 0 { throw ExitStatus.attention.code }
+        }
+    }
+}
+
+/// A file on its way into the archive.
+struct FoundFile {
+    var file: ImportFile
+    var bytes: Int64
+
+    /// All regular files of a folder, in the order of their names; or the file itself.
+    /// Symbolic links within are not followed.
+    ///
+    /// - throws: ``ArchiveError`` when it is not there, or is the mounted archive itself
+    static func below(_ argument: String, mountpoint: String?) throws -> [FoundFile] {
+        let path = Paths.absolute(argument)
+        if let mountpoint, path == mountpoint || path.hasPrefix(mountpoint + "/") || mountpoint.hasPrefix(path == "/" ? "/" : path + "/") {
+            throw ArchiveError(.configuration, "\(argument) is or contains the mounted archive itself (\(mountpoint)).")
+        }
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw ArchiveError(.notFound, "\(argument) cannot be read: \(String(cString: strerror(errno))).")
+        }
+        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        if status.st_mode & S_IFMT == S_IFREG {
+            return [FoundFile(file: ImportFile(path: path, rejectedPath: name), bytes: Int64(status.st_size))]
+        }
+        var found: [FoundFile] = []
+        try walk(path, name, into: &found)
+        return found
+    }
+
+    private static func walk(_ path: String, _ shown: String, into found: inout [FoundFile]) throws {
+        guard let stream = opendir(path) else {
+            throw ArchiveError(.notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+        }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        closedir(stream)
+        for name in names.sorted() {
+            var status = stat()
+            let child = path + "/" + name
+            guard lstat(child, &status) == 0 else {
+                // A name in no known encoding: it cannot be given on, and must not be passed over.
+                throw ArchiveError(.notFound, "\(child) cannot be read: \(String(cString: strerror(errno))). If its name is not UTF-8, copy the folder into incoming instead.")
+            }
+            switch status.st_mode & S_IFMT {
+            case S_IFDIR: try walk(child, shown + "/" + name, into: &found)
+            case S_IFREG:
+                found.append(
+                    FoundFile(
+                        file: ImportFile(path: child, rejectedPath: shown + "/" + name),
+                        bytes: Int64(status.st_size)))
+            default: break
+            }
+        }
+    }
+
+    /// Portions that are made safe together: many small files, or few large ones.
+    static func batches(_ files: [FoundFile]) -> [[FoundFile]] {
+        var batches: [[FoundFile]] = []
+        var current: [FoundFile] = []
+        var bytes: Int64 = 0
+        for file in files {
+            current.append(file)
+            bytes += file.bytes
+            if current.count == 256 || bytes >= 256 << 20 {
+                batches.append(current)
+                (current, bytes) = ([], 0)
+            }
+        }
+        return current.isEmpty ? batches : batches + [current]
+    }
+}
+
+/// Who takes the files: the daemon that runs, or the archive itself.
+final class ImportTarget {
+    private enum Way {
+        case daemon(ControlConnection)
+        case archive(Archive)
+    }
+
+    private let way: Way
+
+    init(archive path: String) throws {
+        if let connection = ControlConnection.connect(archive: path) {
+            way = .daemon(connection)
+        } else {
+            way = .archive(try Archive(at: path, log: StandardErrorLog.logger(level: .critical)))
+        }
+    }
+
+    func take(_ files: [ImportFile]) throws -> [ImportResult] {
+        switch way {
+        case .archive(let archive): return archive.importFiles(files)
+        case .daemon(let connection):
+            switch try connection.ask(.importFiles(files)) {
+            case .imported(let results): return results
+            case .failed(let reason): throw ArchiveError(.storage, reason)
+            case .status: throw ArchiveError(.storage, "The daemon answered something else. Is it another version of pacsfs?")
+            }
+        }
+    }
+
+    func close() {
+        if case .archive(let archive) = way { archive.close() }
+    }
+}
+
+/// What an import came to.
+struct ImportSummary: Encodable {
+    struct Rejection: Encodable {
+        var path: String
+        var reason: String
+    }
+
+    var files = 0
+    var archived = 0
+    var duplicates = 0
+    var rejected = 0
+    var ignored = 0
+    var failed = 0
+    var bytes: Int64 = 0
+    var rejections: [Rejection] = []
+    var failures: [Rejection] = []
+
+    mutating func add(_ results: [ImportResult]) {
+        for result in results {
+            files += 1
+            bytes += result.bytes
+            switch result.outcome {
+            case .archived: archived += 1
+            case .duplicate: duplicates += 1
+            case .ignored: ignored += 1
+            case .rejected:
+                rejected += 1
+                rejections.append(Rejection(path: result.path, reason: result.reason ?? ""))
+            case .failed:
+                failed += 1
+                failures.append(Rejection(path: result.path, reason: result.reason ?? ""))
+            }
+        }
+    }
+
+    var text: String {
+        var lines = [
+            "\(Output.count(files, "file", "files")), \(Output.bytes(bytes)): \(archived) archived, \(Output.count(duplicates, "duplicate", "duplicates")), \(rejected) rejected"
+                + (ignored > 0 ? ", \(ignored) ignored" : "") + (failed > 0 ? ", \(failed) FAILED" : "")
+        ]
+        func list(_ title: String, _ items: [Rejection]) {
+            guard !items.isEmpty else { return }
+            lines += ["", title]
+            for item in items.prefix(50) { lines.append("  \(item.path)\n      \(item.reason)") }
+            if items.count > 50 { lines.append("  … and \(items.count - 50) more; --json lists them all") }
+        }
+        list("Rejected, and kept with the reason in rejected/:", rejections)
+        list("Failed; run the import again:", failures)
+        return lines.joined(separator: "\n")
+    }
+}

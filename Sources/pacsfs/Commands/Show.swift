@@ -1,0 +1,131 @@
+import ArgumentParser
+import Archive
+import DICOM
+import Foundation
+import FuseServer
+import Storage
+import TagIndex
+
+struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tell everything about an image.",
+        discussion: """
+            WHAT is a path in the mount, a UID (of an image, series or study), a SHA-256, or any
+            other file: then it tells whether that file is archived.
+
+            Example:
+              pacsfs show "/mnt/images/by-patient/Smith^Rex (1234)/2024-05-01/001 DX Hip/00001.dcm"
+            """)
+
+    @Argument(help: ArgumentHelp("A path, UID or SHA-256.", valueName: "WHAT"))
+    var what: String
+
+    @OptionGroup var archive: ArchiveOption
+
+    @Flag(name: .long, help: "Print JSON: an object for one image, an array for several.")
+    var json = false
+
+    private struct Copy: Encodable {
+        var volume: Int
+        var verified: String
+    }
+
+    private struct Details: Encodable {
+        var sha256: String
+        var bytes: Int64
+        var received: String
+        var source: String
+        var flags: [String]
+        var attributes: [String: String]
+        var copies: [Copy]
+        var paths: [String]
+    }
+
+    func run() throws {
+        try reporting {
+            let path = try archive.existing
+            let index = try TagIndex(readingFrom: path + "/index.sqlite")
+            let instances = try index.read { try instances($0, archive: path) }
+            guard !instances.isEmpty else {
+                if json { try Output.json([String]()) } else { print("«\(what)» is not in the archive \(path).") }
+                throw ExitStatus.notFound.code
+            }
+            let root = Paths.mountpoint(of: path)
+            let shown = json ? instances[...] : instances.prefix(10)
+            let details = try index.read { reader in
+                try shown.compactMap { try reader.details($0).map { Self.details($0, root: root) } }
+            }
+            if json {
+                if details.count == 1 { try Output.json(details[0]) } else { try Output.json(details) }
+            } else {
+                print(details.map(Self.text).joined(separator: "\n\n"))
+                if instances.count > shown.count { print("\n… and \(instances.count - shown.count) more images; --json lists them all.") }
+            }
+        }
+    }
+
+    private func instances(_ reader: IndexReader, archive: String) throws -> [Int64] {
+        var status = stat()
+        if lstat(what, &status) == 0 { return try instances(reader, file: status, archive: archive) }
+        if let digest = Digest(hex: what) { return try reader.instance(sha256: digest.bytes).map { [$0] } ?? [] }
+        let byUID = try reader.instances(sopInstanceUID: what)
+        return try byUID.isEmpty ? reader.instances(seriesOrStudyUID: what) : byUID
+    }
+
+    private func instances(_ reader: IndexReader, file: stat, archive: String) throws -> [Int64] {
+        let path = Paths.absolute(what)
+        if let root = Paths.mountpoint(of: archive), path == root || path.hasPrefix(root + "/") {
+            switch InodeNumber(rawValue: UInt64(file.st_ino)) {
+            case .instance(let id): return [id]
+            case .node(let id): return try reader.instances(below: id)
+            default: break
+            }
+        }
+        guard file.st_mode & S_IFMT == S_IFREG else {
+            throw ArchiveError(.notFound, "\(what) is no image and no folder of a view.")
+        }
+        let descriptor = open(what, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ArchiveError(.notFound, "\(what) cannot be read: \(String(cString: strerror(errno))).") }
+        defer { close(descriptor) }
+        let digest = try Digest.of(descriptor: descriptor, bytes: Int64(file.st_size), path: what)
+        return try reader.instance(sha256: digest.bytes).map { [$0] } ?? []
+    }
+
+    private static func details(_ image: ImageDetails, root: String?) -> Details {
+        Details(
+            sha256: Digest(bytes: image.sha256)?.hex ?? "", bytes: image.bytes,
+            received: Timestamp(nanoseconds: image.received).description, source: image.source,
+            flags: HeaderFlags(rawValue: UInt16(truncatingIfNeeded: image.flags)).names,
+            attributes: Dictionary(uniqueKeysWithValues: image.attributes.present.map { ($0.0.keyword, $0.1) }),
+            copies: image.copies.map {
+                Copy(volume: $0.volume, verified: Timestamp(nanoseconds: $0.verified).description)
+            },
+            paths: image.paths.map { ((root.map { [$0] } ?? []) + $0).joined(separator: "/") })
+    }
+
+    private static func text(_ details: Details) -> String {
+        var lines = details.attributes.sorted { $0.key < $1.key }.map { key, value in
+            "\(key.padding(toLength: 28, withPad: " ", startingAt: 0)) \(value)"
+        }
+        lines.append("")
+        lines.append("SHA-256   \(details.sha256)")
+        lines.append("Size      \(Output.bytes(details.bytes))")
+        lines.append("Received  \(details.received) from \(details.source)")
+        for copy in details.copies { lines.append("Copy      volume \(copy.volume), verified \(copy.verified)") }
+        if !details.flags.isEmpty { lines.append("Unusual   \(details.flags.joined(separator: ", "))") }
+        for path in details.paths { lines.append("Path      \(path)") }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension HeaderFlags {
+    /// What was unusual about the file, as words.
+    var names: [String] {
+        let all: [(HeaderFlags, String)] = [
+            (.noPreamble, "noPreamble"), (.noFileMetaInformation, "noFileMetaInformation"),
+            (.wrongTransferSyntax, "wrongTransferSyntax"), (.wrongCharacterSet, "wrongCharacterSet"),
+            (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"), (.invalidValue, "invalidValue"),
+        ]
+        return all.filter { contains($0.0) }.map(\.1)
+    }
+}

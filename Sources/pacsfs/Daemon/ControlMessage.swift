@@ -1,0 +1,14 @@
+import Archive
+
+/// What commands say to the running daemon over `control.sock`: a JSON object a line, each
+/// answered by one.
+enum ControlRequest: Codable, Sendable {
+    case status
+    case importFiles([ImportFile])
+}
+
+enum ControlResponse: Codable, Sendable {
+    case status(ArchiveStatus)
+    case imported([ImportResult])
+    case failed(String)
+}

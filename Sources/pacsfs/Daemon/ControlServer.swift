@@ -1,0 +1,79 @@
+import Archive
+import Foundation
+import FuseServer
+import Logging
+
+/// Answers commands while the archive is mounted. Only the owner of the archive can reach it.
+final class ControlServer: Sendable {
+    private let archive: Archive
+    private let session: Session
+    private let log: Logger
+    private let listener: Int32
+
+    /// - throws: ``ArchiveError`` when the socket cannot be made
+    init(archive: Archive, session: Session, log: Logger) throws(ArchiveError) {
+        self.archive = archive
+        self.session = session
+        self.log = log
+        guard let directory = UnixAddress.Directory(archive.path) else {
+            throw ArchiveError(.storage, "\(archive.path) cannot be opened: \(String(cString: strerror(errno))).")
+        }
+        // Left by a daemon that was killed; the lock says that there is no other now.
+        directory.remove()
+        listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let before = umask(0o177)
+        let bound = directory.address.withPointer { bind(listener, $0, $1) }
+        umask(before)
+        guard bound == 0, listen(listener, 16) == 0 else {
+            let reason = String(cString: strerror(errno))
+            close(listener)
+            throw ArchiveError(.storage, "\(archive.path)/\(UnixAddress.name) cannot be made: \(reason).")
+        }
+    }
+
+    /// Takes connections until ``stop()``, each on a thread of its own.
+    func start() {
+        Thread.detachNewThread { [self] in
+            while true {
+                let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                if connection < 0 {
+                    if errno == EINTR || errno == ECONNABORTED { continue }
+                    return
+                }
+                Thread.detachNewThread { [self] in serve(ControlConnection(connection)) }
+            }
+        }
+    }
+
+    func stop() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        UnixAddress.Directory(archive.path)?.remove()
+    }
+
+    private func serve(_ connection: ControlConnection) {
+        do {
+            while let request = try connection.receive(ControlRequest.self) {
+                try connection.send(answer(request))
+            }
+        } catch {
+            log.debug("A command went away: \(error)")
+        }
+    }
+
+    private func answer(_ request: ControlRequest) -> ControlResponse {
+        switch request {
+        case .status:
+            do {
+                return .status(
+                    try archive.status(
+                        pending: session.pending, readMode: session.readMode, mountpoint: session.mountpoint))
+            } catch { return .failed(error.message) }
+        case .importFiles(let files):
+            // To read below our own mount would be to wait for ourselves.
+            if let file = files.first(where: { $0.path.hasPrefix(session.mountpoint + "/") }) {
+                return .failed("\(file.path) is in the mounted archive itself.")
+            }
+            return .imported(archive.importFiles(files))
+        }
+    }
+}

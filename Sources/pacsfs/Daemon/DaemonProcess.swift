@@ -1,0 +1,18 @@
+import Glibc
+
+/// What the daemon asks of the operating system for itself.
+enum DaemonProcess {
+    static func prepare() {
+        // As many open files as we may have.
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+            limit.rlim_cur = limit.rlim_max
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        }
+        // mallopt(3): one heap for each thread would multiply what is free in each.
+        mallopt(M_ARENA_MAX, 2)
+        // Modes are what clients ask for; the kernel has applied their umask.
+        umask(0)
+        chdir("/")
+    }
+}

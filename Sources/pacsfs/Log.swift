@@ -1,0 +1,43 @@
+import Foundation
+import Logging
+
+/// Log lines on standard error: with the priority in front for journald (sd-daemon(3)), with
+/// the time for a file or a terminal.
+struct StandardErrorLog: LogHandler {
+    var logLevel: Logger.Level = .info
+    var metadata: Logger.Metadata = [:]
+    private let isJournal = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let text = "\(event.message)"
+        let line =
+            isJournal
+            ? "<\(priority(event.level))>\(text)\n"
+            : "\(Date.now.formatted(.iso8601)) \(event.level): \(text)\n"
+        FileHandle.standardError.write(Data(line.utf8))
+    }
+
+    private func priority(_ level: Logger.Level) -> Int {
+        switch level {
+        case .trace, .debug: 7
+        case .info: 6
+        case .notice: 5
+        case .warning: 4
+        case .error: 3
+        case .critical: 2
+        }
+    }
+
+    static func logger(level: Logger.Level = .info) -> Logger {
+        Logger(label: "pacsfs") { _ in
+            var handler = StandardErrorLog()
+            handler.logLevel = level
+            return handler
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Archive
+import FuseServer
+import Glibc
+import TagIndex
+
+/// Runs a command, and says in one line what went wrong.
+///
+/// - throws: `ExitCode`
+func reporting(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let code as ExitCode {
+        throw code
+    } catch {
+        Output.error(message(of: error))
+        throw ExitStatus.failure.code
+    }
+}
+
+func message(of error: any Error) -> String {
+    switch error {
+    case let error as ArchiveError: error.message
+    case let error as MountError: error.description
+    case let error as IndexError: error.message
+    default: "\(error)"
+    }
+}
+
+/// Two of the directories that lie on one file system, if there are such.
+func sharedDevice(_ paths: [String]) -> (String, String)? {
+    var seen: [UInt: String] = [:]
+    for path in paths {
+        var status = stat()
+        guard stat(path, &status) == 0 else { continue }
+        if let other = seen[status.st_dev] { return (other, path) }
+        seen[status.st_dev] = path
+    }
+    return nil
+}
