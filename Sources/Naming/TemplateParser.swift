@@ -176,7 +176,9 @@ struct TemplateParser {
         guard attribute.kind == .personName else {
             throw error(
                 "\(attribute.keyword) is no person name and has no part '\(text)'", at: column,
-                "person names are PatientName, ReferringPhysicianName and ResponsiblePerson")
+                "person names are "
+                    + Attribute.allCases.filter { $0.kind == .personName }.map(\.keyword)
+                    .joined(separator: ", "))
         }
         guard let part = PersonName.Part(rawValue: text.lowercased()) else {
             throw error(

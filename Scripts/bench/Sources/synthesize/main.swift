@@ -34,10 +34,20 @@ func options(_ arguments: ArraySlice<String>) throws(UsageError) -> [String: UIn
     return options
 }
 
-func write(_ bytes: [UInt8], to file: URL) throws {
-    try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(bytes).write(to: file)
+/// A file that could not be written.
+struct WriteError: Error {
+    let path: String
+    let reason: String
+}
+
+func write(_ bytes: [UInt8], to file: URL) throws(WriteError) {
+    do {
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: file)
+    } catch {
+        throw WriteError(path: file.path, reason: error.localizedDescription)
+    }
 }
 
 func writeSamples(to directory: URL) throws {
@@ -95,7 +105,8 @@ do {
 } catch let error as UsageError {
     FileHandle.standardError.write(Data("synthesize: \(error.message)\n\(usage)".utf8))
     exit(64)
-} catch {
-    FileHandle.standardError.write(Data("synthesize: \(error.localizedDescription)\n".utf8))
+} catch let error as WriteError {
+    let message = "synthesize: cannot write \(error.path): \(error.reason)\n"
+    FileHandle.standardError.write(Data(message.utf8))
     exit(1)
 }
