@@ -26,7 +26,8 @@ func options(_ arguments: ArraySlice<String>) throws(UsageError) -> [String: UIn
         guard ["--instances", "--bytes", "--seed"].contains(name) else {
             throw UsageError(message: "there is no option \(name)")
         }
-        guard let value = rest.popFirst(), let number = UInt64(value), number <= UInt64(Int.max) else {
+        guard let value = rest.popFirst(), let number = UInt64(value), number <= UInt64(Int.max)
+        else {
             throw UsageError(message: "\(name) needs a whole number")
         }
         options[name] = number
@@ -76,7 +77,9 @@ func writeArchive(to directory: URL, instances: Int, bytes: Int, seed: UInt64) t
 }
 
 func run(_ arguments: [String]) throws {
-    guard arguments.count >= 2 else { throw UsageError(message: "a command and a directory are needed") }
+    guard arguments.count >= 2 else {
+        throw UsageError(message: "a command and a directory are needed")
+    }
     let directory = URL(filePath: arguments[1], directoryHint: .isDirectory)
     switch arguments[0] {
     case "samples":
