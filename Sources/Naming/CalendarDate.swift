@@ -19,7 +19,9 @@ struct CalendarDate: Equatable {
         year = digits[..<4].reduce(0) { $0 * 10 + $1 }
         month = digits[4] * 10 + digits[5]
         day = digits[6] * 10 + digits[7]
-        guard year > 0, (1...12).contains(month), (1...daysInMonth).contains(day) else { return nil }
+        guard year > 0, (1...12).contains(month), (1...daysInMonth).contains(day) else {
+            return nil
+        }
     }
 
     private var daysInMonth: Int {
@@ -38,7 +40,9 @@ struct DateFormat: Sendable, Equatable {
         case separator(Character)
     }
 
-    static let standard = DateFormat(tokens: [.year, .separator("-"), .month, .separator("-"), .day])
+    static let standard = DateFormat(tokens: [
+        .year, .separator("-"), .month, .separator("-"), .day,
+    ])
     static let allowed = "a date format is made of yyyy, MM and dd, with - _ . , or space between"
 
     let tokens: [Token]

@@ -58,14 +58,12 @@ enum ValueKind: Sendable, Equatable {
 }
 
 extension Attribute {
-    /// After the value representation of the attribute in PS3.6: PN, DA, IS and US, the rest.
+    /// How values of its representation are shown.
     var kind: ValueKind {
-        switch self {
-        case .patientName, .referringPhysicianName, .responsiblePerson: .personName
-        case .studyDate, .seriesDate, .acquisitionDate, .contentDate, .instanceCreationDate,
-            .patientBirthDate:
-            .date
-        case .seriesNumber, .instanceNumber, .numberOfFrames, .rows, .columns: .number
+        switch vr {
+        case .PN: .personName
+        case .DA: .date
+        case .IS, .US: .number
         default: .text
         }
     }

@@ -26,7 +26,8 @@ public enum FileName {
 
     private static func name(_ text: String?) -> String {
         guard let text else { return "unknown.dcm" }
-        let ascii = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isASCII ? $0 : "_" }))
+        let ascii = String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.isASCII ? $0 : "_" }))
         return PortableName.component(ascii, maximumLength: maximumStem) + ".dcm"
     }
 }

@@ -9,6 +9,13 @@ struct PersonName {
     private let groups: [String]
 
     init(_ value: String) {
+        // Most names need no more than this.
+        if !value.utf8.contains(where: { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: " ") }),
+            value.utf8.last != UInt8(ascii: "^"), value.utf8.allSatisfy({ $0 < 0x80 })
+        {
+            groups = [Value.tidied(value)]
+            return
+        }
         groups = value.unicodeScalars.split(separator: "=", omittingEmptySubsequences: false)
             .map { group in
                 var components = group.split(separator: "^", omittingEmptySubsequences: false)

@@ -35,7 +35,8 @@ public enum PortableName {
         let (stem, fileExtension) = split(component(name))
         let suffix = " ~" + prefix(of: component(tag), maximumLength: 64) + fileExtension
         // The sum is portable but for odd tags, for example one that ends in a dot.
-        return component(prefix(of: stem, maximumLength: maximumLength - suffix.utf8.count) + suffix)
+        return component(
+            prefix(of: stem, maximumLength: maximumLength - suffix.utf8.count) + suffix)
     }
 
     static func component(_ text: String, maximumLength: Int) -> String {
@@ -46,7 +47,9 @@ public enum PortableName {
         }
         name.trimEnds()
         if name.isEmpty { return "_" }
-        if name.first == "." { name.replaceSubrange(name.startIndex...name.startIndex, with: "_".unicodeScalars) }
+        if name.first == "." {
+            name.replaceSubrange(name.startIndex...name.startIndex, with: "_".unicodeScalars)
+        }
         // A path is often split as a sequence of characters, where a combining mark takes the
         // slash before it along, and a prepended mark the slash after it (UAX #29, GB9 and GB9b).
         if let first = name.first, joins("/", first) { name.insert("_", at: name.startIndex) }

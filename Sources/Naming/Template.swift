@@ -65,10 +65,7 @@ struct Level: Sendable, Equatable {
     let pieces: [Piece]
 
     func text(for values: some AttributeValues) -> String {
-        if let text = Piece.text(of: pieces, for: values), text.contains(where: { !$0.isWhitespace }) {
-            return text
-        }
-        return isDate ? "undated" : "unknown"
+        Piece.text(of: pieces, for: values) ?? (isDate ? "undated" : "unknown")
     }
 
     private var isDate: Bool {

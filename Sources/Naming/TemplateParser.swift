@@ -117,7 +117,8 @@ struct TemplateParser {
         for part in text[start..<(colon ?? content.upperBound)]
             .split(separator: "|", omittingEmptySubsequences: false)
         {
-            sources.append(try source(text[begin..<(begin + part.count)], colon, content.upperBound))
+            sources.append(
+                try source(text[begin..<(begin + part.count)], colon, content.upperBound))
             begin += part.count + 1
         }
         return [.field(Field(sources: sources))]
@@ -161,7 +162,8 @@ struct TemplateParser {
             else {
                 throw error(
                     "'\(format)' is no number of digits", at: (colon ?? end) + 1,
-                    "the digits of \(attribute.keyword) are from 1 to 12, as in {\(attribute.keyword):3}")
+                    "the digits of \(attribute.keyword) are from 1 to 12, as in {\(attribute.keyword):3}"
+                )
             }
             return Source(attribute: attribute, form: .number(width: width))
         case .text, .personName:
@@ -176,7 +178,9 @@ struct TemplateParser {
         guard attribute.kind == .personName else {
             throw error(
                 "\(attribute.keyword) is no person name and has no part '\(text)'", at: column,
-                "person names are PatientName, ReferringPhysicianName and ResponsiblePerson")
+                "person names are "
+                    + Attribute.allCases.filter { $0.kind == .personName }.map(\.keyword)
+                    .joined(separator: ", "))
         }
         guard let part = PersonName.Part(rawValue: text.lowercased()) else {
             throw error(

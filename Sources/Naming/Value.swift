@@ -31,7 +31,9 @@ enum Value {
         var digits = Substring(text)
         let isNegative = digits.first == "-"
         if isNegative || digits.first == "+" { digits.removeFirst() }
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return text }
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return text
+        }
         digits = digits.drop { $0 == "0" }
         let magnitude = digits.isEmpty ? "0" : String(digits)
         let padding = String(repeating: "0", count: max(0, width - magnitude.utf8.count))
@@ -50,6 +52,7 @@ enum Value {
 
     /// One space for each run of white space, and no padding (a space, or a NUL after UIDs).
     static func tidied(_ text: String) -> String {
+        if isTidy(text) { return text }
         var result = String.UnicodeScalarView()
         var isSpacePending = false
         for scalar in text.unicodeScalars {
@@ -62,5 +65,15 @@ enum Value {
             }
         }
         return String(result)
+    }
+
+    /// Whether a text is printable ASCII with single spaces between words: most values are.
+    private static func isTidy(_ text: String) -> Bool {
+        var isAfterSpace = true
+        for byte in text.utf8 {
+            guard byte >= 0x20, byte < 0x7F, byte != 0x20 || !isAfterSpace else { return false }
+            isAfterSpace = byte == 0x20
+        }
+        return !isAfterSpace
     }
 }

@@ -13,64 +13,75 @@ struct DefaultViewsTests {
     @Test("There are seven, with portable names")
     func names() {
         let names = DefaultViews.all.map(\.name)
-        #expect(names == [
-            "by-patient", "by-date", "by-modality", "by-id", "by-owner", "by-accession", "by-uid",
-        ])
+        #expect(
+            names == [
+                "by-patient", "by-date", "by-modality", "by-id", "by-owner", "by-accession",
+                "by-uid",
+            ])
         #expect(names.flatMap(portabilityFaults) == [])
     }
 
-    @Test("A complete header", arguments: [
-        ("by-patient", "Smith^Rex (1234)/2024-03-05/001 DX Hip VD/00002.dcm"),
-        ("by-date", "2024/03/05/Smith^Rex (1234) Hip dysplasia/001 DX Hip VD/00002.dcm"),
-        ("by-modality", "DX/2024-03/Smith^Rex (1234) 2024-03-05/001 DX Hip VD/00002.dcm"),
-        ("by-id", "1234/2024-03-05/001 DX Hip VD/00002.dcm"),
-        ("by-owner", "Smith^Mary/Smith^Rex (1234)/2024-03-05/001 DX Hip VD/00002.dcm"),
-        ("by-accession", "A77/001 DX Hip VD/00002.dcm"),
-        ("by-uid", "2.25.10/2.25.11/2.25.12.dcm"),
-    ])
+    @Test(
+        "A complete header",
+        arguments: [
+            ("by-patient", "Smith^Rex (1234)/2024-03-05/001 DX Hip VD/00002.dcm"),
+            ("by-date", "2024/03/05/Smith^Rex (1234) Hip dysplasia/001 DX Hip VD/00002.dcm"),
+            ("by-modality", "DX/2024-03/Smith^Rex (1234) 2024-03-05/001 DX Hip VD/00002.dcm"),
+            ("by-id", "1234/2024-03-05/001 DX Hip VD/00002.dcm"),
+            ("by-owner", "Smith^Mary/Smith^Rex (1234)/2024-03-05/001 DX Hip VD/00002.dcm"),
+            ("by-accession", "A77/001 DX Hip VD/00002.dcm"),
+            ("by-uid", "2.25.10/2.25.11/2.25.12.dcm"),
+        ])
     func complete(view: String, expected: String) throws {
         #expect(try path(view, .dog) == expected)
     }
 
-    @Test("An empty header", arguments: [
-        ("by-patient", "unknown/undated/unknown/unknown.dcm"),
-        ("by-date", "undated/undated/undated/unknown/unknown/unknown.dcm"),
-        ("by-modality", "unknown/undated/unknown/unknown/unknown.dcm"),
-        ("by-id", "unknown/undated/unknown/unknown.dcm"),
-        ("by-owner", "unknown/unknown/undated/unknown/unknown.dcm"),
-        ("by-accession", "unknown/unknown/unknown.dcm"),
-        ("by-uid", "unknown/unknown/unknown.dcm"),
-    ])
+    @Test(
+        "An empty header",
+        arguments: [
+            ("by-patient", "unknown/undated/unknown/unknown.dcm"),
+            ("by-date", "undated/undated/undated/unknown/unknown/unknown.dcm"),
+            ("by-modality", "unknown/undated/unknown/unknown/unknown.dcm"),
+            ("by-id", "unknown/undated/unknown/unknown.dcm"),
+            ("by-owner", "unknown/unknown/undated/unknown/unknown.dcm"),
+            ("by-accession", "unknown/unknown/unknown.dcm"),
+            ("by-uid", "unknown/unknown/unknown.dcm"),
+        ])
     func missing(view: String, expected: String) throws {
         #expect(try path(view, [:]) == expected)
     }
 
-    @Test("A header of a veterinary practice that fills in little", arguments: [
-        ("by-patient", "Müller^Minka/2023-11-02/DX/00001.dcm"),
-        ("by-date", "2023/11/02/Müller^Minka/DX/00001.dcm"),
-        ("by-modality", "DX/2023-11/Müller^Minka 2023-11-02/DX/00001.dcm"),
-        ("by-id", "unknown/2023-11-02/DX/00001.dcm"),
-        ("by-owner", "Müller/Müller^Minka/2023-11-02/DX/00001.dcm"),
-        ("by-accession", "unknown/DX/00001.dcm"),
-        ("by-uid", "2.25.1/2.25.2/2.25.3.dcm"),
-    ])
+    @Test(
+        "A header of a veterinary practice that fills in little",
+        arguments: [
+            ("by-patient", "Müller^Minka/2023-11-02/DX/00001.dcm"),
+            ("by-date", "2023/11/02/Müller^Minka/DX/00001.dcm"),
+            ("by-modality", "DX/2023-11/Müller^Minka 2023-11-02/DX/00001.dcm"),
+            ("by-id", "unknown/2023-11-02/DX/00001.dcm"),
+            ("by-owner", "Müller/Müller^Minka/2023-11-02/DX/00001.dcm"),
+            ("by-accession", "unknown/DX/00001.dcm"),
+            ("by-uid", "2.25.1/2.25.2/2.25.3.dcm"),
+        ])
     func veterinary(view: String, expected: String) throws {
         let cat: Header = [
             .patientName: "Mu\u{308}ller^Minka^^^", .patientID: "", .responsiblePerson: "",
             .acquisitionDate: "2023.11.02", .modality: "DX", .instanceNumber: "1 ",
-            .studyInstanceUID: "2.25.1\0", .seriesInstanceUID: "2.25.2", .sopInstanceUID: "2.25.3\0",
+            .studyInstanceUID: "2.25.1\0", .seriesInstanceUID: "2.25.2",
+            .sopInstanceUID: "2.25.3\0",
             .patientSpeciesDescription: "Feline",
         ]
         #expect(try path(view, cat) == expected)
     }
 
-    @Test("A hostile header", arguments: [
-        ("by-patient", "_etc_CON_ (.._.)/undated/-001 _ _/A_B.dcm"),
-        ("by-id", "_._/undated/-001 _ _/A_B.dcm"),
-        ("by-owner", "NUL_/_etc_CON_ (.._.)/undated/-001 _ _/A_B.dcm"),
-        ("by-accession", "AUX_.x/-001 _ _/A_B.dcm"),
-        ("by-uid", "_/_1/_.dcm"),
-    ])
+    @Test(
+        "A hostile header",
+        arguments: [
+            ("by-patient", "_etc_CON_ (.._.)/undated/-001 _ _/A_B.dcm"),
+            ("by-id", "_._/undated/-001 _ _/A_B.dcm"),
+            ("by-owner", "NUL_/_etc_CON_ (.._.)/undated/-001 _ _/A_B.dcm"),
+            ("by-accession", "AUX_.x/-001 _ _/A_B.dcm"),
+            ("by-uid", "_/_1/_.dcm"),
+        ])
     func hostile(view: String, expected: String) throws {
         let header: Header = [
             .patientName: "/etc/CON:", .patientID: "../.", .studyDate: "20241399", .modality: "*",
@@ -93,10 +104,12 @@ struct DefaultViewsTests {
         #expect(try naming("{SeriesInstanceUID|StudyInstanceUID}") == .instanceNumber)
     }
 
-    @Test("A file is named after its number", arguments: [
-        ("1", "00001.dcm"), ("+12", "00012.dcm"), ("123456", "123456.dcm"), ("", "unknown.dcm"),
-        ("3.0", "3.0.dcm"), ("Größe", "Gr__e.dcm"), ("CON", "CON_.dcm"), ("..", "_.dcm"),
-    ])
+    @Test(
+        "A file is named after its number",
+        arguments: [
+            ("1", "00001.dcm"), ("+12", "00012.dcm"), ("123456", "123456.dcm"), ("", "unknown.dcm"),
+            ("3.0", "3.0.dcm"), ("Größe", "Gr__e.dcm"), ("CON", "CON_.dcm"), ("..", "_.dcm"),
+        ])
     func fileNames(number: String, name: String) {
         #expect(FileName.instance([.instanceNumber: number] as Header) == name)
     }
@@ -108,7 +121,8 @@ struct DefaultViewsTests {
         let two = FileName.sopInstance([.sopInstanceUID: stem + "2"] as Header)
         #expect(one != two)
         #expect(one.utf8.count <= 255)
-        #expect(FileName.sopInstance([.sopInstanceUID: String(stem.prefix(64))] as Header)
-            == String(stem.prefix(64)) + ".dcm")
+        #expect(
+            FileName.sopInstance([.sopInstanceUID: String(stem.prefix(64))] as Header)
+                == String(stem.prefix(64)) + ".dcm")
     }
 }

@@ -5,15 +5,19 @@ struct HostileText {
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
     private static let fragments: [String] = [
-        "/", "\\", "..", ".", " ", "CON", "nul.", "LPT1", ":", "*", "\0", "\r\n", "\u{1B}$B", "^", "=",
-        "\u{301}", "\u{202E}", "\u{200D}", "\u{FEFF}", "🐕", "👩‍⚕️", "שלום", "مرحبا", "ß", "İ", "ı", "ς",
-        "ﬁ", "Å", "é", "e\u{301}", "\u{1100}\u{1161}", "각", "\u{FFFE}", "~1f3a", "%s", "$(id)", "`", ";",
+        "/", "\\", "..", ".", " ", "CON", "nul.", "LPT1", ":", "*", "\0", "\r\n", "\u{1B}$B", "^",
+        "=",
+        "\u{301}", "\u{202E}", "\u{200D}", "\u{FEFF}", "🐕", "👩‍⚕️", "שלום", "مرحبا", "ß", "İ", "ı",
+        "ς",
+        "ﬁ", "Å", "é", "e\u{301}", "\u{1100}\u{1161}", "각", "\u{FFFE}", "~1f3a", "%s", "$(id)", "`",
+        ";",
         "{PatientID}", "~", "-rf", "'", "\"", ".dcm", "\u{D4E}", "\u{600}", "\u{3000}", "\u{FFFD}",
     ]
 
     mutating func text() -> String {
         var text = String.UnicodeScalarView()
-        let count = Int.random(in: 0...(Bool.random(using: &generator) ? 8 : 300), using: &generator)
+        let count = Int.random(
+            in: 0...(Bool.random(using: &generator) ? 8 : 300), using: &generator)
         for _ in 0..<count {
             switch Int.random(in: 0..<5, using: &generator) {
             case 0: text.append(Unicode.Scalar(UInt8.random(in: 0..<128, using: &generator)))

@@ -11,7 +11,8 @@ func portabilityFaults(_ name: String) -> [String] {
     require(name.utf8.count <= 255, "has \(name.utf8.count) bytes")
     require(name.utf16.count <= 255, "has \(name.utf16.count) UTF-16 units")
     require(
-        Array(name.unicodeScalars) == Array(
+        Array(name.unicodeScalars)
+            == Array(
                 name.decomposedStringWithCanonicalMapping.precomposedStringWithCanonicalMapping
                     .unicodeScalars),
         "is not in normal form C")

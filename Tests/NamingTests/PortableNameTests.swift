@@ -3,27 +3,33 @@ import Testing
 
 @Suite("Portable names")
 struct PortableNameTests {
-    @Test("What is portable stays as it is", arguments: [
-        "Smith^Rex (1234)", "2024-03-05", "001 DX Hip VD", "Müller^Minka", "山田^太郎", "a.b.c", "-x",
-        "CONSTANT", "COM10", "LPT", "com", "NULL.txt", "O'Brien & Söhne; 50% #1", "Łódź", "x~1",
-    ])
+    @Test(
+        "What is portable stays as it is",
+        arguments: [
+            "Smith^Rex (1234)", "2024-03-05", "001 DX Hip VD", "Müller^Minka", "山田^太郎", "a.b.c",
+            "-x",
+            "CONSTANT", "COM10", "LPT", "com", "NULL.txt", "O'Brien & Söhne; 50% #1", "Łódź", "x~1",
+        ])
     func keepsPortable(name: String) {
         #expect(PortableName.component(name) == name)
         #expect(portabilityFaults(name).isEmpty)
     }
 
-    @Test("What is not portable becomes so", arguments: [
-        ("", "_"), (".", "_"), ("..", "_"), ("...", "_"), (" ", "_"), (" . ", "_"),
-        ("/etc/passwd", "_etc_passwd"), ("../x", "_._x"), (".hidden", "_hidden"),
-        ("a:b*c?d\"e<f>g|h\\i", "a_b_c_d_e_f_g_h_i"), ("  name. . ", "name"),
-        ("a\u{0}b\tc\nd\u{7F}e\u{85}f", "a_b_c_d_e_f"), ("a\r\nb", "a__b"),
-        ("a\u{202E}b\u{200B}c\u{FEFF}d\u{FE0F}", "a_b_c_d_"), ("a\u{2028}b", "a_b"),
-        ("a\u{A0}b\u{3000}", "a b"), ("\u{FFFF}\u{E0001}", "__"), ("\u{378}", "_"),
-        ("CON", "CON_"), ("con.txt", "con_.txt"), ("Aux .a.b", "Aux _.a.b"), ("COM¹", "COM¹_"),
-        ("lpt0.dcm", "lpt0_.dcm"), ("CONIN$", "CONIN$_"), ("nul. ", "nul_"), ("conout$.x", "conout$_.x"),
-        ("e\u{301}", "é"), ("\u{301}x", "_\u{301}x"), ("x\u{D4E}", "x\u{D4E}_"),
-        ("A\u{30A}\u{212B}", "ÅÅ"), ("a\u{331}\u{F75}", "a\u{F71}\u{F74}\u{331}"),
-    ])
+    @Test(
+        "What is not portable becomes so",
+        arguments: [
+            ("", "_"), (".", "_"), ("..", "_"), ("...", "_"), (" ", "_"), (" . ", "_"),
+            ("/etc/passwd", "_etc_passwd"), ("../x", "_._x"), (".hidden", "_hidden"),
+            ("a:b*c?d\"e<f>g|h\\i", "a_b_c_d_e_f_g_h_i"), ("  name. . ", "name"),
+            ("a\u{0}b\tc\nd\u{7F}e\u{85}f", "a_b_c_d_e_f"), ("a\r\nb", "a__b"),
+            ("a\u{202E}b\u{200B}c\u{FEFF}d\u{FE0F}", "a_b_c_d_"), ("a\u{2028}b", "a_b"),
+            ("a\u{A0}b\u{3000}", "a b"), ("\u{FFFF}\u{E0001}", "__"), ("\u{378}", "_"),
+            ("CON", "CON_"), ("con.txt", "con_.txt"), ("Aux .a.b", "Aux _.a.b"), ("COM¹", "COM¹_"),
+            ("lpt0.dcm", "lpt0_.dcm"), ("CONIN$", "CONIN$_"), ("nul. ", "nul_"),
+            ("conout$.x", "conout$_.x"),
+            ("e\u{301}", "é"), ("\u{301}x", "_\u{301}x"), ("x\u{D4E}", "x\u{D4E}_"),
+            ("A\u{30A}\u{212B}", "ÅÅ"), ("a\u{331}\u{F75}", "a\u{F71}\u{F74}\u{331}"),
+        ])
     func makesPortable(text: String, name: String) {
         let component = PortableName.component(text)
         #expect(Array(component.unicodeScalars) == Array(name.unicodeScalars))
@@ -35,7 +41,9 @@ struct PortableNameTests {
         for value in UInt8(0)..<128 {
             let character = String(UnicodeScalar(value))
             for text in [character, character + "x", "x" + character, "x" + character + "y"] {
-                #expect(portabilityFaults(PortableName.component(text)) == [], "\(text.debugDescription)")
+                #expect(
+                    portabilityFaults(PortableName.component(text)) == [],
+                    "\(text.debugDescription)")
             }
         }
     }
@@ -104,15 +112,17 @@ struct PortableNameTests {
         #expect(PortableName.folded(one) == PortableName.folded(lower))
     }
 
-    @Test("A tag goes before the extension and never makes a name too long", arguments: [
-        ("001 CT Thorax", "1f3a", "001 CT Thorax ~1f3a"),
-        ("00001.dcm", "1f3a", "00001 ~1f3a.dcm"),
-        ("CT 1.5", "1f3a", "CT 1.5 ~1f3a"),
-        ("Dr.Who", "1f3a", "Dr.Who ~1f3a"),
-        ("unknown", "0", "unknown ~0"),
-        ("", "1f3a", "_ ~1f3a"),
-        ("x", "a/b.", "x ~a_b"),
-    ])
+    @Test(
+        "A tag goes before the extension and never makes a name too long",
+        arguments: [
+            ("001 CT Thorax", "1f3a", "001 CT Thorax ~1f3a"),
+            ("00001.dcm", "1f3a", "00001 ~1f3a.dcm"),
+            ("CT 1.5", "1f3a", "CT 1.5 ~1f3a"),
+            ("Dr.Who", "1f3a", "Dr.Who ~1f3a"),
+            ("unknown", "0", "unknown ~0"),
+            ("", "1f3a", "_ ~1f3a"),
+            ("x", "a/b.", "x ~a_b"),
+        ])
     func suffixes(name: String, tag: String, tagged: String) {
         #expect(PortableName.suffixed(name, with: tag) == tagged)
     }

@@ -3,20 +3,27 @@ import Testing
 
 @Suite("Errors in templates")
 struct TemplateErrorTests {
-    @Test("An error names the column", arguments: [
-        ("{PatienName}", 2, "PatientName"), ("{PatientID}/{Foo|Bar}", 14, "PatientID"),
-        ("{StudyDate|SerieDate}", 12, "SeriesDate"), ("{PatientName", 1, "}"),
-        ("x {PatientName/{StudyDate}", 3, "}"), ("{PatientName{x}}", 1, "}"), ("{}", 2, "keyword"),
-        ("{PatientID|}", 12, "keyword"), ("a}b", 2, "}}"), ("", 1, "level"), ("   ", 1, "level"),
-        ("/a", 1, "level"), ("a/", 3, "level"), ("a//b", 3, "level"), ("a/ /b", 3, "level"),
-        ("{StudyDate:yy}", 12, "yyyy"), ("{StudyDate:mm}", 12, "MM"), ("{StudyDate:}", 12, "yyyy"),
-        ("{StudyDate:-}", 12, "yyyy"), ("{SeriesNumber:x}", 15, "digits"), ("{SeriesNumber:0}", 15, "12"),
-        ("{SeriesNumber:+3}", 15, "12"), ("{SeriesNumber:99}", 15, "12"), ("{PatientID:3}", 11, "format"),
-        ("{PatientName.first}", 14, "family"), ("{PatientID.family}", 12, "PatientName"),
-        ("{PatientName.family:3}", 20, "format"), ("{Series:3}", 2, "SeriesNumber"),
-        ("{Series|Modality}", 2, "SeriesNumber"), ("1/2/3/4/5/6/7/8/9/10/11", 22, "10"),
-        (String(repeating: "(", count: 2_000), 1_001, "1000"),
-    ])
+    @Test(
+        "An error names the column",
+        arguments: [
+            ("{PatienName}", 2, "PatientName"), ("{PatientID}/{Foo|Bar}", 14, "PatientID"),
+            ("{StudyDate|SerieDate}", 12, "SeriesDate"), ("{PatientName", 1, "}"),
+            ("x {PatientName/{StudyDate}", 3, "}"), ("{PatientName{x}}", 1, "}"),
+            ("{}", 2, "keyword"),
+            ("{PatientID|}", 12, "keyword"), ("a}b", 2, "}}"), ("", 1, "level"),
+            ("   ", 1, "level"),
+            ("/a", 1, "level"), ("a/", 3, "level"), ("a//b", 3, "level"), ("a/ /b", 3, "level"),
+            ("{StudyDate:yy}", 12, "yyyy"), ("{StudyDate:mm}", 12, "MM"),
+            ("{StudyDate:}", 12, "yyyy"),
+            ("{StudyDate:-}", 12, "yyyy"), ("{SeriesNumber:x}", 15, "digits"),
+            ("{SeriesNumber:0}", 15, "12"),
+            ("{SeriesNumber:+3}", 15, "12"), ("{SeriesNumber:99}", 15, "12"),
+            ("{PatientID:3}", 11, "format"),
+            ("{PatientName.first}", 14, "family"), ("{PatientID.family}", 12, "PatientName"),
+            ("{PatientName.family:3}", 20, "format"), ("{Series:3}", 2, "SeriesNumber"),
+            ("{Series|Modality}", 2, "SeriesNumber"), ("1/2/3/4/5/6/7/8/9/10/11", 22, "10"),
+            (String(repeating: "(", count: 2_000), 1_001, "1000"),
+        ])
     func columns(template: String, column: Int, hint: String) {
         let error = #expect(throws: TemplateError.self) { try Template(template) }
         #expect(error?.column == column)
@@ -24,10 +31,14 @@ struct TemplateErrorTests {
         #expect(error?.description.hasPrefix("column \(column): ") == true)
     }
 
-    @Test("The nearest keyword is suggested only when it is near", arguments: [
-        ("{Patientname1}", "did you mean PatientName?"), ("{StudyInstanceUD}", "did you mean StudyInstanceUID?"),
-        ("{serie}", "did you mean Series?"), ("{Xyzzy}", "the attributes are Series, AccessionNumber, "),
-    ])
+    @Test(
+        "The nearest keyword is suggested only when it is near",
+        arguments: [
+            ("{Patientname1}", "did you mean PatientName?"),
+            ("{StudyInstanceUD}", "did you mean StudyInstanceUID?"),
+            ("{serie}", "did you mean Series?"),
+            ("{Xyzzy}", "the attributes are Series, AccessionNumber, "),
+        ])
     func suggestions(template: String, hint: String) {
         let error = #expect(throws: TemplateError.self) { try Template(template) }
         #expect(error?.allowed.hasPrefix(hint) == true, "\(error?.allowed ?? "")")

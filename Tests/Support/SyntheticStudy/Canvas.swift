@@ -31,7 +31,8 @@ struct Canvas {
         let square = max(dx * dx + dy * dy, 1e-6)
         let softness = Float(min(rows, columns)) * 0.5
         draw(
-            min(x0, x1) - radius, max(x0, x1) + radius, min(y0, y1) - radius, max(y0, y1) + radius, value
+            min(x0, x1) - radius, max(x0, x1) + radius, min(y0, y1) - radius, max(y0, y1) + radius,
+            value
         ) { px, py in
             let along = max(0, min(1, ((px - x0) * dx + (py - y0) * dy) / square))
             let ox = px - x0 - along * dx
@@ -42,12 +43,15 @@ struct Canvas {
 
     /// A long bone: a shaft with a marrow cavity and two knobs at each end.
     mutating func bone(
-        _ x0: Float, _ y0: Float, _ x1: Float, _ y1: Float, radius: Float, cortex: Float, marrow: Float
+        _ x0: Float, _ y0: Float, _ x1: Float, _ y1: Float, radius: Float, cortex: Float,
+        marrow: Float
     ) {
         let length = max(((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0)).squareRoot(), 1e-6)
         let nx = -(y1 - y0) / length * radius
         let ny = (x1 - x0) / length * radius
-        for (x, y) in [(x0 + nx, y0 + ny), (x0 - nx, y0 - ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny)] {
+        for (x, y) in [
+            (x0 + nx, y0 + ny), (x0 - nx, y0 - ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny),
+        ] {
             ellipse(x, y, radius * 1.1, radius * 1.1, cortex)
         }
         capsule(x0, y0, x1, y1, radius: radius, cortex)

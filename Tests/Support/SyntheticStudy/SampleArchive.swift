@@ -45,10 +45,12 @@ public enum SampleArchive {
                 accession: "A10\(index + 1)", description: "Hip dysplasia")
             return (0..<visit.views).map { view -> Sample in
                 var image = study.image(
-                    series: view + 1, .digitalRadiography, view == 0 ? "Hip VD" : "Hip lateral", "HIP",
+                    series: view + 1, .digitalRadiography, view == 0 ? "Hip VD" : "Hip lateral",
+                    "HIP",
                     number: 1,
                     picture: .hip(
-                        rows: 320, columns: 320, isLateral: view == 1, seed: UInt64(10 * index + view)))
+                        rows: 320, columns: 320, isLateral: view == 1,
+                        seed: UInt64(10 * index + view)))
                 image.viewPosition = view == 0 ? "VD" : "LL"
                 return ("Smith Rex/\(visit.date) X-ray hip/IM\(view + 1).dcm", image)
             }
@@ -104,7 +106,8 @@ public enum SampleArchive {
         let description: String
 
         func image(
-            series: Int, _ modality: SyntheticModality, _ seriesDescription: String, _ bodyPart: String,
+            series: Int, _ modality: SyntheticModality, _ seriesDescription: String,
+            _ bodyPart: String,
             number instance: Int, picture: SyntheticPicture
         ) -> SyntheticImage {
             // Of the date too: another year is another study.
@@ -117,7 +120,8 @@ public enum SampleArchive {
             examination.referringPhysician = "Doe^Jane^^Dr."
             var random = SyntheticRandom(seed: seed, UInt64(series))
             var attributes = SyntheticSeries(
-                uid: random.uid(), number: series, modality: modality, frameOfReferenceUID: random.uid())
+                uid: random.uid(), number: series, modality: modality,
+                frameOfReferenceUID: random.uid())
             attributes.description = seriesDescription
             attributes.bodyPart = bodyPart
             var imageRandom = SyntheticRandom(seed: seed, UInt64(series), UInt64(instance))

@@ -5,7 +5,7 @@ public struct SyntheticArchive: Sendable, RandomAccessCollection {
     public let seriesPerStudy: Int
     public let imagesPerSeries: Int
     /// The length of every file, in bytes; longer only when the header alone is longer, which
-    /// takes about 2,500 bytes.
+    /// takes up to 2,000 bytes.
     public let bytesPerImage: Int
     private let seed: UInt64
     /// One picture for each modality, which its images share: what differs are their headers.
@@ -22,7 +22,7 @@ public struct SyntheticArchive: Sendable, RandomAccessCollection {
         self.imagesPerSeries = imagesPerSeries
         self.bytesPerImage = bytesPerImage
         func side(bytesPerPixel: Int) -> Int {
-            let pixels = Double(Swift.max(0, bytesPerImage - 2_500)) / Double(bytesPerPixel)
+            let pixels = Double(Swift.max(0, bytesPerImage - 2_000)) / Double(bytesPerPixel)
             return Swift.max(8, Int(pixels.squareRoot()))
         }
         let wide = side(bytesPerPixel: 2)

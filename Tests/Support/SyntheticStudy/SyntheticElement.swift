@@ -69,7 +69,8 @@ struct ElementWriter {
             append(UInt32(value.count))
         } else {
             precondition(
-                value.count <= 0xFFFE, "a value of \(element.vr) has at most 65,534 bytes (PS3.5 7.1.2)")
+                value.count <= 0xFFFE,
+                "a value of \(element.vr) has at most 65,534 bytes (PS3.5 7.1.2)")
             append(UInt16(value.count))
         }
         append(raw: value)

@@ -41,7 +41,9 @@ extension SyntheticImage {
         if !series.laterality.isEmpty, series.modality != .digitalRadiography {
             elements.append(SyntheticElement(0x0020_0060, "CS", series.laterality))
         }
-        if !viewPosition.isEmpty { elements.append(SyntheticElement(0x0018_5101, "CS", viewPosition)) }
+        if !viewPosition.isEmpty {
+            elements.append(SyntheticElement(0x0018_5101, "CS", viewPosition))
+        }
         return elements
     }
 
@@ -115,7 +117,8 @@ extension SyntheticImage {
             SyntheticElement(0x0018_1508, "CS", ""),
             SyntheticElement(0x0018_7004, "CS", "SCINTILLATOR"),
             SyntheticElement(0x0020_0020, "CS", "LE\\CD"),
-            SyntheticElement(0x0020_0062, "CS", series.laterality.isEmpty ? "U" : series.laterality),
+            SyntheticElement(
+                0x0020_0062, "CS", series.laterality.isEmpty ? "U" : series.laterality),
             SyntheticElement(0x0028_0301, "CS", "NO"),
             SyntheticElement(0x0028_1040, "CS", "LOG"),
             SyntheticElement(0x0028_1041, "SS", .bytes([0xFF, 0xFF])),

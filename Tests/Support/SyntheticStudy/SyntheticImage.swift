@@ -49,7 +49,8 @@ public struct SyntheticSeries: Sendable, Equatable {
     public var laterality = ""
     public var frameOfReferenceUID: String
 
-    public init(uid: String, number: Int, modality: SyntheticModality, frameOfReferenceUID: String) {
+    public init(uid: String, number: Int, modality: SyntheticModality, frameOfReferenceUID: String)
+    {
         self.uid = uid
         self.number = number
         self.modality = modality
@@ -113,7 +114,8 @@ public struct SyntheticImage: Sendable {
 
         var elements: [UInt32: SyntheticElement] = [:]
         for element in self.elements + overrides { elements[element.tag] = element }
-        for (tag, element) in elements.sorted(by: { $0.key < $1.key }) where !omitted.contains(tag) {
+        for (tag, element) in elements.sorted(by: { $0.key < $1.key }) where !omitted.contains(tag)
+        {
             writer.append(element)
         }
         let missing = minimumLength - writer.bytes.count

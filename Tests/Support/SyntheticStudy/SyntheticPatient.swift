@@ -27,7 +27,8 @@ public struct SyntheticPatient: Sendable, Equatable {
         var random = SyntheticRandom(seed: seed, 0x7061)
         let family = random.pick(Words.families)
         let kind = random.pick(Words.kinds)
-        self.init(name: "\(family)^\(random.pick(Words.animals))", id: "P\(100_000 + seed % 900_000)")
+        self.init(
+            name: "\(family)^\(random.pick(Words.animals))", id: "P\(100_000 + seed % 900_000)")
         owner = "\(family)^\(random.pick(Words.owners))"
         issuerOfID = "Example Clinic"
         birthDate = random.date(in: 2008 + random.below(15))
@@ -45,7 +46,8 @@ public struct SyntheticPatient: Sendable, Equatable {
             SyntheticElement(0x0010_0030, "DA", birthDate),
             SyntheticElement(0x0010_0040, "CS", sex),
             SyntheticElement(0x0010_2201, "LO", species),
-            SyntheticElement(0x0010_2203, "CS", isNeutered.map { $0 ? "ALTERED" : "UNALTERED" } ?? ""),
+            SyntheticElement(
+                0x0010_2203, "CS", isNeutered.map { $0 ? "ALTERED" : "UNALTERED" } ?? ""),
             SyntheticElement(0x0010_2210, "CS", "QUADRUPED"),
             SyntheticElement(0x0010_2292, "LO", breed),
             SyntheticElement(0x0010_2293, "SQ", .items([])),

@@ -31,10 +31,12 @@ public struct SyntheticPicture: Sendable, Equatable {
                 canvas.ellipse(0, -0.92 + Float(vertebra) * 0.15, 0.12, 0.06, 2_800)
             }
             for side: Float in [-1, 1] {
-                canvas.bone(side * 0.12, -0.35, side * 0.3, 0.1, radius: 0.07, cortex: 2_900, marrow: 2_200)
+                canvas.bone(
+                    side * 0.12, -0.35, side * 0.3, 0.1, radius: 0.07, cortex: 2_900, marrow: 2_200)
                 canvas.ellipse(side * 0.22, 0.32, 0.17, 0.2, 2_700)
                 canvas.ellipse(side * 0.22, 0.34, 0.1, 0.12, 1_300)
-                canvas.bone(side * 0.42, 0.2, side * 0.4, 0.92, radius: 0.07, cortex: 3_400, marrow: 2_500)
+                canvas.bone(
+                    side * 0.42, 0.2, side * 0.4, 0.92, radius: 0.07, cortex: 3_400, marrow: 2_500)
                 canvas.ellipse(side * 0.33, 0.12, 0.09, 0.09, 3_300)
             }
         }

@@ -37,6 +37,7 @@ struct SyntheticRandom: RandomNumberGenerator {
 
     /// A time of the working day, 08:00:00 to 17:59:59, as `HHMMSS`.
     mutating func time() -> String {
-        String(1_000_000 + (8 + below(10)) * 10_000 + below(60) * 100 + below(60)).suffix(6).description
+        String(1_000_000 + (8 + below(10)) * 10_000 + below(60) * 100 + below(60)).suffix(6)
+            .description
     }
 }

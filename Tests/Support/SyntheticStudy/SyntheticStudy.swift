@@ -34,7 +34,8 @@ public struct SyntheticStudy: Sendable {
         descriptions = choice.series
         examination = SyntheticExamination(
             uid: random.uid(), date: random.date(in: 2020 + random.below(5)), time: random.time())
-        examination.accessionNumber = random.below(4) == 0 ? "" : "A\(1_000_000 + random.below(9_000_000))"
+        examination.accessionNumber =
+            random.below(4) == 0 ? "" : "A\(1_000_000 + random.below(9_000_000))"
         examination.description = choice.study
         examination.institution = random.pick(Words.institutions)
         examination.referringPhysician = random.pick(Words.vets)

@@ -26,7 +26,8 @@ func options(_ arguments: ArraySlice<String>) throws(UsageError) -> [String: UIn
         guard ["--instances", "--bytes", "--seed"].contains(name) else {
             throw UsageError(message: "there is no option \(name)")
         }
-        guard let value = rest.popFirst(), let number = UInt64(value), number <= UInt64(Int.max) else {
+        guard let value = rest.popFirst(), let number = UInt64(value), number <= UInt64(Int.max)
+        else {
             throw UsageError(message: "\(name) needs a whole number")
         }
         options[name] = number
@@ -34,10 +35,20 @@ func options(_ arguments: ArraySlice<String>) throws(UsageError) -> [String: UIn
     return options
 }
 
-func write(_ bytes: [UInt8], to file: URL) throws {
-    try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(bytes).write(to: file)
+/// A file that could not be written.
+struct WriteError: Error {
+    let path: String
+    let reason: String
+}
+
+func write(_ bytes: [UInt8], to file: URL) throws(WriteError) {
+    do {
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(bytes).write(to: file)
+    } catch {
+        throw WriteError(path: file.path, reason: error.localizedDescription)
+    }
 }
 
 func writeSamples(to directory: URL) throws {
@@ -66,7 +77,9 @@ func writeArchive(to directory: URL, instances: Int, bytes: Int, seed: UInt64) t
 }
 
 func run(_ arguments: [String]) throws {
-    guard arguments.count >= 2 else { throw UsageError(message: "a command and a directory are needed") }
+    guard arguments.count >= 2 else {
+        throw UsageError(message: "a command and a directory are needed")
+    }
     let directory = URL(filePath: arguments[1], directoryHint: .isDirectory)
     switch arguments[0] {
     case "samples":
@@ -95,7 +108,8 @@ do {
 } catch let error as UsageError {
     FileHandle.standardError.write(Data("synthesize: \(error.message)\n\(usage)".utf8))
     exit(64)
-} catch {
-    FileHandle.standardError.write(Data("synthesize: \(error.localizedDescription)\n".utf8))
+} catch let error as WriteError {
+    let message = "synthesize: cannot write \(error.path): \(error.reason)\n"
+    FileHandle.standardError.write(Data(message.utf8))
     exit(1)
 }
