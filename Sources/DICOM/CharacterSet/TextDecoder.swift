@@ -17,6 +17,11 @@ struct TextDecoder: ~Copyable {
         _ bytes: UnsafeRawBufferPointer, vr: VR, to text: inout AttributeText
     ) -> Bool {
         let start = text.count
+        if declaration.form != .codeExtensions, Self.hasEscape(bytes) {
+            // Text that switches sets although its declaration forbids it.
+            if decodeExtensions(bytes, vr, &text) != nil { return false }
+            text.truncate(to: start)
+        }
         switch declaration.form {
         case .utf8:
             if TextScan.isValidUTF8(bytes) {
@@ -161,6 +166,10 @@ struct TextDecoder: ~Copyable {
         }
         let source = UnsafeRawBufferPointer(rebasing: run[..<count])
         return iconv.convert(source, from: converter, to: &text)
+    }
+
+    private static func hasEscape(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.indices.contains { bytes[$0] == 0x1B && escape(bytes, $0) != nil }
     }
 
     /// The set that an escape sequence switches to, and its length (PS3.3 table C.12-3, C.12-4).
