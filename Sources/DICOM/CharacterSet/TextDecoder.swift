@@ -36,7 +36,7 @@ struct TextDecoder: ~Copyable {
             // Latin-1 text never happens to be UTF-8 ("Ã¼"), but UTF-8 is often declared Latin-1.
             let isMislabelled =
                 declaration.initialG1 == .latin1 && bytes.contains { $0 >= 0x80 }
-                && TextScan.isValidUTF8(bytes)
+                && TextScan.isValidUTF8(bytes) && !Self.hasEscape(bytes)
             if !isMislabelled, let isRight = decodeExtensions(bytes, vr, &text) { return isRight }
         }
         text.truncate(to: start)
