@@ -7,7 +7,7 @@ struct AttributeText: ~Copyable {
     private var capacity: Int
     private(set) var count = 0
     private let slots: UnsafeMutablePointer<TextSlot>
-    private static let attributes = Attribute.allCases.count
+    private static let attributes = TextSlot.tableSize / TextSlot.size
 
     init() {
         capacity = 4096
@@ -28,15 +28,19 @@ struct AttributeText: ~Copyable {
     }
 
     /// Makes room for `more` bytes and returns where to write them; `advance` counts them.
+    @inline(__always)
     mutating func room(for more: Int) -> UnsafeMutablePointer<UInt8> {
-        if count + more > capacity {
-            capacity = max(capacity * 2, count + more)
-            let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-            larger.update(from: bytes, count: count)
-            bytes.deallocate()
-            bytes = larger
-        }
+        if count &+ more > capacity { grow(by: more) }
         return bytes + count
+    }
+
+    @inline(never)
+    private mutating func grow(by more: Int) {
+        capacity = max(capacity * 2, count + more)
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        larger.update(from: bytes, count: count)
+        bytes.deallocate()
+        bytes = larger
     }
 
     /// Counts bytes written to `room(for:)`.
@@ -88,6 +92,12 @@ struct AttributeText: ~Copyable {
         while count > start, bytes[count - 1] == 0x20 || bytes[count - 1] == 0 { count -= 1 }
     }
 
+    /// Removes the `=` at the end of a person name that stand for absent groups
+    /// (PS3.5 section 6.2.1.1).
+    mutating func trimEmptyNameGroups(since start: Int) {
+        while count > start, bytes[count - 1] == 0x3D { count -= 1 }
+    }
+
     /// Gives what was written since `start` to an attribute.
     mutating func assign(_ attribute: Attribute, since start: Int) {
         slots[Int(attribute.rawValue)] = TextSlot(
@@ -112,7 +122,7 @@ struct AttributeText: ~Copyable {
 
     /// A copy of table and text in the layout of `HeaderAttributes`.
     func makeStorage() -> [UInt8] {
-        let table = TextSlot.size * Self.attributes
+        let table = TextSlot.tableSize
         return [UInt8](unsafeUninitializedCapacity: table + count) { buffer, initialized in
             if let target = buffer.baseAddress {
                 memcpy(target, slots, table)

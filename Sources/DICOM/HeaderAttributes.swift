@@ -15,11 +15,21 @@ public struct HeaderAttributes: Sendable, AttributeValues {
     public internal(set) var isMediaStorageDirectory: Bool
 
     /// Where the element with the pixels, (7FE0,0008), (7FE0,0009) or (7FE0,0010), begins, in bytes
-    /// from the start of the file. `nil` when it was not met, which is usual as reading stops
-    /// at the last indexed attribute, and in deflated files, where it has no place.
+    /// from the start of the file. `nil` when it was not met, as reading stops at the last
+    /// indexed attribute unless the rest is in memory anyway, and in deflated files.
     public internal(set) var pixelDataOffset: UInt64?
 
-    let storage: [UInt8]
+    @usableFromInline let storage: [UInt8]
+
+    init(
+        flags: HeaderFlags, isMediaStorageDirectory: Bool, pixelDataOffset: UInt64?,
+        storage: [UInt8]
+    ) {
+        self.flags = flags
+        self.isMediaStorageDirectory = isMediaStorageDirectory
+        self.pixelDataOffset = pixelDataOffset
+        self.storage = storage
+    }
 
     /// The decoded text of an attribute, several values joined with `\`, without the spaces
     /// and zeros at its end; empty when the element is empty, `nil` when it is absent.
@@ -31,23 +41,33 @@ public struct HeaderAttributes: Sendable, AttributeValues {
     /// string. The bytes must not be used after `body` has returned.
     ///
     /// - Returns: What `body` returns, or `nil` when the attribute is absent.
+    @inlinable
     public func withUTF8<R>(_ attribute: Attribute, _ body: (UnsafeRawBufferPointer) -> R) -> R? {
         storage.withUnsafeBytes { bytes in
             let entry = Int(attribute.rawValue) * TextSlot.size
             let slot = bytes.loadUnaligned(fromByteOffset: entry, as: TextSlot.self)
             guard slot.isPresent else { return nil }
-            let first = TextSlot.size * Attribute.allCases.count + Int(slot.offset)
+            let first = TextSlot.tableSize + Int(slot.offset)
             return body(UnsafeRawBufferPointer(rebasing: bytes[first..<first + Int(slot.length)]))
         }
     }
 }
 
 /// Where the text of one attribute lies.
+@usableFromInline
 struct TextSlot: BitwiseCopyable {
-    var offset: UInt32
-    var length: UInt32
+    @usableFromInline var offset: UInt32
+    @usableFromInline var length: UInt32
 
-    static let size = 8
-    static let absent = TextSlot(offset: .max, length: 0)
-    var isPresent: Bool { offset != .max }
+    init(offset: UInt32, length: UInt32) {
+        self.offset = offset
+        self.length = length
+    }
+
+    /// Bytes of one slot.
+    @inlinable static var size: Int { 8 }
+    /// Bytes of one slot for every attribute.
+    @inlinable static var tableSize: Int { size * (Int(Attribute.columns.rawValue) + 1) }
+    static var absent: TextSlot { TextSlot(offset: .max, length: 0) }
+    @inlinable var isPresent: Bool { offset != .max }
 }

@@ -18,6 +18,9 @@ public struct HeaderFlags: OptionSet, Hashable, Sendable {
     /// The data set ends or stops making sense inside an element or sequence before
     /// PixelData; what came before was read.
     public static let truncated = HeaderFlags(rawValue: 1 << 5)
+    /// PixelData claims more bytes than the file has: the image is cut off. Noticed only where
+    /// the beginning of PixelData was met, which costs no reading in most images of one frame.
+    public static let pixelDataTruncated = HeaderFlags(rawValue: 1 << 7)
     /// An indexed attribute has a value that its value representation does not allow: a
     /// number of the wrong size, more than 64 KiB of text, letters outside ASCII in a code.
     public static let invalidValue = HeaderFlags(rawValue: 1 << 6)

@@ -113,7 +113,7 @@ extension HeaderReader {
     }
 
     /// The head of an element, with a proper value representation where there is one.
-    private func properElement(at position: Int, _ encoding: DataEncoding) -> Element? {
+    func properElement(at position: Int, _ encoding: DataEncoding) -> Element? {
         let head = window.pointer(position)
         let tag = Tag(Self.number16(head, encoding), Self.number16(head + 2, encoding))
         guard encoding.isExplicit else {

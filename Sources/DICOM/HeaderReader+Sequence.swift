@@ -71,6 +71,7 @@ extension HeaderReader {
             case .sequenceDelimitation, .item: return position
             default: break
             }
+            guard element.tag.group > 0 else { throw .data(.badElement, at: position) }
             if element.isUndefined {
                 let inner = element.vr == .UN ? DataEncoding.implicitLittleEndian : encoding
                 position = try skipItems(of: element, inner, depth: depth + 1)

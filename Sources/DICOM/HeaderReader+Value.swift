@@ -8,7 +8,9 @@ extension HeaderReader {
         let length = try bringValue(element)
         if text.has(attribute) { return }
         let start = text.count
-        appendText(element.value, length, form == .text ? attribute.vr : .CS)
+        let vr = form == .text ? attribute.vr : .CS
+        appendText(element.value, length, vr)
+        if vr == .PN { text.trimEmptyNameGroups(since: start) }
         text.assign(attribute, since: start)
     }
 

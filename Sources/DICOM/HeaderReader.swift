@@ -161,6 +161,11 @@ public struct HeaderReader: ~Copyable {
     }
 }
 
+// Nobody else holds the memory that a reader's buffers and converters point to, and it cannot
+// be copied; the source of a file is let go before `read` returns. So it can move to another
+// thread, and `mutating` keeps two threads from using it at once.
+extension HeaderReader: @unchecked Sendable {}
+
 /// A sequence on the way to a nested element.
 struct PathStep {
     var sequence: Tag

@@ -17,6 +17,11 @@ struct TextDecoder: ~Copyable {
         _ bytes: UnsafeRawBufferPointer, vr: VR, to text: inout AttributeText
     ) -> Bool {
         let start = text.count
+        if declaration.form != .codeExtensions, Self.hasEscape(bytes) {
+            // Text that switches sets although its declaration forbids it.
+            if decodeExtensions(bytes, vr, &text) != nil { return false }
+            text.truncate(to: start)
+        }
         switch declaration.form {
         case .utf8:
             if TextScan.isValidUTF8(bytes) {
@@ -31,7 +36,7 @@ struct TextDecoder: ~Copyable {
             // Latin-1 text never happens to be UTF-8 ("Ã¼"), but UTF-8 is often declared Latin-1.
             let isMislabelled =
                 declaration.initialG1 == .latin1 && bytes.contains { $0 >= 0x80 }
-                && TextScan.isValidUTF8(bytes)
+                && TextScan.isValidUTF8(bytes) && !Self.hasEscape(bytes)
             if !isMislabelled, let isRight = decodeExtensions(bytes, vr, &text) { return isRight }
         }
         text.truncate(to: start)
@@ -161,6 +166,10 @@ struct TextDecoder: ~Copyable {
         }
         let source = UnsafeRawBufferPointer(rebasing: run[..<count])
         return iconv.convert(source, from: converter, to: &text)
+    }
+
+    private static func hasEscape(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.indices.contains { bytes[$0] == 0x1B && escape(bytes, $0) != nil }
     }
 
     /// The set that an escape sequence switches to, and its length (PS3.3 table C.12-3, C.12-4).

@@ -1,0 +1,92 @@
+import DICOM
+import Glibc
+
+struct Usage: Error, CustomStringConvertible {
+    var description: String { "usage: parsebench DIR | parsebench generate DIR COUNT" }
+}
+
+/// A system call that failed.
+struct SystemError: Error, CustomStringConvertible {
+    let what: String
+    let number = errno
+    var description: String { "\(what): \(String(cString: strerror(number)))" }
+}
+
+/// What a walk over a directory found.
+struct Tally {
+    var files = 0
+    var unreadable = 0
+    var values = 0
+    var textBytes = 0
+}
+
+/// Walks over a directory with one thread, reads every header with all attributes and
+/// prints how long that took.
+func measure(_ directory: String) throws {
+    let start = now()
+    var reader = HeaderReader()
+    var tally = Tally()
+    try walk(directory, AT_FDCWD, &reader, &tally)
+    let seconds = now() - start
+    let rate = Double(tally.files) / seconds
+    print(
+        "\(tally.files) files, \(tally.unreadable) unreadable, \(tally.values) values, "
+            + "\(rounded(seconds, 3)) s, \(Int(rate)) files/s")
+}
+
+private func walk(
+    _ path: String, _ parent: Int32, _ reader: inout HeaderReader, _ tally: inout Tally
+) throws {
+    let descriptor = openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0, let stream = fdopendir(descriptor) else {
+        throw SystemError(what: "open \(path)")
+    }
+    defer { closedir(stream) }
+    while let entry = readdir(stream) {
+        let type = Int(entry.pointee.d_type)
+        try withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+            let name = UnsafeRawPointer(tuple).assumingMemoryBound(to: CChar.self)
+            if type == DT_DIR {
+                if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { return }
+                try walk(String(cString: name), descriptor, &reader, &tally)
+            } else if type == DT_REG {
+                try readHeader(name, descriptor, &reader, &tally)
+            }
+        }
+    }
+}
+
+private func readHeader(
+    _ name: UnsafePointer<CChar>, _ directory: Int32, _ reader: inout HeaderReader,
+    _ tally: inout Tally
+) throws {
+    let file = openat(directory, name, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw SystemError(what: "open \(String(cString: name))") }
+    defer { close(file) }
+    tally.files += 1
+    do {
+        let header = try reader.read(try FileDescriptorSource(descriptor: file))
+        for attribute in Attribute.allCases {
+            guard let length = header.withUTF8(attribute, { $0.count }) else { continue }
+            tally.values += 1
+            tally.textBytes += length
+        }
+    } catch {
+        tally.unreadable += 1
+    }
+}
+
+/// Seconds of the monotonic clock.
+func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+func rounded(_ number: Double, _ digits: Int) -> String {
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let whole = Int((number * scale).rounded())
+    let fraction = String(whole % Int(scale))
+    return "\(whole / Int(scale))." + String(repeating: "0", count: digits - fraction.count) + fraction
+}
