@@ -29,7 +29,7 @@ extension Volume {
         let source = try incoming.openFolder(parts.dropLast())
         let name = parts[parts.count - 1]
         let file = try source.openFile(name)
-        try FileIO.syncAll(file.number, path: source.path(of: name))
+        try file.syncAll(path: source.path(of: name))
         let place = try place(for: parts, contentOf: file.number, at: time)
         try writeReason(reason, in: place)
         if place.isThere {
@@ -63,8 +63,8 @@ extension Volume {
             do throws(StorageError) {
                 let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
                 _ = try FileCopy.copy(
-                    from: source, to: copy.number, bytes: bytes, hashing: false, path: path)
-                try FileIO.syncData(copy.number, path: path)
+                    from: source, to: copy, bytes: bytes, hashing: false, path: path)
+                try copy.syncData(path: path)
                 try committing.renameWithoutReplacing(temporary, to: place.folder, place.name)
             } catch {
                 try? committing.remove(temporary)
@@ -103,7 +103,7 @@ extension Volume {
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
-            if try Digest.of(descriptor: other.number, bytes: bytes, path: path) == digest {
+            if try other.digest(bytes: bytes, path: path) == digest {
                 return Place(folder: folder, folderPath: folderPath, name: name, isThere: true)
             }
         }

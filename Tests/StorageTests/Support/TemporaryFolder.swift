@@ -42,8 +42,10 @@ extension TemporaryFolder {
 func write(_ content: [UInt8], to path: String) throws {
     let folder = (path as NSString).deletingLastPathComponent
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    // In place: an atomic write would make another file of it.
-    #expect(FileManager.default.createFile(atPath: path, contents: Data(content)))
+    // In place: FileManager would make another file of it.
+    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    defer { close(file) }
+    try FileIO.write(file, content, at: 0, path: path)
 }
 
 func read(_ path: String) throws -> [UInt8] {
