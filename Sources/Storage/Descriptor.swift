@@ -2,7 +2,9 @@ import Glibc
 
 /// An open file descriptor with one owner, closed when the owner lets it go.
 public struct Descriptor: ~Copyable, Sendable {
-    /// The number the kernel knows it by; valid as long as the descriptor lives.
+    /// The number the kernel knows it by; valid as long as the descriptor lives. One that was
+    /// given no name lives no longer than the expression it is in:
+    /// `let file = try volume.openBlob(digest)` first, then `file.number`.
     public let number: Int32
 
     /// Takes ownership of an open descriptor.
@@ -16,6 +18,54 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     deinit { _ = close(number) }
+}
+
+// The calls below, for as long as the descriptor is lent to them.
+extension Descriptor {
+    func facts(path: String) throws(StorageError) -> FileFacts {
+        try FileFacts.of(number, path: path)
+    }
+
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int64, path: String
+    ) throws(StorageError) -> Int {
+        try FileIO.read(number, into: buffer, at: offset, path: path)
+    }
+
+    func bytes(at offset: Int64, count: Int, path: String) throws(StorageError) -> [UInt8] {
+        try FileIO.bytes(number, at: offset, count: count, path: path)
+    }
+
+    func digest(bytes: Int64, path: String) throws(StorageError) -> Digest {
+        try Digest.of(descriptor: number, bytes: bytes, path: path)
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int64, path: String) throws(StorageError) {
+        try FileIO.write(number, bytes, at: offset, path: path)
+    }
+
+    /// Cuts a file to `bytes` bytes, durably. One that is shorter stays as it is.
+    ///
+    /// See: 'man 2 ftruncate'
+    func cut(to bytes: Int64, path: String) throws(StorageError) {
+        guard try facts(path: path).bytes > bytes else { return }
+        try call({ .truncate($0, path) }) { ftruncate(number, off_t(bytes)) }
+        try syncAll(path: path)
+    }
+
+    /// Makes the content of a file durable, and of its attributes what is needed to read it.
+    ///
+    /// See: 'man 2 fdatasync'
+    func syncData(path: String) throws(StorageError) {
+        try call({ .sync($0, path) }) { fdatasync(number) }
+    }
+
+    /// Makes the content and all attributes of a file durable.
+    ///
+    /// See: 'man 2 fsync'
+    func syncAll(path: String) throws(StorageError) {
+        try call({ .sync($0, path) }) { fsync(number) }
+    }
 }
 
 /// Makes a system call, again when a signal interrupted it, and throws what `failure`
@@ -40,6 +90,8 @@ struct FileFacts: Sendable {
     var device: UInt64
     var inode: UInt64
     var mode: UInt32
+    /// How many names it has; 0 when the last one was removed.
+    var names: Int
     var isRegular: Bool
     var isDirectory: Bool
 
@@ -48,6 +100,7 @@ struct FileFacts: Sendable {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
         mode = UInt32(status.st_mode) & 0o7777
+        names = Int(status.st_nlink)
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
     }
@@ -126,21 +179,5 @@ enum FileIO {
     /// See: 'man 2 fdatasync'
     static func syncData(_ descriptor: Int32, path: String) throws(StorageError) {
         try call({ .sync($0, path) }) { fdatasync(descriptor) }
-    }
-
-    /// Cuts a file to `bytes` bytes, durably. One that is shorter stays as it is.
-    ///
-    /// See: 'man 2 ftruncate'
-    static func cut(_ descriptor: Int32, to bytes: Int64, path: String) throws(StorageError) {
-        guard try FileFacts.of(descriptor, path: path).bytes > bytes else { return }
-        try call({ .truncate($0, path) }) { ftruncate(descriptor, off_t(bytes)) }
-        try syncAll(descriptor, path: path)
-    }
-
-    /// Makes the content and all attributes of a file durable.
-    ///
-    /// See: 'man 2 fsync'
-    static func syncAll(_ descriptor: Int32, path: String) throws(StorageError) {
-        try call({ .sync($0, path) }) { fsync(descriptor) }
     }
 }

@@ -136,8 +136,8 @@ struct Directory: ~Copyable, Sendable {
         let temporary = name + ".tmp"
         try remove(temporary)
         let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
-        try FileIO.write(file.number, bytes, at: 0, path: path(of: temporary))
-        try FileIO.syncAll(file.number, path: path(of: temporary))
+        try file.write(bytes, at: 0, path: path(of: temporary))
+        try file.syncAll(path: path(of: temporary))
         try rename(temporary, to: self, name)
         try sync()
     }
@@ -174,7 +174,7 @@ struct Directory: ~Copyable, Sendable {
     /// See: 'man 2 fsync'
     func sync() throws(StorageError) {
         do {
-            try FileIO.syncAll(number, path: path)
+            try descriptor.syncAll(path: path)
         } catch where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {}
     }
 

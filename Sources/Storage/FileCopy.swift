@@ -14,8 +14,10 @@ enum FileCopy {
     ///   written; without it nothing is read into this process if that can be avoided.
     /// - Throws: `corrupt` when the source has not exactly `bytes` bytes.
     static func copy(
-        from source: Int32, to target: Int32, bytes: Int64, hashing: Bool, path: String
+        from source: Int32, to target: borrowing Descriptor, bytes: Int64, hashing: Bool,
+        path: String
     ) throws(StorageError) -> Digest? {
+        let target = target.number
         guard try FileFacts.of(source, path: path).bytes == bytes else {
             throw wrongLength(expected: bytes, path)
         }

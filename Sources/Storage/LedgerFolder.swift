@@ -61,19 +61,23 @@ final class LedgerFolder: Sendable {
     func openForWriting(_ segment: Int, size: Int64) throws(StorageError) -> Descriptor {
         let file = try directory.openFile(
             Self.name(segment), size == 0 ? O_RDWR | O_CREAT : O_RDWR)
-        try requireSize(size, of: file.number, segment)
+        try requireSize(size, of: file, segment)
         if size == 0 { try directory.sync() }
         return file
     }
 
-    /// - Throws: `diverged` when a segment has not the size it should have.
+    /// - Throws: `diverged` when a segment has not the size it should have, or its name was
+    ///   given to another file.
     func requireSize(
-        _ size: Int64, of file: Int32, _ segment: Int
+        _ size: Int64, of file: borrowing Descriptor, _ segment: Int
     ) throws(StorageError) {
-        let found = try FileFacts.of(file, path: path(segment)).bytes
-        guard found == size else {
+        let facts = try file.facts(path: path(segment))
+        guard facts.bytes == size, facts.names > 0 else {
             throw StorageError(
-                .diverged, "the ledger has \(found) bytes where \(size) were written",
+                .diverged,
+                facts.names == 0
+                    ? "the ledger was replaced by another file"
+                    : "the ledger has \(facts.bytes) bytes where \(size) were written",
                 path: path(segment),
                 remedy: "Another program wrote to it; stop it, then start pacsfs again")
         }
@@ -82,7 +86,7 @@ final class LedgerFolder: Sendable {
     /// The last `count` bytes before `end` of a segment, or as many as there are.
     func bytes(_ segment: Int, before end: Int64, count: Int64) throws(StorageError) -> [UInt8] {
         let start = max(0, end - count)
-        return try FileIO.bytes(
-            try open(segment).number, at: start, count: Int(end - start), path: path(segment))
+        return try open(segment).bytes(
+            at: start, count: Int(end - start), path: path(segment))
     }
 }

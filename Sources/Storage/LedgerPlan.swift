@@ -104,18 +104,17 @@ struct SegmentCopy {
         let target = try to.openForWriting(segment, size: range.lowerBound)
         var offset = range.lowerBound
         while offset < range.upperBound {
-            let bytes = try FileIO.bytes(
-                source.number, at: offset, count: Int(min(1 << 20, range.upperBound - offset)),
+            let bytes = try source.bytes(at: offset, count: Int(min(1 << 20, range.upperBound - offset)),
                 path: from.path(segment))
             guard !bytes.isEmpty else {
                 throw StorageError(
                     .corrupt, "the ledger became shorter while it was copied",
                     path: from.path(segment), remedy: "Stop what changes it; start again")
             }
-            try FileIO.write(target.number, bytes, at: offset, path: to.path(segment))
+            try target.write(bytes, at: offset, path: to.path(segment))
             offset += Int64(bytes.count)
         }
-        try FileIO.syncData(target.number, path: to.path(segment))
+        try target.syncData(path: to.path(segment))
         return range.upperBound - range.lowerBound
     }
 }

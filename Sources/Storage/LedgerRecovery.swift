@@ -91,6 +91,6 @@ public struct LedgerRecovery: Sendable {
             // Nobody was told that these records are safe; a full disk must not stop recovery.
         }
         let file = try folder.open(torn.segment, O_RDWR)
-        try FileIO.cut(file.number, to: torn.offset, path: folder.path(torn.segment))
+        try file.cut(to: torn.offset, path: folder.path(torn.segment))
     }
 }

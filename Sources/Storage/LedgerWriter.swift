@@ -7,6 +7,11 @@ final class LedgerWriter: Sendable {
     private struct OpenSegment: ~Copyable {
         var segment: Int
         var file: Descriptor
+
+        init(at begin: LedgerPosition, in folder: LedgerFolder) throws(StorageError) {
+            file = try folder.openForWriting(begin.segment, size: begin.offset)
+            segment = begin.segment
+        }
     }
 
     let folder: LedgerFolder
@@ -49,13 +54,20 @@ final class LedgerWriter: Sendable {
 
     /// Writes a batch where the ledger ends, and makes it durable.
     ///
-    /// - Throws: `diverged` when the ledger ends elsewhere, and nothing was written.
+    /// - Throws: `diverged` when the ledger ends elsewhere; nothing was written then.
     func write(_ bytes: [UInt8], at begin: LedgerPosition) throws(StorageError) {
-        try withSegment(at: begin) { (file) throws(StorageError) in
-            try folder.requireSize(begin.offset, of: file, begin.segment)
+        try current.withLock { (current) throws(StorageError) in
+            let open: OpenSegment
+            if let kept = current.take(), kept.segment == begin.segment {
+                open = kept
+            } else {
+                open = try OpenSegment(at: begin, in: folder)
+            }
+            try folder.requireSize(begin.offset, of: open.file, begin.segment)
             let path = folder.path(begin.segment)
-            try FileIO.write(file, bytes, at: begin.offset, path: path)
-            try FileIO.syncData(file, path: path)
+            try open.file.write(bytes, at: begin.offset, path: path)
+            try open.file.syncData(path: path)
+            current = consume open
         }
     }
 
@@ -68,19 +80,6 @@ final class LedgerWriter: Sendable {
         } catch where error.code == .notFound && begin.offset == 0 {
             return
         }
-        try FileIO.cut(file.number, to: begin.offset, path: folder.path(begin.segment))
-    }
-
-    private func withSegment(
-        at begin: LedgerPosition, _ body: (Int32) throws(StorageError) -> Void
-    ) throws(StorageError) {
-        try current.withLock { (current) throws(StorageError) in
-            if current?.segment != begin.segment {
-                current = OpenSegment(
-                    segment: begin.segment,
-                    file: try folder.openForWriting(begin.segment, size: begin.offset))
-            }
-            if let number = current?.file.number { try body(number) }
-        }
+        try file.cut(to: begin.offset, path: folder.path(begin.segment))
     }
 }

@@ -28,7 +28,7 @@ struct LineReader: ~Copyable {
 
     /// Reads what the file holds now, from an offset.
     init(_ file: consuming Descriptor, from offset: Int64, path: String) throws(StorageError) {
-        end = try FileFacts.of(file.number, path: path).bytes
+        end = try file.facts(path: path).bytes
         _ = posix_fadvise(file.number, off_t(offset), 0, POSIX_FADV_SEQUENTIAL)
         self.file = file
         self.path = path
@@ -87,7 +87,7 @@ struct LineReader: ~Copyable {
         let wanted = Int(min(Int64(buffer.count - unread.count), end - fileOffset))
         let free = UnsafeMutableRawBufferPointer(
             rebasing: buffer[unread.upperBound ..< unread.upperBound + wanted])
-        let count = try FileIO.read(file.number, into: free, at: fileOffset, path: path)
+        let count = try file.read(into: free, at: fileOffset, path: path)
         unread = 0 ..< unread.upperBound + count
         // A file that became shorter ends here.
         fileOffset = count == wanted ? fileOffset + Int64(count) : end

@@ -46,8 +46,8 @@ extension Volume {
     public func verifyBlob(_ digest: Digest, bytes: Int64) throws(StorageError) -> Bool {
         let path = path + "/" + blobPath(digest)
         let file = try openBlob(digest)
-        guard try FileFacts.of(file.number, path: path).bytes == bytes else { return false }
-        return try Digest.of(descriptor: file.number, bytes: bytes, path: path) == digest
+        guard try file.facts(path: path).bytes == bytes else { return false }
+        return try file.digest(bytes: bytes, path: path) == digest
     }
 
     /// Moves a blob that was found damaged to `rejected/bad-blobs/<sha256>.<time>.dcm`, durably.

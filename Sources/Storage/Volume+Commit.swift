@@ -146,7 +146,7 @@ extension Volume {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
         guard let file = try openStaged(staged) else { return }
-        let facts = try FileFacts.of(file.number, path: path)
+        let facts = try file.facts(path: path)
         guard facts.isRegular, facts.bytes == staged.bytes else {
             throw StorageError(
                 .corrupt, "the staged file has \(facts.bytes) bytes, not \(staged.bytes)",
@@ -161,9 +161,9 @@ extension Volume {
         }
         guard syncing else { return }
         if facts.mode == 0o444 {
-            try FileIO.syncData(file.number, path: path)
+            try file.syncData(path: path)
         } else {
-            try FileIO.syncAll(file.number, path: path)
+            try file.syncAll(path: path)
         }
     }
 

@@ -80,15 +80,14 @@ extension Volume {
                     ? "Is the disk mounted? A new volume is made with pacsfs volume add"
                     : "Is this the right folder? A new volume needs an empty one")
         }
-        let facts = try FileFacts.of(file.number, path: path)
+        let facts = try file.facts(path: path)
         guard facts.isRegular, facts.bytes <= 65536 else {
             throw StorageError(
                 .corrupt, "the identity file is damaged: it is no small plain file", path: path,
                 remedy: "Write it again from the archive's list of volumes (pacsfs log)")
         }
         return try VolumeIdentity(
-            fileContent: FileIO.bytes(
-                file.number, at: 0, count: Int(facts.bytes), path: path),
+            fileContent: file.bytes(at: 0, count: Int(facts.bytes), path: path),
             path: path)
     }
 

@@ -29,7 +29,7 @@ extension Volume {
         let source = try incoming.openFolder(parts.dropLast())
         let name = parts[parts.count - 1]
         let file = try source.openFile(name)
-        try FileIO.syncAll(file.number, path: source.path(of: name))
+        try file.syncAll(path: source.path(of: name))
         let place = try place(for: parts, contentOf: file.number, at: time)
         try writeReason(reason, in: place)
         if place.isThere {
@@ -63,8 +63,8 @@ extension Volume {
             do throws(StorageError) {
                 let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
                 _ = try FileCopy.copy(
-                    from: source, to: copy.number, bytes: bytes, hashing: false, path: path)
-                try FileIO.syncData(copy.number, path: path)
+                    from: source, to: copy, bytes: bytes, hashing: false, path: path)
+                try copy.syncData(path: path)
                 try committing.renameWithoutReplacing(temporary, to: place.folder, place.name)
             } catch {
                 try? committing.remove(temporary)
@@ -79,8 +79,7 @@ extension Volume {
 
     private func writeReason(_ reason: String, in place: borrowing Place) throws(StorageError) {
         let text = reason.hasSuffix("\n") ? reason : reason + "\n"
-        try place.folder.replaceFile(
-            Self.fitting(place.name, before: Self.reasonSuffix), with: Array(text.utf8))
+        try place.folder.replaceFile(place.name + Self.reasonSuffix, with: Array(text.utf8))
     }
 
     /// Makes the folders that a rejected file needs and finds a name for it that is free, or
@@ -104,7 +103,7 @@ extension Volume {
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
-            if try Digest.of(descriptor: other.number, bytes: bytes, path: path) == digest {
+            if try other.digest(bytes: bytes, path: path) == digest {
                 return Place(folder: folder, folderPath: folderPath, name: name, isThere: true)
             }
         }
@@ -121,23 +120,21 @@ extension Volume {
         throw noName(folder.path(of: part))
     }
 
-    /// The name itself, then with more and more of the digest before its extension.
+    /// The name itself, then with more and more of the digest before its extension; all so
+    /// short that the name of the reason has at most 255 bytes.
     private static func candidates(for name: String, _ digest: Digest) -> [String] {
-        let dot = name.lastIndex(of: ".").flatMap { $0 == name.startIndex ? nil : $0 }
-        let stem = name[..<(dot ?? name.endIndex)]
+        let limit = 255 - reasonSuffix.utf8.count - ".tmp".utf8.count
+        let dot = name.lastIndex(of: ".").flatMap { dot in
+            dot == name.startIndex || name[dot...].utf8.count > 32 ? nil : dot
+        }
         let ending = name[(dot ?? name.endIndex)...]
-        return [name]
-            + [4, 8, 16, 64].map { digits in
-                let suffix = " ~\(digest.hex.prefix(digits))\(ending)"
-                return fitting(String(stem), before: suffix)
-            }
-    }
-
-    /// The name cut, at a character, so that with `suffix` it has at most 255 bytes.
-    private static func fitting(_ name: String, before suffix: String) -> String {
-        var name = name
-        while name.utf8.count + suffix.utf8.count > 255 { name.removeLast() }
-        return name + suffix
+        let longer = [4, 8, 16, 64].map { digits in
+            let suffix = " ~\(digest.hex.prefix(digits))\(ending)"
+            var stem = name[..<(dot ?? name.endIndex)]
+            while stem.utf8.count + suffix.utf8.count > limit { stem.removeLast() }
+            return String(stem) + suffix
+        }
+        return name.utf8.count <= limit ? [name] + longer : longer
     }
 
     private static func noName(_ path: String) -> StorageError {

@@ -40,7 +40,7 @@ extension Volume {
         let target = try committing.openFile(partial, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
         do throws(StorageError) {
             let found = try FileCopy.copy(
-                from: source, to: target.number, bytes: bytes, hashing: checking, path: path)
+                from: source, to: target, bytes: bytes, hashing: checking, path: path)
             if let found, found != digest {
                 throw StorageError(
                     .corrupt, "what was copied has the SHA-256 \(found), not \(digest)",
@@ -131,8 +131,8 @@ extension Volume {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
         let file = try committing.openFile(name)
-        guard try FileFacts.of(file.number, path: path).bytes == staged.bytes else { return false }
-        return try Digest.of(descriptor: file.number, bytes: staged.bytes, path: path)
+        guard try file.facts(path: path).bytes == staged.bytes else { return false }
+        return try file.digest(bytes: staged.bytes, path: path)
             == staged.digest
     }
 

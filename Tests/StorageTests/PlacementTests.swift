@@ -1,0 +1,62 @@
+import Testing
+
+@testable import Storage
+
+@Suite("Placement") struct PlacementTests {
+    private func volume(
+        _ ordinal: Int, _ domain: String, _ room: Int64, _ state: Placement.State = .active
+    ) -> Placement.Candidate {
+        Placement.Candidate(ordinal: ordinal, domain: domain, room: room, state: state)
+    }
+
+    @Test("takes the volumes with most room in different domains") func domains() throws {
+        let volumes = [
+            volume(1, "a", 900), volume(2, "a", 1000), volume(3, "b", 10), volume(4, "c", 20),
+        ]
+        #expect(
+            try Placement.choose(copies: 2, bytes: 5, among: volumes)
+                == Placement.Choice(volumes: [2, 4], sharesDomain: false))
+        #expect(try Placement.choose(copies: 3, bytes: 5, among: volumes).volumes == [2, 4, 3])
+    }
+
+    @Test("takes different volumes of one domain when it must, and says so") func shared() throws {
+        let volumes = [volume(1, "a", 900), volume(2, "a", 1000), volume(3, "b", 10)]
+        #expect(
+            try Placement.choose(copies: 2, bytes: 50, among: volumes)
+                == Placement.Choice(volumes: [2, 1], sharesDomain: true))
+        #expect(
+            try Placement.choose(copies: 3, bytes: 5, among: volumes)
+                == Placement.Choice(volumes: [2, 3, 1], sharesDomain: true))
+    }
+
+    @Test("takes the lower ordinal of equals, whatever their order") func ties() throws {
+        let volumes = [volume(3, "c", 7), volume(1, "a", 7), volume(2, "b", 7)]
+        #expect(try Placement.choose(copies: 2, bytes: 1, among: volumes).volumes == [1, 2])
+    }
+
+    @Test("takes no volume that is absent, closed or too full") func states() throws {
+        let volumes = [
+            volume(1, "a", 9, .absent), volume(2, "b", 9, .closed), volume(3, "c", 4),
+            volume(4, "d", 5),
+        ]
+        #expect(try Placement.choose(copies: 1, bytes: 5, among: volumes).volumes == [4])
+        let few = expectError(.tooFewVolumes) {
+            try Placement.choose(copies: 3, bytes: 1, among: volumes)
+        }
+        #expect(few?.remedy.contains("volume 1") == true)
+        expectError(.noSpace) { try Placement.choose(copies: 2, bytes: 5, among: volumes) }
+    }
+
+    @Test("adds only the copies that are missing, in domains that have none") func heal() throws {
+        let volumes = [volume(1, "a", 9), volume(2, "a", 99), volume(3, "b", 5)]
+        #expect(
+            try Placement.choose(copies: 2, bytes: 5, among: volumes, holding: [1])
+                == Placement.Choice(volumes: [3], sharesDomain: false))
+        #expect(
+            try Placement.choose(copies: 2, bytes: 5, among: volumes, holding: [1, 3]).volumes
+                == [])
+        #expect(
+            try Placement.choose(copies: 2, bytes: 8, among: volumes, holding: [1])
+                == Placement.Choice(volumes: [2], sharesDomain: true))
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Testing
+
+@testable import Storage
+
+@Suite("A rejected file") struct RejectTests {
+    let folder: TemporaryFolder
+    let time = Timestamp(nanoseconds: 1_795_313_152_123_456_789)
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func incoming(_ path: String, _ bytes: [UInt8], _ volume: Volume) throws {
+        try write(bytes, to: volume.path + "/staging/incoming/" + path)
+    }
+
+    @Test("moves to the date's folder with a reason") func move() throws {
+        let volume = try folder.volume()
+        try incoming("CD 1/Thumbs.db", content(1), volume)
+        let path = try volume.reject(
+            incoming: "CD 1/Thumbs.db", reason: "It is no DICOM file.", at: time)
+        #expect(path == "rejected/2026-11-22/CD 1/Thumbs.db")
+        #expect(try read(volume.path + "/" + path) == content(1))
+        #expect(try text(volume.path + "/" + path + ".reason.txt") == "It is no DICOM file.\n")
+        #expect(try files(below: volume.path + "/staging") == [])
+    }
+
+    @Test("gets another name when other bytes have its own") func unique() throws {
+        let volume = try folder.volume()
+        var paths: Set<String> = []
+        for seed in 1 ... 3 as ClosedRange<UInt64> {
+            try incoming("a.txt", content(seed), volume)
+            paths.insert(try volume.reject(incoming: "a.txt", reason: "no", at: time))
+        }
+        let suffixes = (2 ... 3).map { Digest.of(content($0)).hex.prefix(4) }
+        #expect(
+            paths == [
+                "rejected/2026-11-22/a.txt", "rejected/2026-11-22/a ~\(suffixes[0]).txt",
+                "rejected/2026-11-22/a ~\(suffixes[1]).txt",
+            ])
+        #expect(try files(below: volume.path + "/rejected").count == 6)
+    }
+
+    @Test("that was rejected before is not kept twice") func same() throws {
+        let volume = try folder.volume()
+        let source = try folder.file("source", content(1))
+        for _ in 1 ... 2 {
+            try incoming("a", content(1), volume)
+            #expect(
+                try volume.reject(incoming: "a", reason: "no", at: time) == "rejected/2026-11-22/a")
+        }
+        #expect(
+            try volume.reject(copyOf: source.number, path: "a", reason: "never", at: time)
+                == "rejected/2026-11-22/a")
+        #expect(
+            try files(below: volume.path + "/rejected/2026-11-22") == ["a", "a.reason.txt"])
+        #expect(try text(volume.path + "/rejected/2026-11-22/a.reason.txt") == "never\n")
+        #expect(try files(below: volume.path + "/staging") == [])
+    }
+
+    @Test("may come from elsewhere, and the source stays") func copy() throws {
+        let volume = try folder.volume()
+        let source = try folder.file("source", content(5))
+        let path = try volume.reject(
+            copyOf: source.number, path: "x/y/z", reason: "no", at: time)
+        #expect(try read(volume.path + "/" + path) == content(5))
+        #expect(try read(folder.path("source")) == content(5))
+        #expect(try files(below: volume.path + "/staging") == [])
+    }
+
+    @Test("may need a folder where a file is, and the other way round") func folderAndFile() throws {
+        let volume = try folder.volume()
+        try incoming("a", content(1), volume)
+        _ = try volume.reject(incoming: "a", reason: "no", at: time)
+        try FileManager.default.removeItem(atPath: volume.path + "/staging/incoming")
+        _ = try folder.reopen()
+        let again = try folder.reopen()
+        try incoming("a/b", content(2), again)
+        let suffix = Digest.of(content(2)).hex.prefix(4)
+        #expect(
+            try again.reject(incoming: "a/b", reason: "no", at: time)
+                == "rejected/2026-11-22/a ~\(suffix)/b")
+        let source = try folder.file("source", content(3))
+        #expect(
+            try again.reject(
+                copyOf: source.number, path: "a ~\(suffix)", reason: "no", at: time)
+                .hasPrefix("rejected/2026-11-22/a ~\(suffix) ~"))
+    }
+
+    @Test("with the longest name has a reason all the same") func longName() throws {
+        let volume = try folder.volume()
+        for (seed, name) in [
+            String(repeating: "n", count: 255), String(repeating: "é", count: 125) + ".long",
+        ].enumerated() {
+            for bytes in [content(UInt64(seed)), content(UInt64(seed) + 10)] {
+                try incoming(name, bytes, volume)
+                let path = try volume.reject(incoming: name, reason: "no", at: time)
+                #expect(try read(volume.path + "/" + path) == bytes)
+            }
+        }
+        let all = try files(below: volume.path + "/rejected/2026-11-22")
+        #expect(all.filter { $0.hasSuffix(".reason.txt") }.count == 4)
+        #expect(all.count == 8)
+    }
+
+    @Test("stays below its folder") func escapes() throws {
+        let volume = try folder.volume()
+        let source = try folder.file("source", content(5))
+        for path in ["../x", "/x", "a/../../x", ""] {
+            expectError(.invalidArgument) {
+                try volume.reject(copyOf: source.number, path: path, reason: "no", at: time)
+            }
+        }
+    }
+}
