@@ -38,7 +38,7 @@ let package = Package(
         .executableTarget(
             name: "pacsfs",
             dependencies: [
-                "Archive", "DICOM", "FuseServer", "Storage", "TagIndex",
+                "Archive", "CLinux", "DICOM", "FuseServer", "Storage", "TagIndex",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),

@@ -20,3 +20,10 @@ enum { PACSFS_RENAME_NOREPLACE = 1 };
 
 // See: 'man 2 ioctl_ficlone'; linux/fs.h defines it as _IOW(0x94, 9, int).
 enum { PACSFS_FICLONE = 0x40049409 };
+
+// Of the daemon: accept4(2), pipe2(2), mallopt(3), posix_spawnattr_setflags(3).
+#include <sys/socket.h>
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int pipe2(int[2], int);
+extern int mallopt(int, int);
+enum { PACSFS_SPAWN_SETSID = 0x80, PACSFS_M_ARENA_MAX = -8 };

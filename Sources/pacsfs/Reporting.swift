@@ -13,18 +13,14 @@ func reporting(_ body: () throws -> Void) throws {
     } catch let code as ExitCode {
         throw code
     } catch {
-        Output.error(message(of: error))
+        Output.error(Failure.text(error))
         throw ExitStatus.failure.code
     }
 }
 
-func message(of error: any Error) -> String {
-    switch error {
-    case let error as ArchiveError: error.message
-    case let error as MountError: error.description
-    case let error as IndexError: error.message
-    default: "\(error)"
-    }
+enum Failure {
+    /// What an error says to a person.
+    static func text(_ error: any Error) -> String { "\(error)" }
 }
 
 /// Two of the directories that lie on one file system, if there are such.

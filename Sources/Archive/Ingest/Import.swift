@@ -72,7 +72,7 @@ extension Archive {
                         RejectRequest(file: open, source: file.path, path: file.rejectedPath, reason: reason))
                     (answer.outcome, answer.reason) = (.rejected, reason)
                 } catch {
-                    (answer.outcome, answer.reason) = (.failed, error.message)
+                    (answer.outcome, answer.reason) = (.failed, "\(error)")
                 }
             case .failure(let error): (answer.outcome, answer.reason) = (.failed, error.message)
             }

@@ -64,7 +64,7 @@ struct Mount: ParsableCommand {
             }
             log.notice("Unmounted \(mountpoint).")
         } catch {
-            Background.announce(message(of: error), on: readyFd)
+            Background.announce(Failure.text(error), on: readyFd)
             throw error
         }
     }

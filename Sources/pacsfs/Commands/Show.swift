@@ -45,15 +45,18 @@ struct Show: ParsableCommand {
         try reporting {
             let path = try archive.existing
             let index = try TagIndex(readingFrom: path + "/index.sqlite")
-            let instances = try index.read { try instances($0, archive: path) }
+            let instances = try index.read { try self.instances($0, archive: path) }
             guard !instances.isEmpty else {
                 if json { try Output.json([String]()) } else { print("«\(what)» is not in the archive \(path).") }
                 throw ExitStatus.notFound.code
             }
             let root = Paths.mountpoint(of: path)
             let shown = json ? instances[...] : instances.prefix(10)
-            let details = try index.read { reader in
-                try shown.compactMap { try reader.details($0).map { Self.details($0, root: root) } }
+            let details: [Details] = try index.read { (reader: IndexReader) -> [Details] in
+                try shown.compactMap { id in
+                    guard let image = try reader.details(id) else { return nil }
+                    return Self.details(image, root: root)
+                }
             }
             if json {
                 if details.count == 1 { try Output.json(details[0]) } else { try Output.json(details) }

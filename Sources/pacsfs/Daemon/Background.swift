@@ -1,4 +1,5 @@
 import Archive
+import CLinux
 import Foundation
 
 /// Starts the daemon behind the command, and tells how that went.
@@ -24,7 +25,7 @@ enum Background {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+        posix_spawnattr_setflags(&attributes, Int16(PACSFS_SPAWN_SETSID))
 
         let list = ["pacsfs"] + arguments + ["--ready-fd", String(readyDescriptor)]
         let pointers = list.map { strdup($0) } + [nil]

@@ -1,4 +1,5 @@
 import Archive
+import CLinux
 import Foundation
 import FuseServer
 import Logging

@@ -1,4 +1,5 @@
 import Archive
+import CLinux
 import Foundation
 
 /// A stream socket over which lines of JSON go both ways.
@@ -30,7 +31,7 @@ final class ControlConnection {
             var done = 0
             while done < bytes.count {
                 let count = Glibc.send(
-                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, Int32(MSG_NOSIGNAL.rawValue))
+                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, Int32(MSG_NOSIGNAL))
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { throw Self.gone }
                 done += count

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What the daemon asks of the operating system for itself.
@@ -10,7 +11,7 @@ enum DaemonProcess {
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         }
         // mallopt(3): one heap for each thread would multiply what is free in each.
-        mallopt(M_ARENA_MAX, 2)
+        mallopt(Int32(PACSFS_M_ARENA_MAX), 2)
         // Modes are what clients ask for; the kernel has applied their umask.
         umask(0)
         chdir("/")
