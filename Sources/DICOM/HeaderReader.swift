@@ -115,7 +115,9 @@ public struct HeaderReader: ~Copyable {
         do throws(Fault) {
             try readDataSet(from: 0, encoding)
         } catch {
-            guard case .data(_, let position) = error, !isIdentified, !isDirectory else { throw error }
+            guard case .data(_, let position) = error, !isIdentified, !isDirectory else {
+                throw error
+            }
             throw .data(.notDICOM, at: position)
         }
         if !isIdentified && !isDirectory { throw .data(.notDICOM, at: 0) }
