@@ -1,4 +1,5 @@
 import DICOM
+import Foundation
 import Testing
 
 /// Compares with what two other readers made of real files.
@@ -180,6 +181,9 @@ struct CorpusTests {
             if header[.patientSpeciesDescription] ?? "" != "" { found += 1 }
         }
         #expect(found > 0)
+        let image = corpus.root.appendingPathComponent("samples/pydicom/test_files/CT_small.dcm")
+        let bytes = [UInt8](try Data(contentsOf: image))
+        #expect(try reader.read(BufferSource(bytes))[.otherPatientIDs] == "ABCD1234\\1234ABCD")
     }
 
     @Test("Of no image more is read than its header takes")
