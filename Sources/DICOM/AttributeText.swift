@@ -101,7 +101,8 @@ struct AttributeText: ~Copyable {
     /// Gives what was written since `start` to an attribute.
     mutating func assign(_ attribute: Attribute, since start: Int) {
         slots[Int(attribute.rawValue)] = TextSlot(
-            offset: UInt32(truncatingIfNeeded: start), length: UInt32(truncatingIfNeeded: count - start))
+            offset: UInt32(truncatingIfNeeded: start),
+            length: UInt32(truncatingIfNeeded: count - start))
     }
 
     /// Whether the attribute was met in this header.
@@ -117,7 +118,8 @@ struct AttributeText: ~Copyable {
     func withText<R>(_ attribute: Attribute, _ body: (UnsafeRawBufferPointer) -> R) -> R {
         let slot = slots[Int(attribute.rawValue)]
         guard slot.isPresent else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-        return body(UnsafeRawBufferPointer(start: bytes + Int(slot.offset), count: Int(slot.length)))
+        return body(
+            UnsafeRawBufferPointer(start: bytes + Int(slot.offset), count: Int(slot.length)))
     }
 
     /// A copy of table and text in the layout of `HeaderAttributes`.

@@ -10,7 +10,8 @@ public protocol ByteSource {
     /// - Parameter offset: The first byte wanted, below `size`.
     /// - Returns: The number of bytes copied; fewer than `buffer.count` only at the end.
     /// - Throws: `ReadError` with code `io` when the medium fails.
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(ReadError) -> Int
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(ReadError)
+        -> Int
 }
 
 /// A piece of memory as a source of bytes.

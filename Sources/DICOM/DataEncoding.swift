@@ -30,7 +30,9 @@ enum TransferSyntax: Hashable {
             || Self.equal(uid, "1.2.840.10008.1.2.4.205")  // JPIP HTJ2K Referenced Deflate
         {
             self = .deflated
-        } else if uid.count > 18, Self.equal(UnsafeRawBufferPointer(rebasing: uid[..<18]), "1.2.840.10008.1.2.") {
+        } else if uid.count > 18,
+            Self.equal(UnsafeRawBufferPointer(rebasing: uid[..<18]), "1.2.840.10008.1.2.")
+        {
             self = .known(.explicitLittleEndian)  // PS3.5 A.4: all others
         } else {
             self = .unknown

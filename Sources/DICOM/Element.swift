@@ -101,7 +101,7 @@ extension HeaderReader {
     }
 
     /// Whether an element, or an item for one of undefined length, begins where this one ends.
-    private func isFollowed(_ element: Element, _ encoding: DataEncoding) -> Bool {
+    func isFollowed(_ element: Element, _ encoding: DataEncoding) -> Bool {
         if element.isUndefined {
             guard window.holds(element.value, 8) else { return false }
             let word = window.pointer(element.value).loadUnaligned(as: UInt32.self)

@@ -21,16 +21,6 @@ public struct HeaderAttributes: Sendable, AttributeValues {
 
     @usableFromInline let storage: [UInt8]
 
-    init(
-        flags: HeaderFlags, isMediaStorageDirectory: Bool, pixelDataOffset: UInt64?,
-        storage: [UInt8]
-    ) {
-        self.flags = flags
-        self.isMediaStorageDirectory = isMediaStorageDirectory
-        self.pixelDataOffset = pixelDataOffset
-        self.storage = storage
-    }
-
     /// The decoded text of an attribute, several values joined with `\`, without the spaces
     /// and zeros at its end; empty when the element is empty, `nil` when it is absent.
     public subscript(_ attribute: Attribute) -> String? {

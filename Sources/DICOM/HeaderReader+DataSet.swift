@@ -27,6 +27,10 @@ extension HeaderReader {
             previous = tag
             while wanted.entries[next].tag < tag { next &+= 1 }
             let isWanted = wanted.entries[next].tag == tag
+            if isWanted, wanted.entries[next].form == .directory {
+                isDirectory = true
+                if element.isUndefined { return }  // its records need not be walked through
+            }
             if element.isUndefined {
                 position = try readUndefined(
                     element, isWanted ? wanted.entries[next].form : .code, encoding)
@@ -97,9 +101,6 @@ extension HeaderReader {
     ) throws(Fault) -> Int {
         let inner = element.vr == .UN ? DataEncoding.implicitLittleEndian : encoding
         switch form {
-        case .directory:
-            isDirectory = true
-            return window.limit
         case .otherPatientIDs:
             return try readOtherPatientIDs(element, inner)
         default:
@@ -132,8 +133,7 @@ extension HeaderReader {
             if element.vr == .SQ || element.vr == .UN || element.vr == .none {
                 _ = try readOtherPatientIDs(element, inner)
             }
-        case .directory:
-            isDirectory = true
+        case .directory: break
         }
     }
 }

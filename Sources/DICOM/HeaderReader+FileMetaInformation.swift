@@ -10,9 +10,8 @@ extension HeaderReader {
         while true {
             let have = try window.reach(position, 12)
             if have == 0 { return position }
-            guard window.holds(position, min(have, 2)), have >= 2 else {
-                throw .data(.truncatedMeta, at: position)
-            }
+            if position == 0, have < 8 { return position }
+            guard have >= 2 else { throw .data(.truncatedMeta, at: position) }
             let head = window.pointer(position)
             guard head.loadUnaligned(as: UInt16.self) == 0x0002 else { return position }
             guard have >= 8 else { throw .data(.truncatedMeta, at: position) }

@@ -96,7 +96,9 @@ extension HeaderReader {
     }
 
     /// - Returns: Whether the element says that the identifier is that of a chip.
-    private mutating func readIdentifierPart(_ element: Element, at idStart: Int) throws(Fault) -> Bool {
+    private mutating func readIdentifierPart(_ element: Element, at idStart: Int) throws(Fault)
+        -> Bool
+    {
         switch element.tag {
         case .specificCharacterSet:
             let length = try bringValue(element)

@@ -84,15 +84,19 @@ extension HeaderReader {
         }
     }
 
-    /// Items in UN should be implicit; when their first element has proper letters, they are not.
-    func itemEncoding(at position: Int, _ encoding: DataEncoding) throws(Fault) -> DataEncoding {
+    /// The encoding of an item: in UN it should be implicit, but when its first element has
+    /// proper letters and a length that leads to another element, it is explicit.
+    mutating func itemEncoding(
+        at position: Int, _ encoding: DataEncoding
+    ) throws(Fault) -> DataEncoding {
         guard !encoding.isExplicit, window.holds(position, 8) else { return encoding }
-        let head = window.pointer(position)
-        let vr = head.loadUnaligned(fromByteOffset: 4, as: UInt16.self)
-        guard layouts[vr] != .unknown, Self.number16(head, encoding) != 0xFFFE else { return encoding }
-        let isTooLong = Int(Self.number32(head + 4, encoding)) > window.limit - position - 8
-        return isTooLong || layouts[vr] == .long && head.loadUnaligned(fromByteOffset: 6, as: UInt16.self) == 0
-            ? .explicitLittleEndian : encoding
+        let letters = window.pointer(position).loadUnaligned(fromByteOffset: 4, as: UInt16.self)
+        guard layouts[letters] != .unknown else { return encoding }
+        _ = try window.reach(position, 2048)
+        guard let element = properElement(at: position, .explicitLittleEndian),
+            isFollowed(element, .explicitLittleEndian)
+        else { return encoding }
+        return .explicitLittleEndian
     }
 
     mutating func enter(_ element: Element, _ depth: Int) throws(Fault) {

@@ -56,7 +56,13 @@ public struct HeaderReader: ~Copyable {
     ///
     /// - Throws: `ReadError` when nothing usable was found, or with code `io` when the source
     ///   fails.
+    @inlinable
     public mutating func read(_ source: some ByteSource) throws(ReadError) -> HeaderAttributes {
+        try readAny(source)
+    }
+
+    @usableFromInline
+    mutating func readAny(_ source: any ByteSource) throws(ReadError) -> HeaderAttributes {
         reset()
         window.open(source)
         defer { window.close() }
@@ -92,7 +98,7 @@ public struct HeaderReader: ~Copyable {
         pixelDataOffset = nil
         hasElements = false
         unusualElements = 0
-        path.removeAll(keepingCapacity: true)
+        if !path.isEmpty { path.removeAll(keepingCapacity: true) }
         current = nil
     }
 
@@ -115,7 +121,9 @@ public struct HeaderReader: ~Copyable {
         do throws(Fault) {
             try readDataSet(from: 0, encoding)
         } catch {
-            guard case .data(_, let position) = error, !isIdentified, !isDirectory else { throw error }
+            guard case .data(_, let position) = error, !isIdentified, !isDirectory else {
+                throw error
+            }
             throw .data(.notDICOM, at: position)
         }
         if !isIdentified && !isDirectory { throw .data(.notDICOM, at: 0) }

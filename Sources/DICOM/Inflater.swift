@@ -48,7 +48,10 @@ final class Inflater {
         stream.pointee.avail_out = UInt32(room.count)
         while !isFinished, !isCorrupt, Int(stream.pointee.avail_out) == room.count {
             if stream.pointee.avail_in == 0 { try fill() }
-            if stream.pointee.avail_in == 0 { isFinished = true; break }
+            if stream.pointee.avail_in == 0 {
+                isFinished = true
+                break
+            }
             let status = CZlib.inflate(stream, Z_NO_FLUSH)
             if status == Z_STREAM_END {
                 isFinished = true

@@ -43,5 +43,4 @@ extension Tag {
     static let item = Tag(0xFFFE, 0xE000)
     static let itemDelimitation = Tag(0xFFFE, 0xE00D)
     static let sequenceDelimitation = Tag(0xFFFE, 0xE0DD)
-    static let trailingPadding = Tag(0xFFFC, 0xFFFC)
 }

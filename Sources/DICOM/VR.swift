@@ -8,8 +8,11 @@ public struct VR: RawRepresentable, Hashable, Sendable, CustomStringConvertible 
 
     /// The two letters, `PN`; bytes that are no letters are shown as `?`.
     public var description: String {
-        let letters = [UInt8(truncatingIfNeeded: rawValue), UInt8(truncatingIfNeeded: rawValue >> 8)]
-        return String(decoding: letters.map { (0x20...0x7E).contains($0) ? $0 : 0x3F }, as: UTF8.self)
+        let letters = [
+            UInt8(truncatingIfNeeded: rawValue), UInt8(truncatingIfNeeded: rawValue >> 8),
+        ]
+        return String(
+            decoding: letters.map { (0x20...0x7E).contains($0) ? $0 : 0x3F }, as: UTF8.self)
     }
 
     init(_ first: Unicode.Scalar, _ second: Unicode.Scalar) {
@@ -55,6 +58,8 @@ public struct VR: RawRepresentable, Hashable, Sendable, CustomStringConvertible 
     ]
 }
 
+// The names are those of the standard.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 extension VR {
     public static let AE = VR("A", "E"), AS = VR("A", "S"), AT = VR("A", "T"), CS = VR("C", "S")
     public static let DA = VR("D", "A"), DS = VR("D", "S"), DT = VR("D", "T"), FD = VR("F", "D")

@@ -39,7 +39,8 @@ struct WantedElements: ~Copyable {
                 form: .otherPatientIDs))
         list.append(
             Entry(
-                tag: Tag.directoryRecordSequence.rawValue, attribute: .sopClassUID, form: .directory))
+                tag: Tag.directoryRecordSequence.rawValue, attribute: .sopClassUID, form: .directory
+            ))
         list.sort { $0.tag < $1.tag }
         list.append(Entry(tag: .max, attribute: .columns, form: .code))
         entries = .allocate(capacity: list.count)

@@ -82,7 +82,7 @@ struct Window: ~Copyable {
     /// Whether `count` bytes from `position` are in memory.
     @inline(__always)
     func holds(_ position: Int, _ count: Int) -> Bool {
-        position >= start && position &+ count <= end
+        position >= start && count <= end &- position
     }
 
     /// Brings `count` bytes from `position` into memory.

@@ -21,6 +21,8 @@ struct AttributeTests {
         let tags = Attribute.allCases.map(\.tag)
         #expect(tags == tags.sorted())
         #expect(Set(tags).count == tags.count)
+        // A header is read up to this one, and the table of texts ends with it.
+        #expect(Attribute.allCases.last == .columns)
     }
 
     @Test("Tags and value representations are those of PS3.6")

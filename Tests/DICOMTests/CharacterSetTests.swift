@@ -15,7 +15,9 @@ struct CharacterSetTests {
         return try read(ByteWriter.file(writer.bytes))
     }
 
-    private func expectName(_ declared: String?, _ bytes: [UInt8], _ text: String, _ flags: HeaderFlags = []) throws {
+    private func expectName(
+        _ declared: String?, _ bytes: [UInt8], _ text: String, _ flags: HeaderFlags = []
+    ) throws {
         let header = try header(declared, name: bytes)
         #expect(header[.patientName] == text, "\(declared ?? "none")")
         #expect(header.flags == flags, "\(declared ?? "none")")
@@ -27,21 +29,24 @@ struct CharacterSetTests {
     }
 
     /// Text in the same letters in every single-byte set.
-    private static let singleByte: [(number: Int, final: Character, bytes: [UInt8], text: String)] = [
-        (100, "A", [0x42, 0x75, 0x63, 0xFC], "Bucü"),
-        (101, "B", [0x44, 0x76, 0x6F, 0xF8, 0xE1, 0x6B], "Dvořák"),
-        (109, "C", [0xA1, 0x61, 0x6C], "Ħal"),
-        (110, "D", [0xD3, 0xBA, 0x64, 0x65], "Ķēde"),
-        (144, "L", [0xBB, 0xEE, 0xDA, 0x63, 0x65, 0xDC, 0xD1, 0x79, 0x70, 0xD3], "Люкceмбypг"),
-        (127, "G", [0xE2, 0xC8, 0xC7, 0xE6, 0xEA], "قباني"),
-        (126, "F", [0xC4, 0xE9, 0xEF, 0xED, 0xF5, 0xF3, 0xE9, 0xEF, 0xF2], "Διονυσιος"),
-        (138, "H", [0xF9, 0xF8, 0xE5, 0xEF], "שרון"),
-        (148, "M", [0xC7, 0x61, 0x76, 0x75, 0xFE, 0x6F, 0xF0, 0x6C, 0x75], "Çavuşoğlu"),
-        (203, "b", [0xBC, 0x75, 0x76, 0x72, 0x65, 0xA4], "Œuvre€"),
-        (166, "T", [0xCA, 0xC1, 0xAA, 0xD2, 0xC2], "สมชาย"),
-    ]
+    private static let singleByte: [(number: Int, final: Character, bytes: [UInt8], text: String)] =
+        [
+            (100, "A", [0x42, 0x75, 0x63, 0xFC], "Bucü"),
+            (101, "B", [0x44, 0x76, 0x6F, 0xF8, 0xE1, 0x6B], "Dvořák"),
+            (109, "C", [0xA1, 0x61, 0x6C], "Ħal"),
+            (110, "D", [0xD3, 0xBA, 0x64, 0x65], "Ķēde"),
+            (144, "L", [0xBB, 0xEE, 0xDA, 0x63, 0x65, 0xDC, 0xD1, 0x79, 0x70, 0xD3], "Люкceмбypг"),
+            (127, "G", [0xE2, 0xC8, 0xC7, 0xE6, 0xEA], "قباني"),
+            (126, "F", [0xC4, 0xE9, 0xEF, 0xED, 0xF5, 0xF3, 0xE9, 0xEF, 0xF2], "Διονυσιος"),
+            (138, "H", [0xF9, 0xF8, 0xE5, 0xEF], "שרון"),
+            (148, "M", [0xC7, 0x61, 0x76, 0x75, 0xFE, 0x6F, 0xF0, 0x6C, 0x75], "Çavuşoğlu"),
+            (203, "b", [0xBC, 0x75, 0x76, 0x72, 0x65, 0xA4], "Œuvre€"),
+            (166, "T", [0xCA, 0xC1, 0xAA, 0xD2, 0xC2], "สมชาย"),
+        ]
 
-    @Test("Each single-byte set is read, declared with or without code extensions", arguments: singleByte)
+    @Test(
+        "Each single-byte set is read, declared with or without code extensions",
+        arguments: singleByte)
     func singleBytes(number: Int, final: Character, bytes: [UInt8], text: String) throws {
         try expectName("ISO_IR \(number)", bytes, text)
         try expectName("ISO 2022 IR \(number)", bytes, text)
@@ -118,7 +123,8 @@ struct CharacterSetTests {
 
     @Test("Simplified Chinese of PS3.5 annex K is read")
     func gb2312() throws {
-        let name = escaped("Zhang^XiaoDong=␛$)A") + [0xD5, 0xC5] + escaped("^␛$)A")
+        let name =
+            escaped("Zhang^XiaoDong=␛$)A") + [0xD5, 0xC5] + escaped("^␛$)A")
             + [0xD0, 0xA1, 0xB6, 0xAB] + escaped("=")
         try expectName("\\ISO 2022 IR 58", name, "Zhang^XiaoDong=张^小东")
     }
@@ -134,7 +140,9 @@ struct CharacterSetTests {
         }
         // In text that is no person name, ^ and = delimit nothing.
         let value = ko + Array("^=".utf8) + [0xC8, 0xAB]
-        #expect(try header("ISO 2022 IR 100\\ISO 2022 IR 149", institution: value)[.institutionName] == "홍^=홍")
+        #expect(
+            try header("ISO 2022 IR 100\\ISO 2022 IR 149", institution: value)[.institutionName]
+                == "홍^=홍")
         try expectName("ISO 2022 IR 100\\ISO 2022 IR 149", ko + Array("^".utf8) + [0xFC], "홍^ü")
     }
 

@@ -64,7 +64,8 @@ struct Corpus {
             let compared = Attribute.allCases.filter { object[$0.keyword] != nil }
             var expected: [Attribute: String] = [:]
             for attribute in compared {
-                expected[attribute] = best[attribute.keyword] ?? object[attribute.keyword] as? String
+                expected[attribute] =
+                    best[attribute.keyword] ?? object[attribute.keyword] as? String
             }
             return Entry(
                 path: path, url: folder.appendingPathComponent(path),

@@ -1,4 +1,5 @@
 import DICOM
+import Foundation
 import Testing
 
 /// Compares with what two other readers made of real files.
@@ -14,25 +15,29 @@ struct CorpusTests {
         let reason: String
     }
 
-    private static let differences: [Difference] = [
-        Difference(
-            path: "synthetic/charset/utf8_invalid.dcm", attribute: .patientName,
-            ours: "Badÿþ^UtfÃ", reason: "no byte is lost to U+FFFD: what is no UTF-8 is Latin-1"),
-        Difference(
-            path: "synthetic/malformed/huge_length.dcm", attribute: .patientName, ours: nil,
-            reason: "its length runs beyond the file, so it has no value"),
-    ] + wholeImage(
-        "synthetic/malformed/bad_vr.dcm",
-        reason: "the letters ?? stand in front of a length of 16 bits, as what follows shows",
-        [.patientName, .patientID, .patientBirthDate, .patientSex]
-    ) + wholeImage(
-        "synthetic/malformed/ts_lies_big_endian.dcm",
-        reason: "big endian is declared, but the bytes are little endian",
+    private static let differences: [Difference] =
         [
-            .sopClassUID, .sopInstanceUID, .studyDate, .studyTime, .accessionNumber, .modality,
-            .referringPhysicianName, .studyDescription, .seriesDescription, .patientName,
-            .patientID, .patientBirthDate, .patientSex,
-        ])
+            Difference(
+                path: "synthetic/charset/utf8_invalid.dcm", attribute: .patientName,
+                ours: "Badÿþ^UtfÃ", reason: "no byte is lost to U+FFFD: what is no UTF-8 is Latin-1"
+            ),
+            Difference(
+                path: "synthetic/malformed/huge_length.dcm", attribute: .patientName, ours: nil,
+                reason: "its length runs beyond the file, so it has no value"),
+        ]
+        + wholeImage(
+            "synthetic/malformed/bad_vr.dcm",
+            reason: "the letters ?? stand in front of a length of 16 bits, as what follows shows",
+            [.patientName, .patientID, .patientBirthDate, .patientSex]
+        )
+        + wholeImage(
+            "synthetic/malformed/ts_lies_big_endian.dcm",
+            reason: "big endian is declared, but the bytes are little endian",
+            [
+                .sopClassUID, .sopInstanceUID, .studyDate, .studyTime, .accessionNumber, .modality,
+                .referringPhysicianName, .studyDescription, .seriesDescription, .patientName,
+                .patientID, .patientBirthDate, .patientSex,
+            ])
 
     /// The values of the image that the synthetic files are made of, from study to columns as
     /// well as those named.
@@ -66,7 +71,9 @@ struct CorpusTests {
         "synthetic/malformed/zero_length.dcm": .empty,
     ]
 
-    @Test("Every file is read as two other readers do, or listed here", arguments: ["samples", "series"])
+    @Test(
+        "Every file is read as two other readers do, or listed here",
+        arguments: ["samples", "series"])
     func expectedValues(set: String) throws {
         let corpus = try #require(Corpus.shared)
         var reader = HeaderReader()
@@ -77,7 +84,8 @@ struct CorpusTests {
             do throws(ReadError) {
                 let header = try reader.read(GuardedSource(bytes))
                 #expect(Self.rejected[entry.path] == nil, "\(entry.path) was read")
-                for attribute in entry.compared where header[attribute] != entry.expected[attribute] {
+                for attribute in entry.compared where header[attribute] != entry.expected[attribute]
+                {
                     let known = Self.differences.first {
                         $0.path == entry.path && $0.attribute == attribute
                     }
@@ -151,7 +159,8 @@ struct CorpusTests {
         var directories = 0
         for entry in try corpus.entries("samples") where Self.rejected[entry.path] == nil {
             let header = try reader.read(BufferSource(try entry.bytes()))
-            let isNamedSo = entry.path.split(separator: "/").last?.uppercased().hasPrefix("DICOMDIR")
+            let isNamedSo = entry.path.split(separator: "/").last?.uppercased().hasPrefix(
+                "DICOMDIR")
             if header.isMediaStorageDirectory {
                 directories += 1
                 #expect(isNamedSo == true, "\(entry.path)")
@@ -172,6 +181,9 @@ struct CorpusTests {
             if header[.patientSpeciesDescription] ?? "" != "" { found += 1 }
         }
         #expect(found > 0)
+        let image = corpus.root.appendingPathComponent("samples/pydicom/test_files/CT_small.dcm")
+        let bytes = [UInt8](try Data(contentsOf: image))
+        #expect(try reader.read(BufferSource(bytes))[.otherPatientIDs] == "ABCD1234\\1234ABCD")
     }
 
     @Test("Of no image more is read than its header takes")

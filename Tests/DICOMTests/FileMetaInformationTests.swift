@@ -55,7 +55,9 @@ struct FileMetaInformationTests {
     @Test("A wrong group length is not believed", arguments: [0, 7, 26, 4000, UInt32.max])
     func wrongGroupLength(length: UInt32) throws {
         var file = ByteWriter.file(dataSet)
-        for byte in 0..<4 { file[140 + byte] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(byte))) }
+        for byte in 0..<4 {
+            file[140 + byte] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(byte)))
+        }
         expectImage(try read(file), [])
     }
 
@@ -116,6 +118,18 @@ struct FileMetaInformationTests {
         #expect(header.isMediaStorageDirectory)
         #expect(header[.patientName] == nil)
         #expect(header.flags == [])
+    }
+
+    @Test("The records of a DICOMDIR are not walked through")
+    func directoryRecords() throws {
+        var records = ByteWriter()
+        records.sequence(
+            0x0004, 0x1220, isUndefined: true, items: [[UInt8]](repeating: dataSet, count: 1000))
+        let bytes = ByteWriter.meta(ByteWriter.explicitLittleUID) + records.bytes
+        let source = GuardedSource(ByteWriter.preamble + bytes)
+        var reader = HeaderReader()
+        #expect(try reader.read(source).isMediaStorageDirectory)
+        #expect(source.requested == 4096)
     }
 
     @Test("The class of a DICOMDIR must be that and no longer one")

@@ -22,8 +22,10 @@ struct FuzzTests {
     private static func originals() throws -> [[UInt8]] {
         var files = ByteWriter.Encoding.allCases.map { ByteWriter.image($0).bytes }
         files.append(ByteWriter.file(ByteWriter.image().bytes))
-        files.append(ByteWriter.file(ByteWriter.implicitLittleUID, ByteWriter.image(.implicitLittle).bytes))
-        files.append(ByteWriter.file(ByteWriter.explicitBigUID, ByteWriter.image(.explicitBig).bytes))
+        files.append(
+            ByteWriter.file(ByteWriter.implicitLittleUID, ByteWriter.image(.implicitLittle).bytes))
+        files.append(
+            ByteWriter.file(ByteWriter.explicitBigUID, ByteWriter.image(.explicitBig).bytes))
         if let corpus = Corpus.shared {
             for entry in try corpus.entries("samples") {
                 let bytes = try entry.bytes()
@@ -45,14 +47,36 @@ struct FuzzTests {
             let one = originals[Int.random(in: 0..<originals.count, using: &choice)]
             let other = originals[Int.random(in: 0..<originals.count, using: &choice)]
             let bytes = mutator.mutate(one, other)
-            let fault = round % 2 == 0
-                ? Self.check(bytes, &reader, &readable) : Self.checkInPlace(bytes, &reader, &readable)
+            let fault =
+                round % 2 == 0
+                ? Self.check(bytes, &reader, &readable)
+                : Self.checkInPlace(bytes, &reader, &readable)
+            if round % 50 == 0, Self.describe(bytes, &reader) != Self.describeAnew(bytes) {
+                Issue.record("round \(round): the file before shines through")
+                return
+            }
             if let fault {
                 Issue.record("round \(round): \(fault)")
                 return
             }
         }
         #expect(readable > Self.rounds / 4)
+    }
+
+    /// Everything that a reader finds in a file.
+    private static func describe(_ bytes: [UInt8], _ reader: inout HeaderReader) -> String {
+        do throws(ReadError) {
+            let header = try reader.read(BufferSource(bytes))
+            let values = Attribute.allCases.map { header[$0] ?? "-" }.joined(separator: "|")
+            return "\(values) \(header.flags.rawValue) \(header.pixelDataOffset ?? 0)"
+        } catch {
+            return error.description
+        }
+    }
+
+    private static func describeAnew(_ bytes: [UInt8]) -> String {
+        var reader = HeaderReader()
+        return describe(bytes, &reader)
     }
 
     /// Reads through a source that records requests outside of it.
@@ -62,7 +86,9 @@ struct FuzzTests {
         let source = GuardedSource(bytes)
         let fault = examine(source, bytes.count, &reader, &readable)
         // A deflated file is looked at once before it is inflated from the same bytes.
-        if source.requested > 2 * bytes.count { return "\(source.requested) of \(bytes.count) bytes" }
+        if source.requested > 2 * bytes.count {
+            return "\(source.requested) of \(bytes.count) bytes"
+        }
         return fault
     }
 
@@ -84,7 +110,9 @@ struct FuzzTests {
             let header = try reader.read(source)
             readable += 1
             for attribute in Attribute.allCases {
-                let isText = header.withUTF8(attribute) { String(validating: $0, as: UTF8.self) != nil }
+                let isText = header.withUTF8(attribute) {
+                    String(validating: $0, as: UTF8.self) != nil
+                }
                 if isText == false { return "\(attribute.keyword) is not UTF-8" }
             }
             if let offset = header.pixelDataOffset, offset >= size { return "pixels at \(offset)" }

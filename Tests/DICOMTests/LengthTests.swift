@@ -147,7 +147,9 @@ struct LengthTests {
         #expect(header.flags == [])
     }
 
-    @Test("Zeros in place of elements are not read to their end", arguments: [ByteWriter.explicitLittleUID, ByteWriter.implicitLittleUID])
+    @Test(
+        "Zeros in place of elements are not read to their end",
+        arguments: [ByteWriter.explicitLittleUID, ByteWriter.implicitLittleUID])
     func zeros(uid: String) throws {
         let file = ByteWriter.file(uid, [UInt8](repeating: 0, count: 1_000_000))
         let source = GuardedSource(file)

@@ -53,7 +53,8 @@ struct Mutator {
         let length = lengths.randomElement(using: &random) ?? 0
         let isLong = Bool.random(using: &random)
         for index in 0..<(isLong ? 4 : 2) {
-            bytes[place + (isLong ? 4 : 2) + index] = UInt8(truncatingIfNeeded: length >> (8 * UInt32(index)))
+            bytes[place + (isLong ? 4 : 2) + index] = UInt8(
+                truncatingIfNeeded: length >> (8 * UInt32(index)))
         }
         if isLong, Bool.random(using: &random) {
             let vrs = ["SQ", "UN", "OB", "UT"]

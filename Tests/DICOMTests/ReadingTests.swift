@@ -23,7 +23,8 @@ struct ReadingTests {
         var writer = ByteWriter()
         writer.add(0x0008, 0x0018, "UI", "1.2.3")
         for element in 0..<20 {
-            writer.add(0x0009, 0x1000 + UInt16(element), "OB", [UInt8](repeating: 1, count: 1_000_000))
+            writer.add(
+                0x0009, 0x1000 + UInt16(element), "OB", [UInt8](repeating: 1, count: 1_000_000))
         }
         writer.add(0x0010, 0x0020, "LO", "1234")
         let source = GuardedSource(ByteWriter.file(writer.bytes))

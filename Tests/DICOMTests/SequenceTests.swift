@@ -27,10 +27,13 @@ struct SequenceTests {
     /// A file with `sequence` in front of the elements of an image.
     private func file(_ sequence: ByteWriter) -> [UInt8] {
         ByteWriter.file(
-            Self.uids[sequence.encoding], sequence.bytes + ByteWriter.image(sequence.encoding).bytes)
+            Self.uids[sequence.encoding], sequence.bytes + ByteWriter.image(sequence.encoding).bytes
+        )
     }
 
-    @Test("Nested attributes never stand for those of the data set", arguments: ByteWriter.Encoding.allCases, [true, false])
+    @Test(
+        "Nested attributes never stand for those of the data set",
+        arguments: ByteWriter.Encoding.allCases, [true, false])
     func nested(encoding: ByteWriter.Encoding, isUndefined: Bool) throws {
         var inner = ByteWriter(encoding)
         inner.sequence(0x0008, 0x1199, isUndefined: isUndefined, items: [decoy(encoding)])
@@ -44,7 +47,8 @@ struct SequenceTests {
     @Test("UN of undefined length has items in implicit VR")
     func unknownSequence() throws {
         var writer = ByteWriter()
-        writer.sequence(0x0007, 0x1001, vr: "UN", isUndefined: true, items: [decoy(.implicitLittle)])
+        writer.sequence(
+            0x0007, 0x1001, vr: "UN", isUndefined: true, items: [decoy(.implicitLittle)])
         expectImage(try read(file(writer)))
     }
 

@@ -43,7 +43,8 @@ struct ValueTests {
         #expect(header.withUTF8(.patientID) { Array($0) } == Array("1234".utf8))
     }
 
-    @Test("Rows and columns are numbers in every byte order", arguments: ByteWriter.Encoding.allCases)
+    @Test(
+        "Rows and columns are numbers in every byte order", arguments: ByteWriter.Encoding.allCases)
     func numbers(encoding: ByteWriter.Encoding) throws {
         let header = try header(encoding) {
             $0.add(0x0028, 0x0010, number: 0)

@@ -44,7 +44,9 @@ struct TextDecoder: ~Copyable {
         return false
     }
 
-    private mutating func appendFallback(_ bytes: UnsafeRawBufferPointer, _ text: inout AttributeText) {
+    private mutating func appendFallback(
+        _ bytes: UnsafeRawBufferPointer, _ text: inout AttributeText
+    ) {
         let start = text.count
         if declaration.declares(.katakana) || declaration.declares(.jisX0208) {
             // Japanese devices that declare JIS X 0201 may write Shift JIS.
@@ -93,7 +95,11 @@ struct TextDecoder: ~Copyable {
                 }
                 index = end
             } else {
-                if g0 == .romaji, byte == 0x7E { text.append(scalar: 0x203E) } else { text.append(byte) }
+                if g0 == .romaji, byte == 0x7E {
+                    text.append(scalar: 0x203E)
+                } else {
+                    text.append(byte)
+                }
                 if Self.isDelimiter(byte, vr) || (0x09...0x0D).contains(byte) {
                     (g0, g1) = (declaration.initialG0, declaration.initialG1)
                 }

@@ -52,7 +52,7 @@ enum TextScan {
             }
             guard index + length <= bytes.count else { return false }
             guard (lowest...highest).contains(bytes[index + 1]) else { return false }
-            for next in index + 2..<max(index + 2, index + length) where bytes[next] & 0xC0 != 0x80 {
+            for next in index + 1..<index + length where bytes[next] & 0xC0 != 0x80 {
                 return false
             }
             index += length

@@ -20,7 +20,9 @@ func generate(_ count: Int, in directory: String) throws {
 }
 
 private func makeDirectory(_ path: String) throws {
-    guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw SystemError(what: "create \(path)") }
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+        throw SystemError(what: "create \(path)")
+    }
 }
 
 /// Puts elements in explicit VR little endian one after the other.
@@ -70,7 +72,8 @@ private func image(_ index: Int) -> [UInt8] {
     let (series, number) = (index / 100, index % 100 + 1)
     let (patient, study) = (series / 6, series / 2)
     let root = "1.2.826.0.1.3680043.8.498"
-    let seriesUID = "\(root).20240131.\(study).\(series)", instanceUID = "\(seriesUID).\(number)"
+    let seriesUID = "\(root).20240131.\(study).\(series)"
+    let instanceUID = "\(seriesUID).\(number)"
     let ctImage = "1.2.840.10008.5.1.4.1.1.2"
 
     var meta = DataSetWriter()
@@ -92,11 +95,13 @@ private func image(_ index: Int) -> [UInt8] {
     data.add(0x0020, 0x000E, "UI", seriesUID)
     addPosition(&data, series, number, root)
     addPixels(&data)
-    return [UInt8](repeating: 0, count: 128) + Array("DICM".utf8) + head.bytes + meta.bytes + data.bytes
+    return [UInt8](repeating: 0, count: 128) + Array("DICM".utf8) + head.bytes + meta.bytes
+        + data.bytes
 }
 
 private func addStudy(
-    _ data: inout DataSetWriter, _ sopClass: String, _ instance: String, _ root: String, _ study: Int
+    _ data: inout DataSetWriter, _ sopClass: String, _ instance: String, _ root: String,
+    _ study: Int
 ) {
     data.add(0x0008, 0x0005, "CS", "ISO_IR 100")
     data.add(0x0008, 0x0008, "CS", "ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5 SPI")
@@ -170,7 +175,8 @@ private func addAcquisition(_ data: inout DataSetWriter, _ number: Int) {
     data.add(0x0018, 0x9311, "FD", [0, 0, 0, 0, 0, 0, 0xE0, 0x3F])
 }
 
-private func addPosition(_ data: inout DataSetWriter, _ series: Int, _ number: Int, _ root: String) {
+private func addPosition(_ data: inout DataSetWriter, _ series: Int, _ number: Int, _ root: String)
+{
     data.add(0x0020, 0x0010, "SH", "\(1000 + series / 2)")
     data.add(0x0020, 0x0011, "IS", "\(series % 2 + 1)")
     data.add(0x0020, 0x0012, "IS", "1")

@@ -88,5 +88,6 @@ func rounded(_ number: Double, _ digits: Int) -> String {
     for _ in 0..<digits { scale *= 10 }
     let whole = Int((number * scale).rounded())
     let fraction = String(whole % Int(scale))
-    return "\(whole / Int(scale))." + String(repeating: "0", count: digits - fraction.count) + fraction
+    return "\(whole / Int(scale))." + String(repeating: "0", count: digits - fraction.count)
+        + fraction
 }
