@@ -50,8 +50,11 @@ let package = Package(
             name: "synthesize", dependencies: ["SyntheticStudy"],
             path: "Scripts/bench/Sources/synthesize"),
 
+        .executableTarget(
+            name: "parsebench", dependencies: ["DICOM"], path: "Scripts/bench/Sources/parsebench"),
+
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
-        .testTarget(name: "DICOMTests", dependencies: ["DICOM"]),
+        .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage"]),
     ],

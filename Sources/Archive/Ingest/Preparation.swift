@@ -42,6 +42,9 @@ struct Preparation: Sendable {
         do {
             var reader = HeaderReader()
             header = try reader.read(FileDescriptorSource(descriptor: request.file.descriptor))
+        } catch where error.code == .io {
+            // A disk that fails says nothing about the file.
+            throw ArchiveError(.storage, error.message)
         } catch {
             if request.isStaged { try Self.sync(request.file.descriptor) }
             return (nil, error.message)

@@ -127,7 +127,7 @@ extension HeaderFlags {
         let all: [(HeaderFlags, String)] = [
             (.noPreamble, "noPreamble"), (.noFileMetaInformation, "noFileMetaInformation"),
             (.wrongTransferSyntax, "wrongTransferSyntax"), (.wrongCharacterSet, "wrongCharacterSet"),
-            (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"), (.invalidValue, "invalidValue"),
+            (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"), (.invalidValue, "invalidValue"), (.pixelDataTruncated, "pixelDataTruncated"),
         ]
         return all.filter { contains($0.0) }.map(\.1)
     }
