@@ -56,7 +56,7 @@ public final class Archive: Sendable {
             let index = try Self.openIndex(Self.file(Self.indexName, in: path), log)
             let catalogue = try Catalogue(
                 index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
-            let replayed = try catalogue.replay()
+            let replayed = try catalogue.start(settings)
             if replayed > 0 { log.notice("Took \(replayed) records of the ledger into the index.") }
             return (index, catalogue)
         }
@@ -87,6 +87,9 @@ public final class Archive: Sendable {
         pipeline.drain()
         index.close()
     }
+
+    /// How many views show each image.
+    public var viewCount: Int { catalogue.views.count }
 
     /// Who is told of changes.
     public func observe(_ observer: (any ChangeObserver)?) { self.observer.set(observer) }
@@ -133,6 +136,13 @@ public final class Archive: Sendable {
     }
 
     // MARK: Reading
+
+    /// Opens the identity file of a volume, to find out what can be done with its files.
+    ///
+    /// - returns: a descriptor that the caller closes
+    public func openIdentity() throws(ArchiveError) -> Int32 {
+        try ArchiveError.from { try volumes.staging.openIdentity().release() }
+    }
 
     /// Opens the blob of an image on the first volume that has it.
     ///

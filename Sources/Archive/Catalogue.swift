@@ -10,7 +10,7 @@ final class Catalogue: Sendable {
     let index: TagIndex
     private let ledger: Ledger
     private let volumes: VolumeSet
-    private let views: [View]
+    private let shown = Mutex<[View]>([])
     /// On how many volumes a record must be.
     private let wanted: Int
     private let log: Logger
@@ -25,12 +25,51 @@ final class Catalogue: Sendable {
         self.index = index
         self.ledger = ledger
         self.volumes = volumes
-        views = settings.views
         wanted = settings.copies
         self.log = log
         self.actor = actor
-        let views = settings.views
-        try index.write { try $0.makeViews(views, at: Timestamp.now().nanoseconds) }
+        let known = try index.read { try $0.views() } ?? []
+        shown.withLock { $0 = known }
+    }
+
+    /// The views that are shown.
+    var views: [View] { shown.withLock { $0 } }
+
+    /// Brings the index to the state of the ledger, and begins a ledger that is empty.
+    ///
+    /// - returns: how many records the index lacked
+    func start(_ settings: Settings) throws -> Int {
+        let replayed = try replay()
+        if views.isEmpty { try begin(settings) }
+        if views.map(\.definition).sorted() != settings.views.map(\.definition).sorted() {
+            log.warning("The views of pacsfs.toml are not those that the archive was made with. It goes on with those.")
+        }
+        return replayed
+    }
+
+    /// The first records: which volumes there are, and how the archive is shown.
+    private func begin(_ settings: Settings) throws {
+        _ = try appending { writer, entries in
+            for member in volumes.members {
+                guard let identity = member.volume?.identity else { continue }
+                entries.append(
+                    entry(
+                        kind: "volume",
+                        JSONObject([
+                            .init("op", .string("add")), .init("volume", .int(Int64(identity.ordinal))),
+                            .init("id", .string(identity.volume)), .init("domain", .string(identity.domain)),
+                        ])))
+            }
+            let views = entry(
+                kind: "views",
+                JSONObject(settings.views.map { .init($0.name, .string($0.template.description)) }))
+            entries.append(views)
+            try apply(views, with: writer)
+        }
+    }
+
+    private func entry(kind: String, _ body: JSONObject) -> LedgerEntry {
+        LedgerEntry(kind: kind, by: actor, time: Timestamp(nanoseconds: nextTime()), body: body)
     }
 
     /// Where the ledger ends.
@@ -88,14 +127,6 @@ final class Catalogue: Sendable {
             reject.time = nextTime()
             try writer.apply(reject)
             entries.append(reject.entry(by: actor))
-        }
-    }
-
-    /// Records something that is in the ledger only.
-    func record(kind: String, _ body: JSONObject) throws {
-        _ = try appending { _, entries in
-            entries.append(
-                LedgerEntry(kind: kind, by: actor, time: Timestamp(nanoseconds: nextTime()), body: body))
         }
     }
 
@@ -171,6 +202,12 @@ final class Catalogue: Sendable {
             ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
         }
         switch entry.kind {
+        case "views":
+            let views = try entry.body.members.map { member in
+                View(name: member.key, template: try Template(member.value.string ?? ""))
+            }
+            try writer.setViews(views, at: entry.time.nanoseconds)
+            shown.withLock { $0 = views }
         case "series":
             guard let record = SeriesRecord(entry) else { throw damaged() }
             try writer.apply(record, views: views)
@@ -193,6 +230,10 @@ final class Catalogue: Sendable {
         default: break
         }
     }
+}
+
+extension View {
+    fileprivate var definition: String { "\(name) = \(template)" }
 }
 
 extension IndexedPosition {

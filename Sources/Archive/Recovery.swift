@@ -16,17 +16,20 @@ struct Recovery {
 
     func run() throws {
         for volume in archive.volumes.online { try volume.removePartialCopies() }
-        let incoming = try incomingFiles(in: "", of: archive.incomingDescriptor)
+        let incoming = try incomingFiles(in: [], of: archive.incomingDescriptor)
         let isPending = try finishCommits(incoming)
         for file in incoming where !isPending.contains(file.inode) {
-            do { try settle(file) } catch { archive.log.error("\(file.path) of incoming was left as it is: \(error)") }
+            do { try settle(file) } catch { archive.log.error("\(file.shown) of incoming was left as it is: \(error)") }
         }
         try removeEmptyFolders(in: archive.incomingDescriptor)
     }
 
     private struct IncomingFile {
-        var path: String
+        var path: [UInt8]
         var inode: UInt64
+
+        /// For a person.
+        var shown: String { String(decoding: path, as: UTF8.self) }
     }
 
     // MARK: staging/commit
@@ -44,7 +47,7 @@ struct Recovery {
                     continue
                 }
                 let file = StagedFile(try volume.openPending(pending.digest).release())
-                let path = incoming.first { $0.inode == file.inode }?.path
+                let path = incoming.first { $0.inode == file.inode }?.shown
                 let request = IngestRequest(
                     file: IngestFile(file.descriptor, owner: file),
                     source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
@@ -61,17 +64,14 @@ struct Recovery {
 
     // MARK: staging/incoming
 
-    private func incomingFiles(in path: String, of directory: Int32) throws -> [IncomingFile] {
+    private func incomingFiles(in path: [UInt8], of directory: Int32) throws -> [IncomingFile] {
         var result: [IncomingFile] = []
         try FolderWalk.entries(of: directory) { name, status in
-            let path = path.isEmpty ? name : "\(path)/\(name)"
+            let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
             if status.st_mode & S_IFMT == S_IFDIR {
-                let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                guard child >= 0 else { return }
-                defer { close(child) }
-                result += try incomingFiles(in: path, of: child)
-            } else if name.hasPrefix(".pacsfs-") {
-                unlinkat(directory, name, 0)
+                try FolderWalk.inside(name, of: directory) { result += try incomingFiles(in: path, of: $0) }
+            } else if name.starts(with: ".pacsfs-".utf8) {
+                _ = name.withCString { unlinkat(directory, $0, 0) }
             } else if status.st_mode & S_IFMT == S_IFREG {
                 result.append(IncomingFile(path: path, inode: UInt64(status.st_ino)))
             }
@@ -80,24 +80,24 @@ struct Recovery {
     }
 
     private func settle(_ incoming: IncomingFile) throws {
-        let name = incoming.path.split(separator: "/").last.map(String.init) ?? ""
-        if TemporaryName.matches(Array(name.utf8)) { return }
+        let name = incoming.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
+        if TemporaryName.matches(name) { return }
         let directory = archive.incomingDescriptor
-        if archive.settings.ignores(Array(name.utf8)) {
-            unlinkat(directory, incoming.path, 0)
+        if archive.settings.ignores(name) {
+            _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
             return
         }
-        let descriptor = openat(directory, incoming.path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        let descriptor = incoming.path.withCString { openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return }
         let file = StagedFile(descriptor)
-        let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: incoming.path)
+        let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: incoming.shown)
         if try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil {
             try archive.reject(
                 RejectRequest(
-                    file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.path)",
-                    path: incoming.path, reason: reason(descriptor, bytes: file.bytes)))
+                    file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
+                    path: incoming.shown, reason: reason(descriptor, bytes: file.bytes)))
         }
-        unlinkat(directory, incoming.path, 0)
+        _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
     }
 
     private func reason(_ descriptor: Int32, bytes: Int64) -> String {
@@ -114,12 +114,9 @@ struct Recovery {
     private func removeEmptyFolders(in directory: Int32) throws {
         try FolderWalk.entries(of: directory) { name, status in
             guard status.st_mode & S_IFMT == S_IFDIR else { return }
-            let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            guard child >= 0 else { return }
-            defer { close(child) }
-            try removeEmptyFolders(in: child)
+            try FolderWalk.inside(name, of: directory) { try removeEmptyFolders(in: $0) }
             // Fails where something is in it, as it should.
-            unlinkat(directory, name, AT_REMOVEDIR)
+            _ = name.withCString { unlinkat(directory, $0, AT_REMOVEDIR) }
         }
     }
 }
@@ -143,20 +140,28 @@ final class StagedFile: Sendable {
 
 /// The entries of a directory, one after the other.
 enum FolderWalk {
-    static func entries(of directory: Int32, _ body: (String, stat) throws -> Void) throws {
+    /// Calls `body` with the descriptor of a directory in `directory`.
+    static func inside(_ name: [UInt8], of directory: Int32, _ body: (Int32) throws -> Void) rethrows {
+        let child = name.withCString { openat(directory, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        guard child >= 0 else { return }
+        defer { close(child) }
+        try body(child)
+    }
+
+    static func entries(of directory: Int32, _ body: ([UInt8], stat) throws -> Void) throws {
         let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0, let stream = fdopendir(copy) else { return }
-        var names: [String] = []
+        var names: [[UInt8]] = []
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { [UInt8](cString: $0) }
             }
-            if name != ".", name != ".." { names.append(name) }
+            if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
         }
         closedir(stream)
         for name in names {
             var status = stat()
-            guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+            guard name.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { continue }
             try body(name, status)
         }
     }

@@ -86,10 +86,7 @@ extension Archive {
             var total = 0
             try FolderWalk.entries(of: directory) { name, status in
                 guard status.st_mode & S_IFMT == S_IFDIR else { return total += 1 }
-                let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                guard child >= 0 else { return }
-                defer { Glibc.close(child) }
-                total += try count(in: child)
+                try FolderWalk.inside(name, of: directory) { total += try count(in: $0) }
             }
             return total
         }

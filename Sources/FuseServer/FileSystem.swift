@@ -18,6 +18,8 @@ final class FileSystem: Sendable {
     private let owner = (uid: geteuid(), gid: getegid())
     /// When the views were made: the time of the root.
     private let created: Int64
+    /// Each image has a name in every view.
+    private let links: Int
 
     init(archive: Archive, negotiation: InitNegotiation) {
         self.archive = archive
@@ -36,6 +38,7 @@ final class FileSystem: Sendable {
             }
         }
         created = earliest == .max ? 0 : earliest
+        links = archive.viewCount
         incoming.takeUpLeftovers()
     }
 
@@ -145,7 +148,7 @@ final class FileSystem: Sendable {
     func attributes(of image: Image) -> stat {
         attributes(
             mode: S_IFREG | 0o444, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
-            time: image.received, links: archive.settings.views.count)
+            time: image.received, links: links)
     }
 
     func entry(_ attributes: stat) -> fuse_entry_param {

@@ -44,10 +44,21 @@ final class ImageFiles: Sendable {
     /// `nil` when images are read through the daemon.
     private let backing: BackingFiles?
 
+    /// - parameter backing: used when the kernel really lets us: it takes CAP_SYS_ADMIN, which
+    ///   root may lack in a container, and a file system that is not itself stacked on others
     init(archive: Archive, backing: BackingFiles?) {
         self.archive = archive
-        self.backing = backing
+        if let backing, let probe = try? archive.openIdentity(), let id = try? backing.register(probe) {
+            backing.release(id)
+            Glibc.close(probe)
+            self.backing = backing
+        } else {
+            self.backing = nil
+        }
     }
+
+    /// Whether the kernel reads images by itself.
+    var isPassthrough: Bool { backing != nil }
 
     private func shard(_ instance: Int64) -> Mutex<Shard> { shards[Int(instance & 15)] }
 

@@ -24,7 +24,7 @@ public final class Session: Sendable {
         self.archive = archive
         self.mountpoint = mountpoint
         self.log = log
-        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough)
+        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && geteuid() == 0)
         fileSystem = FileSystem(archive: archive, negotiation: negotiation)
         settling = Settling(fileSystem.incoming)
     }
@@ -32,7 +32,7 @@ public final class Session: Sendable {
     /// `passthrough`, or `cached` when the kernel does not offer it, we may not use it, or it
     /// was not wanted.
     public var readMode: String {
-        negotiation.passthrough && geteuid() == 0 ? "passthrough" : "cached"
+        fileSystem.images.isPassthrough ? "passthrough" : "cached"
     }
 
     /// Files of `/incoming` that are not archived or set aside yet.

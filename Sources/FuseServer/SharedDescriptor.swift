@@ -1,3 +1,4 @@
+import Archive
 import Glibc
 
 /// An open file that is closed when nobody refers to it any more: a reader may still be in
@@ -22,23 +23,6 @@ final class SharedDescriptor: Sendable {
         var status = stat()
         guard fstat(number, &status) == 0 else { throw .last }
         return status
-    }
-}
-
-extension [UInt8] {
-    /// Calls `body` with these bytes and a NUL behind them. File names are bytes, in any
-    /// encoding or none, so they are never `String` on their way to a system call.
-    func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: count + 1) { buffer in
-            for (index, byte) in enumerated() { buffer[index] = CChar(bitPattern: byte) }
-            buffer[count] = 0
-            guard let base = buffer.baseAddress else { preconditionFailure("capacity is at least 1") }
-            return body(UnsafePointer(base))
-        }
-    }
-
-    init(cString: UnsafePointer<CChar>) {
-        self = [UInt8](UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
     }
 }
 

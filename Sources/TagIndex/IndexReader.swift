@@ -1,6 +1,7 @@
 import DICOM
 import Foundation
 import GRDB
+import Naming
 
 /// A directory of a view.
 public struct Node: Sendable {
@@ -149,6 +150,14 @@ public struct IndexReader {
     }
 
     // MARK: The whole
+
+    /// The views that are shown; `nil` when none were set.
+    public func views() throws -> [View]? {
+        guard let json = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'views'") else { return nil }
+        return try JSONDecoder().decode([[String]].self, from: Data(json.utf8)).map { pair in
+            View(name: pair[0], template: try Template(pair[1]))
+        }
+    }
 
     /// How far the ledger has been taken in; `nil` when nothing has.
     public func position() throws -> IndexedPosition? {

@@ -137,8 +137,11 @@ public final class IndexWriter {
         }
     }
 
-    /// Makes the directories of the views, also of those that are still empty.
-    public func makeViews(_ views: [View], at time: Int64) throws {
+    /// Makes the views those that are shown, with their directories, which are empty still.
+    public func setViews(_ views: [View], at time: Int64) throws {
+        let list = views.map { [$0.name, $0.template.description] }
+        let json = String(decoding: try JSONEncoder().encode(list), as: UTF8.self)
+        try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES ('views', ?)", arguments: [json])
         for view in views {
             _ = try directory(view.name, in: 0, series: nil, byUID: false, at: time)
         }

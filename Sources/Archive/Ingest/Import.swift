@@ -25,6 +25,13 @@ public struct ImportResult: Codable, Sendable {
     public var outcome: Outcome
     /// Why it was rejected or failed.
     public var reason: String?
+
+    public init(path: String, bytes: Int64, outcome: Outcome, reason: String? = nil) {
+        self.path = path
+        self.bytes = bytes
+        self.outcome = outcome
+        self.reason = reason
+    }
 }
 
 extension Archive {

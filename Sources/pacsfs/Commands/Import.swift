@@ -27,8 +27,12 @@ struct Import: ParsableCommand {
             let path = try archive.existing
             let mountpoint = Paths.mountpoint(of: path)
             var files: [FoundFile] = []
-            for argument in paths { files += try FoundFile.below(argument, mountpoint: mountpoint) }
+            var unreadable: [ImportResult] = []
+            for argument in paths {
+                files += try FoundFile.below(argument, mountpoint: mountpoint, unreadable: &unreadable)
+            }
             var summary = ImportSummary()
+            summary.add(unreadable)
             var progress = ImportProgress(files: files.count, bytes: files.reduce(0) { $0 + $1.bytes })
             let target = try ImportTarget(archive: path)
             defer { target.close() }
@@ -54,7 +58,9 @@ struct FoundFile {
     /// Symbolic links within are not followed.
     ///
     /// - throws: ``ArchiveError`` when it is not there, or is the mounted archive itself
-    static func below(_ argument: String, mountpoint: String?) throws -> [FoundFile] {
+    static func below(
+        _ argument: String, mountpoint: String?, unreadable: inout [ImportResult]
+    ) throws -> [FoundFile] {
         let path = Paths.absolute(argument)
         if let mountpoint, path == mountpoint || path.hasPrefix(mountpoint + "/") || mountpoint.hasPrefix(path == "/" ? "/" : path + "/") {
             throw ArchiveError(.configuration, "\(argument) is or contains the mounted archive itself (\(mountpoint)).")
@@ -68,13 +74,14 @@ struct FoundFile {
             return [FoundFile(file: ImportFile(path: path, rejectedPath: name), bytes: Int64(status.st_size))]
         }
         var found: [FoundFile] = []
-        try walk(path, name, into: &found)
+        walk(path, name, into: &found, unreadable: &unreadable)
         return found
     }
 
-    private static func walk(_ path: String, _ shown: String, into found: inout [FoundFile]) throws {
+    private static func walk(_ path: String, _ shown: String, into found: inout [FoundFile], unreadable: inout [ImportResult]) {
         guard let stream = opendir(path) else {
-            throw ArchiveError(.notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+            unreadable.append(.unreadable(path, String(cString: strerror(errno))))
+            return
         }
         var names: [String] = []
         while let entry = readdir(stream) {
@@ -88,11 +95,13 @@ struct FoundFile {
             var status = stat()
             let child = path + "/" + name
             guard lstat(child, &status) == 0 else {
-                // A name in no known encoding: it cannot be given on, and must not be passed over.
-                throw ArchiveError(.notFound, "\(child) cannot be read: \(String(cString: strerror(errno))). If its name is not UTF-8, copy the folder into incoming instead.")
+                // Such as a name that is not UTF-8: it cannot be given on, and must not be passed over.
+                unreadable.append(
+                    .unreadable(child, "\(String(cString: strerror(errno))). If its name is not UTF-8, copy it into incoming instead"))
+                continue
             }
             switch status.st_mode & S_IFMT {
-            case S_IFDIR: try walk(child, shown + "/" + name, into: &found)
+            case S_IFDIR: walk(child, shown + "/" + name, into: &found, unreadable: &unreadable)
             case S_IFREG:
                 found.append(
                     FoundFile(
@@ -117,6 +126,12 @@ struct FoundFile {
             }
         }
         return current.isEmpty ? batches : batches + [current]
+    }
+}
+
+extension ImportResult {
+    fileprivate static func unreadable(_ path: String, _ reason: String) -> ImportResult {
+        ImportResult(path: path, bytes: 0, outcome: .failed, reason: "It cannot be read: \(reason).")
     }
 }
 
