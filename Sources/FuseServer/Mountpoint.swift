@@ -65,8 +65,7 @@ public enum Mountpoint {
             guard existing.type == "fuse.pacsfs" else {
                 throw MountError("\(path) has something else mounted on it (\(existing.type)). Choose an empty directory.")
             }
-            var status = stat()
-            guard stat(path, &status) != 0, errno == ENOTCONN || errno == ECONNABORTED else {
+            guard isStale(path) else {
                 throw MountError("\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)")
             }
             try detach(path)
@@ -90,6 +89,13 @@ public enum Mountpoint {
         guard access("/dev/fuse", F_OK) == 0 else {
             throw MountError("There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: modprobe fuse")
         }
+    }
+
+    /// Whether the daemon of a mount has died. `stat` may be answered from the kernel's
+    /// cache; how full a file system is, is always asked.
+    public static func isStale(_ path: String) -> Bool {
+        var status = statvfs()
+        return statvfs(path, &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)
     }
 
     private static func isEmpty(_ path: String) -> Bool {

@@ -22,8 +22,7 @@ struct Unmount: ParsableCommand {
             guard let mount = Mountpoint.mount(at: mountpoint), mount.type == "fuse.pacsfs" else {
                 throw MountError("No pacsfs is mounted on \(mountpoint).")
             }
-            var status = stat()
-            if stat(mountpoint, &status) != 0, errno == ENOTCONN || errno == ECONNABORTED {
+            if Mountpoint.isStale(mountpoint) {
                 try Mountpoint.detach(mountpoint)
                 print("Took away the mount on \(mountpoint); its daemon had died before.")
                 return
