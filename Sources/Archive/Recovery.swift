@@ -11,8 +11,12 @@ import TagIndex
 /// - a file of `staging/incoming` that is archived already goes
 /// - one whose writer never closed it is set aside: half an image must not pass for a whole
 /// - one under a temporary name stays, for whoever wrote it to go on
-struct Recovery {
+public struct Recovery {
     let archive: Archive
+
+    /// Why a file that was never closed is set aside.
+    public static let interrupted =
+        "The copy was interrupted: pacsfs ended before the file was closed. Copy the original again; if this is all there is, move it back into incoming."
 
     func run() throws {
         for volume in archive.volumes.online { try volume.removePartialCopies() }
@@ -105,7 +109,7 @@ struct Recovery {
         var reader = HeaderReader()
         do {
             _ = try reader.read(FileDescriptorSource(descriptor: descriptor))
-            return "The copy was interrupted: pacsfs ended before the file was closed, with \(bytes) bytes written. Copy the original again; if this is all there is, move it back into incoming."
+            return Self.interrupted
         } catch {
             return error.message
         }

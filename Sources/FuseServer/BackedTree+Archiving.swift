@@ -29,24 +29,23 @@ extension BackedTree {
     /// FLUSH: archives what was written, and answers when it is safe.
     func flush(_ handle: BackedHandle, replyingTo reply: DeferredReply) {
         guard kind == .incoming, handle.canWrite else { return reply.answer(.success(())) }
-        let submission = locked { () -> Submission? in
-            guard let node = try? node(handle.number) else { return nil }
+        enum Step { case submit(Submission), wait, nothing }
+        let step = locked { () -> Step in
+            guard let node = try? node(handle.number) else { return .nothing }
             touch(node)
             let waits = handle.file.state.withLock { state in
-                guard !state.isChanged, case .archiving = state.status else { return false }
+                guard !state.isChanged, case .archiving = state.status, state.isFrozen else { return false }
                 state.waiters.append(reply)
                 return true
             }
-            return waits ? nil : self.submission(of: node, else: reply)
+            if waits { return .wait }
+            return submission(of: node).map(Step.submit) ?? .nothing
         }
-        submission?.run(replyingTo: reply)
-    }
-
-    private func submission(of node: BackedNode, else reply: DeferredReply) -> Submission? {
-        if let submission = submission(of: node) { return submission }
-        let waits = node.file?.state.withLock { state in state.waiters.contains { $0 === reply } } ?? false
-        if !waits { reply.answer(.success(())) }
-        return nil
+        switch step {
+        case .submit(let submission): submission.run(replyingTo: reply)
+        case .wait: break
+        case .nothing: reply.answer(.success(()))
+        }
     }
 
     /// What there is to archive of the file, if anything; from here on its inode is left as

@@ -25,10 +25,14 @@ extension BackedTree {
         return try locked { () throws(Errno) in
             let parent = try directoryNode(parent)
             guard !Self.isHidden(name) else { throw Errno(EPERM) }
+            // A name that is there may be an archived file, whose inode is not to be touched.
+            if flags & O_EXCL == 0, let existing = try? child(name, of: parent) {
+                return (try entry(for: existing), try open(existing, flags: flags))
+            }
             // The daemon must be able to read whatever its clients make.
             let descriptor = try SharedDescriptor(
-                at: directory, path(name, in: parent),
-                flags: O_RDWR | O_CREAT | flags & (O_EXCL | O_TRUNC), mode: mode & 0o777 | 0o600)
+                at: directory, path(name, in: parent), flags: O_RDWR | O_CREAT | O_EXCL,
+                mode: mode & 0o777 | 0o600)
             if geteuid() == 0 { _ = fchown(descriptor.number, caller.uid, caller.gid) }
             let node = try child(name, of: parent)
             guard let file = node.file else { throw Errno(EISDIR) }
@@ -44,29 +48,31 @@ extension BackedTree {
     }
 
     func open(_ number: UInt64, flags: Int32) throws(Errno) -> BackedHandle {
+        try locked { () throws(Errno) in try open(node(number), flags: flags) }
+    }
+
+    /// Inside the lock.
+    private func open(_ node: BackedNode, flags: Int32) throws(Errno) -> BackedHandle {
         let writes = flags & O_ACCMODE != O_RDONLY
         guard kind == .incoming || !writes else { throw Errno(EROFS) }
-        return try locked { () throws(Errno) in
-            let node = try node(number)
-            guard let file = node.file else { throw Errno(EISDIR) }
-            let truncates = writes && flags & O_TRUNC != 0
-            if writes, file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: !truncates) }
-            try file.state.withLock { state throws(Errno) in
-                if state.descriptor == nil {
-                    guard !node.isRemoved else { throw Errno(ESTALE) }
-                    state.descriptor = try SharedDescriptor(
-                        at: directory, node.path, flags: kind == .incoming ? O_RDWR : O_RDONLY)
-                }
-                if truncates, let descriptor = state.descriptor {
-                    guard ftruncate(descriptor.number, 0) == 0 else { throw .last }
-                    state.restart()
-                }
-                state.handles += 1
+        guard let file = node.file else { throw Errno(EISDIR) }
+        let truncates = writes && flags & O_TRUNC != 0
+        if writes, file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: !truncates) }
+        try file.state.withLock { state throws(Errno) in
+            if state.descriptor == nil {
+                guard !node.isRemoved else { throw Errno(ESTALE) }
+                state.descriptor = try SharedDescriptor(
+                    at: directory, node.path, flags: kind == .incoming ? O_RDWR : O_RDONLY)
             }
-            if writes { unsettled[number] = node }
-            touch(node)
-            return BackedHandle(number: number, file: file, canWrite: writes)
+            if truncates, let descriptor = state.descriptor {
+                guard ftruncate(descriptor.number, 0) == 0 else { throw .last }
+                state.restart()
+            }
+            state.handles += 1
         }
+        if writes { unsettled[node.number] = node }
+        touch(node)
+        return BackedHandle(number: node.number, file: file, canWrite: writes)
     }
 
     func release(_ handle: BackedHandle) {
@@ -143,7 +149,10 @@ extension BackedTree {
             let descriptor = try descriptor(of: handle)
             let result = posix_fallocate(descriptor.number, offset, length)
             guard result == 0 else { throw Errno(result) }
-            file.state.withLock { $0.isChanged = true }
+            file.state.withLock { state in
+                state.isChanged = true
+                state.status = .new
+            }
         }
     }
 

@@ -2,10 +2,17 @@ import Archive
 import Glibc
 
 extension BackedTree {
-    /// Takes up what an earlier run left: files that could not be archived then are tried
-    /// again, and those under temporary names wait for their rename.
+    /// Takes up what an earlier run left and recovery could do nothing about: whole files that
+    /// could not be archived are tried again, those under temporary names wait for their
+    /// rename, and others, whose writer never closed them, are set aside.
     func takeUpLeftovers() {
         locked { takeUp(in: root) }
+    }
+
+    private func linkCount(of node: BackedNode) -> UInt {
+        var status = stat()
+        let found = node.path.withCString { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        return found == 0 ? UInt(status.st_nlink) : 0
     }
 
     private func takeUp(in directory: BackedNode) {
@@ -15,10 +22,13 @@ extension BackedTree {
             if let file = node.file {
                 unsettled[node.number] = node
                 guard !node.isTemporary else { continue }
+                // The second name is in staging/commit: it was closed, and is whole.
+                let isWhole = linkCount(of: node) > 1
                 file.state.withLock { state in
-                    state.isChanged = true
+                    state.isChanged = isWhole
                     state.digest = nil
                     state.lastUse = 0
+                    if !isWhole { state.status = .refused(Recovery.interrupted) }
                 }
             } else {
                 takeUp(in: node)

@@ -85,7 +85,10 @@ final class Settling: Sendable {
 
     private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String) -> Step? {
         guard let descriptor = try? SharedDescriptor(at: tree.directory, node.path, flags: O_RDONLY) else { return nil }
-        file.state.withLock { $0.status = .archiving }
+        file.state.withLock { state in
+            state.status = .archiving
+            state.isChanged = false
+        }
         let path = String(decoding: node.path, as: UTF8.self)
         return .reject(
             node.number,
@@ -99,13 +102,19 @@ final class Settling: Sendable {
         do {
             try tree.archive.reject(request)
             tree.locked {
-                guard let node = try? tree.node(number) else { return }
-                clear(node)
+                guard let node = try? tree.node(number), let file = node.file else { return }
+                // Somebody may have gone on with it meanwhile; then it is looked at again.
+                let isAsItWas = file.state.withLock { state in
+                    guard case .archiving = state.status else { return false }
+                    return state.handles == 0 && !state.isChanged
+                }
+                if isAsItWas { clear(node) }
             }
         } catch {
             tree.locked {
                 guard let node = try? tree.node(number) else { return }
                 node.file?.state.withLock { state in
+                    guard case .archiving = state.status else { return }
                     state.status = .refused(request.reason)
                     state.lastUse = monotonicNow()
                 }
