@@ -179,7 +179,7 @@ final class FileSystem: Sendable {
         case .node(let id):
             let found: stat? = try Errno.from {
                 try archive.index.read { reader in
-                    guard let node = try reader.node(id) else { throw Errno(ESTALE) }
+                    guard let node = try reader.contents(of: id) else { throw Errno(ESTALE) }
                     guard let text = String(validating: name, as: UTF8.self) else { return nil }
                     if let series = node.series {
                         let image = try reader.image(inSeries: series, name: text, byUID: node.byUID)

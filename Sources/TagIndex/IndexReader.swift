@@ -54,6 +54,13 @@ public struct IndexReader {
         return try Row.fetchOne(statement, arguments: [id]).map(node)
     }
 
+    /// What the files of a directory are, when it is a leaf; `series` is `nil` for others.
+    /// The whole is `nil` when there is no such directory.
+    public func contents(of id: Int64) throws -> (series: Int64?, byUID: Bool)? {
+        let statement = try db.cachedStatement(sql: "SELECT series, by_uid FROM node WHERE id = ?")
+        return try Row.fetchOne(statement, arguments: [id]).map { ($0[0], $0[1]) }
+    }
+
     /// The directory in `parent` whose name folds to `folded` (PortableName.folded).
     public func node(in parent: Int64, folded: String) throws -> Node? {
         let statement = try db.cachedStatement(

@@ -47,8 +47,14 @@ public final class TagIndex: Sendable {
     }
 
     /// An index that another process may be writing to, for reading only.
+    ///
+    /// - throws: ``IndexError`` when there is none
     public init(readingFrom path: String) throws {
         self.path = path
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw IndexError(
+                code: .corrupt, message: "There is no index \(path). Mount the archive: that makes it again from the ledger.")
+        }
         writer = try DatabaseQueue(path: path, configuration: Self.configuration(readonly: true))
     }
 
