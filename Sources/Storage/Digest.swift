@@ -36,23 +36,22 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Reads 64 hexadecimal digits from ASCII bytes; `nil` for anything else.
     init?(hexDigits digits: UnsafeRawBufferPointer) {
         guard digits.count == 64 else { return nil }
-        func word(_ index: Int) -> UInt64? {
+        // Without branches: a rebuild reads one for each record.
+        var isHex = true
+        func word(_ start: Int) -> UInt64 {
             var word: UInt64 = 0
-            for digit in digits[index * 16 ..< index * 16 + 16] {
-                let value: UInt8
-                switch digit {
-                case UInt8(ascii: "0") ... UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
-                case UInt8(ascii: "a") ... UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
-                case UInt8(ascii: "A") ... UInt8(ascii: "F"): value = digit - UInt8(ascii: "A") + 10
-                default: return nil
-                }
-                word = word << 4 | UInt64(value)
+            for index in start..<start + 16 {
+                let digit = digits[index]
+                let isDecimal = digit &- UInt8(ascii: "0") < 10
+                let isLetter = (digit | 0x20) &- UInt8(ascii: "a") < 6
+                isHex = isHex && (isDecimal != isLetter)
+                word = word << 4 | UInt64(digit & 15 &+ (isLetter ? 9 : 0))
             }
             return word
         }
-        guard let first = word(0), let second = word(1), let third = word(2), let fourth = word(3)
-        else { return nil }
-        words = (first, second, third, fourth)
+        let words = (word(0), word(16), word(32), word(48))
+        guard isHex else { return nil }
+        self.words = words
     }
 
     init(_ digest: SHA256.Digest) {
@@ -88,7 +87,8 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         for word in [words.0, words.1, words.2, words.3] {
             for shift in stride(from: 60, through: 0, by: -4) {
                 let value = UInt8(truncatingIfNeeded: word >> UInt64(shift)) & 15
-                buffer[index] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+                buffer[index] =
+                    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
                 index += 1
             }
         }

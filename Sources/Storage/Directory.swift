@@ -61,7 +61,7 @@ struct Directory: ~Copyable, Sendable {
         do {
             try call({ .makeDirectory($0, path(of: name)) }) { mkdirat(number, name, mode) }
             return true
-        } catch where error.systemError == EEXIST {
+        } catch  where error.systemError == EEXIST {
             return false
         }
     }
@@ -80,7 +80,7 @@ struct Directory: ~Copyable, Sendable {
                 fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW)
             }
             return FileFacts(status)
-        } catch where error.systemError == ENOENT {
+        } catch  where error.systemError == ENOENT {
             return nil
         }
     }
@@ -113,7 +113,7 @@ struct Directory: ~Copyable, Sendable {
                 renameat2(
                     number, name, target.number, newName, UInt32(PACSFS_RENAME_NOREPLACE))
             }
-        } catch where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
+        } catch  where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
             guard try target.facts(newName) == nil else {
                 throw .rename(EEXIST, target.path(of: newName))
             }
@@ -125,7 +125,7 @@ struct Directory: ~Copyable, Sendable {
     func remove(_ name: String) throws(StorageError) {
         do {
             try call({ .remove($0, path(of: name)) }) { unlinkat(number, name, 0) }
-        } catch where error.systemError == ENOENT {}
+        } catch  where error.systemError == ENOENT {}
     }
 
     /// Writes a small file durably under a name, replacing what has it; a crash leaves the old
@@ -175,7 +175,7 @@ struct Directory: ~Copyable, Sendable {
     func sync() throws(StorageError) {
         do {
             try descriptor.syncAll(path: path)
-        } catch where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {}
+        } catch  where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {}
     }
 
     /// Makes everything on the file system durable.

@@ -31,11 +31,11 @@ enum FileCopy {
             let done = try copyInKernel(from: source, to: target, bytes: bytes, path: path)
             if done == bytes { return nil }
             _ = try copyThroughMemory(
-                from: source, to: target, range: done ..< bytes, hash: false, path: path)
+                from: source, to: target, range: done..<bytes, hash: false, path: path)
             return nil
         }
         return try copyThroughMemory(
-            from: source, to: target, range: 0 ..< bytes, hash: true, path: path)
+            from: source, to: target, range: 0..<bytes, hash: true, path: path)
     }
 
     /// Lets the target share the extents of the source; false when the file system cannot, or

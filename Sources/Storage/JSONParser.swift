@@ -53,7 +53,7 @@ struct JSONParser {
     mutating func take(_ text: StaticString) -> Bool {
         let count = text.utf8CodeUnitCount
         guard bytes.count - offset >= count else { return false }
-        for index in 0 ..< count where bytes[offset + index] != text.utf8Start[index] {
+        for index in 0..<count where bytes[offset + index] != text.utf8Start[index] {
             return false
         }
         offset += count
@@ -64,7 +64,7 @@ struct JSONParser {
     mutating func raw(_ count: Int) -> UnsafeRawBufferPointer? {
         guard bytes.count - offset >= count else { return nil }
         defer { offset += count }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset ..< offset + count])
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
 
     mutating func value() throws(JSONError) -> JSONValue {
@@ -76,7 +76,7 @@ struct JSONParser {
             offset += 1
             return .object(try members())
         case UInt8(ascii: "["): return .array(try elements())
-        case UInt8(ascii: "-"), UInt8(ascii: "0") ... UInt8(ascii: "9"): return .int(try int())
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .int(try int())
         case UInt8(ascii: "t"):
             try expect("true")
             return .bool(true)
@@ -97,6 +97,7 @@ struct JSONParser {
         var object = JSONObject()
         skipSpace()
         if take("}") { return object }
+        object.members.reserveCapacity(8)
         while true {
             skipSpace()
             let key = try string()
@@ -147,8 +148,12 @@ struct JSONParser {
             value = next
             offset += 1
         }
-        if first == UInt8(ascii: "0"), offset - start > 1 { throw error("the number starts with 0") }
-        if let next = peek(), [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(next) {
+        if first == UInt8(ascii: "0"), offset - start > 1 {
+            throw error("the number starts with 0")
+        }
+        if let next = peek(),
+            [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(next)
+        {
             throw error("the number is not whole")
         }
         return value
@@ -160,15 +165,18 @@ struct JSONParser {
         while let byte = peek() {
             switch byte {
             case UInt8(ascii: "\""):
-                let plain = UnsafeRawBufferPointer(rebasing: bytes[start ..< offset])
-                guard let text = String(validating: plain, as: UTF8.self) else {
-                    throw error("the text is not UTF-8")
+                let plain = UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
+                // Not String(validating:as:): that is generic, and looks up types at run time.
+                let text = plain.withMemoryRebound(to: UInt8.self) { (bytes) -> String? in
+                    guard let valid = try? UTF8Span(validating: bytes.span) else { return nil }
+                    return String(copying: valid)
                 }
+                guard let text else { throw error("the text is not UTF-8") }
                 offset += 1
                 return text
             case UInt8(ascii: "\\"):
                 return try stringWithEscapes(from: start)
-            case 0 ..< 0x20: throw error("a control character in a text")
+            case 0..<0x20: throw error("a control character in a text")
             default: offset += 1
             }
         }
@@ -176,7 +184,7 @@ struct JSONParser {
     }
 
     private mutating func stringWithEscapes(from start: Int) throws(JSONError) -> String {
-        var text = [UInt8](bytes[start ..< offset])
+        var text = [UInt8](bytes[start..<offset])
         while let byte = peek() {
             offset += 1
             switch byte {
@@ -186,7 +194,7 @@ struct JSONParser {
                 }
                 return text
             case UInt8(ascii: "\\"): try appendEscape(to: &text)
-            case 0 ..< 0x20: throw error("a control character in a text")
+            case 0..<0x20: throw error("a control character in a text")
             default: text.append(byte)
             }
         }
@@ -219,8 +227,9 @@ struct JSONParser {
 
     private mutating func hexQuad() throws(JSONError) -> UInt32 {
         var code: UInt32 = 0
-        for _ in 0 ..< 4 {
-            guard let byte = peek(), let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        for _ in 0..<4 {
+            guard let byte = peek(), let digit = Character(Unicode.Scalar(byte)).hexDigitValue
+            else {
                 throw error("expected four hexadecimal digits")
             }
             code = code << 4 | UInt32(digit)

@@ -1,6 +1,6 @@
 /// A JSON value as the ledger and the identity file use it: objects keep the order of their
 /// keys, because the bytes of a line are what is hashed; numbers are whole.
-public indirect enum JSONValue: Hashable, Sendable {
+public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case int(Int64)

@@ -7,7 +7,8 @@ struct JSONWriter {
     init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
     mutating func raw(_ text: StaticString) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        bytes.append(
+            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     mutating func newline() { bytes.append(UInt8(ascii: "\n")) }
@@ -56,10 +57,11 @@ struct JSONWriter {
             case UInt8(ascii: "\r"): raw("\\r")
             case UInt8(ascii: "\t"): raw("\\t")
             // DEL is allowed in JSON, but would be invisible in a terminal.
-            case 0 ..< 0x20, 0x7f:
+            case 0..<0x20, 0x7f:
                 raw("\\u00")
                 for nibble in [byte >> 4, byte & 15] {
-                    bytes.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") - 10 + nibble)
+                    bytes.append(
+                        nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") - 10 + nibble)
                 }
             default: bytes.append(byte)
             }

@@ -101,10 +101,12 @@ public final class Ledger: Sendable {
             try writer.write(bytes, at: begin)
         }
         if errors.allSatisfy({ $0 != nil }), let error = errors[0] {
-            let undone = LedgerWriter.onAll(state.writers) { writer throws(StorageError) in
+            // What another program wrote is not ours to take back.
+            let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
+            let undone = LedgerWriter.onAll(ours) { writer throws(StorageError) in
                 try writer.takeBack(to: begin)
             }
-            state.writers = zip(state.writers, undone).filter { $0.1 == nil }.map(\.0)
+            state.writers = zip(ours, undone).filter { $0.1 == nil }.map(\.0)
             throw error
         }
         var failures: [LedgerAppend.Failure] = []
@@ -133,7 +135,8 @@ public final class Ledger: Sendable {
         ends.reserveCapacity(entries.count)
         var end = begin
         for entry in entries {
-            if let key = entry.body.members.first(where: { LedgerLine.keys.contains($0.key) })?.key {
+            if let key = entry.body.members.first(where: { LedgerLine.keys.contains($0.key) })?.key
+            {
                 throw StorageError(
                     .invalidArgument, "a record has \"\(key)\" in its body, which is taken",
                     path: path, remedy: "Give it another name")
@@ -143,7 +146,7 @@ public final class Ledger: Sendable {
             end.number += 1
             end.offset = begin.offset + Int64(writer.bytes.count)
             end.head = writer.bytes.span.bytes.withUnsafeBytes { bytes in
-                Digest.of(UnsafeRawBufferPointer(rebasing: bytes[start ..< bytes.count - 1]))
+                Digest.of(UnsafeRawBufferPointer(rebasing: bytes[start..<bytes.count - 1]))
             }
             ends.append(end)
         }

@@ -82,7 +82,9 @@ extension LedgerFolder {
         var start = max(0, offset - 1)
         var lines = try LineReader(try open(segment), from: start, path: path(segment))
         if offset > 0 {
-            guard let rest = try lines.next() else { throw unreadable(segment, "it became shorter") }
+            guard let rest = try lines.next() else {
+                throw unreadable(segment, "it became shorter")
+            }
             start += Int64(rest.content.count) + 1
         }
         guard let line = try lines.next(), line.isTerminated else {

@@ -16,7 +16,8 @@ struct LedgerPlan {
     /// - Throws: `diverged` when one has what does not follow from another; `corrupt` when no
     ///   volume has a segment.
     init(_ ends: [LedgerEnd]) throws(StorageError) {
-        end = ends.map(\.position).max { ($0.segment, $0.offset) < ($1.segment, $1.offset) }
+        end =
+            ends.map(\.position).max { ($0.segment, $0.offset) < ($1.segment, $1.offset) }
             ?? .start
         let last = ends.compactMap { $0.sizes.keys.max() }.max() ?? 0
         // From the last segment back: the first line of a segment tells how the one before ends.
@@ -83,7 +84,7 @@ struct LedgerPlan {
             let size = end.sizes[segment] ?? 0
             guard size < truth.size else { return nil }
             return SegmentCopy(
-                segment: segment, from: truth.folder, to: end.folder, range: size ..< truth.size)
+                segment: segment, from: truth.folder, to: end.folder, range: size..<truth.size)
         }
     }
 }
@@ -104,7 +105,8 @@ struct SegmentCopy {
         let target = try to.openForWriting(segment, size: range.lowerBound)
         var offset = range.lowerBound
         while offset < range.upperBound {
-            let bytes = try source.bytes(at: offset, count: Int(min(1 << 20, range.upperBound - offset)),
+            let bytes = try source.bytes(
+                at: offset, count: Int(min(1 << 20, range.upperBound - offset)),
                 path: from.path(segment))
             guard !bytes.isEmpty else {
                 throw StorageError(

@@ -87,7 +87,7 @@ public struct LedgerRecovery: Sendable {
             let aside = try folder.volume.rejected.openOrMakeDirectory(Volume.Name.tornLedger)
             try aside.replaceFile(
                 "\(folder.site)-\(LedgerFolder.name(torn.segment)).\(torn.offset)", with: bytes)
-        } catch where error.code == .noSpace {
+        } catch  where error.code == .noSpace {
             // Nobody was told that these records are safe; a full disk must not stop recovery.
         }
         let file = try folder.open(torn.segment, O_RDWR)

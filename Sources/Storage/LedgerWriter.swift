@@ -77,7 +77,7 @@ final class LedgerWriter: Sendable {
         let file: Descriptor
         do {
             file = try folder.open(begin.segment, O_RDWR)
-        } catch where error.code == .notFound && begin.offset == 0 {
+        } catch  where error.code == .notFound && begin.offset == 0 {
             return
         }
         try file.cut(to: begin.offset, path: folder.path(begin.segment))

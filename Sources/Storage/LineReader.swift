@@ -19,7 +19,7 @@ struct LineReader: ~Copyable {
     private let end: Int64
     private var buffer: UnsafeMutableRawBufferPointer
     /// The part of the buffer that was read from the file and not returned.
-    private var unread: Range<Int> = 0 ..< 0
+    private var unread: Range<Int> = 0..<0
     /// The offset in the file of what comes into the buffer next.
     private var fileOffset: Int64
 
@@ -46,7 +46,8 @@ struct LineReader: ~Copyable {
                 let newline = memchr(
                     base + unread.lowerBound + searched, 0x0a, unread.count - searched)
             {
-                let length = UnsafeRawPointer(newline) - UnsafeRawPointer(base)
+                let length =
+                    UnsafeRawPointer(newline) - UnsafeRawPointer(base)
                     - unread.lowerBound
                 return take(length, isTerminated: true)
             }
@@ -61,9 +62,9 @@ struct LineReader: ~Copyable {
     private mutating func take(_ length: Int, isTerminated: Bool) -> Line {
         let start = unread.lowerBound
         let bytesLeft = Int64(unread.count) + max(0, end - fileOffset)
-        unread = start + length + (isTerminated ? 1 : 0) ..< unread.upperBound
+        unread = start + length + (isTerminated ? 1 : 0)..<unread.upperBound
         return Line(
-            content: UnsafeRawBufferPointer(rebasing: buffer[start ..< start + length]),
+            content: UnsafeRawBufferPointer(rebasing: buffer[start..<start + length]),
             isTerminated: isTerminated, isLast: unread.isEmpty && fileOffset >= end,
             bytesLeft: bytesLeft)
     }
@@ -83,12 +84,12 @@ struct LineReader: ~Copyable {
         } else if let base = buffer.baseAddress {
             memmove(base, base + unread.lowerBound, unread.count)
         }
-        unread = 0 ..< unread.count
+        unread = 0..<unread.count
         let wanted = Int(min(Int64(buffer.count - unread.count), end - fileOffset))
         let free = UnsafeMutableRawBufferPointer(
-            rebasing: buffer[unread.upperBound ..< unread.upperBound + wanted])
+            rebasing: buffer[unread.upperBound..<unread.upperBound + wanted])
         let count = try file.read(into: free, at: fileOffset, path: path)
-        unread = 0 ..< unread.upperBound + count
+        unread = 0..<unread.upperBound + count
         // A file that became shorter ends here.
         fileOffset = count == wanted ? fileOffset + Int64(count) : end
     }

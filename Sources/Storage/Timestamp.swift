@@ -69,7 +69,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         var start = 0
         func take(_ digits: Int, before separator: UInt8) -> Int64? {
             var value: Int64 = 0
-            for digit in text[text.startIndex + start ..< text.startIndex + start + digits] {
+            for digit in text[text.startIndex + start..<text.startIndex + start + digits] {
                 guard digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") else { return nil }
                 value = value * 10 + Int64(digit - UInt8(ascii: "0"))
             }

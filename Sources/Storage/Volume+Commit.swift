@@ -63,7 +63,7 @@ public struct PendingCommit: Hashable, Sendable {
 
 extension Volume {
     /// From this many files on, one `syncfs` is cheaper than one sync for each file and folder.
-    static let wholeSyncThreshold = 32
+    static let wholeSyncThreshold = 16
     static let pendingSuffix = ".pending"
 
     /// Makes staged files durable as blobs. May be called again with the same files, for
@@ -82,15 +82,17 @@ extension Volume {
     ) throws(StorageError) -> [CommitOutcome] {
         let whole = batch.count >= Self.wholeSyncThreshold
         for staged in batch { try makeStagedDurable(staged, syncing: !whole) }
-        if whole { try committing.syncFileSystem() }
+        if whole || !blobFolders.withLock({ $0.oldOnesAreDurable }) {
+            try committing.syncFileSystem()
+            blobFolders.withLock { $0.oldOnesAreDurable = true }
+        }
 
         var outcomes: [CommitOutcome] = []
         outcomes.reserveCapacity(batch.count)
         var folders: Set<UInt16> = []
         for staged in batch {
-            let folder = Self.folder(of: staged.digest)
-            try makeBlobFolder(folder)
-            folders.insert(folder)
+            let folder = staged.digest.firstTwoBytes
+            if folders.insert(folder).inserted { try makeBlobFolder(folder) }
             outcomes.append(
                 try giveBlobName(staged, replacing: replacing.contains(staged.digest)))
         }
@@ -99,7 +101,7 @@ extension Volume {
         } else {
             for folder in folders { try makeDurable(folder) }
         }
-        knownFolders.withLock { known in folders.forEach { known.insert($0) } }
+        blobFolders.withLock { $0.fresh.subtract(folders) }
         return outcomes
     }
 
@@ -155,7 +157,7 @@ extension Volume {
         if facts.mode != 0o444 {
             do {
                 try call({ .setMode($0, path) }) { fchmod(file.number, 0o444) }
-            } catch where [EPERM, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
+            } catch  where [EPERM, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
                 // A file system without modes; the mode protects, but promises nothing.
             }
         }
@@ -172,7 +174,7 @@ extension Volume {
     private func openStaged(_ staged: StagedBlob) throws(StorageError) -> Descriptor? {
         do {
             return try committing.openFile(Self.stagedName(staged.digest))
-        } catch where error.code == .notFound {
+        } catch  where error.code == .notFound {
             guard try blobState(staged.digest, bytes: staged.bytes) == .present,
                 try committing.facts(staged.digest.hex + Self.pendingSuffix) != nil
             else { throw error }
@@ -192,7 +194,7 @@ extension Volume {
                 do {
                     try committing.link(name, to: blobs, blob)
                     return .stored
-                } catch where Self.meansNoLinks(error) {
+                } catch  where Self.meansNoLinks(error) {
                     setNoHardLinks()
                 }
             }
@@ -228,7 +230,7 @@ extension Volume {
         do {
             try blobs.link(blob, to: bad, aside)
             try committing.link(Self.stagedName(digest), to: committing, second)
-        } catch where Self.meansNoLinks(error) {
+        } catch  where Self.meansNoLinks(error) {
             setNoHardLinks()
             return try replaceBlob(digest)
         }
@@ -248,9 +250,6 @@ extension Volume {
 
     // MARK: Folders
 
-    /// The first four digits of a digest, which name its folder.
-    private static func folder(of digest: Digest) -> UInt16 { digest.firstTwoBytes }
-
     private static func folderNames(_ folder: UInt16) -> (outer: String, inner: String) {
         func hex(_ byte: UInt8) -> String {
             (byte < 16 ? "0" : "") + String(byte, radix: 16)
@@ -260,18 +259,19 @@ extension Volume {
     }
 
     private func makeBlobFolder(_ folder: UInt16) throws(StorageError) {
-        if knownFolders.withLock({ $0.contains(folder) }) { return }
         let names = Self.folderNames(folder)
+        if try blobs.facts(names.inner) != nil { return }
+        // Said before it is made: whoever finds it there then knows that it is fresh.
+        blobFolders.withLock { _ = $0.fresh.insert(folder) }
         try blobs.makeDirectory(names.outer)
         try blobs.makeDirectory(names.inner)
     }
 
-    /// Makes the names in a folder durable, and the first time in this process also those of
-    /// the folder and its parent: they may be left from a process that was killed before.
+    /// Makes the names in a folder durable, and for a fresh one also those of its parents.
     private func makeDurable(_ folder: UInt16) throws(StorageError) {
         let names = Self.folderNames(folder)
         try blobs.openDirectory(names.inner).sync()
-        if knownFolders.withLock({ $0.contains(folder) }) { return }
+        guard blobFolders.withLock({ $0.fresh.contains(folder) }) else { return }
         try blobs.openDirectory(names.outer).sync()
         try blobs.sync()
     }

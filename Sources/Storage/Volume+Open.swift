@@ -45,7 +45,7 @@ extension Volume {
         let root: Directory
         do {
             root = try Directory.open(path: path)
-        } catch where error.code == .notFound {
+        } catch  where error.code == .notFound {
             var missing = error
             missing.message = "the volume's folder is not there"
             missing.remedy = "Plug in and mount its disk, or correct the path in pacsfs.toml"
@@ -68,7 +68,7 @@ extension Volume {
         let file: Descriptor
         do {
             file = try root.openFile(Name.identity)
-        } catch where error.code == .notFound {
+        } catch  where error.code == .notFound {
             let isEmpty = try root.entries().allSatisfy { $0 == "lost+found" }
             throw StorageError(
                 .notAVolume,
@@ -94,7 +94,7 @@ extension Volume {
     private static func makeFolder(at path: String) throws(StorageError) {
         do {
             try call({ .makeDirectory($0, path) }) { mkdir(path, 0o755) }
-        } catch where error.systemError == EEXIST {
+        } catch  where error.systemError == EEXIST {
             return
         }
         try Directory.open(path: path + "/..").sync()

@@ -116,7 +116,7 @@ extension Volume {
         let name = Self.stagedName(digest)
         do {
             try committing.renameWithoutReplacing(partial, to: committing, name)
-        } catch where error.code == .alreadyExists {
+        } catch  where error.code == .alreadyExists {
             if try verifyStaged(StagedBlob(digest: digest, bytes: bytes)) {
                 try committing.remove(partial)
             } else {

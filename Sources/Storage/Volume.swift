@@ -35,7 +35,7 @@ public final class Volume: Sendable {
     let incoming: Directory
     let committing: Directory
     let rejected: Directory
-    let knownFolders = Mutex(KnownFolders())
+    let blobFolders = Mutex(BlobFolders())
     private let lacksHardLinks = Atomic(false)
 
     /// Whether the file system has hard links, as far as is known.
@@ -116,16 +116,12 @@ public final class Volume: Sendable {
     }
 }
 
-/// Which of the 65,536 blob folders this process has made sure of, so that their parents need
-/// not be made durable again with every file; 8 KiB.
-struct KnownFolders: Sendable {
-    private var bits = [UInt64](repeating: 0, count: 1024)
-
-    func contains(_ folder: UInt16) -> Bool {
-        bits[Int(folder >> 6)] & 1 << UInt64(folder & 63) != 0
-    }
-
-    mutating func insert(_ folder: UInt16) {
-        bits[Int(folder >> 6)] |= 1 << UInt64(folder & 63)
-    }
+/// What has to be made durable besides the folder a blob is in. A folder below `blobs` that
+/// was there at the first commit of this process was made durable with everything else then;
+/// of those made since, the parents need it too, once.
+struct BlobFolders: Sendable {
+    /// Whether everything that was there when this process began is durable.
+    var oldOnesAreDurable = false
+    /// Folders that this process made, by four digits, while their parents are not durable.
+    var fresh: Set<UInt16> = []
 }

@@ -137,7 +137,8 @@ import Testing
         #expect(after.isSameFile(as: before))
     }
 
-    @Test("replaces a bad blob only when told to, and the bad one is kept", arguments: [true, false])
+    @Test(
+        "replaces a bad blob only when told to, and the bad one is kept", arguments: [true, false])
     func replace(hardLinks: Bool) throws {
         let volume = try folder.volume()
         if !hardLinks { volume.setNoHardLinks() }
@@ -170,7 +171,7 @@ import Testing
     @Test("in a large batch with others becomes a blob with one sync") func largeBatch() throws {
         let volume = try folder.volume()
         var batch: [StagedBlob] = []
-        for seed in 0 ..< 40 as Range<UInt64> {
+        for seed in 0..<40 as Range<UInt64> {
             let bytes = content(seed, count: Int(seed))
             let source = try folder.file("source", bytes)
             batch.append(StagedBlob(digest: .of(bytes), bytes: Int64(seed)))
@@ -203,7 +204,8 @@ import Testing
         #expect(try files(below: volume.path + "/staging") == [])
     }
 
-    @Test("copies large files in all ways", arguments: [true, false]) func large(hash: Bool) throws {
+    @Test("copies large files in all ways", arguments: [true, false]) func large(hash: Bool) throws
+    {
         let volume = try folder.volume()
         let bytes = content(3, count: 9_000_001)
         let source = try folder.file("source", bytes)
@@ -294,10 +296,10 @@ import Testing
         let volume = try folder.volume()
         let path = folder.path
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for thread in 0 ..< 8 as Range<UInt64> {
+            for thread in 0..<8 as Range<UInt64> {
                 group.addTask {
                     // Every other file is staged by two threads.
-                    for seed in 0 ..< 20 as Range<UInt64> {
+                    for seed in 0..<20 as Range<UInt64> {
                         let bytes = content(seed % 2 == 0 ? seed : seed + 1000 * thread)
                         let name = "source-\(thread)-\(seed)"
                         try write(bytes, to: path + "/" + name)
@@ -324,7 +326,7 @@ import Testing
         let folder = try TemporaryFolder()
         let volume = try folder.volume()
         let digest = Digest.of(content(1))
-        for attempt in 0 ..< 3 as Range<UInt64> {
+        for attempt in 0..<3 as Range<UInt64> {
             try write(content(attempt + 10), to: volume.path + "/" + volume.blobPath(digest))
             let path = try volume.setAside(digest)
             #expect(try read(volume.path + "/" + path) == content(attempt + 10))

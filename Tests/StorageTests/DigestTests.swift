@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test("survives hex and bytes, in either case") func roundTrip() {
-        for seed in 0 ..< 50 as Range<UInt64> {
+        for seed in 0..<50 as Range<UInt64> {
             let digest = Digest.of(content(seed))
             #expect(Digest(hex: digest.hex) == digest)
             #expect(Digest(hex: digest.hex.uppercased()) == digest)
@@ -24,13 +24,15 @@ import Testing
 
     @Test(
         "is not made of anything but 64 hexadecimal digits",
-        arguments: ["", "abc", String(repeating: "g", count: 64), String(repeating: "0", count: 65)]
+        arguments: [
+            "", "abc", String(repeating: "g", count: 64), String(repeating: "0", count: 65),
+        ]
     ) func refused(hex: String) {
         #expect(Digest(hex: hex) == nil)
     }
 
     @Test("sorts as its hex text does") func order() {
-        let digests = (0 ..< 100 as Range<UInt64>).map { Digest.of(content($0)) }
+        let digests = (0..<100 as Range<UInt64>).map { Digest.of(content($0)) }
         #expect(digests.sorted().map(\.hex) == digests.map(\.hex).sorted())
     }
 
@@ -38,7 +40,7 @@ import Testing
         let bytes = content(7, count: 10_000)
         var digest = StreamingDigest()
         for start in stride(from: 0, to: bytes.count, by: 333) {
-            bytes[start ..< min(start + 333, bytes.count)].withUnsafeBytes { digest.update($0) }
+            bytes[start..<min(start + 333, bytes.count)].withUnsafeBytes { digest.update($0) }
         }
         #expect(digest.bytes == 10_000)
         #expect(digest.finalize() == Digest.of(bytes))

@@ -21,11 +21,11 @@ import Testing
 
     @Test("cuts off a torn line, torn at any byte, and keeps what it was", arguments: [1, 2])
     func tornAnywhere(copies: Int) throws {
-        let volumes = try (1 ... copies).map { try folder.volume($0) }
-        try append(0 ..< 4, to: volumes)
+        let volumes = try (1...copies).map { try folder.volume($0) }
+        try append(0..<4, to: volumes)
         let whole = try read(segmentPath(volumes[0]))
         let lastLine = try #require(whole.dropLast().lastIndex(of: 10)) + 1
-        for end in lastLine ..< whole.count {
+        for end in lastLine..<whole.count {
             for volume in volumes { try write(Array(whole[..<end]), to: segmentPath(volume)) }
             let (ledger, recovery) = try open(volumes)
             #expect(ledger.position.number == 3)
@@ -40,7 +40,7 @@ import Testing
                 #expect(try read(segmentPath(volume)) == Array(whole[..<lastLine]))
                 if end > lastLine {
                     let kept = "/rejected/torn-ledger/\(site)-000001.jsonl.\(lastLine)"
-                    #expect(try read(volume.path + kept) == Array(whole[lastLine ..< end]))
+                    #expect(try read(volume.path + kept) == Array(whole[lastLine..<end]))
                 }
             }
             _ = try ledger.append([entry(3)])
@@ -50,7 +50,7 @@ import Testing
 
     @Test("takes a torn line from the volume that has it whole") func tornOnOne() throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
-        try append(0 ..< 4, to: volumes)
+        try append(0..<4, to: volumes)
         let whole = try read(segmentPath(volumes[0]))
         try write(whole.dropLast(5), to: segmentPath(volumes[0]))
         let (ledger, recovery) = try open(volumes)
@@ -64,7 +64,7 @@ import Testing
     func tornFirst() throws {
         let volume = try folder.volume()
         try write(Array("{\"n\":1,\"pre".utf8), to: segmentPath(volume))
-        try append(0 ..< 3, to: [volume])
+        try append(0..<3, to: [volume])
         #expect(try records(volume).count == 3)
 
         let (ledger, _) = try open([volume], limit: 500)
@@ -74,13 +74,13 @@ import Testing
         #expect(again.position.number == ledger.position.number)
         #expect(again.position.head == ledger.position.head)
         _ = try again.append([entry(3)])
-        #expect(try records(volume).map(\.entry) == (0 ..< 4).map { entry($0) })
+        #expect(try records(volume).map(\.entry) == (0..<4).map { entry($0) })
         #expect(try ledgerBytes(volume).count == 2)
     }
 
     @Test("goes on after an empty last segment") func emptySegment() throws {
         let volume = try folder.volume()
-        try append(0 ..< 3, to: [volume])
+        try append(0..<3, to: [volume])
         try write([], to: segmentPath(volume, 2))
         for limit in [100_000, 500] as [Int64] {
             let (ledger, _) = try open([volume], limit: limit)
@@ -92,12 +92,12 @@ import Testing
 
     @Test("cuts off a batch of which the middle did not reach the disk") func holes() throws {
         let volume = try folder.volume()
-        try append(0 ..< 3, to: [volume])
+        try append(0..<3, to: [volume])
         let before = try read(segmentPath(volume))
         let (ledger, _) = try open([volume])
-        _ = try ledger.append((3 ..< 60).map { entry($0) })
+        _ = try ledger.append((3..<60).map { entry($0) })
         var bytes = try read(segmentPath(volume))
-        bytes.replaceSubrange(4096 ..< 8192, with: [UInt8](repeating: 0, count: 4096))
+        bytes.replaceSubrange(4096..<8192, with: [UInt8](repeating: 0, count: 4096))
         try write(bytes, to: segmentPath(volume))
         let (again, recovery) = try open([volume])
         let torn = try #require(recovery.volumes[0].tornTail)
@@ -110,8 +110,8 @@ import Testing
     @Test("tops up volumes that were away, over segments", arguments: [1, 7, 20])
     func prefix(away: Int) throws {
         let volumes = [try folder.volume(1), try folder.volume(2), try folder.volume(3)]
-        try append(0 ..< away, to: volumes)
-        try append(away ..< 24, to: [volumes[1]])
+        try append(0..<away, to: volumes)
+        try append(away..<24, to: [volumes[1]])
         let (ledger, recovery) = try open(volumes, limit: 1500)
         #expect(ledger.position.number == 24)
         #expect(recovery.volumes.map(\.failure).allSatisfy { $0 == nil })
@@ -129,7 +129,7 @@ import Testing
 
     @Test("fills a new volume with the whole ledger") func newVolume() throws {
         let first = try folder.volume(1)
-        try append(0 ..< 20, to: [first])
+        try append(0..<20, to: [first])
         let second = try folder.volume(2)
         _ = try open([second, first])
         #expect(try ledgerBytes(second) == ledgerBytes(first))
@@ -138,7 +138,7 @@ import Testing
     @Test("brings back segments that were removed on one volume", arguments: [1, 2, 3])
     func lostSegment(segment: Int) throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
-        try append(0 ..< 14, to: volumes)
+        try append(0..<14, to: volumes)
         let whole = try ledgerBytes(volumes[0])
         #expect(whole.count == 3)
         try FileManager.default.removeItem(atPath: segmentPath(volumes[0], segment))
@@ -149,7 +149,7 @@ import Testing
 
     @Test("says when a segment is lost on all volumes") func lostEverywhere() throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
-        try append(0 ..< 14, to: volumes)
+        try append(0..<14, to: volumes)
         for volume in volumes {
             try FileManager.default.removeItem(atPath: segmentPath(volume, 1))
         }
@@ -159,9 +159,9 @@ import Testing
     @Test("stops at ledgers that diverged, and changes nothing", arguments: [0, 1, 9])
     func diverged(common: Int) throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
-        try append(0 ..< common, to: volumes)
-        try append(100 ..< 103, to: [volumes[0]])
-        try append(200 ..< 212, to: [volumes[1]])
+        try append(0..<common, to: volumes)
+        try append(100..<103, to: [volumes[0]])
+        try append(200..<212, to: [volumes[1]])
         // A torn end is not cut either.
         let path = segmentPath(volumes[0], try ledgerBytes(volumes[0]).count)
         try write(try read(path) + Array("{\"n\":".utf8), to: path)
@@ -173,17 +173,18 @@ import Testing
 
     @Test("stops at different last records of the same length") func sameLength() throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
-        try append(0 ..< 3, to: volumes)
-        try append(4 ..< 5, to: [volumes[0]])
-        try append(5 ..< 6, to: [volumes[1]])
+        try append(0..<3, to: volumes)
+        try append(4..<5, to: [volumes[0]])
+        try append(5..<6, to: [volumes[1]])
         #expect(
             try read(segmentPath(volumes[0])).count == read(segmentPath(volumes[1])).count)
         expectError(.diverged) { try open(volumes) }
     }
 
-    @Test("goes on without a volume whose ledger was changed near its end") func damagedEnd() throws {
+    @Test("goes on without a volume whose ledger was changed near its end") func damagedEnd() throws
+    {
         let volumes = [try folder.volume(1), try folder.volume(2)]
-        try append(0 ..< 5, to: volumes)
+        try append(0..<5, to: volumes)
         let path = segmentPath(volumes[0])
         let changed = Array(try text(path).replacing("\\\"2\\\"", with: "\\\"x\\\"").utf8)
         try write(changed, to: path)
@@ -198,7 +199,7 @@ import Testing
     @Test("reads only the end of a long segment") func longSegment() throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
         let (ledger, _) = try open(volumes)
-        for _ in 0 ..< 4 { _ = try ledger.append((0 ..< 10).map { entry($0, padding: 200_000) }) }
+        for _ in 0..<4 { _ = try ledger.append((0..<10).map { entry($0, padding: 200_000) }) }
         // A change further back than a batch can reach is left to verification.
         let path = segmentPath(volumes[0])
         var bytes = try read(path)
@@ -234,12 +235,26 @@ import Testing
         #expect(ledger.volumes == [1, 2])
         _ = try ledger.append([entry(3)])
         #expect(try ledgerBytes(volumes[0]) == ledgerBytes(volumes[1]))
-        #expect(try records(volumes[1]).map(\.entry) == (0 ..< 4).map { entry($0) })
+        #expect(try records(volumes[1]).map(\.entry) == (0..<4).map { entry($0) })
 
         ledger.drop(volumes[0])
         #expect(ledger.volumes == [2])
         _ = try ledger.append([entry(4)])
         #expect(try records(volumes[0]).count == 4)
+    }
+
+    @Test("because another program wrote to it keeps what that wrote") func foreign() throws {
+        let volume = try folder.volume()
+        let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+        _ = try ledger.append([entry(0)])
+        let bytes = try read(segmentPath(volume)) + Array("strange".utf8)
+        try write(bytes, to: segmentPath(volume))
+        expectError(.diverged) { try ledger.append([entry(1)]) }
+        #expect(try read(segmentPath(volume)) == bytes)
+        expectError(.tooFewVolumes) { try ledger.append([entry(1)]) }
+        _ = try ledger.admit(volume)
+        _ = try ledger.append([entry(1)])
+        #expect(try records(volume).count == 2)
     }
 
     @Test("because another file has its name drops out") func replaced() throws {

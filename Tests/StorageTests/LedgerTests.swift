@@ -41,17 +41,18 @@ import Testing
         #expect(ledger.position == appended.ends[1])
     }
 
-    @Test("gives back what was written, from the start and from every position") func read() throws {
+    @Test("gives back what was written, from the start and from every position") func read() throws
+    {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive, segmentLimit: 2000)
         var ends: [LedgerPosition] = [.start]
-        for batch in 0 ..< 10 {
-            ends += try ledger.append((0 ..< 3).map { entry(batch * 3 + $0) }).ends
+        for batch in 0..<10 {
+            ends += try ledger.append((0..<3).map { entry(batch * 3 + $0) }).ends
         }
         #expect(try ledgerBytes(volume).count > 2)
         let all = try records(volume)
-        #expect(all.map(\.entry) == (0 ..< 30).map { entry($0) })
-        #expect(all.map(\.number) == Array(1 ... 30))
+        #expect(all.map(\.entry) == (0..<30).map { entry($0) })
+        #expect(all.map(\.number) == Array(1...30))
         #expect(all.map(\.end) == Array(ends.dropFirst()))
         for (index, end) in ends.enumerated() {
             #expect(try records(volume, from: end) == Array(all[index...]))
@@ -61,7 +62,7 @@ import Testing
     @Test("goes on in a new segment, with one chain") func rotation() throws {
         let volume = try folder.volume()
         var (ledger, _) = try Ledger.open(on: [volume], archive: archive, segmentLimit: 1000)
-        for number in 0 ..< 20 {
+        for number in 0..<20 {
             _ = try ledger.append([entry(number)])
             // Opened again after every record, also where a segment just ended.
             let (again, recovery) = try Ledger.open(
@@ -117,9 +118,9 @@ import Testing
         let volumes = [try folder.volume(1), try folder.volume(2), try folder.volume(3)]
         let (ledger, _) = try Ledger.open(on: volumes, archive: archive, segmentLimit: 4000)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for thread in 0 ..< 4 {
+            for thread in 0..<4 {
                 group.addTask {
-                    for number in 0 ..< 25 {
+                    for number in 0..<25 {
                         _ = try ledger.append([entry(thread * 100 + number)])
                     }
                 }
@@ -138,8 +139,8 @@ import Testing
     @Test("of a hundred thousand records is read to the end") func large() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
-        let entries = (0 ..< 5000).map { entry($0) }
-        for _ in 0 ..< 20 { _ = try ledger.append(entries) }
+        let entries = (0..<5000).map { entry($0) }
+        for _ in 0..<20 { _ = try ledger.append(entries) }
         #expect(try ledgerBytes(volume).count == 2)
         var reader = try LedgerReader(volume: volume, site: site)
         var count = 0
@@ -160,7 +161,7 @@ import Testing
     @Test("is found out, whichever byte it was") func everyByte() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive, segmentLimit: 700)
-        for number in 0 ..< 6 { _ = try ledger.append([entry(number)]) }
+        for number in 0..<6 { _ = try ledger.append([entry(number)]) }
         let segments = try ledgerBytes(volume)
         #expect(segments.count == 2)
         for (name, bytes) in segments {
@@ -183,7 +184,7 @@ import Testing
     @Test("names the first record that does not fit") func firstRecord() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive, segmentLimit: 1500)
-        for number in 0 ..< 10 { _ = try ledger.append([entry(number)]) }
+        for number in 0..<10 { _ = try ledger.append([entry(number)]) }
         let all = try records(volume)
         let victim = try #require(all.first { $0.end.segment == 2 && $0.number % 2 == 0 })
         let path = segmentPath(volume, 2)
@@ -203,7 +204,7 @@ import Testing
     @Test("by dropping, doubling or swapping lines is found out") func lines() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
-        _ = try ledger.append((0 ..< 5).map { entry($0) })
+        _ = try ledger.append((0..<5).map { entry($0) })
         let lines = try text(segmentPath(volume)).split(separator: "\n").map { $0 + "\n" }
         let changes = [
             lines.dropLast().joined(), lines.dropFirst().joined(), lines.joined() + lines[4],
@@ -221,7 +222,7 @@ import Testing
     @Test("by removing a segment is found out") func segment() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive, segmentLimit: 500)
-        for number in 0 ..< 6 { _ = try ledger.append([entry(number)]) }
+        for number in 0..<6 { _ = try ledger.append([entry(number)]) }
         try FileManager.default.removeItem(atPath: segmentPath(volume, 2))
         let error = expectError(.corrupt) {
             try LedgerVerification.of(volume: volume, site: site)

@@ -9,7 +9,8 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     /// Runs a command of the README as it stands there, in the volume's folder.
-    private func run(_ command: String, in volume: Volume) throws -> (output: String, status: Int32) {
+    private func run(_ command: String, in volume: Volume) throws -> (output: String, status: Int32)
+    {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = ["-c", command]
@@ -32,13 +33,14 @@ import Testing
     @Test("recovers by hand: checks, copies, finds, and follows the chain") func commands() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
-        for seed in 1 ... 3 as ClosedRange<UInt64> {
+        for seed in 1...3 as ClosedRange<UInt64> {
             let source = try folder.file("\(seed)", content(seed))
             let staged = StagedBlob(digest: .of(content(seed)), bytes: 1000)
             try volume.stageCopy(from: source.number, as: staged.digest, bytes: 1000)
             _ = try volume.commit([staged])
             let body: JSONObject = [
-                "sha256": .string(staged.digest.hex), "patient": seed == 2 ? "SMITH^REX" : "A\\B \"C\"",
+                "sha256": .string(staged.digest.hex),
+                "patient": seed == 2 ? "SMITH^REX" : "A\\B \"C\"",
             ]
             _ = try ledger.append([LedgerEntry(kind: "ingest", by: "test", body: body)])
         }
@@ -50,9 +52,10 @@ import Testing
         #expect(try run(copy, in: volume) == ("", 0))
         #expect(
             Set(try files(below: folder.path("recovered")))
-                == Set((1 ... 3).map { Digest.of(content($0)).hex + ".dcm" }))
+                == Set((1...3).map { Digest.of(content($0)).hex + ".dcm" }))
         let found = try run(find, in: volume).output
-        #expect(found.contains(Digest.of(content(2)).hex) && found.split(separator: "\n").count == 1)
+        #expect(
+            found.contains(Digest.of(content(2)).hex) && found.split(separator: "\n").count == 1)
         #expect(try run(chain, in: volume) == ("", 0))
 
         // Damage shows.

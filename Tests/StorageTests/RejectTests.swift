@@ -27,11 +27,11 @@ import Testing
     @Test("gets another name when other bytes have its own") func unique() throws {
         let volume = try folder.volume()
         var paths: Set<String> = []
-        for seed in 1 ... 3 as ClosedRange<UInt64> {
+        for seed in 1...3 as ClosedRange<UInt64> {
             try incoming("a.txt", content(seed), volume)
             paths.insert(try volume.reject(incoming: "a.txt", reason: "no", at: time))
         }
-        let suffixes = (2 ... 3).map { Digest.of(content($0)).hex.prefix(4) }
+        let suffixes = (2...3).map { Digest.of(content($0)).hex.prefix(4) }
         #expect(
             paths == [
                 "rejected/2026-11-22/a.txt", "rejected/2026-11-22/a ~\(suffixes[0]).txt",
@@ -43,7 +43,7 @@ import Testing
     @Test("that was rejected before is not kept twice") func same() throws {
         let volume = try folder.volume()
         let source = try folder.file("source", content(1))
-        for _ in 1 ... 2 {
+        for _ in 1...2 {
             try incoming("a", content(1), volume)
             #expect(
                 try volume.reject(incoming: "a", reason: "no", at: time) == "rejected/2026-11-22/a")
@@ -67,7 +67,8 @@ import Testing
         #expect(try files(below: volume.path + "/staging") == [])
     }
 
-    @Test("may need a folder where a file is, and the other way round") func folderAndFile() throws {
+    @Test("may need a folder where a file is, and the other way round") func folderAndFile() throws
+    {
         let volume = try folder.volume()
         try incoming("a", content(1), volume)
         _ = try volume.reject(incoming: "a", reason: "no", at: time)
@@ -82,8 +83,9 @@ import Testing
         let source = try folder.file("source", content(3))
         #expect(
             try again.reject(
-                copyOf: source.number, path: "a ~\(suffix)", reason: "no", at: time)
-                .hasPrefix("rejected/2026-11-22/a ~\(suffix) ~"))
+                copyOf: source.number, path: "a ~\(suffix)", reason: "no", at: time
+            )
+            .hasPrefix("rejected/2026-11-22/a ~\(suffix) ~"))
     }
 
     @Test("with the longest name has a reason all the same") func longName() throws {

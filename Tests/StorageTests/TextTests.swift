@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test("survives being written at any time of two centuries") func roundTrip() {
-        for step in -500 ..< 1000 as Range<Int64> {
+        for step in -500..<1000 as Range<Int64> {
             let time = Timestamp(nanoseconds: step * 5_123_456_789_012_345)
             #expect(Timestamp(time.description) == time)
         }
@@ -43,12 +43,14 @@ import Testing
     }
 
     @Test("keeps the order of keys") func order() {
-        #expect(written(["z": 1, "a": 2, "m": [true, nil, "x"]]) == #"{"z":1,"a":2,"m":[true,null,"x"]}"#)
+        #expect(
+            written(["z": 1, "a": 2, "m": [true, nil, "x"]])
+                == #"{"z":1,"a":2,"m":[true,null,"x"]}"#)
     }
 
     @Test("survives being written and read")
     func roundTrip() throws {
-        let all = String(String.UnicodeScalarView((0 ..< 0x300).compactMap(Unicode.Scalar.init)))
+        let all = String(String.UnicodeScalarView((0..<0x300).compactMap(Unicode.Scalar.init)))
         let value: JSONValue = [
             "text": .string(all), "name": "Müller^犬\u{1f436}", "least": .int(.min),
             "most": .int(.max), "empty": "", "nothing": [], "object": ["inner": [:]],
@@ -79,7 +81,9 @@ import Testing
 
     @Test("that is not UTF-8 is refused") func notUTF8() {
         #expect(throws: JSONError.self) { try JSONParser.value(of: [0x22, 0xff, 0x22]) }
-        #expect(throws: JSONError.self) { try JSONParser.value(of: [0x22, 0x5c, 0x6e, 0xc3, 0x22]) }
+        #expect(throws: JSONError.self) {
+            try JSONParser.value(of: [0x22, 0x5c, 0x6e, 0xc3, 0x22])
+        }
     }
 }
 

@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test("has a random id that is a UUID of version 4") func identifiers() throws {
-        let ids = (0 ..< 100).map { _ in VolumeIdentity.randomIdentifier() }
+        let ids = (0..<100).map { _ in VolumeIdentity.randomIdentifier() }
         #expect(Set(ids).count == 100)
         for id in ids {
             let uuid = try #require(UUID(uuidString: id))
@@ -145,5 +145,37 @@ import Testing
         try volume.stageCopy(from: source.number, as: .of(content(1)), bytes: 1000)
         #expect(try files(below: point) == [])
         expectError(.notAVolume) { try folder.reopen() }
+    }
+
+    @Test(
+        "that is mounted read-only is read, and refuses what is new",
+        .enabled(if: SmallDisk.isPossible, "mounting needs root"))
+    func readOnly() throws {
+        let point = folder.path("volume1")
+        try FileManager.default.createDirectory(
+            atPath: point, withIntermediateDirectories: false)
+        let disk = try SmallDisk(at: point, bytes: 32 << 20)
+        defer { disk.unplug() }
+        let source = try folder.file("a", content(1))
+        let staged = StagedBlob(digest: .of(content(1)), bytes: 1000)
+        do {
+            let volume = try folder.volume()
+            try volume.stageCopy(from: source.number, as: staged.digest, bytes: 1000)
+            _ = try volume.commit([staged])
+            let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+            _ = try ledger.append([entry(1)])
+        }
+        try #require(disk.makeReadOnly())
+        let volume = try folder.reopen()
+        #expect(try volume.space().isReadOnly)
+        #expect(try volume.verifyBlob(staged.digest, bytes: 1000))
+        #expect(try records(volume).count == 1)
+        expectError(.readOnly) {
+            try volume.stageCopy(from: source.number, as: staged.digest, bytes: 1000)
+        }
+        expectError(.readOnly) { try volume.setAside(staged.digest) }
+        let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+        expectError(.readOnly) { try ledger.append([entry(2)]) }
+        #expect(try records(volume).count == 1)
     }
 }

@@ -17,6 +17,11 @@ final class SmallDisk: Sendable {
         }
     }
 
+    /// Lets nothing more be written, as the kernel does when a file system is damaged.
+    func makeReadOnly() -> Bool {
+        mount("tmpfs", path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), nil) == 0
+    }
+
     /// Takes it away under whoever uses it.
     func unplug() { umount2(path, Int32(MNT_DETACH)) }
 

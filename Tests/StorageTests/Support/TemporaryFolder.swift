@@ -66,7 +66,7 @@ func files(below path: String) throws -> [String] {
 /// Bytes that look random and are the same for the same seed.
 func content(_ seed: UInt64, count: Int = 1000) -> [UInt8] {
     var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
-    return (0 ..< count).map { _ in
+    return (0..<count).map { _ in
         state ^= state << 13
         state ^= state >> 7
         state ^= state << 17
