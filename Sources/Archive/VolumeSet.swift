@@ -16,16 +16,34 @@ final class VolumeSet: Sendable {
     let members: [Member]
 
     /// Opens what is there. A volume that is missing is no error here, but an archive that
-    /// has none is.
+    /// has none is, and one volume that is there twice: two copies on it would be one.
     init(_ places: [Settings.VolumePlace], archive id: String) throws(ArchiveError) {
-        members = places.enumerated().map { index, place in
+        var members: [Member] = []
+        for place in places {
             do {
                 let volume = try Volume.open(at: place.path, archive: id)
-                return Member(place: place, ordinal: volume.identity.ordinal, volume: volume)
+                members.append(Member(place: place, ordinal: volume.identity.ordinal, volume: volume))
             } catch {
-                return Member(place: place, ordinal: index + 1, volume: nil, problem: "\(error)")
+                members.append(Member(place: place, ordinal: 0, volume: nil, problem: "\(error)"))
             }
         }
+        var owners: [Int: Settings.VolumePlace] = [:]
+        for member in members where member.volume != nil {
+            if let other = owners.updateValue(member.place, forKey: member.ordinal) {
+                throw ArchiveError(
+                    .configuration,
+                    "\(other.path) and \(member.place.path) are both volume \(member.ordinal) of the archive: one directory under two names, or a copy of it. Leave one of them in pacsfs.toml.")
+            }
+        }
+        // Those that are absent have the numbers that are left, in the order of pacsfs.toml,
+        // whatever the order of the others there.
+        var next = 1
+        for index in members.indices where members[index].volume == nil {
+            while owners[next] != nil { next += 1 }
+            members[index].ordinal = next
+            next += 1
+        }
+        self.members = members
         guard !online.isEmpty else {
             throw ArchiveError(
                 .storage,
