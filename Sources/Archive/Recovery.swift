@@ -44,18 +44,16 @@ public struct Recovery {
         for volume in archive.volumes.online {
             for pending in try volume.pendingCommits() {
                 let isKnown = try archive.index.read { try $0.instance(sha256: pending.digest.bytes) != nil }
-                guard !isKnown, let bytes = pending.stagedBytes,
-                    try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes))
-                else {
+                guard !isKnown, let file = try wholeFile(pending, on: volume) else {
                     try volume.finish([pending.digest])
                     continue
                 }
-                let file = StagedFile(try volume.openPending(pending.digest).release())
                 let path = incoming.first { $0.inode == file.inode }?.shown
                 let request = IngestRequest(
                     file: IngestFile(file.descriptor, owner: file),
                     source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
-                    bytes: bytes, digest: pending.digest, isStaged: volume === archive.volumes.staging)
+                    bytes: file.bytes, digest: pending.digest,
+                    isStaged: pending.stagedBytes != nil && volume === archive.volumes.staging)
                 switch archive.ingestAndWait(request) {
                 case .success(.refused): try volume.finish([pending.digest])
                 case .success: archive.log.notice("Finished archiving \(request.source).")
@@ -64,6 +62,17 @@ public struct Recovery {
             }
         }
         return waiting
+    }
+
+    /// The staged file, or where that has become the blob by a rename the blob, when its bytes
+    /// are what its name says.
+    private func wholeFile(_ pending: PendingCommit, on volume: Volume) throws -> StagedFile? {
+        if let bytes = pending.stagedBytes {
+            guard try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes)) else { return nil }
+            return StagedFile(try volume.openPending(pending.digest).release())
+        }
+        guard let bytes = pending.blobBytes, try volume.verifyBlob(pending.digest, bytes: bytes) else { return nil }
+        return StagedFile(try volume.openBlob(pending.digest).release())
     }
 
     // MARK: staging/incoming
