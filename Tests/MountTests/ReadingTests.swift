@@ -3,7 +3,7 @@ import Testing
 /// Programs that read the archive. Every one is run with both ways of reading.
 @Suite(
     "Programs that read", .serialized,
-    .enabled(if: PacsfsProgram.canMount, Comment(rawValue: PacsfsProgram.cannotMount)))
+    .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct ReadingTests {
     @Test("status tells how images are read", arguments: ReadMode.allCases)
     func readMode(_ mode: ReadMode) throws {

@@ -44,6 +44,10 @@ final class MountedArchive: Sendable {
     }
 
     private func make() throws {
+        guard PacsfsProgram.path != nil else {
+            throw ProgramError(
+                description: "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
+        }
         for directory in [mountpoint, work] { try must(["mkdir", directory]) }
         try must([
             program, "init", "--archive", archive, "--volume", volumes[0], "--volume", volumes[1],

@@ -21,6 +21,11 @@ struct Status: Decodable, Equatable {
         var pending: Int
     }
 
+    struct Ledger: Decodable, Equatable {
+        var records: Int
+        var head: String
+    }
+
     var instances: Int
     var studies: Int
     var patients: Int
@@ -31,6 +36,7 @@ struct Status: Decodable, Equatable {
     var read_mode: String?
     var incoming: Incoming
     var rejected: Int
+    var ledger: Ledger
 }
 
 /// What `pacsfs import --json` says.
