@@ -142,6 +142,7 @@ public final class IndexWriter {
         let list = views.map { [$0.name, $0.template.description] }
         let json = String(decoding: try JSONEncoder().encode(list), as: UTF8.self)
         try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES ('views', ?)", arguments: [json])
+        try db.execute(sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
         for view in views {
             _ = try directory(view.name, in: 0, series: nil, byUID: false, at: time)
         }

@@ -22,6 +22,8 @@ public struct IngestRequest: Sendable {
     public var digest: Digest?
     /// Whether it lies in `staging/incoming`, so that it can become a blob without a copy.
     public var isStaged: Bool
+    /// Its place among files that are to be archived in their order.
+    var turn: (sequence: IngestSequence, number: Int)?
 
     public init(file: IngestFile, source: String, bytes: Int64, digest: Digest?, isStaged: Bool) {
         self.file = file
