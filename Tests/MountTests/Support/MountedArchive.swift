@@ -22,6 +22,7 @@ final class MountedArchive: Sendable {
     }
 
     /// Makes and mounts one, runs `body`, and takes everything away whatever happened.
+    @discardableResult
     static func with<R>(
         _ mode: ReadMode = .passthrough, isMounted: Bool = true, _ body: (MountedArchive) throws -> R
     ) throws -> R {
@@ -33,6 +34,7 @@ final class MountedArchive: Sendable {
     }
 
     /// As ``with(_:isMounted:_:)``, for what is asynchronous.
+    @discardableResult
     static func with<R>(
         _ mode: ReadMode = .passthrough, _ body: (MountedArchive) async throws -> R
     ) async throws -> R {
@@ -69,14 +71,15 @@ final class MountedArchive: Sendable {
     }
 
     /// Runs a script in bash, which ends at the first command that fails. It runs in ``work``;
-    /// `$M` is the mount point, `$I` incoming in it, `$PACSFS` the program.
+    /// `$M` is the mount point, `$I` incoming in it, `$PACSFS` the program; `fails COMMAND`
+    /// succeeds when the command does not.
     @discardableResult
     func shell(
         _ script: String, _ environment: [String: String] = [:], timeout: Double = 60
     ) throws -> ProgramRun {
         let variables = ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive]
         return try ProgramRun(
-            ["bash", "-euo", "pipefail", "-c", script], in: work,
+            ["bash", "-euo", "pipefail", "-c", "fails() { ! \"$@\"; }\n" + script], in: work,
             environment: variables.merging(environment) { $1 }, timeout: timeout)
     }
 
