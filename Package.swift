@@ -46,6 +46,14 @@ let package = Package(
         // Makes data, not test doubles: Scripts/run --samples and the benchmarks use it too.
         .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),
 
+        // An archive for one test, and a look at its tables.
+        .target(
+            name: "TemporaryArchive",
+            dependencies: [
+                "Archive", "Storage", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ], path: "Tests/Support/TemporaryArchive"),
+
         .executableTarget(
             name: "synthesize", dependencies: ["SyntheticStudy"],
             path: "Scripts/bench/Sources/synthesize"),
@@ -59,6 +67,7 @@ let package = Package(
         .testTarget(name: "StorageTests", dependencies: ["Storage"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(name: "MountTests", dependencies: ["SyntheticStudy", "pacsfs"]),
+        .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -116,7 +116,8 @@ public enum JSONText {
             case "\n": text += "\\n"
             case "\r": text += "\\r"
             case "\t": text += "\\t"
-            case "\u{0}"..<"\u{20}", "\u{7F}":
+            // U+FEFF as it is would be taken for a byte order mark, and go, when it is read.
+            case "\u{0}"..<"\u{20}", "\u{7F}", "\u{FEFF}":
                 let hex = String(scalar.value, radix: 16)
                 text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
             default: text.unicodeScalars.append(scalar)

@@ -243,7 +243,10 @@ public final class IndexWriter {
     }
 
     public func setPosition(_ position: IndexedPosition) throws {
-        let json = String(decoding: try JSONEncoder().encode(position), as: UTF8.self)
+        // Sorted, so that two indexes with the same content have the same text.
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let json = String(decoding: try encoder.encode(position), as: UTF8.self)
         try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta VALUES ('ledger', ?)")
             .execute(arguments: [json])
     }

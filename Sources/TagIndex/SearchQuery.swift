@@ -21,6 +21,8 @@ public struct SearchQuery: Equatable, Sendable {
     public init(words: [String]) throws {
         terms = []
         for word in words.flatMap({ $0.split(whereSeparator: \.isWhitespace) }) {
+            // A word without letters or digits, as in `smith - rex`, has nothing to look for.
+            guard word.contains("=") || word.contains(where: { $0.isLetter || $0.isNumber }) else { continue }
             terms.append(try Self.term(String(word)))
         }
         guard !terms.isEmpty else {

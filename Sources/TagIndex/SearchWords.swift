@@ -41,6 +41,7 @@ extension SearchQuery {
     }
 
     private func quoted(_ text: String) -> String {
-        "\"" + text.replacing("\"", with: "\"\"") + "\""
+        // SQLite would take NUL for the end of the query.
+        "\"" + text.replacing("\u{0}", with: " ").replacing("\"", with: "\"\"") + "\""
     }
 }

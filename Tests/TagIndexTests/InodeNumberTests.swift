@@ -1,0 +1,45 @@
+import TagIndex
+import Testing
+
+@Suite("Inode numbers")
+struct InodeNumberTests {
+    static let largest = Int64(1) << 48 - 1
+
+    static let numbers: [InodeNumber] = [
+        .fixed(1), .fixed(4), .fixed(UInt64(largest)), .node(1), .node(largest), .instance(1),
+        .instance(4_000_000_000), .instance(largest), .incoming(1), .incoming(UInt64(largest)),
+        .rejected(1), .rejected(UInt64(largest)),
+    ]
+
+    @Test("A number comes back from its raw value", arguments: numbers)
+    func roundTrip(number: InodeNumber) {
+        #expect(InodeNumber(rawValue: number.rawValue) == number)
+    }
+
+    @Test("No two numbers have the same raw value")
+    func areDistinct() {
+        #expect(Set(Self.numbers.map(\.rawValue)).count == Self.numbers.count)
+    }
+
+    @Test("Every raw value is below 2^53, exact in a double", arguments: numbers)
+    func fitsDouble(number: InodeNumber) {
+        #expect(number.rawValue < 1 << 53)
+        #expect(UInt64(Double(number.rawValue)) == number.rawValue)
+    }
+
+    @Test("The root is 1, as FUSE demands")
+    func root() {
+        #expect(InodeNumber.fixed(1).rawValue == 1)
+    }
+
+    @Test("What no table can have given is no number", arguments: [5 << 48, 1 << 53, UInt64.max])
+    func refusesForeign(value: UInt64) {
+        #expect(InodeNumber(rawValue: value) == nil)
+    }
+
+    @Test("A number of the file system below that is too long is cut, not mixed with the table")
+    func cutsLongNumbers() {
+        #expect(InodeNumber.incoming(UInt64.max).rawValue >> 48 == 3)
+        #expect(InodeNumber.rejected(UInt64.max).rawValue >> 48 == 4)
+    }
+}

@@ -1,0 +1,79 @@
+import DICOM
+import Testing
+
+@testable import TagIndex
+
+@Suite("Search queries")
+struct SearchQueryTests {
+    @Test(
+        "Dates and ranges become days, both ends included",
+        arguments: [
+            ("2024", "2024-01-01", "2024-12-31"), ("2024-05", "2024-05-01", "2024-05-31"),
+            ("2024-05-01", "2024-05-01", "2024-05-01"), ("20240501", "2024-05-01", "2024-05-01"),
+            ("2024-01..2024-03", "2024-01-01", "2024-03-31"), ("2023..2024-02", "2023-01-01", "2024-02-31"),
+            ("2024-05-01..", "2024-05-01", "9999"), ("..2024", "", "2024-12-31"),
+            ("20240101..20240131", "2024-01-01", "2024-01-31"),
+            ("date=2024-05", "2024-05-01", "2024-05-31"), ("DATE=2024..", "2024-01-01", "9999"),
+            ("StudyDate=20240501", "2024-05-01", "2024-05-01"),
+        ])
+    func dates(word: String, from: String, to: String) throws {
+        #expect(try SearchQuery(words: [word]).terms == [.days(from: from, to: to)])
+    }
+
+    @Test(
+        "What only looks like a date is a word",
+        arguments: ["1234", "2024-13", "2024-05-32", "20241301", "202405", "2024-5", "2024-", "1889", "2200", "20240501x"])
+    func noDates(word: String) throws {
+        #expect(try SearchQuery(words: [word]).terms == [.word(word)])
+    }
+
+    @Test(
+        "key=value names an attribute by its keyword or a short name, in any case",
+        arguments: [
+            ("Modality=CT", Attribute.modality, "CT"), ("modality=ct", .modality, "ct"),
+            ("name=Smith", .patientName, "Smith"), ("id=1001", .patientID, "1001"),
+            ("owner=Smith", .responsiblePerson, "Smith"), ("microchip=276", .otherPatientIDs, "276"),
+            ("chip=276", .otherPatientIDs, "276"), ("BodyPartExamined=HIP", .bodyPartExamined, "HIP"),
+            ("uid=1.2.3", .sopInstanceUID, "1.2.3"), ("id=a=b", .patientID, "a=b"), ("id=", .patientID, ""),
+        ])
+    func attributes(word: String, attribute: Attribute, value: String) throws {
+        #expect(try SearchQuery(words: [word]).terms == [.attribute(attribute, value)])
+    }
+
+    @Test("Words that come in one argument are as good as several arguments")
+    func splits() throws {
+        #expect(try SearchQuery(words: ["smith  rex", "\t2024\n"]) == SearchQuery(words: ["smith", "rex", "2024"]))
+    }
+
+    @Test("Punctuation between words is not looked for")
+    func punctuation() throws {
+        #expect(try SearchQuery(words: ["smith", "-", "rex", "&", ".."]) == SearchQuery(words: ["smith", "rex"]))
+    }
+
+    @Test(
+        "No words at all are refused with an example",
+        arguments: [[], [""], [" ", "\t"], ["-"], ["..", "*"], ["\u{0}"]])
+    func nothing(words: [String]) throws {
+        let error = try #require(throws: IndexError.self) { try SearchQuery(words: words) }
+        #expect(error.code == .badQuery)
+        #expect(error.message.contains("pacsfs find"))
+    }
+
+    @Test("An unknown keyword is named, and the way out", arguments: ["Colour=red", "=red", "pet=x"])
+    func unknownKeyword(word: String) throws {
+        let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
+        #expect(error.code == .badQuery)
+        #expect(error.message.contains("«\(word.prefix { $0 != "=" })»"))
+        #expect(error.message.contains("keyword"))
+    }
+
+    @Test(
+        "A value of date= that is no date is named, and how to write one",
+        arguments: ["date=yesterday", "date=", "date=2024-13", "date=..", "StudyDate=01.05.2024"])
+    func badDate(word: String) throws {
+        let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
+        #expect(error.code == .badQuery)
+        #expect(error.message.contains("«\(word.drop { $0 != "=" }.dropFirst())»"))
+        #expect(error.message.contains("2024-05-01"))
+    }
+}
