@@ -47,7 +47,7 @@ public final class IndexWriter {
         let key = attributes.groupingKey
         var newSeries: SeriesRecord?
         let series: (key: String, id: Int64, attributes: AttributeSet)
-        if let lastSeries, lastSeries.key == key {
+        if let lastSeries, lastSeries.key.utf8.elementsEqual(key.utf8) {
             series = lastSeries
         } else if let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT id, attributes FROM series WHERE key = ?"), arguments: [key])
@@ -107,6 +107,12 @@ public final class IndexWriter {
     }
 
     // MARK: Applying
+
+    /// Whether the series, or one of the same attributes, is there already.
+    public func hasSeries(_ record: SeriesRecord) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT 1 FROM series WHERE id = ? OR key = ?")
+        return try Int.fetchOne(statement, arguments: [record.id, record.attributes.groupingKey]) != nil
+    }
 
     /// Makes the rows of a series and the directories it is shown in.
     public func apply(_ record: SeriesRecord, views: [View]) throws {

@@ -48,6 +48,7 @@ public enum IngestOutcome: Sendable, Equatable {
 public protocol ChangeObserver: AnyObject, Sendable {
     /// - parameters:
     ///   - nodes: directories with new entries (`node.id`; 0 for the root)
+    ///   - replaced: images (`instance.id`) whose blob was bad and is good now
     ///   - completion: to be called, from any thread, when nobody can see the old state any more
-    func published(nodes: Set<Int64>, completion: @escaping @Sendable () -> Void)
+    func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
 }
