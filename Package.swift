@@ -65,6 +65,8 @@ let package = Package(
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage"]),
+        // Real mounts and real programs: what users rely on.
+        .testTarget(name: "MountTests", dependencies: ["SyntheticStudy", "pacsfs"]),
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
         .testTarget(
             name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),

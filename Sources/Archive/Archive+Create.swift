@@ -2,7 +2,17 @@ import Foundation
 import Storage
 
 extension Archive {
-    private struct Identity: Codable { var archive: String }
+    /// `archive.json`: what must be known even while volumes are away.
+    struct Identity: Codable {
+        struct KnownVolume: Codable {
+            /// Its number in the archive, from 1.
+            var ordinal: Int
+            var path: String
+        }
+
+        var archive: String
+        var volumes: [KnownVolume]
+    }
 
     /// Makes an archive with its volumes.
     ///
@@ -42,7 +52,9 @@ extension Archive {
                 try makeDirectory(URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)
                 _ = try Volume.create(at: place.path, archive: id, ordinal: index + 1, domain: place.domain)
             }
-            let identity = try JSONEncoder().encode(Identity(archive: id))
+            let identity = try JSONEncoder().encode(
+                Identity(
+                    archive: id, volumes: volumes.enumerated().map { .init(ordinal: $0 + 1, path: $1.path) }))
             try identity.write(to: URL(filePath: path + "/" + idName), options: .atomic)
             // The configuration comes last: a directory that has one is a whole archive.
             try Data(settings.toml.utf8).write(to: URL(filePath: configuration), options: .atomic)
@@ -54,10 +66,10 @@ extension Archive {
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
     }
 
-    static func id(of path: String) throws(ArchiveError) -> String {
+    static func identity(of path: String) throws(ArchiveError) -> Identity {
         do {
             let data = try Data(contentsOf: URL(filePath: path + "/" + idName))
-            return try JSONDecoder().decode(Identity.self, from: data).archive
+            return try JSONDecoder().decode(Identity.self, from: data)
         } catch {
             throw ArchiveError(.configuration, "\(path)/\(idName) cannot be read: \(error.localizedDescription)")
         }

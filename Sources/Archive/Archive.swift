@@ -24,6 +24,8 @@ public final class Archive: Sendable {
     private let pipeline: IngestPipeline
     private let observer = ObserverBox()
     private let lock: ArchiveLock
+    /// Held while a file is set aside: two of the same name must not find it free together.
+    let rejecting = NSLock()
     let log: Logger
 
     static let configurationName = "pacsfs.toml"
@@ -38,9 +40,12 @@ public final class Archive: Sendable {
         self.path = path
         self.log = log
         settings = try Settings(file: Self.file(Self.configurationName, in: path))
-        id = try Self.id(of: path)
+        let identity = try Self.identity(of: path)
+        id = identity.archive
         lock = try ArchiveLock(archive: path)
-        volumes = try VolumeSet(settings.volumes, archive: id)
+        volumes = try VolumeSet(
+            settings.volumes, archive: id,
+            known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
         for member in volumes.members {
             if let problem = member.problem { log.error("Volume \(member.ordinal) is absent: \(problem)") }
         }
@@ -53,10 +58,22 @@ public final class Archive: Sendable {
                     log.notice("Cut off \(torn.bytes) unfinished bytes of the ledger of volume \(volume.volume).")
                 }
             }
-            let index = try Self.openIndex(Self.file(Self.indexName, in: path), log)
-            let catalogue = try Catalogue(
+            var index = try Self.openIndex(Self.file(Self.indexName, in: path), log)
+            var catalogue = try Catalogue(
                 index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
-            let replayed = try catalogue.start(settings)
+            let replayed: Int
+            do {
+                replayed = try catalogue.start(settings)
+            } catch let error as StorageError where error.code == .corrupt {
+                // The index knows records that the ledger has not: the volumes that are here are
+                // older than it. What they have is shown.
+                log.error("The index does not fit the ledger: \(error)")
+                index.close()
+                index = try Self.newIndex(Self.file(Self.indexName, in: path), log)
+                catalogue = try Catalogue(
+                    index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
+                replayed = try catalogue.start(settings)
+            }
             if replayed > 0 { log.notice("Took \(replayed) records of the ledger into the index.") }
             return (index, catalogue)
         }
@@ -75,11 +92,16 @@ public final class Archive: Sendable {
     /// An index that is damaged is set aside; the ledger makes another.
     private static func openIndex(_ path: String, _ log: Logger) throws -> TagIndex {
         do { return try TagIndex(path: path) } catch let error as IndexError where error.code == .corrupt {
-            let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
-            log.error("\(error.message) It is kept as \(aside) and made anew from the ledger.")
-            for suffix in ["", "-wal", "-shm"] { rename(path + suffix, aside + suffix) }
-            return try TagIndex(path: path)
+            log.error("\(error.message)")
+            return try newIndex(path, log)
         }
+    }
+
+    private static func newIndex(_ path: String, _ log: Logger) throws -> TagIndex {
+        let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
+        log.error("The index is kept as \(aside) and made anew from the ledger.")
+        for suffix in ["", "-wal", "-shm"] { rename(path + suffix, aside + suffix) }
+        return try TagIndex(path: path)
     }
 
     /// Finishes what is under way, and lets the archive go.
@@ -112,7 +134,12 @@ public final class Archive: Sendable {
     /// - throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many
     ///   volumes as are wanted
     public func checkRoom(for bytes: Int64) throws(ArchiveError) {
-        _ = try volumes.choose(copies: settings.copies, bytes: bytes)
+        _ = try volumes.choose(copies: settings.copies, bytes: max(1, bytes))
+    }
+
+    /// - throws: ``ArchiveError`` when what is written to `/incoming` would use up the reserve
+    public func checkStagingRoom() throws(ArchiveError) {
+        try ArchiveError.from { try volumes.staging.requireRoom(for: 1) }
     }
 
     /// Where `/incoming` lies.

@@ -38,7 +38,8 @@ final class ArchiveLock: Sendable {
         let descriptor = open(path + "/lock", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return nil }
+        // Shared, so that a look does not hinder somebody who opens the archive just now… much.
+        if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return nil }
         return holder(descriptor)
     }
 }

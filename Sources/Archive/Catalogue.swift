@@ -18,6 +18,8 @@ final class Catalogue: Sendable {
     /// The time of the last record, ns: times only ever go up, and no two changes of a
     /// directory have the same one.
     private let lastTime = Mutex<Int64>(0)
+    /// When volumes that dropped out were last asked, ns.
+    private let retryTime = Mutex<Int64>(0)
 
     init(
         index: TagIndex, ledger: Ledger, volumes: VolumeSet, settings: Settings, actor: String, log: Logger
@@ -91,6 +93,9 @@ final class Catalogue: Sendable {
                 let time = nextTime()
                 switch prepared.kind {
                 case .new(let attributes, let flags):
+                    guard prepared.volumes.count >= wanted else {
+                        throw ArchiveError(.storage, "It is on \(prepared.volumes.count) volumes instead of \(wanted).")
+                    }
                     let place = try writer.place(
                         attributes, hex: prepared.staged.digest.hex, received: time, views: views)
                     if let series = place.newSeries { entries.append(series.entry(by: actor)) }
@@ -136,9 +141,16 @@ final class Catalogue: Sendable {
     private func appending<R>(
         _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
     ) throws -> Recorded<R> {
+        try admitAbsent()
         var isAppended = false
+        // An earlier commit of the index may have failed after its records were durable: they
+        // come first, or they would be passed over for good.
+        if try isBehind() { try replay() }
         do {
             return try index.write { writer in
+                guard try writer.reader.position().map(\.number) ?? 0 == UInt64(ledger.position.number) else {
+                    throw ArchiveError(.index, "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?")
+                }
                 var entries: [LedgerEntry] = []
                 let result = try body(writer, &entries)
                 let append = try ledger.append(entries)
@@ -151,8 +163,40 @@ final class Catalogue: Sendable {
             }
         } catch where isAppended {
             // Archived, but not indexed: take it from the ledger, as the next start would.
-            try replay()
+            _ = try? replay()
             throw Unindexed(reason: "\(error)")
+        }
+    }
+
+    private func isBehind() throws -> Bool {
+        try index.read { try $0.position() }.map(\.number) ?? 0 != UInt64(ledger.position.number)
+    }
+
+    /// Lets volumes that have dropped out take part again, if they can.
+    ///
+    /// - throws: ``ArchiveError`` when the ledger is on too few volumes even so: then nothing
+    ///   may be promised
+    private func admitAbsent() throws {
+        let online = volumes.online
+        if ledger.volumes.count < online.count, retryTime.withLock({ last in
+            let now = Timestamp.now().nanoseconds
+            guard now - last > 5_000_000_000 else { return false }
+            last = now
+            return true
+        }) {
+            for volume in online where !ledger.volumes.contains(volume.identity.ordinal) {
+                do {
+                    _ = try ledger.admit(volume)
+                    log.notice("The ledger is written on volume \(volume.identity.ordinal) again.")
+                } catch {
+                    log.error("The ledger cannot be written on volume \(volume.identity.ordinal): \(error)")
+                }
+            }
+        }
+        guard ledger.volumes.count >= min(wanted, volumes.members.count) else {
+            throw ArchiveError(
+                .storage,
+                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(wanted) are wanted. Look at «pacsfs status».")
         }
     }
 
@@ -213,11 +257,19 @@ final class Catalogue: Sendable {
             shown.withLock { $0 = views }
         case "series":
             guard let record = SeriesRecord(entry) else { throw damaged() }
+            if try writer.hasSeries(record) { return }
             try writer.apply(record, views: views)
         case "ingest":
             let id = try writer.nextInstance()
             guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:)) else {
                 throw damaged()
+            }
+            // Recorded again after an error: the first record counts.
+            if let known = try writer.reader.instance(sha256: record.sha256) {
+                for volume in record.volumes {
+                    try writer.noteCopy(of: known, on: volume, verified: record.received)
+                }
+                return
             }
             try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
         case "duplicate":

@@ -19,7 +19,9 @@ public struct Recovery {
         "The copy was interrupted: pacsfs ended before the file was closed. Copy the original again; if this is all there is, move it back into incoming."
 
     func run() throws {
-        for volume in archive.volumes.online { try volume.removePartialCopies() }
+        for volume in archive.volumes.online {
+            do { try volume.removePartialCopies() } catch { archive.log.error("\(error)") }
+        }
         let incoming = try incomingFiles(in: [], of: archive.incomingDescriptor)
         let isPending = try finishCommits(incoming)
         for file in incoming where !isPending.contains(file.inode) {
@@ -42,28 +44,56 @@ public struct Recovery {
     private func finishCommits(_ incoming: [IncomingFile]) throws -> Set<UInt64> {
         var waiting: Set<UInt64> = []
         for volume in archive.volumes.online {
-            for pending in try volume.pendingCommits() {
-                let isKnown = try archive.index.read { try $0.instance(sha256: pending.digest.bytes) != nil }
-                guard !isKnown, let bytes = pending.stagedBytes,
-                    try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes))
-                else {
-                    try volume.finish([pending.digest])
-                    continue
+            do {
+                for pending in try volume.pendingCommits() {
+                    do {
+                        if let inode = try finish(pending, on: volume, incoming) { waiting.insert(inode) }
+                    } catch {
+                        archive.log.error("\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)")
+                        if volume === archive.volumes.staging { waiting.formUnion(incoming.map(\.inode)) }
+                    }
                 }
-                let file = StagedFile(try volume.openPending(pending.digest).release())
-                let path = incoming.first { $0.inode == file.inode }?.shown
-                let request = IngestRequest(
-                    file: IngestFile(file.descriptor, owner: file),
-                    source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
-                    bytes: bytes, digest: pending.digest, isStaged: volume === archive.volumes.staging)
-                switch archive.ingestAndWait(request) {
-                case .success(.refused): try volume.finish([pending.digest])
-                case .success: archive.log.notice("Finished archiving \(request.source).")
-                case .failure: waiting.insert(file.inode)
-                }
+            } catch {
+                // A volume that cannot be written must not keep the others from starting.
+                archive.log.error("What was under way on \(volume.path) was left as it is: \(error)")
             }
         }
         return waiting
+    }
+
+    /// - returns: the inode of the file when it is whole, but could not be archived yet
+    private func finish(
+        _ pending: PendingCommit, on volume: Volume, _ incoming: [IncomingFile]
+    ) throws -> UInt64? {
+        let isKnown = try archive.index.read { try $0.instance(sha256: pending.digest.bytes) != nil }
+        guard !isKnown, let file = try wholeFile(pending, on: volume) else {
+            try volume.finish([pending.digest])
+            return nil
+        }
+        // Inodes are numbered by each file system for itself.
+        let isStaging = volume === archive.volumes.staging
+        let path = isStaging ? incoming.first { $0.inode == file.inode }?.shown : nil
+        let request = IngestRequest(
+            file: IngestFile(file.descriptor, owner: file),
+            source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
+            bytes: file.bytes, digest: pending.digest, isStaged: pending.stagedBytes != nil && isStaging)
+        switch archive.ingestAndWait(request) {
+        case .success(.refused): try volume.finish([pending.digest])
+        case .success: archive.log.notice("Finished archiving \(request.source).")
+        case .failure: return isStaging ? file.inode : nil
+        }
+        return nil
+    }
+
+    /// The staged file, or where that has become the blob by a rename the blob, when its bytes
+    /// are what its name says.
+    private func wholeFile(_ pending: PendingCommit, on volume: Volume) throws -> StagedFile? {
+        if let bytes = pending.stagedBytes {
+            guard try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes)) else { return nil }
+            return StagedFile(try volume.openPending(pending.digest).release())
+        }
+        guard let bytes = pending.blobBytes, try volume.verifyBlob(pending.digest, bytes: bytes) else { return nil }
+        return StagedFile(try volume.openBlob(pending.digest).release())
     }
 
     // MARK: staging/incoming
@@ -95,7 +125,13 @@ public struct Recovery {
         guard descriptor >= 0 else { return }
         let file = StagedFile(descriptor)
         let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: incoming.shown)
-        if try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil {
+        if try archive.index.read({ try $0.instance(sha256: digest.bytes) }) != nil {
+            // Archived before; it goes when that has been seen to be good.
+            let request = IngestRequest(
+                file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
+                bytes: file.bytes, digest: digest, isStaged: false)
+            if case .failure = archive.ingestAndWait(request) { return }
+        } else {
             try archive.reject(
                 RejectRequest(
                     file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",

@@ -35,11 +35,18 @@ extension Archive {
             let bytes = Int64(status.st_size)
             let digest = try Digest.of(
                 descriptor: request.file.descriptor, bytes: bytes, path: request.source)
-            if try index.read({ try $0.rejected(sha256: digest.bytes, source: request.source) }) != nil { return }
+            rejecting.lock()
+            defer { rejecting.unlock() }
+            // Set aside before, and still there: it may have been cleared away by hand since.
+            if let known = try index.read({ try $0.rejected(sha256: digest.bytes, source: request.source) }),
+                volumes.online.contains(where: { $0.hasRejected(known, bytes: bytes) })
+            { return }
             let path = request.path.split(separator: "/").map { PortableName.component(String($0)) }
                 .joined(separator: "/")
-            let targets = try volumes.choose(copies: settings.copies, bytes: bytes)
-                .sorted { $0.identity.ordinal < $1.identity.ordinal }
+            // Always where /rejected shows it, and from there on as many as an image.
+            var targets = [volumes.staging]
+            targets += try volumes.choose(
+                copies: settings.copies, bytes: bytes, holding: [volumes.staging.identity.ordinal])
             var place = ""
             for volume in targets.reversed() {
                 place = try volume.reject(

@@ -53,6 +53,39 @@ public struct ArchiveStatus: Codable, Sendable {
     public var ledger: Ledger
 }
 
+// Written out, so that what is not known is `null` and not left out: programs look for the keys.
+extension ArchiveStatus {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(archive, forKey: .archive)
+        try container.encode(instances, forKey: .instances)
+        try container.encode(studies, forKey: .studies)
+        try container.encode(patients, forKey: .patients)
+        try container.encode(blobs, forKey: .blobs)
+        try container.encode(bytes, forKey: .bytes)
+        try container.encode(copies, forKey: .copies)
+        try container.encode(volumes, forKey: .volumes)
+        try container.encode(read_mode, forKey: .read_mode)
+        try container.encode(mountpoint, forKey: .mountpoint)
+        try container.encode(incoming, forKey: .incoming)
+        try container.encode(rejected, forKey: .rejected)
+        try container.encode(ledger, forKey: .ledger)
+    }
+}
+
+extension ArchiveStatus.Volume {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(path, forKey: .path)
+        try container.encode(domain, forKey: .domain)
+        try container.encode(state, forKey: .state)
+        try container.encode(problem, forKey: .problem)
+        try container.encode(blobs, forKey: .blobs)
+        try container.encode(free, forKey: .free)
+    }
+}
+
 extension Archive {
     /// - parameters:
     ///   - pending: files that wait in `/incoming`; `nil` counts those on disk

@@ -16,34 +16,37 @@ final class VolumeSet: Sendable {
     let members: [Member]
 
     /// Opens what is there. A volume that is missing is no error here, but an archive that
-    /// has none is, and one volume that is there twice: two copies on it would be one.
-    init(_ places: [Settings.VolumePlace], archive id: String) throws(ArchiveError) {
+    /// has none is.
+    ///
+    /// - parameter known: the numbers of the archive's volumes by their paths, for those that
+    ///   are not there to tell
+    init(
+        _ places: [Settings.VolumePlace], archive id: String, known: [String: Int]
+    ) throws(ArchiveError) {
         var members: [Member] = []
-        for place in places {
+        for (index, place) in places.enumerated() {
             do {
                 let volume = try Volume.open(at: place.path, archive: id)
                 members.append(Member(place: place, ordinal: volume.identity.ordinal, volume: volume))
             } catch {
-                members.append(Member(place: place, ordinal: 0, volume: nil, problem: "\(error)"))
+                // A number that no volume has, when it is not known.
+                members.append(
+                    Member(place: place, ordinal: known[place.path] ?? -1 - index, volume: nil, problem: "\(error)"))
             }
         }
-        var owners: [Int: Settings.VolumePlace] = [:]
-        for member in members where member.volume != nil {
-            if let other = owners.updateValue(member.place, forKey: member.ordinal) {
-                throw ArchiveError(
-                    .configuration,
-                    "\(other.path) and \(member.place.path) are both volume \(member.ordinal) of the archive: one directory under two names, or a copy of it. Leave one of them in pacsfs.toml.")
-            }
-        }
-        // Those that are absent have the numbers that are left, in the order of pacsfs.toml,
-        // whatever the order of the others there.
-        var next = 1
-        for index in members.indices where members[index].volume == nil {
-            while owners[next] != nil { next += 1 }
-            members[index].ordinal = next
-            next += 1
+        // One that is there is right about its number; a path may have been given to another.
+        let present = Set(members.filter { $0.volume != nil }.map(\.ordinal))
+        for index in members.indices where members[index].volume == nil && present.contains(members[index].ordinal) {
+            members[index].ordinal = -1 - index
         }
         self.members = members
+        for (index, member) in members.enumerated() where member.volume != nil {
+            if let other = members[..<index].first(where: { $0.volume != nil && $0.ordinal == member.ordinal }) {
+                throw ArchiveError(
+                    .configuration,
+                    "\(member.place.path) is a copy of the volume \(other.place.path), not another one. Take one of them out of pacsfs.toml.")
+            }
+        }
         guard !online.isEmpty else {
             throw ArchiveError(
                 .storage,
@@ -60,16 +63,26 @@ final class VolumeSet: Sendable {
         members.first { $0.ordinal == ordinal }?.volume
     }
 
-    /// The volumes that take `copies` copies of a file.
-    func choose(copies: Int, bytes: Int64) throws(ArchiveError) -> [Volume] {
+    /// The volumes that take `copies` copies of a file, those in `holding` not counted.
+    ///
+    /// - parameter holding: ordinals of volumes that have a good copy
+    /// - throws: ``ArchiveError`` when there are too few, or too little room
+    func choose(
+        copies: Int, bytes: Int64, holding: Set<Int> = []
+    ) throws(ArchiveError) -> [Volume] {
         try ArchiveError.from {
             let candidates = members.map { member in
                 Placement.Candidate(
                     ordinal: member.ordinal, domain: member.place.domain,
                     room: (try? member.volume?.room()) ?? 0, state: Self.state(of: member.volume))
             }
-            return try Placement.choose(copies: copies, bytes: bytes, among: candidates)
-                .volumes.compactMap { self[$0] }
+            let chosen = try Placement.choose(
+                copies: copies, bytes: bytes, among: candidates, holding: holding
+            ).volumes.compactMap { self[$0] }
+            guard chosen.count + holding.count >= copies else {
+                throw ArchiveError(.storage, "\(copies) copies are to be made, and only \(chosen.count + holding.count) can be. Look at «pacsfs status».")
+            }
+            return chosen
         }
     }
 

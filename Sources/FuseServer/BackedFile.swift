@@ -12,6 +12,11 @@ final class BackedFile: Sendable {
         /// Open for reading and writing while there are handles.
         var descriptor: SharedDescriptor?
         var handles = 0
+        /// Whether the descriptor may be written to.
+        var isWritable = false
+        /// The handles that have written and have not been closed since. The last RELEASE comes
+        /// some time after `close`, so handles alone do not tell whether a file is finished.
+        var dirtyHandles: Set<ObjectIdentifier> = []
         /// Whether it holds bytes that have not been offered to the archive.
         var isChanged = false
         /// Set while and after its bytes are archived: the inode is then a blob as well, or
@@ -20,8 +25,9 @@ final class BackedFile: Sendable {
         var status = Status.new
         /// Counts the inodes it has had, so that an answer about an earlier one is known.
         var generation = 0
-        /// Those who closed it while it was on its way, and wait to hear how that ended.
-        var waiters: [DeferredReply] = []
+        /// Those who closed it while it was on its way, and wait to hear how that ended; with
+        /// the inode that was meant.
+        var waiters: [(generation: Int, completion: @Sendable (Result<Void, Errno>) -> Void)] = []
         /// Digest of its first `hashed` bytes, as long as it is written from start to end.
         var digest: StreamingDigest? = StreamingDigest()
         var hashed = 0

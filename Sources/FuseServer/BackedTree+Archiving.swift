@@ -8,14 +8,15 @@ struct Submission {
     fileprivate let node: UInt64
     fileprivate let file: BackedFile
     fileprivate let generation: Int
+    fileprivate let descriptor: SharedDescriptor
     fileprivate let request: IngestRequest
 
     /// Calls `completion` when the bytes are safe, or with the error that `close` shall tell.
     func run(_ completion: @escaping @Sendable (Result<Void, Errno>) -> Void) {
         // What is captured here keeps the file open until the archive has it.
-        let (tree, node, file, generation) = (tree, node, file, generation)
+        let (tree, node, file, generation, descriptor) = (tree, node, file, generation, descriptor)
         tree.archive.ingest(request) { result in
-            let answer = tree.finished(node, file, generation, result)
+            let answer = tree.finished(node, file, generation, descriptor, result)
             completion(answer)
         }
     }
@@ -29,42 +30,65 @@ extension BackedTree {
     /// FLUSH: archives what was written, and answers when it is safe.
     func flush(_ handle: BackedHandle, replyingTo reply: DeferredReply) {
         guard kind == .incoming, handle.canWrite else { return reply.answer(.success(())) }
-        enum Step { case submit(Submission), wait, nothing }
-        let step = locked { () -> Step in
-            guard let node = try? node(handle.number) else { return .nothing }
-            touch(node)
-            let waits = handle.file.state.withLock { state in
-                guard !state.isChanged, case .archiving = state.status, state.isFrozen else { return false }
-                state.waiters.append(reply)
-                return true
+        do throws(Errno) {
+            let step = try locked { () throws(Errno) -> Archiving in
+                guard let node = try? node(handle.number) else { return .nothing }
+                touch(node)
+                _ = handle.file.state.withLock { $0.dirtyHandles.remove(ObjectIdentifier(handle)) }
+                return try archiving(of: node) { reply.answer($0) }
             }
-            if waits { return .wait }
-            return submission(of: node).map(Step.submit) ?? .nothing
+            switch step {
+            case .submit(let submission): submission.run(replyingTo: reply)
+            case .waits: break
+            case .nothing: reply.answer(.success(()))
+            }
+        } catch {
+            reply.answer(.failure(error))
         }
-        switch step {
-        case .submit(let submission): submission.run(replyingTo: reply)
-        case .wait: break
-        case .nothing: reply.answer(.success(()))
+    }
+
+    /// What somebody who wants the file to be safe has to do.
+    enum Archiving {
+        case submit(Submission)
+        /// Nothing: he is told when what is under way has ended.
+        case waits
+        case nothing
+    }
+
+    /// Inside the lock.
+    ///
+    /// - parameter completion: called when it `waits`
+    func archiving(
+        of node: BackedNode, as path: [UInt8]? = nil,
+        _ completion: @escaping @Sendable (Result<Void, Errno>) -> Void
+    ) throws(Errno) -> Archiving {
+        let waits = node.file?.state.withLock { state in
+            guard !state.isChanged, case .archiving = state.status, state.isFrozen else { return false }
+            state.waiters.append((state.generation, completion))
+            return true
         }
+        if waits == true { return .waits }
+        return try submission(of: node, as: path).map(Archiving.submit) ?? .nothing
     }
 
     /// What there is to archive of the file, if anything; from here on its inode is left as
     /// it is. Inside the lock.
     ///
     /// - parameter path: what it is called from now on, when it is being renamed
-    func submission(of node: BackedNode, as path: [UInt8]? = nil) -> Submission? {
+    /// - throws: the error that keeps it from being looked at
+    func submission(of node: BackedNode, as path: [UInt8]? = nil) throws(Errno) -> Submission? {
         guard kind == .incoming, !node.isRemoved, let file = node.file else { return nil }
         let name = path?.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? node.name
         guard !TemporaryName.matches(name), !archive.settings.ignores(name) else { return nil }
         // Looked at before the inode changes hands: a blob belongs to the daemon.
-        guard let shown = try? attributes(of: node) else { return nil }
+        let shown = try attributes(of: node)
         let needsWork = file.state.withLock { state in
             if state.isChanged { return true }
             if case .failed = state.status { return true }
             return false
         }
         guard needsWork, shown.st_size > 0 else { return nil }
-        guard let descriptor = try? openDescriptor(of: node, file, flags: O_RDWR) else { return nil }
+        let descriptor = try openDescriptor(of: node, file, flags: O_RDONLY)
         if geteuid() == 0, shown.st_uid != 0 || shown.st_gid != 0 { _ = fchown(descriptor.number, 0, 0) }
         return file.state.withLock { state in
             state.isChanged = false
@@ -78,6 +102,7 @@ extension BackedTree {
             let shownPath = String(decoding: path ?? node.path, as: UTF8.self)
             return Submission(
                 tree: self, node: node.number, file: file, generation: state.generation,
+                descriptor: descriptor,
                 request: IngestRequest(
                     file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(shownPath)",
                     bytes: Int64(shown.st_size),
@@ -88,7 +113,7 @@ extension BackedTree {
 
     /// Notes how the archive answered, and tells those who wait for it.
     fileprivate func finished(
-        _ number: UInt64, _ file: BackedFile, _ generation: Int,
+        _ number: UInt64, _ file: BackedFile, _ generation: Int, _ descriptor: SharedDescriptor,
         _ result: Result<IngestOutcome, ArchiveError>
     ) -> Result<Void, Errno> {
         let status: BackedFile.Status
@@ -103,16 +128,31 @@ extension BackedTree {
         }
         let waiters = locked {
             file.state.withLock { state in
-                defer { state.waiters = [] }
+                let meant = state.waiters.filter { $0.generation <= generation }
+                state.waiters.removeAll { $0.generation <= generation }
                 if state.generation == generation {
                     state.status = status
                     state.lastUse = monotonicNow()
-                    if case .refused = status { state.isFrozen = false }
+                    if case .refused = status { state.release(descriptor) }
                 }
-                return state.waiters
+                return meant
             }
         }
-        for waiter in waiters { waiter.answer(answer) }
+        for waiter in waiters { waiter.completion(answer) }
         return answer
+    }
+}
+
+extension BackedFile.State {
+    /// Gives the inode back to its client, with what was set on it meanwhile.
+    fileprivate mutating func release(_ descriptor: SharedDescriptor) {
+        isFrozen = false
+        guard let overrides else { return }
+        self.overrides = nil
+        if geteuid() == 0 { _ = fchown(descriptor.number, overrides.uid ?? .max, overrides.gid ?? .max) }
+        if let mode = overrides.mode { _ = fchmod(descriptor.number, mode | 0o600) }
+        if let accessed = overrides.accessed, let modified = overrides.modified {
+            _ = futimens(descriptor.number, [accessed, modified])
+        }
     }
 }

@@ -55,7 +55,7 @@ extension BackedTree {
             }
             let type = Int32(entry.pointee.d_type)
             let isShown = [DT_REG, DT_DIR, DT_UNKNOWN].map { Int32($0) }.contains(type)
-            guard name != Array(".".utf8), name != Array("..".utf8), !Self.isHidden(name), isShown else { continue }
+            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name, in: node), isShown else { continue }
             entries.append(
                 .init(name: name, isDirectory: type == Int32(DT_DIR), inode: UInt64(entry.pointee.d_ino)))
         }

@@ -27,7 +27,8 @@ extension BackedTree {
             guard !Self.isHidden(name) else { throw Errno(EPERM) }
             // A name that is there may be an archived file, whose inode is not to be touched.
             if flags & O_EXCL == 0, let existing = try? child(name, of: parent) {
-                return (try entry(for: existing), try open(existing, flags: flags))
+                let handle = try open(existing, flags: flags)
+                return (try entry(for: existing), handle)
             }
             // The daemon must be able to read whatever its clients make.
             let descriptor = try SharedDescriptor(
@@ -38,6 +39,7 @@ extension BackedTree {
             guard let file = node.file else { throw Errno(EISDIR) }
             file.state.withLock { state in
                 state.descriptor = descriptor
+                state.isWritable = true
                 state.handles += 1
                 state.isChanged = true
             }
@@ -59,10 +61,12 @@ extension BackedTree {
         let truncates = writes && flags & O_TRUNC != 0
         if writes, file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: !truncates) }
         try file.state.withLock { state throws(Errno) in
-            if state.descriptor == nil {
+            // An archived inode is not writable even for its owner; readers get it as it is.
+            if state.descriptor == nil || writes && !state.isWritable {
                 guard !node.isRemoved else { throw Errno(ESTALE) }
                 state.descriptor = try SharedDescriptor(
-                    at: directory, node.path, flags: kind == .incoming ? O_RDWR : O_RDONLY)
+                    at: directory, node.path, flags: writes ? O_RDWR : O_RDONLY)
+                state.isWritable = writes
             }
             if truncates, let descriptor = state.descriptor {
                 guard ftruncate(descriptor.number, 0) == 0 else { throw .last }
@@ -79,6 +83,7 @@ extension BackedTree {
         let submission = locked { () -> Submission? in
             let isLast = handle.file.state.withLock { state in
                 state.handles -= 1
+                state.dirtyHandles.remove(ObjectIdentifier(handle))
                 return state.handles == 0
             }
             guard let node = try? node(handle.number) else { return nil }
@@ -90,7 +95,7 @@ extension BackedTree {
             // Bytes may come after the last close: from a mapping, or a descriptor that
             // was handed on. There is nobody left to tell, but they are kept.
             guard isLast, kind == .incoming else { return nil }
-            return self.submission(of: node)
+            return (try? self.submission(of: node)) ?? nil
         }
         submission?.run(replyingTo: nil)
     }
@@ -98,10 +103,17 @@ extension BackedTree {
     /// Writes all of `bytes`.
     func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int) throws(Errno) -> Int {
         guard handle.canWrite else { throw Errno(EBADF) }
+        try room.take(bytes.count) { () throws(Errno) in try Errno.from { try archive.checkStagingRoom() } }
         while true {
             let written = try handle.file.state.withLock { state throws(Errno) -> Int? in
                 if state.isFrozen { return nil }
                 guard let descriptor = state.descriptor else { throw Errno(EBADF) }
+                // Before anything is written, for a write that fails may have done a part.
+                var digest = state.hashed == offset ? state.digest : nil
+                state.digest = nil
+                state.isChanged = true
+                state.status = .new
+                state.dirtyHandles.insert(ObjectIdentifier(handle))
                 var done = 0
                 while done < bytes.count {
                     let count = pwrite(
@@ -111,14 +123,10 @@ extension BackedTree {
                     guard count > 0 else { throw count == 0 ? Errno(EIO) : .last }
                     done += count
                 }
-                if state.hashed == offset {
-                    state.digest?.update(bytes)
-                    state.hashed += done
-                } else {
-                    state.digest = nil
-                }
-                state.isChanged = true
-                state.status = .new
+                digest?.update(bytes)
+                if digest != nil { state.hashed += done }
+                state.digest = digest
+                state.overrides?.modified = nil
                 return done
             }
             if let written { return written }
@@ -143,6 +151,7 @@ extension BackedTree {
 
     func allocate(_ handle: BackedHandle, mode: Int32, offset: Int, length: Int) throws(Errno) {
         guard mode == 0 else { throw Errno(EOPNOTSUPP) }
+        try checkRoom(to: offset + length)
         try locked { () throws(Errno) in
             let file = handle.file
             if file.state.withLock({ $0.isFrozen }) { try thaw(node(handle.number), file, keepingBytes: true) }
@@ -154,6 +163,11 @@ extension BackedTree {
                 state.status = .new
             }
         }
+    }
+
+    /// - throws: ENOSPC when a file of this size could not be kept
+    func checkRoom(to size: Int) throws(Errno) {
+        try Errno.from { try archive.checkRoom(for: Int64(size)) }
     }
 
     /// Gives the file an inode of its own again: the one it has belongs to the archive.
@@ -181,7 +195,10 @@ extension BackedTree {
         }
         node.backingInode = UInt64(try copy.status().st_ino)
         file.state.withLock { state in
-            if state.handles > 0 { state.descriptor = copy }
+            if state.handles > 0 {
+                state.descriptor = copy
+                state.isWritable = true
+            }
             state.thawed(keepingBytes: keepingBytes)
         }
         unsettled[node.number] = node
@@ -191,7 +208,10 @@ extension BackedTree {
     func openDescriptor(
         of node: BackedNode, _ file: BackedFile, flags: Int32
     ) throws(Errno) -> SharedDescriptor {
-        if let descriptor = file.state.withLock({ $0.descriptor }) { return descriptor }
+        let opened = file.state.withLock { state in
+            flags & O_ACCMODE == O_RDONLY || state.isWritable ? state.descriptor : nil
+        }
+        if let opened { return opened }
         return try SharedDescriptor(at: directory, node.path, flags: flags)
     }
 
@@ -216,6 +236,7 @@ extension BackedFile.State {
     /// After all bytes were cut off.
     mutating func restart() {
         isChanged = true
+        overrides?.modified = nil
         status = .new
         digest = StreamingDigest()
         hashed = 0
@@ -227,6 +248,11 @@ extension BackedFile.State {
         overrides = nil
         generation += 1
         digest = nil
+        // The answer about the earlier inode will not be listened to.
+        if case .archiving = status {
+            status = .new
+            isChanged = true
+        }
         if !keepingBytes { restart() }
     }
 }

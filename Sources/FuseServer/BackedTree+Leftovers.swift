@@ -21,11 +21,19 @@ extension BackedTree {
             guard let node = try? child(name, of: directory) else { continue }
             if let file = node.file {
                 unsettled[node.number] = node
-                guard !node.isTemporary else { continue }
+                if node.isTemporary {
+                    file.state.withLock { state in
+                        state.isChanged = true
+                        state.digest = nil
+                    }
+                    continue
+                }
                 // The second name is in staging/commit: it was closed, and is whole.
                 let isWhole = linkCount(of: node) > 1
                 file.state.withLock { state in
                     state.isChanged = isWhole
+                    // Its inode may be a blob already.
+                    state.isFrozen = isWhole
                     state.digest = nil
                     state.lastUse = 0
                     if !isWhole { state.status = .refused(Recovery.interrupted) }

@@ -24,6 +24,7 @@ extension BackedTree {
     }
 
     private func truncate(_ node: BackedNode, to size: Int) throws(Errno) {
+        if size > 0 { try checkRoom(to: size) }
         guard let file = node.file else { throw Errno(EISDIR) }
         if file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: size > 0) }
         let descriptor = try openDescriptor(of: node, file, flags: O_RDWR)
@@ -112,23 +113,24 @@ extension BackedTree {
     /// to a temporary name, is told by `rename` what others are told by `close`.
     func rename(_ name: [UInt8], in parent: UInt64, to target: Target, replyingTo reply: DeferredReply) {
         do throws(Errno) {
-            let submission = try locked { () throws(Errno) -> Submission? in
+            let then: @Sendable (Result<Void, Errno>) -> Void = { [self] result in
+                guard case .success = result else { return reply.answer(result) }
+                reply.answer(Result { () throws(Errno) in try move(name, in: parent, to: target) })
+            }
+            let step = try locked { () throws(Errno) -> Archiving in
                 let node = try child(name, of: directoryNode(parent))
                 touch(node)
+                // Somebody who still writes to it closes it later, and is told then.
                 guard let file = node.file, !TemporaryName.matches(target.name),
-                    file.state.withLock({ $0.handles == 0 })
-                else { return nil }
+                    file.state.withLock({ $0.dirtyHandles.isEmpty })
+                else { return .nothing }
                 let path = self.path(target.name, in: try directoryNode(target.parent))
-                return self.submission(of: node, as: path)
+                return try archiving(of: node, as: path, then)
             }
-            if let submission {
-                submission.run { [self] result in
-                    guard case .success = result else { return reply.answer(result) }
-                    reply.answer(Result { () throws(Errno) in try move(name, in: parent, to: target) })
-                }
-            } else {
-                try move(name, in: parent, to: target)
-                reply.answer(.success(()))
+            switch step {
+            case .submit(let submission): submission.run(then)
+            case .waits: break
+            case .nothing: then(.success(()))
             }
         } catch {
             reply.answer(.failure(error))

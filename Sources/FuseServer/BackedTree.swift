@@ -20,6 +20,7 @@ final class BackedTree: @unchecked Sendable {
     let root: BackedNode
     let archive: Archive
     private let lock = Mutex(())
+    let room = RoomWatch()
     private var nodes: [UInt64: BackedNode] = [:]
     private var nextNumber: UInt64
     /// The files that are to be archived, set aside or cleared away.
@@ -56,6 +57,8 @@ final class BackedTree: @unchecked Sendable {
     func directoryNode(_ number: UInt64) throws(Errno) -> BackedNode {
         let node = try node(number)
         guard node.isDirectory else { throw Errno(ENOTDIR) }
+        // Its path would be that of the root.
+        guard !node.isRemoved else { throw Errno(ESTALE) }
         return node
     }
 
@@ -63,7 +66,7 @@ final class BackedTree: @unchecked Sendable {
     ///
     /// - throws: the error of `fstatat`; ENOENT for what is neither file nor directory
     func child(_ name: [UInt8], of parent: BackedNode) throws(Errno) -> BackedNode {
-        guard !Self.isHidden(name) else { throw Errno(ENOENT) }
+        guard !isHidden(name, in: parent) else { throw Errno(ENOENT) }
         let path = path(name, in: parent)
         var status = stat()
         guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
@@ -89,6 +92,13 @@ final class BackedTree: @unchecked Sendable {
 
     /// Names that the daemon itself uses for a moment.
     static func isHidden(_ name: [UInt8]) -> Bool { name.starts(with: ".pacsfs-".utf8) }
+
+    /// Those, and what of `rejected` is for whoever looks after the disks.
+    func isHidden(_ name: [UInt8], in directory: BackedNode) -> Bool {
+        if Self.isHidden(name) { return true }
+        guard kind == .rejected, directory === root else { return false }
+        return name == Array("bad-blobs".utf8) || name == Array("torn-ledger".utf8)
+    }
 
     func path(_ name: [UInt8], in parent: BackedNode) -> [UInt8] {
         parent === root ? name : parent.path + [UInt8(ascii: "/")] + name

@@ -29,7 +29,6 @@ extension ArchiveError.Code {
     var errno: Int32 {
         switch self {
         case .noSpace: ENOSPC
-        case .notFound: ENOENT
         case .locked: EBUSY
         case .shuttingDown: ESHUTDOWN
         default: EIO

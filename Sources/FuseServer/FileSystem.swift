@@ -16,7 +16,7 @@ final class FileSystem: Sendable {
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
     private let owner = (uid: geteuid(), gid: getegid())
-    /// When the views were made: the time of the root.
+    /// When the archive was begun: the time of the root.
     private let created: Int64
     /// Each image has a name in every view.
     private let links: Int
@@ -30,14 +30,7 @@ final class FileSystem: Sendable {
         rejected = BackedTree(
             kind: .rejected, directory: archive.rejectedDescriptor, root: FixedEntry.rejected.number,
             archive: archive)
-        var earliest = Int64.max
-        try? archive.index.read { reader in
-            try reader.nodes(in: 0, after: 0) { node in
-                earliest = min(earliest, node.changed)
-                return true
-            }
-        }
-        created = earliest == .max ? 0 : earliest
+        created = (try? archive.index.read { try $0.created() }) ?? 0
         links = archive.viewCount
         incoming.takeUpLeftovers()
     }

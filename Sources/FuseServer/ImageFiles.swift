@@ -19,6 +19,8 @@ final class ImageFiles: Sendable {
     private struct Entry: Sendable {
         var source: Source
         var opens: Int
+        /// The blob has been replaced: nobody else is to get this file.
+        var isStale = false
     }
 
     private struct Shard {
@@ -48,13 +50,17 @@ final class ImageFiles: Sendable {
     ///   root may lack in a container, and a file system that is not itself stacked on others
     init(archive: Archive, backing: BackingFiles?) {
         self.archive = archive
-        if let backing, let probe = try? archive.openIdentity(), let id = try? backing.register(probe) {
-            backing.release(id)
-            Glibc.close(probe)
-            self.backing = backing
-        } else {
+        guard let backing, let probe = try? archive.openIdentity() else {
             self.backing = nil
+            return
         }
+        defer { Glibc.close(probe) }
+        guard let id = try? backing.register(probe) else {
+            self.backing = nil
+            return
+        }
+        backing.release(id)
+        self.backing = backing
     }
 
     /// Whether the kernel reads images by itself.
@@ -86,12 +92,33 @@ final class ImageFiles: Sendable {
         }
     }
 
+    /// Forgets the file of an image whose blob was replaced by a good one; those who have it
+    /// open keep it until they close it.
+    func replaced(_ instance: Int64) {
+        shard(instance).withLock { shard in
+            guard var entry = shard.entries[instance] else { return }
+            if entry.opens > 0 {
+                entry.isStale = true
+                shard.entries[instance] = entry
+                return
+            }
+            shard.entries[instance] = nil
+            shard.unused.removeAll { $0 == instance }
+            if case .backing(let id) = entry.source { backing?.release(id) }
+        }
+    }
+
     func close(_ instance: Int64) {
         shard(instance).withLock { shard in
             guard var entry = shard.entries[instance] else { return }
             entry.opens -= 1
             shard.entries[instance] = entry
             guard entry.opens == 0 else { return }
+            if entry.isStale {
+                shard.entries[instance] = nil
+                if case .backing(let id) = entry.source { backing?.release(id) }
+                return
+            }
             shard.unused.append(instance)
             if shard.unused.count > Self.kept {
                 let oldest = shard.unused.removeFirst()

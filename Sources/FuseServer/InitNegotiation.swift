@@ -42,12 +42,13 @@ final class InitNegotiation: Sendable {
         offersPassthrough.store(flags2 & Self.flag2Passthrough != 0, ordering: .releasing)
     }
 
-    func completeAnswer(_ vectors: UnsafeBufferPointer<iovec>) {
+    /// - returns: whether this is the answer to INIT, after which the mount can be used
+    func completeAnswer(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         let unique = initUnique.load(ordering: .acquiring)
         guard unique != 0, vectors.count == 2, vectors[0].iov_len >= 16, vectors[1].iov_len >= 64,
             let header = vectors[0].iov_base, let body = vectors[1].iov_base,
             header.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == unique
-        else { return }
+        else { return false }
         initUnique.store(0, ordering: .releasing)
         var flags = body.loadUnaligned(fromByteOffset: 12, as: UInt32.self) | Self.flagParallelDirops
         if wantsPassthrough, offersPassthrough.load(ordering: .acquiring) {
@@ -60,5 +61,6 @@ final class InitNegotiation: Sendable {
             agreed.store(true, ordering: .releasing)
         }
         body.storeBytes(of: flags, toByteOffset: 12, as: UInt32.self)
+        return true
     }
 }

@@ -11,6 +11,7 @@ import TagIndex
 final class Invalidator: ChangeObserver {
     private struct Change: Sendable {
         var nodes: Set<Int64>
+        var replaced: [Int64]
         var completion: @Sendable () -> Void
     }
 
@@ -18,7 +19,8 @@ final class Invalidator: ChangeObserver {
     private let threads = ThreadGroup()
 
     /// - parameter session: outlives this object
-    init(session: Session.Handle) {
+    /// - parameter images: where files of replaced blobs are forgotten
+    init(session: Session.Handle, images: @escaping @Sendable () -> ImageFiles) {
         threads.start("invalidate") { [changes] in
             while true {
                 let batch = changes.take(atMost: 1024)
@@ -29,13 +31,20 @@ final class Invalidator: ChangeObserver {
                     // ENOENT: the kernel does not know it, so there is nothing to forget.
                     _ = fuse_lowlevel_notify_inval_inode(session.raw, number, 0, 0)
                 }
+                for instance in batch.flatMap(\.replaced) {
+                    images().replaced(instance)
+                    // What the kernel has cached of it are the bad bytes.
+                    _ = fuse_lowlevel_notify_inval_inode(session.raw, InodeNumber.instance(instance).rawValue, 0, 0)
+                }
                 for change in batch { change.completion() }
             }
         }
     }
 
-    func published(nodes: Set<Int64>, completion: @escaping @Sendable () -> Void) {
-        if !changes.put(Change(nodes: nodes, completion: completion)) { completion() }
+    func published(
+        nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
+    ) {
+        if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) { completion() }
     }
 
     /// Passes on what is there, and ends the thread.

@@ -51,8 +51,8 @@ enum Operations {
     }
 
     private static func addSession(to operations: inout fuse_lowlevel_ops) {
-        operations.`init` = { data, connection in
-            guard let data, let connection else { return }
+        operations.`init` = { _, connection in
+            guard let connection else { return }
             func want(_ capability: Int32) {
                 let bit = UInt32(bitPattern: capability)
                 if connection.pointee.capable & bit != 0 { connection.pointee.want |= bit }
@@ -73,7 +73,6 @@ enum Operations {
             connection.pointee.max_background = 64
             connection.pointee.congestion_threshold = 48
             connection.pointee.time_gran = 1
-            SessionContext.of(data).ready()
         }
     }
 

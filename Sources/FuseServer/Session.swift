@@ -63,7 +63,7 @@ public final class Session: Sendable {
             throw MountError("libfuse is too old: 3.12 or later is needed.")
         }
         fuse_set_signal_handlers(session)
-        let invalidator = Invalidator(session: Handle(raw: session))
+        let invalidator = Invalidator(session: Handle(raw: session)) { [fileSystem] in fileSystem.images }
         archive.observe(invalidator)
         let threadGroup = ThreadGroup()
         threadGroup.start("settle") { [settling] in settling.run() }
@@ -127,11 +127,13 @@ public final class Session: Sendable {
     private static func hooks() -> fuse_custom_io {
         fuse_custom_io(
             writev: { descriptor, vectors, count, data in
-                if let data, let vectors {
-                    SessionContext.of(data).negotiation.completeAnswer(
-                        UnsafeBufferPointer(start: vectors, count: Int(count)))
-                }
-                return writev(descriptor, vectors, count)
+                guard let data, let vectors else { return writev(descriptor, vectors, count) }
+                let context = SessionContext.of(data)
+                let isReady = context.negotiation.completeAnswer(
+                    UnsafeBufferPointer(start: vectors, count: Int(count)))
+                let result = writev(descriptor, vectors, count)
+                if isReady { context.ready() }
+                return result
             },
             read: { descriptor, buffer, size, data in
                 let count = read(descriptor, buffer, size)

@@ -57,7 +57,7 @@ final class Settling: Sendable {
                 case .failed:
                     guard now - lastUse >= Self.retry else { continue }
                     file.state.withLock { $0.lastUse = now }
-                    if let submission = tree.submission(of: node) { steps.append(.submit(submission)) }
+                    if let submission = (try? tree.submission(of: node)) ?? nil { steps.append(.submit(submission)) }
                 case .new where tree.archive.settings.ignores(node.name):
                     clear(node)
                 case .new where node.isTemporary:
@@ -65,7 +65,7 @@ final class Settling: Sendable {
                     append(
                         reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again."))
                 case .new:
-                    if let submission = isChanged ? tree.submission(of: node) : nil {
+                    if isChanged, let submission = (try? tree.submission(of: node)) ?? nil {
                         steps.append(.submit(submission))
                     } else if let status = try? tree.attributes(of: node), status.st_size == 0 {
                         append(reject(node, file, "It is empty (0 bytes). Copy the original again."))
@@ -106,7 +106,9 @@ final class Settling: Sendable {
                 // Somebody may have gone on with it meanwhile; then it is looked at again.
                 let isAsItWas = file.state.withLock { state in
                     guard case .archiving = state.status else { return false }
-                    return state.handles == 0 && !state.isChanged
+                    if state.handles == 0, !state.isChanged { return true }
+                    state.status = .refused(request.reason)
+                    return false
                 }
                 if isAsItWas { clear(node) }
             }

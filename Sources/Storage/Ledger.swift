@@ -100,7 +100,10 @@ public final class Ledger: Sendable {
         let errors = LedgerWriter.onAll(state.writers) { writer throws(StorageError) in
             try writer.write(bytes, at: begin)
         }
-        if errors.allSatisfy({ $0 != nil }), let error = errors[0] {
+        // A disk that is full is well otherwise: the batch is taken back everywhere, and the
+        // volume goes on when there is room.
+        let full = errors.first { $0?.code == .noSpace } ?? nil
+        if let error = full ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil) {
             // What another program wrote is not ours to take back.
             let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
             let undone = LedgerWriter.onAll(ours) { writer throws(StorageError) in

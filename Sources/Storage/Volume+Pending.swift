@@ -8,6 +8,12 @@ extension Volume {
 }
 
 extension Volume {
+    /// Whether a file of this size lies at a path below `rejected`.
+    public func hasRejected(_ path: String, bytes: Int64) -> Bool {
+        guard let facts = (try? rejected.facts(path)) ?? nil else { return false }
+        return facts.isRegular && facts.bytes == bytes
+    }
+
     /// Opens the identity file for reading.
     public func openIdentity() throws(StorageError) -> Descriptor { try root.openFile(Name.identity) }
 

@@ -158,6 +158,11 @@ public struct IndexReader {
 
     // MARK: The whole
 
+    /// When the archive was begun, ns since 1970; 0 when it was not.
+    public func created() throws -> Int64 {
+        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'created'").flatMap { Int64($0) } ?? 0
+    }
+
     /// The views that are shown; `nil` when none were set.
     public func views() throws -> [View]? {
         guard let json = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'views'") else { return nil }

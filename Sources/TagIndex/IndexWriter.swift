@@ -47,7 +47,7 @@ public final class IndexWriter {
         let key = attributes.groupingKey
         var newSeries: SeriesRecord?
         let series: (key: String, id: Int64, attributes: AttributeSet)
-        if let lastSeries, lastSeries.key == key {
+        if let lastSeries, lastSeries.key.utf8.elementsEqual(key.utf8) {
             series = lastSeries
         } else if let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT id, attributes FROM series WHERE key = ?"), arguments: [key])
@@ -108,6 +108,12 @@ public final class IndexWriter {
 
     // MARK: Applying
 
+    /// Whether the series, or one of the same attributes, is there already.
+    public func hasSeries(_ record: SeriesRecord) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT 1 FROM series WHERE id = ? OR key = ?")
+        return try Int.fetchOne(statement, arguments: [record.id, record.attributes.groupingKey]) != nil
+    }
+
     /// Makes the rows of a series and the directories it is shown in.
     public func apply(_ record: SeriesRecord, views: [View]) throws {
         let attributes = record.attributes
@@ -142,6 +148,7 @@ public final class IndexWriter {
         let list = views.map { [$0.name, $0.template.description] }
         let json = String(decoding: try JSONEncoder().encode(list), as: UTF8.self)
         try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES ('views', ?)", arguments: [json])
+        try db.execute(sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
         for view in views {
             _ = try directory(view.name, in: 0, series: nil, byUID: false, at: time)
         }

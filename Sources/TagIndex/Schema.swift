@@ -13,6 +13,7 @@ enum Schema {
         try db.execute(sql: """
             -- One row a fact about the index itself:
             --   schema   the version above
+            --   created  when the first views were set, ns: the time of the root
             --   views    the views that are shown, as JSON: [[name, template], …]
             --   ledger   how far the ledger has been taken in, as JSON (IndexedPosition)
             CREATE TABLE meta(

@@ -22,11 +22,11 @@ struct ImportProgress {
         let rate = Double(doneBytes) / seconds
         let left = rate > 0 ? Double(self.bytes - doneBytes) / rate : 0
         let line = "\(doneFiles) of \(self.files) files, \(Output.bytes(doneBytes)) of \(Output.bytes(self.bytes)), \(Output.bytes(Int64(rate)))/s, \(Self.duration(left)) left"
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+        StandardError.write("\r\u{1B}[K\(line)")
     }
 
     func end() {
-        if isTerminal { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if isTerminal { StandardError.write("\r\u{1B}[K") }
     }
 
     private static func duration(_ seconds: Double) -> String {

@@ -1,6 +1,14 @@
 import Foundation
 import Logging
 
+/// Standard error, which may be a file on a full disk or a pipe that nobody reads: what cannot
+/// be written is dropped.
+enum StandardError {
+    static func write(_ text: String) {
+        _ = text.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
+    }
+}
+
 /// Log lines on standard error: with the priority in front for journald (sd-daemon(3)), with
 /// the time for a file or a terminal.
 struct StandardErrorLog: LogHandler {
@@ -19,7 +27,7 @@ struct StandardErrorLog: LogHandler {
             isJournal
             ? "<\(priority(event.level))>\(text)\n"
             : "\(Date.now.formatted(.iso8601)) \(event.level): \(text)\n"
-        FileHandle.standardError.write(Data(line.utf8))
+        StandardError.write(line)
     }
 
     private func priority(_ level: Logger.Level) -> Int {

@@ -3,7 +3,7 @@ import Foundation
 /// What is printed for people and for programs.
 enum Output {
     static func error(_ text: String) {
-        FileHandle.standardError.write(Data("pacsfs: \(text)\n".utf8))
+        StandardError.write("pacsfs: \(text)\n")
     }
 
     /// JSON with sorted keys and a newline behind it.

@@ -42,7 +42,10 @@ final class Committer: Sendable {
                 try? volume.finish(batch.map(\.staged.digest))
             }
             let (outcomes, isShort) = (recorded.result, recorded.isShort)
-            observer.publish(recorded.changedNodes) {
+            let replaced = batch.compactMap { prepared -> Int64? in
+                if case .duplicate(let id) = prepared.kind, !prepared.volumes.isEmpty { id } else { nil }
+            }
+            observer.publish(recorded.changedNodes, replaced: replaced) {
                 for (prepared, outcome) in zip(batch, outcomes) {
                     prepared.completion(
                         isShort

@@ -40,9 +40,10 @@ extension Archive {
     public func importFiles(_ files: [ImportFile]) -> [ImportResult] {
         let results = Mutex<[ImportResult?]>(Array(repeating: nil, count: files.count))
         let group = DispatchGroup()
+        let sequence = IngestSequence()
         for (index, file) in files.enumerated() {
             group.enter()
-            importFile(file) { result in
+            importFile(file, turn: (sequence, index)) { result in
                 results.withLock { $0[index] = result }
                 group.leave()
             }
@@ -51,10 +52,14 @@ extension Archive {
         return results.withLock { $0 }.compactMap { $0 }
     }
 
-    private func importFile(_ file: ImportFile, completion: @escaping @Sendable (ImportResult) -> Void) {
+    private func importFile(
+        _ file: ImportFile, turn: (sequence: IngestSequence, number: Int),
+        completion: @escaping @Sendable (ImportResult) -> Void
+    ) {
         let name = file.path.split(separator: "/").last.map { Array($0.utf8) } ?? []
         let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
         guard descriptor >= 0 else {
+            turn.sequence.take(turn.number) {}
             return completion(
                 ImportResult(
                     path: file.path, bytes: 0, outcome: .failed,
@@ -63,11 +68,13 @@ extension Archive {
         let staged = StagedFile(descriptor)
         let bytes = staged.bytes
         if settings.ignores(name) {
+            turn.sequence.take(turn.number) {}
             return completion(ImportResult(path: file.path, bytes: bytes, outcome: .ignored))
         }
         let open = IngestFile(descriptor, owner: staged)
-        let request = IngestRequest(
+        var request = IngestRequest(
             file: open, source: file.path, bytes: bytes, digest: nil, isStaged: false)
+        request.turn = turn
         ingest(request) { [self] result in
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {

@@ -44,7 +44,7 @@ final class IngestPipeline: Sendable {
     /// Takes a file. `completion` is called once, from another thread.
     func submit(_ request: IngestRequest, completion: @escaping Completion) {
         guard jobs.put(Job(request: request, completion: completion)) else {
-            return completion(.failure(ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not archived.")))
+            return completion(.failure(Self.stopped(request)))
         }
     }
 
@@ -57,6 +57,13 @@ final class IngestPipeline: Sendable {
     }
 
     private func prepare(_ job: Job) {
+        prepare(job) { action in
+            if let turn = job.request.turn { turn.sequence.take(turn.number, action) } else { action() }
+        }
+    }
+
+    /// - parameter inTurn: called once, with what is to be done when it is this file's turn
+    private func prepare(_ job: Job, inTurn: (@escaping @Sendable () -> Void) -> Void) {
         do {
             let digest =
                 try job.request.digest
@@ -70,30 +77,37 @@ final class IngestPipeline: Sendable {
                 inFlight[digest] = []
                 return true
             }
-            guard isFirst else { return }
+            guard isFirst else { return inTurn {} }
             let completion: Completion = { [self] result in
                 job.completion(result)
                 let waiting = inFlight.withLock { $0.removeValue(forKey: digest) } ?? []
                 for var job in waiting {
                     job.request.digest = digest
+                    job.request.turn = nil
                     submit(job.request, completion: job.completion)
                 }
             }
             do {
                 let (ready, refusal) = try preparation.prepare(job.request, digest: digest, completion: completion)
-                if let ready {
-                    guard prepared.put(ready) else {
-                        throw ArchiveError(.shuttingDown, "pacsfs is being stopped; \(job.request.source) was not archived.")
-                    }
-                } else {
-                    completion(.success(.refused(refusal ?? "")))
+                guard let ready else {
+                    inTurn {}
+                    return completion(.success(.refused(refusal ?? "")))
+                }
+                inTurn { [self] in
+                    if !prepared.put(ready) { completion(.failure(Self.stopped(job.request))) }
                 }
             } catch {
+                inTurn {}
                 completion(.failure(Self.error(error, job.request)))
             }
         } catch {
+            inTurn {}
             job.completion(.failure(Self.error(error, job.request)))
         }
+    }
+
+    private static func stopped(_ request: IngestRequest) -> ArchiveError {
+        ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not archived.")
     }
 
     private static func error(_ error: any Error, _ request: IngestRequest) -> ArchiveError {

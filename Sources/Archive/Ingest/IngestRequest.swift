@@ -22,6 +22,8 @@ public struct IngestRequest: Sendable {
     public var digest: Digest?
     /// Whether it lies in `staging/incoming`, so that it can become a blob without a copy.
     public var isStaged: Bool
+    /// Its place among files that are to be archived in their order.
+    var turn: (sequence: IngestSequence, number: Int)?
 
     public init(file: IngestFile, source: String, bytes: Int64, digest: Digest?, isStaged: Bool) {
         self.file = file
@@ -46,6 +48,7 @@ public enum IngestOutcome: Sendable, Equatable {
 public protocol ChangeObserver: AnyObject, Sendable {
     /// - parameters:
     ///   - nodes: directories with new entries (`node.id`; 0 for the root)
+    ///   - replaced: images (`instance.id`) whose blob was bad and is good now
     ///   - completion: to be called, from any thread, when nobody can see the old state any more
-    func published(nodes: Set<Int64>, completion: @escaping @Sendable () -> Void)
+    func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
 }

@@ -56,8 +56,13 @@ struct Preparation: Sendable {
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
             )
         }
+        // From here on the second name in staging/commit says that the file was closed and is
+        // whole, also when there is no room for it now.
+        if request.isStaged {
+            try volumes.staging.stageLink(from: request.file.descriptor, as: digest, bytes: request.bytes)
+        }
         let targets = try volumes.choose(copies: copies, bytes: request.bytes)
-        try stage(staged, from: request, on: targets)
+        try stage(staged, from: request, on: targets, isLinked: request.isStaged)
         return (
             Prepared(
                 kind: .new(AttributeSet(header), flags: Int64(header.flags.rawValue)), request: request,
@@ -79,31 +84,59 @@ struct Preparation: Sendable {
                 (ordinal, try reader.verified(id, on: ordinal) ?? 0)
             } ?? []
         }
+        var good: Set<Int> = []
         for (ordinal, time) in holders {
             guard let volume = volumes[ordinal] else { continue }
-            let isPresent = try volume.blobState(staged.digest, bytes: staged.bytes) == .present
-            if isPresent, now - time < Self.trust { continue }
-            if isPresent, try volume.verifyBlob(staged.digest, bytes: staged.bytes) {
+            switch state(of: staged, on: volume, isTrusted: now - time < Self.trust) {
+            case .good: good.insert(ordinal)
+            case .verified:
+                good.insert(ordinal)
                 prepared.verified.append(ordinal)
-            } else {
-                prepared.volumes.append(volume)
+            case .bad: prepared.volumes.append(volume)
             }
+        }
+        // Copies on volumes that are away do not count: who is told that an image is safe has
+        // it on as many volumes as are wanted now.
+        let sound = good.union(prepared.volumes.map(\.identity.ordinal))
+        if sound.count < copies {
+            prepared.volumes += try volumes.choose(copies: copies, bytes: staged.bytes, holding: sound)
         }
         try stage(staged, from: request, on: prepared.volumes)
         return prepared
     }
 
-    private func stage(_ staged: StagedBlob, from request: IngestRequest, on targets: [Volume]) throws {
-        for volume in targets {
-            if request.isStaged, volume === volumes.staging {
-                try volume.stageLink(from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
-            } else {
-                try volume.stageCopy(
-                    from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
-                    // What a client writes to /incoming is frozen; a file that is imported
-                    // may change under our hands.
-                    checking: !request.isStaged)
+    private enum CopyState { case good, verified, bad }
+
+    /// A copy that cannot be read is a bad one.
+    private func state(of staged: StagedBlob, on volume: Volume, isTrusted: Bool) -> CopyState {
+        guard (try? volume.blobState(staged.digest, bytes: staged.bytes)) == .present else { return .bad }
+        if isTrusted { return .good }
+        return (try? volume.verifyBlob(staged.digest, bytes: staged.bytes)) == true ? .verified : .bad
+    }
+
+    /// - parameter isLinked: the file has its second name already
+    private func stage(
+        _ staged: StagedBlob, from request: IngestRequest, on targets: [Volume], isLinked: Bool = false
+    ) throws {
+        do {
+            for volume in targets {
+                if request.isStaged, volume === volumes.staging {
+                    if isLinked { continue }
+                    try volume.stageLink(from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
+                } else {
+                    try volume.stageCopy(
+                        from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
+                        // What a client writes to /incoming is frozen; a file that is imported
+                        // may change under our hands.
+                        checking: !request.isStaged)
+                }
             }
+        } catch {
+            // Copies that nothing will come of take room; the link costs none, and tells.
+            for volume in targets where !(request.isStaged && volume === volumes.staging) {
+                try? volume.finish([staged.digest])
+            }
+            throw error
         }
     }
 

@@ -55,10 +55,11 @@ struct Mount: ParsableCommand {
             let session = Session(
                 archive: archive, mountpoint: mountpoint, allowsPassthrough: !noPassthrough, log: log)
             let control = try ControlServer(archive: archive, session: session, log: log)
-            control.start()
             defer { control.stop() }
             let descriptor = readyFd
             try session.run(threads: 16) {
+                // Not before: how images are read is settled only now.
+                control.start()
                 Background.announceReady(on: descriptor)
                 log.notice("Mounted \(path) on \(mountpoint).")
             }

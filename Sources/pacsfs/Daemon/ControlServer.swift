@@ -39,6 +39,10 @@ final class ControlServer: Sendable {
                 let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
                 if connection < 0 {
                     if errno == EINTR || errno == ECONNABORTED { continue }
+                    if errno == EMFILE || errno == ENFILE || errno == ENOMEM {
+                        usleep(100_000)
+                        continue
+                    }
                     return
                 }
                 Thread.detachNewThread { [self] in serve(ControlConnection(connection)) }

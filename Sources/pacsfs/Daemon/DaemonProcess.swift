@@ -14,6 +14,8 @@ enum DaemonProcess {
         mallopt(Int32(PACSFS_M_ARENA_MAX), 2)
         // Modes are what clients ask for; the kernel has applied their umask.
         umask(0)
+        // Standard error may be a pipe whose reader goes.
+        signal(SIGPIPE, SIG_IGN)
         chdir("/")
     }
 }

@@ -1,0 +1,193 @@
+import Testing
+
+/// All files of the corpus, on the way in and on the way out.
+@Suite(
+    "Real files through the whole path", .serialized,
+    .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
+    // They are not part of the package.
+    .enabled(if: Corpus.shared != nil, Corpus.isAbsent), .corpusArchives)
+struct CorpusTests {
+    private let archives: CorpusArchives
+
+    init() throws { archives = try #require(CorpusArchives.current) }
+
+    typealias Way = CorpusArchives.Way
+
+    /// The views in which every image must be found.
+    private static let views = ["by-patient", "by-date", "by-modality", "by-id", "by-uid"]
+
+    @Test("Every file that goes in is archived, a duplicate or set aside")
+    func accounts() throws {
+        let summary = archives.summary
+        #expect(archives.files.count == 983 && summary.files == 983)
+        #expect(summary.archived + summary.duplicates + summary.rejected == summary.files)
+        #expect(summary.failed == 0 && summary.ignored == 0)
+        #expect(summary.rejections.count == summary.rejected)
+        #expect(summary.duplicates == 983 - Set(archives.files.values).count)
+        for way in Way.allCases {
+            let status = try archives.archive(way).status()
+            #expect(status.instances == summary.archived, "\(way)")
+            #expect(status.blobs == summary.archived)
+            #expect(status.rejected == summary.rejected)
+            #expect(status.instances + summary.duplicates + status.rejected == 983)
+            #expect(status.copies == .init(wanted: 2, short: 0))
+            #expect(status.incoming.pending == 0)
+            #expect(status.volumes.map(\.blobs) == [status.blobs, status.blobs])
+        }
+        #expect(try archives.imported.status().studies == archives.copied.status().studies)
+        #expect(try archives.imported.status().patients == archives.copied.status().patients)
+        #expect(try archives.imported.status().bytes == archives.copied.status().bytes)
+    }
+
+    @Test("import and cp -r show the same images in the same views")
+    func sameImages() {
+        // Which of two files with the same name gets a suffix depends on the order.
+        func images(_ way: Way) -> [String] {
+            archives.images(way).map { path, digest in
+                path.prefix { $0 != "/" } + " " + digest
+            }.sorted()
+        }
+        #expect(images(.imported) == images(.copied))
+        #expect(images(.imported).count == 7 * archives.summary.archived)
+    }
+
+    @Test("import and cp give the same paths when they go in the same order")
+    func samePaths() {
+        let (imported, ordered) = (archives.images(.imported), archives.images(.ordered))
+        let different = Set(imported.keys).symmetricDifference(ordered.keys)
+        #expect(different.isEmpty, "\(different.count) paths, for example \(different.sorted().prefix(4))")
+        for (path, digest) in imported { #expect(ordered[path] == nil || ordered[path] == digest, "\(path)") }
+    }
+
+    @Test("Every file that was not set aside is found with its exact bytes in five views", arguments: Way.allCases)
+    func exactBytes(_ way: Way) throws {
+        let expected = Set(archives.files.values).subtracting(archives.rejected)
+        for view in Self.views {
+            let found = archives.images(way).filter { $0.key.hasPrefix(view + "/") }
+            #expect(found.count == expected.count, "\(view)")
+            #expect(Set(found.values) == expected, "\(view)")
+        }
+        // Once byte by byte, too, each file by a path that the archive itself tells.
+        let archive = archives.archive(way)
+        let byDigest = Dictionary(
+            archives.images(way).filter { $0.key.hasPrefix("by-patient/") }.map { ($1, $0) }
+        ) { first, _ in first }
+        for (path, digest) in archives.files where expected.contains(digest) {
+            let shown = try #require(byDigest[digest])
+            let same = try Files.read("\(archives.source)/\(path)") == Files.read("\(archive.mountpoint)/\(shown)")
+            #expect(same, "\(path) and \(shown)")
+        }
+    }
+
+    @Test("Every file that was set aside is in rejected with a reason that a person understands", arguments: Way.allCases)
+    func rejected(_ way: Way) throws {
+        let shown = archives.shown[way, default: [:]].filter { $0.key.hasPrefix("rejected/") }
+        let expected = archives.rejected
+        #expect(expected.count == archives.summary.rejected && !expected.isEmpty)
+        for rejection in archives.summary.rejections {
+            let original = String(rejection.path.dropFirst(archives.source.count + 1))
+            let path = try #require(
+                shown.keys.first { $0.hasSuffix("/corpus/" + original) }, "\(original) is not in rejected")
+            #expect(path.split(separator: "/")[1].wholeMatch(of: /\d{4}-\d\d-\d\d/) != nil)
+            #expect(shown[path] == archives.files[original], "\(original) was changed")
+            let reason = try Files.text("\(archives.archive(way).mountpoint)/\(path).reason.txt")
+            // An empty file is told of in other words by `import`.
+            #expect(reason == rejection.reason + "\n" || reason.contains("empty"), "\(original)")
+            #expect(reason.contains(" ") && reason.hasSuffix(".\n") && (40...400).contains(reason.count), "\(reason)")
+        }
+        #expect(shown.keys.count { !$0.hasSuffix(".reason.txt") } == expected.count)
+        #expect(shown.keys.count { $0.hasSuffix(".reason.txt") } == expected.count)
+        #expect(shown.values.allSatisfy { digest in archives.images(way).values.allSatisfy { $0 != digest } })
+    }
+
+    @Test("A DICOMDIR is not shown as an image, and its reason says what it is")
+    func mediaDirectories() throws {
+        let directories = archives.files.filter {
+            $0.key.split(separator: "/").last?.hasPrefix("DICOMDIR") == true
+        }
+        #expect(directories.count == 8)
+        #expect(archives.rejected.isSuperset(of: directories.values))
+        for rejection in archives.summary.rejections where rejection.path.contains("/DICOMDIR") {
+            #expect(rejection.reason.contains("DICOMDIR"))
+        }
+    }
+
+    @Test("Both volumes hold every blob, and sha256sum of each is its name", arguments: Way.allCases)
+    func blobs(_ way: Way) throws {
+        let archive = archives.archive(way)
+        let expected = Set(archives.files.values).subtracting(archives.rejected)
+        for volume in archive.volumes {
+            let blobs = try Files.digests(below: volume + "/blobs")
+            #expect(blobs.count == expected.count)
+            #expect(Set(blobs.values) == expected)
+            for (path, digest) in blobs {
+                #expect(path == "\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm")
+            }
+            let writable = try archive.mustShell("find \"$V/blobs\" -type f ! -perm 444", ["V": volume])
+            #expect(writable.output.isEmpty)
+            let staging = try archive.mustShell("find \"$V/staging\" -type f", ["V": volume])
+            #expect(staging.output.isEmpty, "staging is not empty: \(staging.output)")
+        }
+    }
+
+    @Test("The ledger's chain verifies on both volumes, and accounts for every file", arguments: Way.allCases)
+    func ledger(_ way: Way) throws {
+        let archive = archives.archive(way)
+        let verdicts = try archive.volumes.map { try LedgerVerdict(volume: $0) }
+        #expect(verdicts[0] == verdicts[1])
+        #expect(verdicts[0].fault == nil)
+        let kinds = verdicts[0].kinds
+        #expect(kinds["ingest"] == archives.summary.archived)
+        #expect(kinds["duplicate"] == archives.summary.duplicates)
+        #expect(kinds["reject"] == archives.summary.rejected)
+        #expect(try archive.status().ledger.records == verdicts[0].records)
+        #expect(try archive.status().ledger.head == verdicts[0].head)
+    }
+
+    @Test("A ledger in which one letter was changed does not verify")
+    func tampered() throws {
+        let archive = archives.imported
+        try archive.mustShell(
+            """
+            rm -rf tampered && mkdir tampered && cp -r ../volume1/ledger tampered/
+            file=$(ls tampered/ledger/*/*.jsonl | head -1)
+            sed -i '100s/"n":100,\\(.*\\)[0-9]"/"n":100,\\1X"/' "$file"
+            fails cmp -s "$file" ../volume1/ledger/*/"$(basename "$file")"
+            """)
+        #expect(try LedgerVerdict(volume: archive.work + "/tampered").fault == "101: prev")
+    }
+
+    @Test("Names are legal on ext4, NTFS, exFAT and SMB, and unique ignoring case", arguments: Way.allCases)
+    func portableNames(_ way: Way) throws {
+        let listing = try archives.archive(way).mustShell("cd \"$M\" && find by-* -mindepth 1 -print0")
+        let paths = try listing.outputBytes.split(separator: 0).map { bytes in
+            try #require(String(validating: bytes, as: UTF8.self))
+        }
+        #expect(paths.count > 7 * archives.summary.archived)
+        #expect(Set(paths.map { $0.lowercased() }).count == paths.count)
+        let devices = /(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?/
+        for name in Set(paths.flatMap { $0.split(separator: "/") }) {
+            #expect(name.utf8.count <= 255)
+            #expect(!name.contains(/[\\:*?"<>|\u{0}-\u{1f}\u{7f}]/), "\(name)")
+            #expect(!name.hasSuffix(".") && !name.hasSuffix(" ") && !name.hasPrefix(" "), "\(name)")
+            #expect(name.wholeMatch(of: devices) == nil, "\(name)")
+        }
+    }
+
+    @Test("What is imported again is a duplicate, and changes nothing")
+    func again() throws {
+        let archive = archives.imported
+        let before = try archive.status()
+        let listing = try archive.mustShell("find \"$M\"/by-* | sort").output
+        let run = try archive.pacsfs("import", "--json", archives.source, timeout: 120)
+        let summary = try run.json(ImportSummary.self)
+        #expect(run.code == 1)
+        #expect((summary.archived, summary.duplicates) == (0, archives.summary.archived + archives.summary.duplicates))
+        #expect(summary.rejected == archives.summary.rejected)
+        let after = try archive.status()
+        #expect(
+            (after.instances, after.studies, after.patients, after.bytes, after.rejected)
+                == (before.instances, before.studies, before.patients, before.bytes, before.rejected))
+        #expect(try archive.mustShell("find \"$M\"/by-* | sort").output == listing)
+    }
+}

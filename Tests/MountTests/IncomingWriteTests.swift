@@ -1,0 +1,256 @@
+import Testing
+
+/// Programs that write files of incoming in their own ways.
+@Suite(
+    "Programs that write in incoming", .serialized,
+    .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
+struct IncomingWriteTests {
+    /// Python that writes `data`, the bytes of `1.dcm`, to the file `name`.
+    private static let writers = [
+        "with open(name, 'wb') as file: file.write(data)",
+        // From back to front, through one descriptor.
+        """
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        for at in reversed(range(0, len(data), 3333)): os.pwrite(fd, data[at:at + 3333], at)
+        os.close(fd)
+        """,
+        // Too long, then cut; overwritten in the middle; read in between.
+        """
+        with open(name, 'w+b') as file:
+            file.write(bytes(len(data) * 2))
+            file.seek(0); file.write(data[:5000]); file.flush()
+            file.seek(100); assert file.read(50) == data[100:150]
+            file.seek(5000); file.write(data[5000:]); file.truncate()
+        """,
+        // First the size, then the bytes.
+        """
+        with open(name, 'wb') as file: file.truncate(len(data))
+        with open(name, 'r+b') as file: file.write(data)
+        """,
+        // An empty file, closed, that is opened again: Finder does that.
+        """
+        open(name, 'wb').close()
+        with open(name, 'ab') as file: file.write(data)
+        """,
+        // Two descriptors, of which the first is closed early.
+        """
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT)
+        other = os.dup(fd); os.close(fd); os.write(other, data); os.close(other)
+        """,
+        // Two openings at once.
+        """
+        with open(name, 'wb') as first, open(name, 'r+b') as second:
+            first.write(data[:7000]); first.flush()
+            second.seek(7000); second.write(data[7000:])
+        """,
+        // A child that has the descriptor writes the second half.
+        """
+        with open(name, 'wb', buffering=0) as file:
+            file.write(data[:9000])
+            subprocess.run(['tail', '-c', '+9001', '1.dcm'], stdout=file, check=True)
+        """,
+        "with open(name, 'wb') as file: file.write(data); file.flush(); os.fsync(file.fileno())",
+        // Through a memory map.
+        """
+        with open(name, 'w+b') as file:
+            file.truncate(len(data))
+            with mmap.mmap(file.fileno(), len(data), access=mmap.ACCESS_WRITE) as map: map[:] = data
+        """,
+        // Room is taken first.
+        """
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT)
+        os.posix_fallocate(fd, 0, len(data)); os.pwrite(fd, data, 0); os.close(fd)
+        """,
+        "fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_SYNC); os.write(fd, data); os.close(fd)",
+    ]
+
+    @Test("What a program writes is archived when it closes the file")
+    func write() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.mustShell("mv 1.dcm original.dcm")
+            for (number, writer) in Self.writers.enumerated() {
+                // Other bytes each time, so that each has to be archived.
+                let beginning = """
+                    data = open('original.dcm', 'rb').read() + b'writer %04d' % \(number)
+                    with open('1.dcm', 'wb') as file: file.write(data)
+                    name = I + '/\(number).dcm'
+
+                    """
+                try archive.python(beginning + writer)
+                try archive.expectArchived(archive.work + "/1.dcm")
+            }
+            try archive.settled()
+            #expect(try archive.status().rejected == 0)
+            // Nobody closed a half of it, but for the child that had the first one.
+            let instances = try archive.status().instances
+            #expect((Self.writers.count...Self.writers.count + 1).contains(instances))
+        }
+    }
+
+    @Test("A shell may write through one descriptor in pieces")
+    func redirection() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.mustShell(
+                """
+                exec 3>"$I/a.dcm"
+                head -c 1000 1.dcm >&3
+                { head -c 6000 1.dcm | tail -c +1001; } >&3
+                tail -c +6001 1.dcm >&3
+                exec 3>&-
+                cmp 1.dcm "$I/a.dcm"
+                """)
+            try archive.expectArchived(archive.work + "/1.dcm")
+        }
+    }
+
+    @Test("What is written through a memory map after the file was closed is archived as well")
+    func mapAfterClose() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.python(
+                """
+                data = open('1.dcm', 'rb').read()
+                file = open(I + '/a.dcm', 'w+b')
+                file.truncate(len(data))
+                map = mmap.mmap(file.fileno(), len(data))
+                file.close()
+                map[:] = data
+                map.close()
+                """)
+            // Nobody waits for it: the last close was before.
+            try archive.settled()
+            try archive.expectArchived(archive.work + "/1.dcm")
+        }
+    }
+
+    @Test("A file that is written again before it settles is archived again, and the first version stays")
+    func versions() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            // The same image by its UIDs, with other pixels at the end.
+            try archive.mustShell(
+                """
+                head -c -4 1.dcm >second.dcm; printf abcd >>second.dcm
+                cp second.dcm third.dcm; printf 'efgh' | dd of=third.dcm bs=1 seek=$(( $(stat -c %s 1.dcm) - 8 )) conv=notrunc status=none
+                cp 1.dcm "$I/a.dcm"
+                cp second.dcm "$I/a.dcm"
+                cmp second.dcm "$I/a.dcm"
+                printf 'efgh' | dd of="$I/a.dcm" bs=1 seek=$(( $(stat -c %s 1.dcm) - 8 )) conv=notrunc status=none
+                cmp third.dcm "$I/a.dcm"
+                """)
+            for name in ["1", "second", "third"] { try archive.expectArchived("\(archive.work)/\(name).dcm") }
+            #expect(try archive.status().instances == 3)
+            let names = try archive.mustShell("ls \"$M\"/by-uid/*/*/ | wc -l; cmp 1.dcm \"$M\"/by-id/*/*/*/00001.dcm")
+            #expect(names.output == "3\n")
+        }
+    }
+
+    @Test("Appending to an archived file makes a new version and leaves the first as it was")
+    func append() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.mustShell(
+                """
+                cp 1.dcm "$I/a.dcm"
+                exec 4<"$I/a.dcm"
+                head -c 16 /dev/zero >>"$I/a.dcm"
+                cmp 1.dcm <(head -c "$(stat -c %s 1.dcm)" <&4) && exec 4<&-
+                cp 1.dcm longer.dcm; head -c 16 /dev/zero >>longer.dcm
+                cmp longer.dcm "$I/a.dcm"
+                """)
+            try archive.expectArchived(archive.work + "/1.dcm")
+            try archive.expectArchived(archive.work + "/longer.dcm")
+        }
+    }
+
+    @Test("Cutting or overwriting an archived name never changes what is archived")
+    func overwrite() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.mustShell(
+                """
+                cp 1.dcm "$I/a.dcm"; truncate -s 100 "$I/a.dcm"
+                cp 1.dcm "$I/b.dcm"; : >"$I/b.dcm"
+                cp 1.dcm "$I/c.dcm"; chmod 666 "$I/c.dcm"; head -c 3000 /dev/urandom | dd of="$I/c.dcm" conv=notrunc status=none
+                cp 1.dcm "$I/d.dcm"; rm "$I/d.dcm"
+                """)
+            try archive.python(
+                """
+                import shutil
+                shutil.copy('1.dcm', I + '/e.dcm')
+                with open(I + '/e.dcm', 'r+b') as file, mmap.mmap(file.fileno(), 0) as map: map[:4000] = bytes(4000)
+                """)
+            try archive.expectArchived(archive.work + "/1.dcm")
+            try archive.settled()
+            try archive.expectArchived(archive.work + "/1.dcm")
+            for volume in archive.volumes {
+                for (path, digest) in try Files.digests(below: volume + "/blobs") { #expect(path.contains(digest)) }
+            }
+        }
+    }
+
+    @Test("A file with holes is archived with its zeros")
+    func sparse() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.mustShell(
+                """
+                cp 1.dcm sparse.dcm; truncate -s +20M sparse.dcm; printf end >>sparse.dcm
+                cp --sparse=always sparse.dcm "$I/"
+                """)
+            try archive.expectArchived(archive.work + "/sparse.dcm")
+        }
+    }
+
+    @Test("A file that is unlinked while it is written can be used to the end, and is not archived")
+    func unlinked() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.python(
+                """
+                data = open('1.dcm', 'rb').read()
+                with open(I + '/a.dcm', 'w+b') as file:
+                    file.write(data[:9000]); file.flush()
+                    os.unlink(I + '/a.dcm')
+                    assert os.listdir(I) == []
+                    file.write(data[9000:]); file.flush()
+                    assert os.fstat(file.fileno()).st_size == len(data)
+                    file.seek(0); assert file.read() == data
+                """)
+            try archive.settled()
+            let status = try archive.status()
+            #expect((status.instances, status.rejected, status.incoming.pending) == (0, 0, 0))
+        }
+    }
+
+    @Test("A name that is replaced while it is open leaves both files whole")
+    func replacedWhileOpen() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages(2)
+            try archive.python(
+                """
+                one, two = (open(f'{n}.dcm', 'rb').read() for n in (1, 2))
+                with open(I + '/a.dcm', 'wb') as file: file.write(one)
+                with open(I + '/a.dcm', 'rb') as reader:
+                    with open(I + '/a.dcm.part', 'wb') as file: file.write(two)
+                    os.replace(I + '/a.dcm.part', I + '/a.dcm')
+                    assert reader.read() == one
+                    assert open(I + '/a.dcm', 'rb').read() == two
+                assert os.listdir(I) == ['a.dcm']
+                """)
+            for image in [1, 2] { try archive.expectArchived("\(archive.work)/\(image).dcm") }
+        }
+    }
+
+    @Test("A large image is archived whole")
+    func large() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.mustShell(
+                "cp 1.dcm large.dcm; head -c 90000000 /dev/urandom >>large.dcm; cp large.dcm \"$I/\"", timeout: 120)
+            try archive.expectArchived(archive.work + "/large.dcm")
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import Testing
+
+/// The whole corpus in three archives, filled in three ways; all of them mounted.
+struct CorpusArchives: Sendable {
+    /// What went in, in a folder: `samples` and `series`.
+    let source: String
+    /// Filled by `pacsfs import`.
+    let imported: MountedArchive
+    /// Filled by `cp -r` into incoming.
+    let copied: MountedArchive
+    /// Filled by cp, in the order in which `import` goes.
+    let ordered: MountedArchive
+    let summary: ImportSummary
+    /// The SHA-256 of what went in, by path.
+    let files: [String: String]
+    /// What each mount shows: SHA-256 by path.
+    let shown: [Way: [String: String]]
+
+    enum Way: String, CaseIterable, Sendable {
+        case imported, copied, ordered
+    }
+
+    func archive(_ way: Way) -> MountedArchive {
+        switch way {
+        case .imported: imported
+        case .copied: copied
+        case .ordered: ordered
+        }
+    }
+
+    /// What the mount shows in the views, by path, that is: neither set aside nor arriving.
+    func images(_ way: Way) -> [String: String] {
+        shown[way, default: [:]].filter { $0.key.hasPrefix("by-") }
+    }
+
+    /// The SHA-256 of the files that the import set aside.
+    var rejected: Set<String> {
+        Set(summary.rejections.compactMap { files[String($0.path.dropFirst(source.count + 1))] })
+    }
+
+    @TaskLocal static var current: CorpusArchives?
+}
+
+/// Fills the archives once for all tests of a suite, and takes them away after the last.
+struct CorpusArchivesTrait: SuiteTrait, TestScoping {
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await MountedArchive.with(.passthrough) { imported in
+            try await MountedArchive.with(.cached) { copied in
+                try await MountedArchive.with(.passthrough) { ordered in
+                    let archives = try Self.fill(imported, copied, ordered)
+                    try await CorpusArchives.$current.withValue(archives) { try await function() }
+                }
+            }
+        }
+    }
+
+    private static func fill(
+        _ imported: MountedArchive, _ copied: MountedArchive, _ ordered: MountedArchive
+    ) throws -> CorpusArchives {
+        let corpus = try #require(Corpus.shared)
+        let source = imported.work + "/corpus"
+        try Files.write([], to: source + "/.made")
+        try imported.mustShell("rm corpus/.made")
+        try corpus.copy(to: source)
+        let run = try imported.pacsfs("import", "--json", source, timeout: 120)
+        // Some files were rejected, as has to be.
+        try #require(run.code == 1, "\(run.report)")
+        let copy = try copied.mustShell("cp -r \"$SOURCE\" \"$I/\"", ["SOURCE": source], timeout: 120)
+        try #require(copy.errors.isEmpty)
+        // As `import` sorts: the names of each folder by themselves.
+        let sorted = """
+            cd "$(dirname "$SOURCE")"
+            python3 - <<'END' | xargs -0 cp --parents -t "$I"
+            import os, sys
+            def walk(folder):
+                for name in sorted(os.listdir(folder)):
+                    path = folder + '/' + name
+                    if os.path.isdir(path): walk(path)
+                    else: sys.stdout.write(path + '\\0')
+            walk('corpus')
+            END
+            """
+        try ordered.mustShell(sorted, ["SOURCE": source], timeout: 120)
+        try copied.settled(within: 60)
+        try ordered.settled(within: 60)
+        return CorpusArchives(
+            source: source, imported: imported, copied: copied, ordered: ordered,
+            summary: try run.json(ImportSummary.self), files: try Files.digests(below: source),
+            shown: [
+                .imported: try Files.digests(below: imported.mountpoint),
+                .copied: try Files.digests(below: copied.mountpoint),
+                .ordered: try Files.digests(below: ordered.mountpoint),
+            ])
+    }
+}
+
+extension Trait where Self == CorpusArchivesTrait {
+    static var corpusArchives: Self { Self() }
+}

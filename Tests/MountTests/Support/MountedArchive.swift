@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+/// An archive with two volumes in a directory of its own, mounted; and the means to use it as
+/// people do.
+final class MountedArchive: Sendable {
+    let folder: TestFolder
+    let mode: ReadMode
+    var mountpoint: String { folder.path + "/mount" }
+    var incoming: String { mountpoint + "/incoming" }
+    var archive: String { folder.path + "/archive" }
+    var volumes: [String] { [1, 2].map { "\(folder.path)/volume\($0)" } }
+    /// Where tests put what they copy; the working directory of ``shell(_:_:timeout:)``.
+    var work: String { folder.path + "/work" }
+
+    /// Names are gone from `/incoming` after this many seconds.
+    static let settle = 1
+
+    private init(_ mode: ReadMode) throws {
+        self.mode = mode
+        folder = try TestFolder()
+    }
+
+    /// Makes and mounts one, runs `body`, and takes everything away whatever happened.
+    @discardableResult
+    static func with<R>(
+        _ mode: ReadMode = .passthrough, isMounted: Bool = true, _ body: (MountedArchive) throws -> R
+    ) throws -> R {
+        let archive = try MountedArchive(mode)
+        defer { archive.tearDown() }
+        try archive.make()
+        if isMounted { try archive.mount() }
+        return try body(archive)
+    }
+
+    /// As ``with(_:isMounted:_:)``, for what is asynchronous.
+    @discardableResult
+    static func with<R>(
+        _ mode: ReadMode = .passthrough, _ body: (MountedArchive) async throws -> R
+    ) async throws -> R {
+        let archive = try MountedArchive(mode)
+        defer { archive.tearDown() }
+        try archive.make()
+        try archive.mount()
+        return try await body(archive)
+    }
+
+    private func make() throws {
+        guard PacsfsProgram.path != nil else {
+            throw ProgramError(
+                description: "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
+        }
+        for directory in [mountpoint, work] { try must(["mkdir", directory]) }
+        try must([
+            program, "init", "--archive", archive, "--volume", volumes[0], "--volume", volumes[1],
+        ])
+        let settings = archive + "/pacsfs.toml"
+        let text = try Files.text(settings).replacing(/(?m)^settle = .*$/, with: "settle = \(Self.settle)")
+        try Files.write(Array(text.utf8), to: settings)
+    }
+
+    private var program: String { PacsfsProgram.path ?? "pacsfs" }
+
+    // MARK: Programs
+
+    /// Runs `pacsfs` for this archive.
+    @discardableResult
+    func pacsfs(_ arguments: String..., timeout: Double = 60) throws -> ProgramRun {
+        try ProgramRun(
+            [program] + arguments, in: work, environment: ["PACSFS_ARCHIVE": archive], timeout: timeout)
+    }
+
+    /// Runs a script in bash, which ends at the first command that fails. It runs in ``work``;
+    /// `$M` is the mount point, `$I` incoming in it, `$PACSFS` the program; `fails COMMAND`
+    /// succeeds when the command does not.
+    @discardableResult
+    func shell(
+        _ script: String, _ environment: [String: String] = [:], timeout: Double = 60
+    ) throws -> ProgramRun {
+        let variables = ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive]
+        return try ProgramRun(
+            ["bash", "-euo", "pipefail", "-c", "fails() { ! \"$@\"; }\n" + script], in: work,
+            environment: variables.merging(environment) { $1 }, timeout: timeout)
+    }
+
+    /// Runs a script in bash that has to succeed.
+    @discardableResult
+    func mustShell(
+        _ script: String, _ environment: [String: String] = [:], timeout: Double = 60,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> ProgramRun {
+        let run = try shell(script, environment, timeout: timeout)
+        try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
+        return run
+    }
+
+    /// Runs a Python script that has to succeed. `M` is the mount point, `I` incoming in it.
+    @discardableResult
+    func python(
+        _ script: String, timeout: Double = 60, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> ProgramRun {
+        let beginning = "import os, sys, mmap, subprocess\nM = os.environ['M']; I = os.environ['I']\n"
+        let run = try ProgramRun(
+            ["python3", "-c", beginning + script], in: work,
+            environment: ["M": mountpoint, "I": incoming], timeout: timeout)
+        try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
+        return run
+    }
+
+    private func must(_ arguments: [String], timeout: Double = 60) throws {
+        let run = try ProgramRun(arguments, timeout: timeout)
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+    }
+
+    // MARK: Mounting
+
+    func mount() throws { try must([program, "mount", mountpoint, "--archive", archive] + mode.arguments) }
+
+    func unmount() throws { try must([program, "unmount", mountpoint]) }
+
+    var isMounted: Bool {
+        let text = (try? Files.text("/proc/self/mountinfo")) ?? ""
+        return text.split(separator: "\n").contains { line in
+            line.split(separator: " ").dropFirst(4).first.map(String.init) == mountpoint
+        }
+    }
+
+    /// The process that serves the mount, if it lives.
+    var daemon: pid_t? {
+        guard let text = try? Files.text(archive + "/lock"), let process = pid_t(text.filter(\.isNumber)),
+            let command = try? Files.text("/proc/\(process)/cmdline"),
+            command.split(separator: "\0").contains(Substring(archive))
+        else { return nil }
+        return process
+    }
+
+    /// Kills the daemon as a crash would, and waits until it has gone.
+    func killDaemon() throws {
+        guard let process = daemon else { throw ProgramError(description: "There is no daemon to kill.") }
+        kill(process, SIGKILL)
+        let end = ProgramRun.now() + 10
+        while daemon == process {
+            guard ProgramRun.now() < end else {
+                throw ProgramError(description: "The daemon \(process) does not die.")
+            }
+            usleep(5_000)
+        }
+    }
+
+    private func tearDown() {
+        if isMounted {
+            let run = try? ProgramRun([program, "unmount", mountpoint], timeout: 20)
+            if run?.succeeded != true {
+                Issue.record("At the end of the test: \(run?.report ?? "no unmount")")
+            }
+        }
+        for option in ["-u", "-uz"] where isMounted {
+            // Its death wakes whoever waits for an answer.
+            if option == "-uz", daemon != nil { try? killDaemon() }
+            _ = try? ProgramRun(["fusermount3", option, "--", mountpoint], timeout: 10)
+        }
+        if daemon != nil { try? killDaemon() }
+        if isMounted {
+            Issue.record("\(mountpoint) is still mounted, and was left as it is.")
+        } else {
+            do { try folder.remove() } catch { Issue.record("\(error)") }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+import Glibc
+import Synchronization
+
+/// What a program did that has ended.
+struct ProgramRun: Sendable {
+    /// Its exit code; 128 and the signal's number when a signal ended it, as shells say it.
+    let code: Int32
+    let outputBytes: [UInt8]
+    let errorBytes: [UInt8]
+    /// The command line, for messages.
+    let command: String
+    let timedOut: Bool
+
+    var output: String { String(decoding: outputBytes, as: UTF8.self) }
+    var errors: String { String(decoding: errorBytes, as: UTF8.self) }
+    var succeeded: Bool { code == 0 && !timedOut }
+
+    /// The lines of its output.
+    var lines: [String] {
+        output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    }
+
+    /// Everything about it, for a test that fails.
+    var report: String {
+        """
+        \(command)
+        \(timedOut ? "was killed: it took too long" : "ended with \(code)")
+        \(output.suffix(2000))\(errors.suffix(2000))
+        """
+    }
+}
+
+/// A program that could not be started, or did not do what a test needs of it.
+struct ProgramError: Error, CustomStringConvertible {
+    let description: String
+}
+
+extension ProgramRun {
+    /// Runs a program and waits for it. It inherits nothing of this process: no descriptors but
+    /// an empty input, no variables but those given and `PATH`, and a process group of its own,
+    /// which is killed as a whole when the time is over.
+    ///
+    /// - Parameters:
+    ///   - arguments: The program's name or path, then its arguments.
+    ///   - directory: Where it runs.
+    ///   - timeout: How long it may take, in seconds.
+    init(
+        _ arguments: [String], in directory: String = "/", environment: [String: String] = [:],
+        timeout: Double = 60
+    ) throws {
+        let (output, errors, process) = try Self.starting.withLock { _ in
+            let output = try Pipe()
+            let errors = try Pipe()
+            let process = try Self.spawn(
+                arguments, in: directory, environment: environment, output: output.writer,
+                errors: errors.writer)
+            return (output, errors, process)
+        }
+        output.closeWriter()
+        errors.closeWriter()
+
+        let end = Self.now() + timeout
+        var bytes: [[UInt8]] = [[], []]
+        let isComplete = Self.drain([output.reader, errors.reader], into: &bytes, until: end)
+        var code = isComplete ? Self.wait(for: process, until: end) : nil
+        let timedOut = code == nil
+        if timedOut {
+            // A program that hangs in the kernel cannot be waited for; init will.
+            kill(-process, SIGKILL)
+            code = Self.wait(for: process, until: Self.now() + 5)
+        }
+        self.init(
+            code: code ?? -1, outputBytes: bytes[0], errorBytes: bytes[1],
+            command: arguments.joined(separator: " "), timedOut: timedOut)
+    }
+
+    /// One program starts at a time, so that none inherits the pipes of another: whoever reads
+    /// those would wait for both.
+    private static let starting = Mutex(())
+
+    /// The read and the write end of a pipe, closed when it goes.
+    private final class Pipe {
+        let reader: Int32
+        private(set) var writer: Int32
+
+        init() throws {
+            var ends: [Int32] = [0, 0]
+            guard pipe(&ends) == 0 else { throw ProgramError(description: "pipe: \(lastError)") }
+            (reader, writer) = (ends[0], ends[1])
+        }
+
+        func closeWriter() {
+            if writer >= 0 { close(writer) }
+            writer = -1
+        }
+
+        deinit {
+            close(reader)
+            closeWriter()
+        }
+    }
+
+    private static func spawn(
+        _ arguments: [String], in directory: String, environment: [String: String], output: Int32,
+        errors: Int32
+    ) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output, 1)
+        posix_spawn_file_actions_adddup2(&actions, errors, 2)
+        for descriptor in try openDescriptors() where descriptor > 2 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // The threads of the test runner block signals that a program may want to be ended by.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(
+            &attributes,
+            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+        var variables = ["LC_ALL": "C.UTF-8", "TZ": "UTC"]
+        if let path = getenv("PATH") { variables["PATH"] = String(cString: path) }
+        variables.merge(environment) { $1 }
+        // env(1) changes to the directory, and looks the program up in PATH.
+        let list = (["env", "-C", directory, "--"] + arguments).map { strdup($0) } + [nil]
+        let settings = variables.map { strdup("\($0)=\($1)") } + [nil]
+        defer { for pointer in list + settings { free(pointer) } }
+        var process = pid_t()
+        let result = posix_spawnp(&process, "env", &actions, &attributes, list, settings)
+        guard result == 0 else {
+            throw ProgramError(
+                description: "\(arguments[0]) could not be started: \(String(cString: strerror(result)))")
+        }
+        return process
+    }
+
+    private static func openDescriptors() throws -> [Int32] {
+        guard let stream = opendir("/proc/self/fd") else {
+            throw ProgramError(description: "/proc/self/fd: \(lastError)")
+        }
+        defer { closedir(stream) }
+        var found: [Int32] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let descriptor = Int32(name), descriptor != dirfd(stream) { found.append(descriptor) }
+        }
+        return found
+    }
+
+    /// Reads until the ends of all, or until the time is over: then `false`.
+    private static func drain(
+        _ descriptors: [Int32], into bytes: inout [[UInt8]], until end: Double
+    ) -> Bool {
+        var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while polled.contains(where: { $0.fd >= 0 }) {
+            let left = end - now()
+            guard left > 0 else { return false }
+            guard poll(&polled, nfds_t(polled.count), Int32(left * 1000) + 1) > 0 else { continue }
+            for index in polled.indices where polled[index].revents != 0 {
+                let count = read(polled[index].fd, &buffer, buffer.count)
+                if count > 0 {
+                    bytes[index].append(contentsOf: buffer[..<count])
+                } else if count == 0 || errno != EINTR {
+                    polled[index].fd = -1
+                }
+            }
+        }
+        return true
+    }
+
+    private static func wait(for process: pid_t, until end: Double) -> Int32? {
+        var status: Int32 = 0
+        var pause: useconds_t = 200
+        while true {
+            let result = waitpid(process, &status, WNOHANG)
+            // wait(2): the low seven bits are the signal, the next eight the exit code.
+            if result == process { return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f }
+            if result < 0, errno != EINTR { return -1 }
+            guard now() < end else { return nil }
+            usleep(pause)
+            pause = min(pause * 2, 10_000)
+        }
+    }
+
+    /// Seconds on a clock that is never set.
+    static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
+
+/// The text of `errno`.
+var lastError: String { String(cString: strerror(errno)) }

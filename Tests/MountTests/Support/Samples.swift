@@ -1,0 +1,43 @@
+import SyntheticStudy
+import Testing
+
+extension MountedArchive {
+    /// Writes the sample images, 17 files of 5 studies, below `samples` in ``work``.
+    ///
+    /// - Returns: their paths
+    @discardableResult
+    func writeSamples() throws -> [String] {
+        try SampleArchive.files().map { sample in
+            let path = "\(work)/samples/\(sample.path)"
+            try Files.write(sample.bytes, to: path)
+            return path
+        }
+    }
+
+    /// Writes some of the sample images as `1.dcm`, `2.dcm` and so on in ``work``. Each is
+    /// between 8 and 210 kB.
+    ///
+    /// - Returns: their paths
+    @discardableResult
+    func writeImages(_ count: Int = 1) throws -> [String] {
+        let images = SampleArchive.files().prefix(count)
+        try #require(images.count == count)
+        return try images.enumerated().map { index, sample in
+            let path = "\(work)/\(index + 1).dcm"
+            try Files.write(sample.bytes, to: path)
+            return path
+        }
+    }
+
+    /// Archives the sample images by way of `import`.
+    func importSamples() throws {
+        try writeSamples()
+        let run = try pacsfs("import", "samples")
+        try #require(run.succeeded, "\(run.report)")
+    }
+
+    /// The views that a new archive has.
+    static let views = [
+        "by-accession", "by-date", "by-id", "by-modality", "by-owner", "by-patient", "by-uid",
+    ]
+}

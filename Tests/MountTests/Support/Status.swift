@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+
+/// What `pacsfs status --json` promises to scripts.
+struct Status: Decodable, Equatable {
+    struct Copies: Decodable, Equatable {
+        var wanted: Int
+        var short: Int
+    }
+
+    struct Volume: Decodable, Equatable {
+        var id: String
+        var path: String
+        var domain: String
+        var state: String
+        var blobs: Int
+        var free: Int
+    }
+
+    struct Incoming: Decodable, Equatable {
+        var pending: Int
+    }
+
+    struct Ledger: Decodable, Equatable {
+        var records: Int
+        var head: String
+    }
+
+    var instances: Int
+    var studies: Int
+    var patients: Int
+    var blobs: Int
+    var bytes: Int
+    var copies: Copies
+    var volumes: [Volume]
+    var read_mode: String?
+    var incoming: Incoming
+    var rejected: Int
+    var ledger: Ledger
+}
+
+/// What `pacsfs import --json` says.
+struct ImportSummary: Decodable {
+    struct Rejection: Decodable {
+        var path: String
+        var reason: String
+    }
+
+    var files: Int
+    var archived: Int
+    var duplicates: Int
+    var rejected: Int
+    var ignored: Int
+    var failed: Int
+    var bytes: Int
+    var rejections: [Rejection]
+}
+
+/// What `pacsfs show --json` says of an image.
+struct ImageDetails: Decodable {
+    struct Copy: Decodable {
+        var volume: Int
+    }
+
+    var sha256: String
+    var bytes: Int
+    var source: String
+    var flags: [String]
+    var attributes: [String: String]
+    var copies: [Copy]
+    var paths: [String]
+}
+
+/// What `pacsfs find --json` says of a study.
+struct FoundStudy: Decodable {
+    var date: String?
+    var PatientName: String?
+    var PatientID: String?
+    var StudyDescription: String?
+    var modalities: [String]
+    var series: Int
+    var images: Int
+    var paths: [String]
+}
+
+extension ProgramRun {
+    func json<T: Decodable>(_ type: T.Type) throws -> T {
+        do { return try JSONDecoder().decode(type, from: Data(outputBytes)) } catch {
+            throw ProgramError(description: "\(report)\n\(error)")
+        }
+    }
+}
+
+extension MountedArchive {
+    func status() throws -> Status { try pacsfs("status", "--json").json(Status.self) }
+
+    /// The image with these bytes; `nil` when it is not archived.
+    func image(_ sha256: String) throws -> ImageDetails? {
+        let run = try pacsfs("show", "--json", sha256)
+        return run.code == 3 ? nil : try run.json(ImageDetails.self)
+    }
+
+    /// Waits until nothing is left in `/incoming`.
+    ///
+    /// - Parameter seconds: after which it is an error
+    func settled(within seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let end = ProgramRun.now() + seconds
+        while true {
+            let names = try ProgramRun(["ls", "-A", incoming], timeout: 10)
+            if names.succeeded, names.output.isEmpty { return }
+            guard ProgramRun.now() < end else {
+                let left = try ProgramRun(["find", incoming], timeout: 10)
+                Issue.record("incoming is not empty: \(left.output)", sourceLocation: sourceLocation)
+                return
+            }
+            usleep(100_000)
+        }
+    }
+
+    /// Expects that the bytes of `file` are on both volumes under their SHA-256, and can be
+    /// read at every path that the archive shows for them.
+    func expectArchived(_ file: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let digest = try Files.digest(file)
+        let image = try #require(
+            try image(digest), "\(file) is not archived", sourceLocation: sourceLocation)
+        let blob = "blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
+        let places = volumes.map { "\($0)/\(blob)" } + (isMounted ? image.paths : [])
+        #expect(image.paths.count == 7, sourceLocation: sourceLocation)
+        for place in places {
+            let run = try ProgramRun(["cmp", "--", file, place])
+            #expect(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
+        }
+    }
+
+    /// Expects that the bytes of `file` are not in the archive.
+    func expectUnknown(_ file: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let image = try image(Files.digest(file))
+        #expect(image == nil, "\(file) is archived", sourceLocation: sourceLocation)
+    }
+}

@@ -1,0 +1,89 @@
+import Glibc
+
+/// A directory of a test's own, below `PACSFS_TEST_TMP` or `/tmp`.
+struct TestFolder: Sendable {
+    let path: String
+
+    init() throws {
+        let base = getenv("PACSFS_TEST_TMP").map { String(cString: $0) } ?? "/tmp"
+        guard let real = realpath(base, nil) else {
+            throw ProgramError(description: "\(base) cannot be used for tests: \(lastError)")
+        }
+        defer { free(real) }
+        var template = Array("\(String(cString: real))/pacsfs-mount-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw ProgramError(description: "No directory could be made in \(base): \(lastError)")
+        }
+        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Removes it with everything in it, but nothing that is mounted there.
+    func remove() throws {
+        let run = try ProgramRun(["rm", "-rf", "--one-file-system", "--", path])
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+    }
+}
+
+/// Plain files.
+enum Files {
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        if let slash = path.lastIndex(of: "/") {
+            let run = try ProgramRun(["mkdir", "-p", "--", String(path[..<slash])])
+            guard run.succeeded else { throw ProgramError(description: run.report) }
+        }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw ProgramError(description: "\(path): \(lastError)") }
+        defer { close(descriptor) }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done)
+            }
+            guard count > 0 else { throw ProgramError(description: "\(path): \(lastError)") }
+            done += count
+        }
+    }
+
+    static func read(_ path: String) throws -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ProgramError(description: "\(path): \(lastError)") }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0 { throw ProgramError(description: "\(path): \(lastError)") }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: buffer[..<count])
+        }
+    }
+
+    static func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
+
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// The SHA-256 of a file, as `sha256sum` says it.
+    static func digest(_ path: String) throws -> String {
+        let run = try ProgramRun(["sha256sum", "-z", "--", path])
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+        return String(run.output.prefix(64))
+    }
+
+    /// The SHA-256 of every regular file below `path`, by its path from there.
+    static func digests(below path: String) throws -> [String: String] {
+        let run = try ProgramRun(
+            ["bash", "-c", "find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z --"], in: path,
+            timeout: 120)
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+        var result: [String: String] = [:]
+        for entry in run.outputBytes.split(separator: 0) {
+            // Two characters between: ` *` or two blanks; then `./`.
+            result[String(decoding: entry.dropFirst(68), as: UTF8.self)] = String(
+                decoding: entry.prefix(64), as: UTF8.self)
+        }
+        return result
+    }
+}
