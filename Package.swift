@@ -68,6 +68,8 @@ let package = Package(
         // Real mounts and real programs: what users rely on.
         .testTarget(name: "MountTests", dependencies: ["SyntheticStudy", "pacsfs"]),
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
+        .testTarget(
+            name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),
     ],
     swiftLanguageModes: [.v6]
 )

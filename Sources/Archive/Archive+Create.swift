@@ -50,6 +50,7 @@ extension Archive {
         settings.volumes = volumes
         let id = VolumeIdentity.randomIdentifier()
         try ArchiveError.from {
+            for place in volumes { try Volume.requireUnused(at: place.path) }
             try makeDirectory(path, mode: 0o700)
             for (index, place) in volumes.enumerated() {
                 try makeDirectory(URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)

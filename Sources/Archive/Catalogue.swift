@@ -117,6 +117,9 @@ final class Catalogue: Sendable {
                         .init("from", .string(prepared.request.source)),
                     ])
                     if !healed.isEmpty { body.append("healed", .array(healed.map { .int(Int64($0)) })) }
+                    if !prepared.verified.isEmpty {
+                        body.append("verified", .array(prepared.verified.map { .int(Int64($0)) }))
+                    }
                     entries.append(
                         LedgerEntry(kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body))
                     return .duplicate(id)
@@ -271,9 +274,9 @@ final class Catalogue: Sendable {
             try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
         case "duplicate":
             guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else { throw damaged() }
-            let healed = entry.body["healed"]?.array?.compactMap { $0.int.map(Int.init) } ?? []
+            let seen = ["verified", "healed"].flatMap { entry.body[$0]?.array ?? [] }
             guard let id = try writer.reader.instance(sha256: digest.bytes) else { return }
-            for ordinal in healed {
+            for ordinal in seen.compactMap({ $0.int.map(Int.init) }) {
                 try writer.noteCopy(of: id, on: ordinal, verified: entry.time.nanoseconds)
             }
         case "reject":

@@ -9,7 +9,8 @@ import TagIndex
 //   series     id, paths [view/level/…], a {keyword: value}
 //   ingest     sha256, bytes, series, name, uidname (when it is not <SOPInstanceUID>.dcm),
 //              uid (SOPInstanceUID), on [volume], flags (when not 0), from, a {differences}
-//   duplicate  sha256, from, healed [volume] (when copies had to be replaced)
+//   duplicate  sha256, from, healed [volume] (when copies had to be replaced),
+//              verified [volume] (when copies were read, and are good)
 //   reject     sha256, bytes, path, from, reason
 
 extension AttributeSet {

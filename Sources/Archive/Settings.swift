@@ -97,12 +97,16 @@ extension Settings {
             guard let templates = value.table else {
                 throw ArchiveError(.configuration, "«views» must be a table of templates.")
             }
+            var folded: Set<String> = []
             views = try templates.keys.sorted().map { name in
                 guard let text = templates[name]?.string else {
                     throw ArchiveError(.configuration, "The view «\(name)» must be a template in quotes.")
                 }
                 guard !Self.reserved.contains(name.lowercased()), PortableName.component(name) == name else {
                     throw ArchiveError(.configuration, "«\(name)» cannot be the name of a view.")
+                }
+                guard folded.insert(PortableName.folded(name)).inserted else {
+                    throw ArchiveError(.configuration, "There are two views «\(name)»: names that differ in case only are the same. Rename one.")
                 }
                 do { return View(name: name, template: try Template(text)) } catch {
                     throw ArchiveError(.configuration, "The view «\(name)»: \(error).")
@@ -144,12 +148,36 @@ extension Settings {
 
             """
         for view in views {
-            text += "\(view.name) = \(Self.quoted(view.template.description))\n"
+            text += "\(Self.key(view.name)) = \(Self.quoted(view.template.description))\n"
         }
         return text
     }
 
+    /// A key as it is where TOML allows that, else in quotes.
+    private static func key(_ text: String) -> String {
+        let isBare = !text.isEmpty && text.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        return isBare ? text : quoted(text)
+    }
+
+    /// A basic string (TOML 1.0, String).
     private static func quoted(_ text: String) -> String {
-        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": result += "\\\(scalar)"
+            case "\u{0}"..<"\u{20}", "\u{7F}":
+                let hex = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
     }
 }

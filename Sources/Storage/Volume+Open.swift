@@ -33,6 +33,20 @@ extension Volume {
         return try Volume(root: root, identity: identity, reserve: reserve)
     }
 
+    /// Refuses a folder that ``create(at:archive:ordinal:domain:reserve:)`` would refuse for
+    /// what is in it, so that of several volumes none is made when one cannot be.
+    ///
+    /// - Throws: `notEmpty`, or what a system call says.
+    public static func requireUnused(at path: String) throws(StorageError) {
+        let root: Directory
+        do {
+            root = try Directory.open(path: path)
+        } catch where error.code == .notFound {
+            return
+        }
+        try requireEmpty(root)
+    }
+
     /// Opens a volume of an archive.
     ///
     /// - Parameter archive: The archive's id; `nil` opens a volume of any archive, for a

@@ -19,5 +19,6 @@ public final class SmallDisk: Sendable {
         }
     }
 
-    deinit { umount2(path, Int32(MNT_DETACH)) }
+    /// Takes it away under whoever uses it.
+    public func unplug() { umount2(path, Int32(MNT_DETACH)) }
 }

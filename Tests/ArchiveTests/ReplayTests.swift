@@ -1,0 +1,166 @@
+import Archive
+import Foundation
+import Storage
+import SyntheticStudy
+import TagIndex
+import TemporaryArchive
+import Testing
+
+@Suite("Replaying the ledger")
+struct ReplayTests {
+    private let temporary: TemporaryArchive
+
+    init() throws { temporary = try TemporaryArchive() }
+
+    /// Everything that makes records: images of several series, further versions, a duplicate
+    /// that is verified and one that is healed, files that are set aside.
+    private func fill() throws {
+        var versions: [[UInt8]] = []
+        for number in 0..<3 {
+            var image = SyntheticImage(seed: 40)
+            image.picture = .thorax(rows: 16, columns: 16, seed: UInt64(number))
+            image.overrides = [SyntheticElement(0x0008_0081, "ST", "Version \(number) «\u{FEFF}\"\\ é»")]
+            versions.append(image.write())
+        }
+        var bare = SyntheticImage(seed: 41)
+        bare.omitted = [0x0008_0018, 0x0020_000D, 0x0020_000E, 0x0020_0013, 0x0008_0020]
+        var anonymous = SyntheticImage(seed: 42)
+        anonymous.omitted = [0x0010_0010, 0x0010_0020, 0x0018_0015]
+        let images = series(seed: 1) + series(seed: 2) + versions + [bare.write(), anonymous.write()]
+        let ids = try temporary.archive(images)
+        try temporary.index.execute("UPDATE copy SET verified = 1 WHERE instance IN (\(ids[0]), \(ids[1]))")
+        unlink(temporary.blob(.of(images[1]), on: 2))
+        try temporary.open { archive in
+            for image in images.prefix(2) {
+                #expect(try archive.ingest(image, in: temporary.folder).duplicate != nil)
+            }
+            let files = try ["a", "b", "a"].map {
+                ImportFile(path: try temporary.folder.write(Array($0.utf8), to: "cd/\($0).txt"), rejectedPath: $0)
+            }
+            #expect(archive.importFiles(files).allSatisfy { $0.outcome == .rejected })
+        }
+    }
+
+    @Test("An index made anew equals the one that was lost, row for row")
+    func madeAnew() throws {
+        try fill()
+        let before = try temporary.index.dump()
+        #expect(before.contains("== instance (11)\n"))
+        #expect(before.contains("== rejected (2)\n"))
+        temporary.removeIndex()
+        try temporary.open { _ in }
+        #expect(try temporary.index.dump() == before)
+    }
+
+    @Test("An index that is behind the ledger catches up to the same rows")
+    func behind() throws {
+        try temporary.archive(series(seed: 7))
+        let old = try contents(of: temporary.path + "/index.sqlite")
+        try fill()
+        let before = try temporary.index.dump()
+        temporary.removeIndex()
+        try Data(old).write(to: URL(fileURLWithPath: temporary.path + "/index.sqlite"))
+        try temporary.open { _ in }
+        #expect(try temporary.index.dump() == before)
+        #expect(temporary.log.messages(.notice).contains { $0.hasPrefix("Took ") })
+    }
+
+    @Test("An archive goes on after the index was made anew as if nothing had been")
+    func goesOn() throws {
+        try fill()
+        temporary.removeIndex()
+        let more = series(seed: 1, images: 5).suffix(2) + series(seed: 9, images: 1)
+        #expect(try temporary.archive(Array(more)) == [12, 13, 14])
+        let before = try temporary.index.dump()
+        temporary.removeIndex()
+        try temporary.open { _ in }
+        #expect(try temporary.index.dump() == before)
+    }
+
+    @Test(
+        "A damaged index is set aside, named in the log, and made anew",
+        arguments: ["garbage", "cut", "empty file", "old version"])
+    func corrupt(how: String) throws {
+        try fill()
+        let before = try temporary.index.dump()
+        let file = temporary.path + "/index.sqlite"
+        switch how {
+        case "garbage": try Data("no database at all".utf8).write(to: URL(fileURLWithPath: file))
+        case "cut": truncate(file, Int(try contents(of: file).count / 2))
+        case "empty file": truncate(file, 0)
+        default: try temporary.index.execute("UPDATE meta SET value = '0' WHERE key = 'schema'")
+        }
+        let broken = try contents(of: file)
+        try temporary.open { _ in }
+        #expect(try temporary.index.dump() == before)
+        guard how != "empty file" else { return }
+        let aside = try files(below: temporary.path).filter { $0.contains(/\.corrupt-[-T:0-9]+$/) }
+        #expect(try aside.map { try contents(of: temporary.path + "/" + $0) } == [broken], "\(aside)")
+        let logged = try #require(temporary.log.messages(.error).first)
+        #expect(logged.contains(aside[0]))
+        #expect(logged.contains("made anew"))
+    }
+
+    @Test("Records that one volume lacks are topped up from the other", arguments: 1...2)
+    func shorterLedger(volume: Int) throws {
+        try fill()
+        let before = try temporary.index.dump()
+        let file = try temporary.ledgerFile(on: volume)
+        let whole = try contents(of: file)
+        let lines = whole.split(separator: UInt8(ascii: "\n"))
+        let kept = lines.prefix(lines.count - 4).reduce(0) { $0 + $1.count + 1 }
+        truncate(file, kept + 10)
+        temporary.removeIndex()
+        try temporary.open { _ in }
+        #expect(try contents(of: file) == whole)
+        #expect(try temporary.index.dump() == before)
+    }
+
+    @Test("The unfinished end of a ledger is cut off and told")
+    func tornEnd() throws {
+        let images = series()
+        try temporary.archive(images)
+        let file = try temporary.ledgerFile(on: 1)
+        let whole = try contents(of: file)
+        try Data(whole + Array("{\"n\":99,\"prev\":\"".utf8)).write(to: URL(fileURLWithPath: file))
+        try temporary.open { _ in }
+        #expect(try contents(of: file) == whole)
+        #expect(temporary.log.messages(.notice).contains { $0.contains("unfinished") })
+        try temporary.expectBlobs(images)
+    }
+
+    @Test("Views that were changed in pacsfs.toml are told of, and those of the archive stay")
+    func changedViews() throws {
+        try temporary.archive(series())
+        let before = try temporary.index.dump()
+        try temporary.configure { $0.replacing("by-id = ", with: "by-number = ") }
+        try temporary.open { archive in
+            #expect(temporary.log.messages(.warning).contains { $0.contains("views of pacsfs.toml") })
+            let names = try archive.index.read { try $0.views() }?.map(\.name) ?? []
+            #expect(names.contains("by-id"))
+            #expect(!names.contains("by-number"))
+            #expect(archive.viewCount == 7)
+        }
+        #expect(try temporary.index.dump() == before)
+    }
+
+    @Test("Views that are the same in another order are no change")
+    func reorderedViews() throws {
+        try temporary.open { _ in }
+        try temporary.open { _ in }
+        #expect(temporary.log.messages(.warning) == [])
+    }
+
+    @Test("What the archive was made with is used from the first image on")
+    func ownViews() throws {
+        try temporary.configure { text in
+            text.prefix { $0 != "\u{0}" }.components(separatedBy: "[views]")[0] + "[views]\nall = \"{PatientID}\"\n"
+        }
+        try temporary.open { archive in
+            let id = try #require(try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
+            let paths = try archive.index.read { try $0.details(id)?.paths } ?? []
+            #expect(paths.map(\.count) == [3])
+            #expect(paths.first?.first == "all")
+        }
+    }
+}

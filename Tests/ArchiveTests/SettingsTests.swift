@@ -1,0 +1,119 @@
+import Foundation
+import Naming
+import TemporaryArchive
+import Testing
+
+@testable import Archive
+
+@Suite("Settings")
+struct SettingsTests {
+    private static let volume = "\n[[volume]]\npath = \"/v\"\n"
+
+    @Test(
+        "What makes no sense is refused, and the message names the place",
+        arguments: [
+            ("copies = 0", "«copies»"), ("copies = 17", "«copies»"), ("copies = \"two\"", "«copies»"),
+            ("copies = 1.5", "«copies»"), ("settle = -1", "«settle»"), ("settle = 3601", "«settle»"),
+            ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"), ("ignore = [1]", "«ignore»"),
+            ("copys = 2", "«copys»"), ("views = 3", "«views»"),
+            ("copies = ", "line 1"), ("settle = 10\ncopies = [", "line"),
+        ])
+    func wrong(line: String, names: String) throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(Array((line + "\n" + Self.volume).utf8), to: "pacsfs.toml")
+        let error = try #require(throws: ArchiveError.self) { try Settings(file: file) }
+        #expect(error.code == .configuration)
+        #expect(error.message.hasPrefix(file + ": "), "\(error.message)")
+        #expect(error.message.contains(names), "\(error.message)")
+    }
+
+    @Test(
+        "Volumes and views are checked, and the wrong one is named",
+        arguments: [
+            ("", "[[volume]]"), ("[[volume]]\ndomain = \"x\"", "1. [[volume]]"),
+            ("[[volume]]\npath = \"relative\"", "1. [[volume]]"),
+            (volume + "[[volume]]\npath = 7", "2. [[volume]]"),
+            (volume + "[views]\na = 7", "«a»"), (volume + "[views]\na = \"{Nonsense}\"", "«a»"),
+            (volume + "[views]\na = \"{PatientID\"", "«a»"), (volume + "[views]\nincoming = \"{PatientID}\"", "«incoming»"),
+            (volume + "[views]\nRejected = \"{PatientID}\"", "«Rejected»"),
+            (volume + "[views]\nsearch = \"{PatientID}\"", "«search»"),
+            (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "«a/b»"), (volume + "[views]\n\"\" = \"{PatientID}\"", "«»"),
+            (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"), (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
+            (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «by-id»"),
+        ])
+    func wrongTables(text: String, names: String) throws {
+        do {
+            _ = try Settings(toml: text)
+            Issue.record("\(text) was taken")
+        } catch let error as ArchiveError {
+            #expect(error.code == .configuration)
+            #expect(error.message.contains(names), "\(error.message)")
+        }
+    }
+
+    @Test("A file that is not there is named")
+    func missing() throws {
+        let error = try #require(throws: ArchiveError.self) { try Settings(file: "/no/such/pacsfs.toml") }
+        #expect(error.code == .notFound)
+        #expect(error.message.contains("/no/such/pacsfs.toml"))
+    }
+
+    @Test("What is not said has a default")
+    func defaults() throws {
+        let settings = try Settings(toml: Self.volume)
+        #expect(settings.copies == 2)
+        #expect(settings.settle == 10)
+        #expect(settings.ignored.contains("Thumbs.db"))
+        #expect(settings.views == DefaultViews.all)
+        #expect(settings.volumes == [.init(path: "/v", domain: "/v")])
+    }
+
+    @Test("Settings come back from the text that is written for them")
+    func roundTrip() throws {
+        var settings = Settings()
+        settings.copies = 3
+        settings.settle = 2.5
+        settings.ignored = ["*.tmp", "a\"b\\c", "ü"]
+        settings.volumes = [
+            .init(path: "/srv/disk \"1\"", domain: "C:\\server"), .init(path: "/srv/ü", domain: "a = b # no comment"),
+        ]
+        settings.views = try ["a", "by-id", "by.dot", "mit Leerzeichen", "nach Größe"].map {
+            View(name: $0, template: try Template("{PatientName} ({PatientID})/{Series}"))
+        }
+        let read = try Settings(toml: settings.toml)
+        #expect(read.copies == settings.copies)
+        #expect(read.settle == settings.settle)
+        #expect(read.ignored == settings.ignored)
+        #expect(read.volumes == settings.volumes)
+        #expect(read.views == settings.views)
+    }
+
+    @Test("A path with a line break or a tab comes back too")
+    func controlCharacters() throws {
+        var settings = Settings()
+        settings.volumes = [.init(path: "/srv/a\nb\tc\u{1}\u{7F}", domain: "x\r\ny")]
+        #expect(try Settings(toml: settings.toml).volumes == settings.volumes)
+    }
+
+    @Test("The default views are written as they are")
+    func defaultViews() throws {
+        var settings = Settings()
+        settings.volumes = [.init(path: "/v", domain: "d")]
+        #expect(try Set(Settings(toml: settings.toml).views.map(\.name)) == Set(DefaultViews.all.map(\.name)))
+        for view in try Settings(toml: settings.toml).views { #expect(DefaultViews.all.contains(view)) }
+    }
+
+    @Test(
+        "Names to ignore match whole, or at an end marked with *, whatever the case",
+        arguments: [
+            ("Thumbs.db", true), ("THUMBS.DB", true), ("Thumbs.db.dcm", false), (".DS_Store", true),
+            ("._IM1.dcm", true), ("._", true), (".IM1", false), ("desktop.ini", true), ("IM1.dcm", false), ("", false),
+        ])
+    func ignores(name: String, isIgnored: Bool) {
+        #expect(Settings().ignores(Array(name.utf8)) == isIgnored)
+        var ends = Settings()
+        ends.ignored = ["*.log"]
+        #expect(ends.ignores(Array("A.LOG".utf8)))
+        #expect(!ends.ignores(Array("A.LOG.dcm".utf8)))
+    }
+}
