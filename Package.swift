@@ -56,10 +56,10 @@ let package = Package(
 
         .executableTarget(
             name: "synthesize", dependencies: ["SyntheticStudy"],
-            path: "Scripts/bench/Sources/synthesize"),
+            path: "Scripts/benchmarks/Sources/synthesize"),
 
         .executableTarget(
-            name: "parsebench", dependencies: ["DICOM"], path: "Scripts/bench/Sources/parsebench"),
+            name: "parsebench", dependencies: ["DICOM"], path: "Scripts/benchmarks/Sources/parsebench"),
 
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),

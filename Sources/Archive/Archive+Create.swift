@@ -41,6 +41,10 @@ extension Archive {
         guard !FileManager.default.fileExists(atPath: configuration) else {
             throw ArchiveError(.configuration, "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)")
         }
+        // Before anything is made, so that a call that fails leaves nothing behind.
+        for path in paths + [path] where !isFree(path) {
+            throw ArchiveError(.configuration, "\(path) is not empty. An archive and its volumes need empty directories; nothing is overwritten.")
+        }
         var settings = Settings()
         settings.copies = copies
         settings.volumes = volumes
@@ -59,6 +63,13 @@ extension Archive {
             // The configuration comes last: a directory that has one is a whole archive.
             try Data(settings.toml.utf8).write(to: URL(filePath: configuration), options: .atomic)
         }
+    }
+
+    /// Whether a directory is empty, or not there yet.
+    private static func isFree(_ path: String) -> Bool {
+        guard FileManager.default.fileExists(atPath: path) else { return true }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return false }
+        return names.allSatisfy { $0 == "lost+found" }
     }
 
     private static func makeDirectory(_ path: String, mode: Int) throws {

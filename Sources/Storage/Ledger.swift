@@ -76,8 +76,8 @@ public final class Ledger: Sendable {
     /// - Parameter entries: At most ``batchLimit`` bytes of lines.
     /// - Returns: Where each record ended, and the volumes that failed: those have dropped out.
     ///   At least one volume has the whole batch.
-    /// - Throws: When no volume could take the batch: what the first one said. The batch was
-    ///   taken back everywhere then; a volume where that failed too has dropped out.
+    /// - Throws: `noSpace` when one volume is full, and when no volume could take the batch what
+    ///   the first one said. The batch was taken back everywhere then; a volume where that failed too has dropped out.
     ///   `invalidArgument` for a batch that is too large or a body with a key that is taken.
     public func append(_ entries: [LedgerEntry]) throws(StorageError) -> LedgerAppend {
         try state.withLock { (state) throws(StorageError) in

@@ -76,7 +76,7 @@ ratios() {
 # build_reference: the C program to measure against; sets $reference.
 build_reference() {
     reference=$top/reference
-    if ! cc -O2 -Wall -o "$reference" "$package/Scripts/bench/reference.c" -lcrypto -pthread; then
+    if ! cc -O2 -Wall -o "$reference" "$package/Scripts/benchmarks/reference.c" -lcrypto -pthread; then
         echo "bench $bench: reference.c needs a C compiler and OpenSSL: apt-get install gcc libc6-dev libssl-dev" >&2
         exit 69
     fi
