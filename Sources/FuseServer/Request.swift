@@ -12,7 +12,8 @@ struct Request: ~Copyable {
 
     /// Hands the duty to answer to somebody who does so later, from another thread.
     consuming func deferred() -> DeferredReply {
-        let reply = DeferredReply(raw)
+        let raw = raw
+        let reply = DeferredReply { fuse_reply_err(raw, $0) }
         discard self
         return reply
     }
@@ -126,11 +127,12 @@ struct Request: ~Copyable {
 
 /// Directory entries on their way to the kernel.
 struct DirectoryBuffer {
-    fileprivate let request: fuse_req_t
+    fileprivate let request: fuse_req_t?
     fileprivate let memory: UnsafeMutableRawBufferPointer
     fileprivate(set) var used = 0
 
-    fileprivate init(request: fuse_req_t, memory: UnsafeMutableRawBufferPointer) {
+    /// - parameter request: libfuse wants it, and looks at nothing of it
+    init(request: fuse_req_t?, memory: UnsafeMutableRawBufferPointer) {
         self.request = request
         self.memory = memory
     }
@@ -162,22 +164,23 @@ struct DirectoryBuffer {
 
 /// An answer that is given later. Like ``Request``, it answers EIO when it is dropped.
 final class DeferredReply: @unchecked Sendable {
-    // `raw` is written only here and in `answer`; the caller that holds the last reference
+    // `send` is written only here and in `answer`; the caller that holds the last reference
     // or the one completion that is called once are its only users. libfuse allows an
     // answer from any thread.
-    private var raw: fuse_req_t?
+    private var send: ((Int32) -> Void)?
 
-    fileprivate init(_ raw: fuse_req_t) { self.raw = raw }
+    /// - parameter send: takes an error number or 0, from any thread
+    init(_ send: @escaping (Int32) -> Void) { self.send = send }
 
-    deinit { if let raw { fuse_reply_err(raw, EIO) } }
+    deinit { send?(EIO) }
 
     /// Answers 0 or the error.
     func answer(_ result: Result<Void, Errno>) {
-        guard let raw else { return }
-        self.raw = nil
+        guard let send else { return }
+        self.send = nil
         switch result {
-        case .success: fuse_reply_err(raw, 0)
-        case .failure(let errno): fuse_reply_err(raw, errno.code)
+        case .success: send(0)
+        case .failure(let errno): send(errno.code)
         }
     }
 }
