@@ -21,15 +21,17 @@ extension BackedTree {
             guard let node = try? child(name, of: directory) else { continue }
             if let file = node.file {
                 unsettled[node.number] = node
+                // The second name is in staging/commit: it was closed, and is whole.
+                let isWhole = linkCount(of: node) > 1
                 if node.isTemporary {
                     file.state.withLock { state in
                         state.isChanged = true
+                        // It may have been archived under another name before.
+                        state.isFrozen = isWhole
                         state.digest = nil
                     }
                     continue
                 }
-                // The second name is in staging/commit: it was closed, and is whole.
-                let isWhole = linkCount(of: node) > 1
                 file.state.withLock { state in
                     state.isChanged = isWhole
                     // Its inode may be a blob already.
