@@ -70,6 +70,9 @@ let package = Package(
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
         .testTarget(
             name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),
+        .testTarget(
+            name: "FuseServerTests",
+            dependencies: ["CFuse3", "FuseServer", "SyntheticStudy", "TemporaryArchive"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,94 @@
+import Archive
+import CFuse3
+import Foundation
+import Glibc
+import Storage
+import SyntheticStudy
+import TemporaryArchive
+import Testing
+
+@testable import FuseServer
+
+@Suite("Incoming when there is no room, or a volume is away")
+struct IncomingRoomTests {
+    @Test("When too few volumes are there nothing can be created")
+    func absentVolume() throws {
+        let temporary = try TemporaryArchive()
+        try temporary.open { _ in }
+        try FileManager.default.moveItem(atPath: temporary.volumes[1], toPath: temporary.folder.path("unplugged"))
+        try temporary.open { (archive) throws in
+            let tree = BackedTree(
+                kind: .incoming, directory: archive.incomingDescriptor, root: FixedEntry.incoming.number, archive: archive)
+            #expect(throws: Errno(EIO)) {
+                try tree.create(
+                    Array("IM1.dcm".utf8), in: FixedEntry.incoming.number, flags: O_WRONLY, mode: 0o644, caller: (0, 0))
+            }
+        }
+        #expect(try files(below: temporary.volumes[0] + "/staging") == [])
+    }
+
+    @Test(
+        "A file that does not fit is told by flush; it stays, and is archived when there is room",
+        .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
+    func noRoom() throws {
+        var disk: SmallDisk?
+        let fixture = try TreeFixture { folder in
+            let path = folder.path("volume2")
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            disk = try SmallDisk(at: path, bytes: 20 << 20)
+        }
+        let mounted = try #require(disk)
+        defer { mounted.unplug() }
+        var large = SyntheticImage(seed: 1)
+        large.minimumLength = 14 << 20
+        let bytes = large.write()
+        let handle = try fixture.create("IM1.dcm")
+        try fixture.write(bytes, to: handle)
+        #expect(fixture.flush(handle) == ENOSPC)
+        // And again: nothing has become of it meanwhile.
+        #expect(fixture.flush(handle) == ENOSPC)
+        fixture.tree.release(handle)
+        #expect(try fixture.left == ["IM1.dcm"])
+        #expect(try fixture.instances == 0)
+        #expect(
+            eventually {
+                guard case .failed(let error) = handle.file.state.withLock({ $0.status }) else { return false }
+                return error.message.contains("incoming/IM1.dcm")
+            })
+
+        #expect(mount("tmpfs", mounted.path, "tmpfs", UInt(MS_REMOUNT), "size=\(64 << 20)") == 0)
+        let again = Answer()
+        let submission = try fixture.tree.locked { () throws(Errno) in
+            try fixture.tree.submission(of: fixture.tree.node(handle.number))
+        }
+        try #require(submission).run(replyingTo: again.reply)
+        #expect(again.wait() == 0)
+        #expect(try fixture.isBlob(bytes))
+    }
+
+    @Test("Growing a file beyond what could be kept is refused at once")
+    func tooLarge() throws {
+        let fixture = try TreeFixture()
+        let handle = try fixture.create("IM1.dcm")
+        #expect(throws: Errno(ENOSPC)) {
+            try fixture.tree.allocate(handle, mode: 0, offset: 0, length: 1 << 60)
+        }
+        var wanted = stat()
+        wanted.st_size = 1 << 60
+        #expect(throws: Errno(ENOSPC)) {
+            try fixture.tree.setAttributes(handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
+        }
+        #expect(throws: Errno(EOPNOTSUPP)) { try fixture.tree.allocate(handle, mode: 1, offset: 0, length: 10) }
+        fixture.tree.release(handle)
+    }
+
+    @Test("The daemon that is being stopped says so to those who still close files")
+    func shuttingDown() throws {
+        let fixture = try TreeFixture()
+        let handle = try fixture.create("IM1.dcm")
+        try fixture.write(image(1), to: handle)
+        fixture.archive.close()
+        #expect(fixture.flush(handle) == ESHUTDOWN)
+        #expect(try fixture.left == ["IM1.dcm"])
+    }
+}

@@ -1,0 +1,200 @@
+import Archive
+import Foundation
+import Glibc
+import Storage
+import TemporaryArchive
+import Testing
+
+@testable import FuseServer
+
+@Suite("Settling")
+struct SettlingTests {
+    private let fixture: TreeFixture
+    private static let settle = 0.3
+
+    init() throws { fixture = try TreeFixture(settle: Self.settle) }
+
+    /// Calls `body` while a thread settles.
+    private func settling(_ body: (Settling) throws -> Void) throws {
+        let settling = Settling(fixture.tree)
+        let threads = ThreadGroup()
+        threads.start("settle") { settling.run() }
+        defer {
+            settling.stop()
+            threads.wait(for: "settle")
+        }
+        try body(settling)
+    }
+
+    private func exists(_ name: String) -> Bool { access(fixture.path(name), F_OK) == 0 }
+
+    @Test("What is archived goes from incoming some time after it was closed, its directories after it")
+    func archivedGoes() throws {
+        let outer = try fixture.makeDirectory("CD")
+        let inner = try fixture.makeDirectory("DICOM", in: outer)
+        try fixture.save(image(1), as: "IM1.dcm", in: inner)
+        try fixture.save(image(2), as: "IM2.dcm")
+        try settling { (settling) throws in
+            #expect(exists("CD/DICOM/IM1.dcm"))
+            #expect(settling.pending == 0)
+            #expect(eventually { !exists("CD") && !exists("IM2.dcm") })
+        }
+        #expect(try fixture.isBlob(image(1)))
+        #expect(try fixture.isBlob(image(2)))
+        #expect(throws: Errno(ENOENT)) { try fixture.tree.lookup(Array("CD".utf8), in: fixture.root) }
+        #expect(try fixture.rejected().isEmpty)
+    }
+
+    @Test("What is no image is set aside with its path and reason; close had said nothing")
+    func refusedIsSetAside() throws {
+        let directory = try fixture.makeDirectory("CD")
+        #expect(try fixture.save(Array("Dear client".utf8), as: "letter.txt", in: directory) == 0)
+        #expect(try fixture.save([], as: "nothing.dcm") == 0)
+        try settling { (settling) throws in
+            #expect(settling.pending == 2)
+            #expect(try eventually { try fixture.left.isEmpty })
+            #expect(eventually { !exists("CD") })
+            #expect(settling.pending == 0)
+        }
+        let rejected = try fixture.rejected()
+        #expect(rejected.keys.sorted() == ["CD/letter.txt", "nothing.dcm"])
+        #expect(rejected["CD/letter.txt"]?.contains("DICOM") == true)
+        #expect(rejected["nothing.dcm"] == "It is empty (0 bytes). Copy the original again.\n")
+    }
+
+    @Test("Junk goes without a word, temporary names stay")
+    func junkAndTemporary() throws {
+        let directory = try fixture.makeDirectory("CD")
+        for name in ["Thumbs.db", ".DS_Store", "._IM1.dcm"] { try fixture.save([1], as: name, in: directory) }
+        try fixture.save(image(1), as: "IM1.dcm.part", in: directory)
+        try fixture.save(image(2), as: "IM2.dcm")
+        try settling { (_) throws in
+            #expect(try eventually { try fixture.left == ["CD/IM1.dcm.part"] })
+            // Long enough for it to go, if it would.
+            usleep(useconds_t(Self.settle * 3 * 1_000_000))
+        }
+        #expect(try fixture.left == ["CD/IM1.dcm.part"])
+        #expect(try fixture.rejected().isEmpty)
+        #expect(try fixture.instances == 1)
+    }
+
+    @Test("A temporary name that nobody has used for a day is set aside")
+    func abandoned() throws {
+        let handle = try fixture.create("IM1.dcm.part")
+        try fixture.write(image(1), to: handle)
+        #expect(fixture.flush(handle) == 0)
+        fixture.tree.release(handle)
+        handle.file.state.withLock { $0.lastUse -= 86_401_000_000_000 }
+        try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
+        #expect(try fixture.rejected()["IM1.dcm.part"]?.contains("never finished") == true)
+    }
+
+    @Test("A name stays while it is open, and for as long as it is used")
+    func busy() throws {
+        try fixture.save(image(1), as: "IM1.dcm")
+        let reader = try fixture.open("IM1.dcm", flags: O_RDONLY)
+        try fixture.save(image(2), as: "IM2.dcm")
+        var times = stat()
+        times.st_mtim = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
+        try settling { (_) throws in
+            let number = try fixture.tree.lookup(Array("IM2.dcm".utf8), in: fixture.root).ino
+            for _ in 0..<10 {
+                usleep(useconds_t(Self.settle / 3 * 1_000_000))
+                _ = try fixture.tree.setAttributes(number, to: times, which: 1 << 5, handle: nil)
+            }
+            #expect(exists("IM1.dcm"))
+            #expect(exists("IM2.dcm"))
+            #expect(eventually { !exists("IM2.dcm") })
+            #expect(exists("IM1.dcm"))
+            #expect(try fixture.bytes(of: reader) == image(1))
+            fixture.tree.release(reader)
+            #expect(eventually { !exists("IM1.dcm") })
+        }
+    }
+
+    @Test("Directories go only when all below the topmost is quiet")
+    func quietDirectories() throws {
+        let top = try fixture.makeDirectory("CD")
+        let one = try fixture.makeDirectory("1", in: top)
+        let two = try fixture.makeDirectory("2", in: top)
+        try fixture.save(image(1), as: "IM1.dcm", in: one)
+        let writer = try fixture.create("IM2.dcm", in: two)
+        try fixture.write(image(2), to: writer)
+        try settling { (_) throws in
+            #expect(eventually { !exists("CD/1/IM1.dcm") })
+            usleep(useconds_t(Self.settle * 2 * 1_000_000))
+            #expect(exists("CD/1"), "tar sets its times at the very end")
+            #expect(fixture.flush(writer) == 0)
+            fixture.tree.release(writer)
+            #expect(eventually { !exists("CD") })
+        }
+    }
+
+    @Test("A directory that nothing was in stays for whoever made it")
+    func emptyDirectories() throws {
+        let top = try fixture.makeDirectory("CD")
+        _ = try fixture.makeDirectory("later", in: top)
+        try fixture.save(image(1), as: "IM1.dcm")
+        try settling { (_) throws in
+            #expect(eventually { !exists("IM1.dcm") })
+            usleep(useconds_t(Self.settle * 2 * 1_000_000))
+        }
+        #expect(exists("CD/later"))
+    }
+
+    @Test("What failed is tried again later")
+    func retries() throws {
+        let handle = try fixture.create("IM1.dcm")
+        try fixture.write(image(1), to: handle)
+        // As if it had been closed when there was no room.
+        handle.file.state.withLock { state in
+            state.status = .failed(ArchiveError(.noSpace, "There was no room."))
+            state.handles = 0
+            state.isChanged = false
+            state.lastUse -= 29_000_000_000
+        }
+        try settling { (settling) throws in
+            usleep(500_000)
+            #expect(try fixture.instances == 0)
+            #expect(settling.pending == 1)
+            #expect(try eventually { try fixture.instances == 1 })
+            #expect(eventually { !exists("IM1.dcm") })
+        }
+        #expect(try fixture.isBlob(image(1)))
+    }
+
+    // MARK: What an earlier run left
+
+    @Test("Leftovers: a closed file is archived, one that was never closed is set aside, a temporary one waits")
+    func leftovers() throws {
+        let folder = fixture.temporary.folder
+        try folder.write(image(1), to: "volume1/staging/incoming/CD/whole.dcm")
+        let digest = Digest.of(image(1))
+        #expect(link(fixture.path("CD/whole.dcm"), fixture.temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
+        try folder.write(Array(image(2).dropLast(50)), to: "volume1/staging/incoming/CD/half.dcm")
+        try folder.write(image(3), to: "volume1/staging/incoming/.IM3.dcm.Ab3dE6")
+        fixture.tree.takeUpLeftovers()
+        try settling { (_) throws in #expect(try eventually { try fixture.left == [".IM3.dcm.Ab3dE6"] }) }
+        #expect(try fixture.isBlob(image(1)))
+        #expect(try fixture.rejected() == ["CD/half.dcm": Recovery.interrupted + "\n"])
+        // Whoever comes back and renames it is told that it is safe.
+        #expect(fixture.rename(".IM3.dcm.Ab3dE6", to: "IM3.dcm") == 0)
+        #expect(try fixture.isBlob(image(3)))
+    }
+
+    @Test("An archived file that got a temporary name before the daemon ended is not written to as it is")
+    func archivedUnderTemporaryName() throws {
+        try fixture.save(image(1), as: "IM1.dcm")
+        #expect(fixture.rename("IM1.dcm", to: "IM1.dcm.part") == 0)
+        // The next run.
+        let tree = BackedTree(
+            kind: .incoming, directory: fixture.archive.incomingDescriptor, root: fixture.root, archive: fixture.archive)
+        tree.takeUpLeftovers()
+        let number = try tree.lookup(Array("IM1.dcm.part".utf8), in: fixture.root).ino
+        let handle = try tree.open(number, flags: O_WRONLY)
+        let bytes: [UInt8] = [9, 9, 9]
+        #expect(try bytes.withUnsafeBytes { buffer throws(Errno) in try tree.write(handle, buffer, offset: 0) } == 3)
+        tree.release(handle)
+        #expect(try fixture.isBlob(image(1)))
+    }
+}

@@ -1,0 +1,154 @@
+import Archive
+import CFuse3
+import Foundation
+import Storage
+import Synchronization
+import SyntheticStudy
+import TemporaryArchive
+import Testing
+
+@testable import FuseServer
+
+/// `/incoming` of an archive, without a mount: what a kernel would ask, asked by hand.
+final class TreeFixture {
+    let temporary: TemporaryArchive
+    let archive: Archive
+    let tree: BackedTree
+    let root = FixedEntry.incoming.number
+
+    /// - parameter prepare: is told the folder before the volumes are made
+    init(settle: Double = 10, prepare: (TemporaryFolder) throws -> Void = { _ in }) throws {
+        temporary = try TemporaryArchive(settle: settle, prepare: prepare)
+        archive = try Archive(at: temporary.path, log: temporary.log.logger)
+        tree = BackedTree(
+            kind: .incoming, directory: archive.incomingDescriptor, root: FixedEntry.incoming.number,
+            archive: archive)
+    }
+
+    deinit { archive.close() }
+
+    // MARK: What programs do
+
+    func create(_ name: String, in parent: UInt64? = nil, flags: Int32 = O_WRONLY | O_EXCL) throws -> BackedHandle {
+        try tree.create(
+            Array(name.utf8), in: parent ?? root, flags: flags, mode: 0o644, caller: (uid: getuid(), gid: getgid())
+        ).1
+    }
+
+    func write(_ bytes: [UInt8], to handle: BackedHandle, at offset: Int = 0) throws {
+        let count = try bytes.withUnsafeBytes { buffer throws(Errno) in
+            try tree.write(handle, buffer, offset: offset)
+        }
+        #expect(count == bytes.count)
+    }
+
+    /// Waits for what `close()` is told.
+    func flush(_ handle: BackedHandle) -> Int32 {
+        let answer = Answer()
+        tree.flush(handle, replyingTo: answer.reply)
+        return answer.wait()
+    }
+
+    /// Waits for what `rename()` is told.
+    func rename(
+        _ name: String, in parent: UInt64? = nil, to newName: String, below newParent: UInt64? = nil, mustBeNew: Bool = false
+    ) -> Int32 {
+        let answer = Answer()
+        tree.rename(
+            Array(name.utf8), in: parent ?? root,
+            to: .init(name: Array(newName.utf8), parent: newParent ?? root, mustBeNew: mustBeNew),
+            replyingTo: answer.reply)
+        return answer.wait()
+    }
+
+    /// Creates, writes, flushes and releases, as `cp` does.
+    ///
+    /// - returns: what `close()` was told
+    @discardableResult
+    func save(_ bytes: [UInt8], as name: String, in parent: UInt64? = nil) throws -> Int32 {
+        let handle = try create(name, in: parent)
+        try write(bytes, to: handle)
+        let error = flush(handle)
+        tree.release(handle)
+        return error
+    }
+
+    func makeDirectory(_ name: String, in parent: UInt64? = nil) throws -> UInt64 {
+        try tree.makeDirectory(
+            Array(name.utf8), in: parent ?? root, mode: 0o755, caller: (uid: getuid(), gid: getgid())
+        ).ino
+    }
+
+    func open(_ name: String, flags: Int32, in parent: UInt64? = nil) throws -> BackedHandle {
+        try tree.open(tree.lookup(Array(name.utf8), in: parent ?? root).ino, flags: flags)
+    }
+
+    // MARK: What is there
+
+    /// All that READ would give.
+    func bytes(of handle: BackedHandle) throws -> [UInt8] {
+        let descriptor = try tree.descriptor(of: handle)
+        var bytes = [UInt8](repeating: 0, count: Int(try descriptor.status().st_size))
+        #expect(pread(descriptor.number, &bytes, bytes.count, 0) == bytes.count)
+        return bytes
+    }
+
+    func path(_ name: String) -> String { temporary.volumes[0] + "/staging/incoming/" + name }
+
+    /// What lies on disk in `/incoming`.
+    var left: [String] {
+        get throws { try files(below: temporary.volumes[0] + "/staging/incoming") }
+    }
+
+    var instances: Int64 {
+        get throws { try archive.index.read { try $0.totals().instances } }
+    }
+
+    /// `instance.id` of archived bytes.
+    func instance(_ bytes: [UInt8]) throws -> Int64? {
+        try archive.index.read { try $0.instance(sha256: Digest.of(bytes).bytes) }
+    }
+
+    /// Whether both volumes hold the blob with exactly these bytes, and nobody may write to it.
+    func isBlob(_ bytes: [UInt8]) throws -> Bool {
+        try (1...2).allSatisfy { number in
+            let path = temporary.blob(.of(bytes), on: number)
+            var status = stat()
+            return try stat(path, &status) == 0 && status.st_mode & 0o777 == 0o444 && contents(of: path) == bytes
+        }
+    }
+
+    /// What was set aside: its path without the day, and the reason.
+    func rejected() throws -> [String: String] {
+        let folder = temporary.volumes[0] + "/rejected"
+        return try files(below: folder).filter { !$0.hasSuffix(".reason.txt") }.reduce(into: [:]) { result, name in
+            let path = name.split(separator: "/").dropFirst().joined(separator: "/")
+            result[path] = String(decoding: try contents(of: "\(folder)/\(name).reason.txt"), as: UTF8.self)
+        }
+    }
+}
+
+/// What a reply comes to.
+final class Answer: Sendable {
+    private let code = Mutex<Int32?>(nil)
+    private let done = DispatchSemaphore(value: 0)
+
+    var reply: DeferredReply {
+        DeferredReply { [self] code in
+            self.code.withLock { $0 = code }
+            done.signal()
+        }
+    }
+
+    /// - returns: the error number; 0 for success; -1 when nothing came in ten seconds
+    func wait() -> Int32 {
+        guard done.wait(timeout: .now() + 10) == .success else { return -1 }
+        return code.withLock { $0 } ?? -1
+    }
+}
+
+/// An image of its own for each seed.
+func image(_ seed: UInt64) -> [UInt8] {
+    SyntheticStudy(seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
+        .image(series: 0, index: 0).write()
+}
