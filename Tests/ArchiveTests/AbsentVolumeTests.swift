@@ -1,5 +1,6 @@
 import Archive
 import Foundation
+import Glibc
 import Storage
 import TemporaryArchive
 import Testing
@@ -91,6 +92,34 @@ struct AbsentVolumeTests {
         let again = try temporary.open { try $0.ingest(images[0], in: temporary.folder) }
         #expect(again.duplicate == 1)
         try temporary.expectBlobs([images[0]])
+    }
+
+    @Test("With a third volume a duplicate gets the copy that is missing, and new images go where there is room")
+    func third() throws {
+        let three = try TemporaryArchive(volumes: 3)
+        // The first image is on two of them; one of those goes.
+        try three.archive([images[0]])
+        let digest = Digest.of(images[0])
+        let holders = (1...3).filter { access(three.blob(digest, on: $0), F_OK) == 0 }
+        #expect(holders.count == 2)
+        let (gone, spare) = (holders[1], 6 - holders[0] - holders[1])
+        try FileManager.default.moveItem(atPath: three.volumes[gone - 1], toPath: three.folder.path("unplugged"))
+        try three.open { (archive) throws in
+            #expect(try archive.ingest(images[0], in: three.folder).duplicate == 1)
+            #expect(try archive.index.read { try $0.copies(of: 1)?.volumes } == [1, 2, 3])
+            #expect(try archive.ingest(images[1], in: three.folder).archived == 2)
+        }
+        for image in images.prefix(2) {
+            for volume in [holders[0], spare] { #expect(try contents(of: three.blob(.of(image), on: volume)) == image) }
+        }
+        // Back again, it gets the ledger it missed, and the index made anew knows all this.
+        try FileManager.default.moveItem(atPath: three.folder.path("unplugged"), toPath: three.volumes[gone - 1])
+        try three.open { _ in }
+        let before = try three.index.dump()
+        #expect(try three.kinds(on: gone) == three.kinds(on: spare))
+        three.removeIndex()
+        try three.open { _ in }
+        #expect(try three.index.dump() == before)
     }
 
     @Test("Nothing is set aside on one volume alone")

@@ -99,6 +99,24 @@ struct IngestTests {
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
     }
 
+    @Test("An import gives the same names each time: the first of two with one number has the plain one")
+    func namesInOrder() throws {
+        let files: [[UInt8]] = (0..<20).map { number in
+            var image = SyntheticImage(seed: 40)
+            image.overrides = [SyntheticElement(0x0008_0081, "ST", "Version \(number)")]
+            return image.write()
+        }
+        try temporary.open { archive in
+            _ = archive.importFiles(
+                try files.enumerated().map { number, bytes in
+                    ImportFile(path: try temporary.folder.write(bytes, to: "cd/\(number)"), rejectedPath: "\(number)")
+                })
+            let ids = try files.map { bytes in try archive.index.read { try $0.instance(sha256: Digest.of(bytes).bytes) } }
+            #expect(ids == (1...20).map { Int64($0) })
+            #expect(try archive.index.read { try $0.image(1)?.name } == "00001.dcm")
+        }
+    }
+
     @Test("Bytes that are not what their digest says are not archived")
     func wrongDigest() throws {
         let image = series(images: 1)[0]
@@ -186,7 +204,9 @@ private final class Recorder: ChangeObserver {
     var nodes: Set<Int64> { state.withLock { $0.nodes } }
     var events: [String] { state.withLock { $0.events } }
 
-    func published(nodes: Set<Int64>, completion: @escaping @Sendable () -> Void) {
+    func published(
+        nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
+    ) {
         // Late, as a kernel might be.
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(50)) { [self] in
             state.withLock { state in

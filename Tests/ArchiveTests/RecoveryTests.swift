@@ -172,7 +172,17 @@ struct RecoveryTests {
         try start()
         #expect(try left() == [])
         #expect(try rejected().isEmpty)
-        #expect(try temporary.kinds()["duplicate"] == nil)
+        #expect(try temporary.kinds()["duplicate"] == 1)
+        try temporary.expectBlobs([image])
+    }
+
+    @Test("Before it goes the archived copies are looked at, and healed from it")
+    func archivedAndDamaged() throws {
+        try temporary.archive([image])
+        for volume in 1...2 { truncate(temporary.blob(digest, on: volume), 100) }
+        try put(image, incoming: "again/IM1.dcm")
+        try start()
+        #expect(try left() == [])
         try temporary.expectBlobs([image])
     }
 

@@ -96,9 +96,30 @@ struct ReplayTests {
         guard how != "empty file" else { return }
         let aside = try files(below: temporary.path).filter { $0.contains(/\.corrupt-[-T:0-9]+$/) }
         #expect(try aside.map { try contents(of: temporary.path + "/" + $0) } == [broken], "\(aside)")
-        let logged = try #require(temporary.log.messages(.error).first)
-        #expect(logged.contains(aside[0]))
-        #expect(logged.contains("made anew"))
+        let logged = temporary.log.messages(.error)
+        #expect(logged.contains { $0.contains(temporary.path + "/index.sqlite") && $0.contains(/damaged|schema 0/) })
+        #expect(logged.contains { $0.contains(aside[0]) && $0.contains("made anew") })
+    }
+
+    @Test("An index that knows more than the volumes that are there is set aside; what they have is shown")
+    func ahead() throws {
+        let images = series(images: 4)
+        try temporary.archive(Array(images.prefix(2)))
+        let before = try temporary.index.dump()
+        // Both volumes come back from a backup of then.
+        for volume in temporary.volumes { try FileManager.default.copyItem(atPath: volume, toPath: volume + ".backup") }
+        try temporary.archive(Array(images.suffix(2)))
+        for volume in temporary.volumes {
+            try FileManager.default.removeItem(atPath: volume)
+            try FileManager.default.moveItem(atPath: volume + ".backup", toPath: volume)
+        }
+        try temporary.open { (archive) throws in
+            #expect(try archive.index.read { try $0.totals().instances } == 2)
+            #expect(temporary.log.messages(.error).contains { $0.contains("does not fit the ledger") })
+        }
+        #expect(try temporary.index.dump() == before)
+        try temporary.archive(Array(images.suffix(2)))
+        try temporary.expectBlobs(images)
     }
 
     @Test("Records that one volume lacks are topped up from the other", arguments: 1...2)
