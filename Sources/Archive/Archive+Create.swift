@@ -42,15 +42,15 @@ extension Archive {
             throw ArchiveError(.configuration, "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)")
         }
         // Before anything is made, so that a call that fails leaves nothing behind.
-        for path in paths + [path] where !isFree(path) {
-            throw ArchiveError(.configuration, "\(path) is not empty. An archive and its volumes need empty directories; nothing is overwritten.")
+        guard isFree(path) else {
+            throw ArchiveError(.configuration, "\(path) is not empty. An archive needs a directory of its own; nothing is overwritten.")
         }
+        try ArchiveError.from { for path in paths { try Volume.requireUnused(at: path) } }
         var settings = Settings()
         settings.copies = copies
         settings.volumes = volumes
         let id = VolumeIdentity.randomIdentifier()
         try ArchiveError.from {
-            for place in volumes { try Volume.requireUnused(at: place.path) }
             try makeDirectory(path, mode: 0o700)
             for (index, place) in volumes.enumerated() {
                 try makeDirectory(URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)
@@ -65,11 +65,11 @@ extension Archive {
         }
     }
 
-    /// Whether a directory is empty, or not there yet.
+    /// Whether a directory is not there yet, or holds nothing but what an interrupted call left.
     private static func isFree(_ path: String) -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return true }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return false }
-        return names.allSatisfy { $0 == "lost+found" }
+        return names.allSatisfy { $0 == "lost+found" || $0 == idName }
     }
 
     private static func makeDirectory(_ path: String, mode: Int) throws {

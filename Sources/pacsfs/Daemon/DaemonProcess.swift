@@ -14,6 +14,10 @@ enum DaemonProcess {
         mallopt(Int32(PACSFS_M_ARENA_MAX), 2)
         // Modes are what clients ask for; the kernel has applied their umask.
         umask(0)
+        // Whoever started us may have blocked the signal by which we are told to stop.
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
         // Standard error may be a pipe whose reader goes.
         signal(SIGPIPE, SIG_IGN)
         chdir("/")
