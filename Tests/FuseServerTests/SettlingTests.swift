@@ -10,7 +10,7 @@ import Testing
 @Suite("Settling")
 struct SettlingTests {
     private let fixture: TreeFixture
-    private static let settle = 0.3
+    private static let settle = 0.8
 
     init() throws { fixture = try TreeFixture(settle: Self.settle) }
 
@@ -98,8 +98,8 @@ struct SettlingTests {
         times.st_mtim = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
         try settling { (_) throws in
             let number = try fixture.tree.lookup(Array("IM2.dcm".utf8), in: fixture.root).ino
-            for _ in 0..<10 {
-                usleep(useconds_t(Self.settle / 3 * 1_000_000))
+            for _ in 0..<20 {
+                usleep(useconds_t(Self.settle / 8 * 1_000_000))
                 _ = try fixture.tree.setAttributes(number, to: times, which: 1 << 5, handle: nil)
             }
             #expect(exists("IM1.dcm"))
