@@ -21,7 +21,7 @@ extension Operations {
                     answer.fh = Handles.retain(handle)
                     isTaken = request.opened(answer)
                 }
-                if !isTaken { fileSystem.undo(opened, of: number, handle: answer.fh) }
+                if !isTaken { fileSystem.release(number, handle: answer.fh) }
             } catch {
                 request.error(error)
             }
@@ -125,10 +125,6 @@ extension FileSystem {
         case .fixed(.readme): return .shared
         default: throw Errno(EISDIR)
         }
-    }
-
-    func undo(_ opened: Opened, of number: UInt64, handle: UInt64) {
-        release(number, handle: handle)
     }
 
     func source(of number: UInt64, handle: BackedHandle?) throws(Errno) -> ReadSource {
