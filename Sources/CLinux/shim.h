@@ -27,3 +27,10 @@ extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pipe2(int[2], int);
 extern int mallopt(int, int);
 enum { PACSFS_SPAWN_SETSID = 0x80, PACSFS_M_ARENA_MAX = -8 };
+
+// See: 'man 2 open', O_DIRECT
+#include <fcntl.h>
+#ifndef O_DIRECT
+#define O_DIRECT __O_DIRECT
+#endif
+static const int PACSFS_O_DIRECT = O_DIRECT;

@@ -73,7 +73,7 @@ extension Archive {
         }
         let open = IngestFile(descriptor, owner: staged)
         var request = IngestRequest(
-            file: open, source: file.path, bytes: bytes, digest: nil, isStaged: false)
+            file: open, source: file.path, bytes: bytes, digest: nil)
         request.turn = turn
         ingest(request) { [self] result in
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
