@@ -59,7 +59,7 @@ extension Volume {
             let path = place.folder.path(of: place.name)
             let bytes = try FileFacts.of(source, path: path).bytes
             try requireRoom(for: bytes)
-            let temporary = "\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+            let temporary = Self.rejectTemporary()
             do throws(StorageError) {
                 let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
                 _ = try FileCopy.copy(
@@ -77,9 +77,25 @@ extension Volume {
 
     static let reasonSuffix = ".reason.txt"
 
+    /// The reason is written in `staging/commit` and takes its name when it is durable: what a
+    /// crash leaves of it there, recovery removes. The folder is made durable by the caller.
     private func writeReason(_ reason: String, in place: borrowing Place) throws(StorageError) {
         let text = reason.hasSuffix("\n") ? reason : reason + "\n"
-        try place.folder.replaceFile(place.name + Self.reasonSuffix, with: Array(text.utf8))
+        let temporary = Self.rejectTemporary()
+        let path = committing.path(of: temporary)
+        do throws(StorageError) {
+            let file = try committing.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL)
+            try file.write(Array(text.utf8), at: 0, path: path)
+            try file.syncAll(path: path)
+            try committing.rename(temporary, to: place.folder, place.name + Self.reasonSuffix)
+        } catch {
+            try? committing.remove(temporary)
+            throw error
+        }
+    }
+
+    private static func rejectTemporary() -> String {
+        "\(UInt64.random(in: .min ... .max))\(partialSuffix)"
     }
 
     /// Makes the folders that a rejected file needs and finds a name for it that is free, or
