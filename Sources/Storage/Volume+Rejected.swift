@@ -106,13 +106,14 @@ extension Volume {
         let path = rejected.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
         let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
-        var folder = try rejected.openOrMakeDirectory(time.date)
-        var folderPath = "\(Name.rejected)/\(time.date)"
+        var folderPath = time.date
+        var folder = try durableFolder(time.date, in: rejected, folderPath)
         for part in parts.dropLast() {
             let name = try Self.folderName(part, in: folder, digest)
-            folder = try folder.openOrMakeDirectory(name)
             folderPath += "/" + name
+            folder = try durableFolder(name, in: folder, folderPath)
         }
+        folderPath = "\(Name.rejected)/\(folderPath)"
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
             guard let facts = try folder.facts(name) else {
                 return Place(folder: folder, folderPath: folderPath, name: name, isThere: false)
@@ -124,6 +125,25 @@ extension Volume {
             }
         }
         throw Self.noName(path)
+    }
+
+    /// Opens a folder whose name is durable. One that was there at the first time may have been
+    /// made by a process that died before it could sync.
+    ///
+    /// - Parameter path: Its path below `rejected`.
+    private func durableFolder(
+        _ name: String, in folder: borrowing Directory, _ path: String
+    ) throws(StorageError) -> Directory {
+        let isNew = try folder.makeDirectory(name)
+        if isNew || !rejectedFolders.withLock({ $0.contains(path) }) {
+            rejectedFolders.withLock { _ = $0.remove(path) }
+            try folder.sync()
+            rejectedFolders.withLock {
+                if $0.count >= 4096 { $0 = [] }
+                $0.insert(path)
+            }
+        }
+        return try folder.openDirectory(name)
     }
 
     /// The name for a folder: its own, unless a file has that.

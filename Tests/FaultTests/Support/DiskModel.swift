@@ -146,14 +146,13 @@ final class DiskModel {
     }
 
     private func forget(_ record: TraceRecord) throws {
-        let failed =
-            record.kind == .syncfs
-            ? nodes.filter { $0.key.device == record.file.device }.map(\.value) : [try node(record.file)]
-        for node in failed where !node.isFolder {
-            // The size is not of the page cache: it is kept.
-            let size = node.seenCount
-            node.changes = node.bytes.count == size ? [] : [.truncate(size)]
-        }
+        // One that failed for the whole file system says nothing of a file: the next sync of that
+        // still tells.
+        if record.kind == .syncfs { return }
+        let node = try node(record.file)
+        if node.isFolder { return }
+        // The size is not of the page cache: it is kept.
+        node.changes = node.bytes.count == node.seenCount ? [] : [.truncate(node.seenCount)]
     }
 
     static func content(of node: Node, applying changes: [Change]) -> [UInt8] {
