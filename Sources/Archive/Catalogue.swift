@@ -8,16 +8,16 @@ import TagIndex
 /// Ledger and index together: what is appended to the one is taken into the other.
 final class Catalogue: Sendable {
     let index: TagIndex
-    private let ledger: Ledger
-    private let volumes: VolumeSet
-    private let shown = Mutex<[View]>([])
+    let ledger: Ledger
+    let volumes: VolumeSet
+    let shown = Mutex<[View]>([])
     /// On how many volumes a record must be.
     private let wanted: Int
     private let log: Logger
-    private let actor: String
+    let actor: String
     /// The time of the last record, ns: times only ever go up, and no two changes of a
     /// directory have the same one.
-    private let lastTime = Mutex<Int64>(0)
+    let lastTime = Mutex<Int64>(0)
     /// When volumes that dropped out were last asked, ns.
     private let retryTime = Mutex<Int64>(0)
 
@@ -54,13 +54,9 @@ final class Catalogue: Sendable {
         _ = try appending { writer, entries in
             for member in volumes.members {
                 guard let identity = member.volume?.identity else { continue }
-                entries.append(
-                    entry(
-                        kind: "volume",
-                        JSONObject([
-                            .init("op", .string("add")), .init("volume", .int(Int64(identity.ordinal))),
-                            .init("id", .string(identity.volume)), .init("domain", .string(identity.domain)),
-                        ])))
+                let add = entry(kind: "volume", Fact.addVolume(identity).body)
+                try apply(add, with: writer)
+                entries.append(add)
             }
             let views = entry(
                 kind: "views",
@@ -70,7 +66,7 @@ final class Catalogue: Sendable {
         }
     }
 
-    private func entry(kind: String, _ body: JSONObject) -> LedgerEntry {
+    func entry(kind: String, _ body: JSONObject) -> LedgerEntry {
         LedgerEntry(kind: kind, by: actor, time: Timestamp(nanoseconds: nextTime()), body: body)
     }
 
@@ -109,9 +105,6 @@ final class Catalogue: Sendable {
                     return .archived(record.id)
                 case .duplicate(let id):
                     let healed = prepared.volumes.map(\.identity.ordinal).sorted()
-                    for ordinal in prepared.verified + healed {
-                        try writer.noteCopy(of: id, on: ordinal, verified: time)
-                    }
                     var body = JSONObject([
                         .init("sha256", .string(prepared.staged.digest.hex)),
                         .init("from", .string(prepared.request.source)),
@@ -120,8 +113,10 @@ final class Catalogue: Sendable {
                     if !prepared.verified.isEmpty {
                         body.append("verified", .array(prepared.verified.map { .int(Int64($0)) }))
                     }
-                    entries.append(
-                        LedgerEntry(kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body))
+                    let entry = LedgerEntry(
+                        kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body)
+                    try apply(entry, with: writer)
+                    entries.append(entry)
                     return .duplicate(id)
                 }
             }
@@ -138,7 +133,7 @@ final class Catalogue: Sendable {
         }
     }
 
-    private func appending<R>(
+    func appending<R>(
         _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
     ) throws -> Recorded<R> {
         try admitAbsent()
@@ -211,80 +206,6 @@ final class Catalogue: Sendable {
 
     /// It is in the ledger, but the index did not take it the usual way.
     struct Unindexed: Error { var reason: String }
-
-    // MARK: Replay
-
-    /// Takes the records into the index that it lacks: a few after a crash, all of them when
-    /// it is new.
-    ///
-    /// - returns: how many there were
-    @discardableResult
-    func replay() throws -> Int {
-        var total = 0
-        while true {
-            let count = try replaySome(10_000)
-            total += count
-            if count == 0 { return total }
-        }
-    }
-
-    private func replaySome(_ limit: Int) throws -> Int {
-        let position = try index.read { try $0.position() }
-        var reader = try LedgerReader(
-            volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging, site: ledger.site,
-            from: position.map { try LedgerPosition($0) } ?? .start)
-        var records: [LedgerRecord] = []
-        while records.count < limit, let record = try reader.next() { records.append(record) }
-        guard let last = records.last else { return 0 }
-        try index.write { writer in
-            for record in records { try apply(record.entry, with: writer) }
-            try writer.setPosition(IndexedPosition(last.end))
-        }
-        lastTime.withLock { $0 = max($0, last.entry.time.nanoseconds) }
-        return records.count
-    }
-
-    private func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
-        func damaged() -> ArchiveError {
-            ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
-        }
-        switch entry.kind {
-        case "views":
-            let views = try entry.body.members.map { member in
-                View(name: member.key, template: try Template(member.value.string ?? ""))
-            }
-            try writer.setViews(views, at: entry.time.nanoseconds)
-            shown.withLock { $0 = views }
-        case "series":
-            guard let record = SeriesRecord(entry) else { throw damaged() }
-            if try writer.hasSeries(record) { return }
-            try writer.apply(record, views: views)
-        case "ingest":
-            let id = try writer.nextInstance()
-            guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:)) else {
-                throw damaged()
-            }
-            // Recorded again after an error: the first record counts.
-            if let known = try writer.reader.instance(sha256: record.sha256) {
-                for volume in record.volumes {
-                    try writer.noteCopy(of: known, on: volume, verified: record.received)
-                }
-                return
-            }
-            try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
-        case "duplicate":
-            guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else { throw damaged() }
-            let seen = ["verified", "healed"].flatMap { entry.body[$0]?.array ?? [] }
-            guard let id = try writer.reader.instance(sha256: digest.bytes) else { return }
-            for ordinal in seen.compactMap({ $0.int.map(Int.init) }) {
-                try writer.noteCopy(of: id, on: ordinal, verified: entry.time.nanoseconds)
-            }
-        case "reject":
-            guard let record = RejectRecord(entry) else { throw damaged() }
-            try writer.apply(record)
-        default: break
-        }
-    }
 }
 
 extension View {

@@ -126,27 +126,10 @@ public struct IndexReader {
         }
     }
 
-    /// The digest (32 bytes) of an image and the ordinals of the volumes that hold it.
-    public func copies(of id: Int64) throws -> (sha256: [UInt8], bytes: Int64, volumes: [Int])? {
-        let statement = try db.cachedStatement(sql: "SELECT sha256, bytes FROM instance WHERE id = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [id]) else { return nil }
-        let copies = try db.cachedStatement(
-            sql: "SELECT volume FROM copy WHERE instance = ? ORDER BY volume")
-        let sha256: Data = row[0]
-        return ([UInt8](sha256), row[1], try Int.fetchAll(copies, arguments: [id]))
-    }
-
     /// `instance.id` of the image with this digest (32 bytes).
     public func instance(sha256: [UInt8]) throws -> Int64? {
         let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sha256 = ?")
         return try Int64.fetchOne(statement, arguments: [Data(sha256)])
-    }
-
-    /// When the copy of `instance` on `volume` was last hashed, ns since 1970.
-    public func verified(_ instance: Int64, on volume: Int) throws -> Int64? {
-        let statement = try db.cachedStatement(
-            sql: "SELECT verified FROM copy WHERE instance = ? AND volume = ?")
-        return try Int64.fetchOne(statement, arguments: [instance, volume])
     }
 
     /// The file that was set aside from `source` with this digest.

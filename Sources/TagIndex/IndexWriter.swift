@@ -14,7 +14,8 @@ public final class IndexWriter {
     public private(set) var changedNodes: Set<Int64> = []
     private var addedInstances: Int64 = 0
     private var addedBytes: Int64 = 0
-    private var addedByCopies: [Int: Int64] = [:]
+    var addedByCopies: [Int: Int64] = [:]
+    private var addedByDay: [Int64: (instances: Int64, bytes: Int64)] = [:]
     /// The series of the last image: most images follow one of their own series.
     private var lastSeries: (key: String, id: Int64, attributes: AttributeSet)?
 
@@ -204,6 +205,8 @@ public final class IndexWriter {
         }
         addedInstances += 1
         addedBytes += record.bytes
+        addedByDay[record.received / Self.day, default: (0, 0)].instances += 1
+        addedByDay[record.received / Self.day, default: (0, 0)].bytes += record.bytes
         addedByCopies[record.volumes.count, default: 0] += 1
         let leaves = try db.cachedStatement(sql: "SELECT id FROM node WHERE series = ?")
         changedNodes.formUnion(try Int64.fetchAll(leaves, arguments: [record.series]))
@@ -232,22 +235,6 @@ public final class IndexWriter {
         ])
     }
 
-    /// Notes that `volume` holds a good copy of `instance`, seen at `time` (ns since 1970).
-    public func noteCopy(of instance: Int64, on volume: Int, verified time: Int64) throws {
-        let update = try db.cachedStatement(
-            sql: "UPDATE copy SET verified = ? WHERE volume = ? AND instance = ?")
-        try update.execute(arguments: [time, volume, instance])
-        guard db.changesCount == 0 else { return }
-        try db.cachedStatement(sql: "INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)")
-            .execute(arguments: [volume, instance, time])
-        let count = try Int.fetchOne(
-            db, sql: "SELECT copies FROM instance WHERE id = ?", arguments: [instance]) ?? 0
-        try db.execute(
-            sql: "UPDATE instance SET copies = ? WHERE id = ?", arguments: [count + 1, instance])
-        addedByCopies[count, default: 0] -= 1
-        addedByCopies[count + 1, default: 0] += 1
-    }
-
     public func setPosition(_ position: IndexedPosition) throws {
         // Sorted, so that two indexes with the same content have the same text.
         let encoder = JSONEncoder()
@@ -257,6 +244,9 @@ public final class IndexWriter {
             .execute(arguments: [json])
     }
 
+    /// A day, ns.
+    static let day: Int64 = 86_400_000_000_000
+
     /// Writes the sums that were collected; called once, before the commit.
     func finish() throws {
         if addedInstances > 0 {
@@ -264,7 +254,14 @@ public final class IndexWriter {
                 sql: "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
                 arguments: [addedInstances, addedBytes])
         }
-        for (copies, instances) in addedByCopies {
+        for (day, added) in addedByDay {
+            try db.execute(
+                sql: """
+                    INSERT INTO day VALUES (?, ?, ?) ON CONFLICT(day) DO UPDATE
+                    SET instances = instances + excluded.instances, bytes = bytes + excluded.bytes
+                    """, arguments: [day, added.instances, added.bytes])
+        }
+        for (copies, instances) in addedByCopies where instances != 0 {
             try db.execute(
                 sql: """
                     INSERT INTO copy_count VALUES (?, ?)

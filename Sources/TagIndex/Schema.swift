@@ -7,7 +7,7 @@ import GRDB
 /// numbers, and a kernel, an NFS client or a backup catalogue may remember one for years.
 enum Schema {
     /// Raised when a table changes; an index of another version is set aside and rebuilt.
-    static let version = 1
+    static let version = 2
 
     static func create(in db: Database) throws {
         try db.execute(sql: """
@@ -90,6 +90,23 @@ enum Schema {
             CREATE UNIQUE INDEX instance_uid_name ON instance(series, uid_name);
             CREATE INDEX        instance_series   ON instance(series);  -- in order of id: readdir
             CREATE INDEX        instance_sop_uid  ON instance(sop_uid);
+            CREATE INDEX        instance_copies   ON instance(copies);  -- in order of id: resilver
+
+            -- How much came on which day (UTC, days since 1970): for how long the room will last.
+            CREATE TABLE day(
+              day       INTEGER PRIMARY KEY,
+              instances INTEGER NOT NULL,
+              bytes     INTEGER NOT NULL
+            );
+
+            -- The volumes that the archive has or had.
+            CREATE TABLE volume(
+              ordinal INTEGER PRIMARY KEY,
+              id      TEXT NOT NULL,
+              domain  TEXT NOT NULL,
+              state   TEXT NOT NULL,       -- VolumeState
+              errors  INTEGER NOT NULL     -- bad copies since it was last read whole without any
+            );
 
             -- Which volumes hold which blob.
             CREATE TABLE copy(
@@ -99,6 +116,16 @@ enum Schema {
               PRIMARY KEY (volume, instance)
             ) WITHOUT ROWID;
             CREATE INDEX copy_instance ON copy(instance);
+
+            -- When the blobs whose digest begins with the byte `folder` were last read whole on
+            -- a volume, ns since 1970: what copies there are were good then, or are copied since.
+            CREATE TABLE scrubbed(
+              volume INTEGER NOT NULL,
+              folder INTEGER NOT NULL,     -- 0 to 255
+              time   INTEGER NOT NULL,
+              errors INTEGER NOT NULL,     -- bad copies that were found
+              PRIMARY KEY (volume, folder)
+            ) WITHOUT ROWID;
 
             -- The directories of the views. A row with parent 0 is a view; a row with a
             -- series is a leaf, whose files are the rows of `instance`; all others group

@@ -1,0 +1,85 @@
+import Foundation
+import Naming
+import Storage
+import TagIndex
+
+// From the ledger to the index: what a start takes in that the index lacks, and what is applied
+// to the index when a record is written.
+extension Catalogue {
+    /// Takes the records into the index that it lacks: a few after a crash, all of them when
+    /// it is new.
+    ///
+    /// - returns: how many there were
+    @discardableResult
+    func replay() throws -> Int {
+        var total = 0
+        while true {
+            let count = try replaySome(10_000)
+            total += count
+            if count == 0 { return total }
+        }
+    }
+
+    private func replaySome(_ limit: Int) throws -> Int {
+        let position = try index.read { try $0.position() }
+        var reader = try LedgerReader(
+            volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging, site: ledger.site,
+            from: position.map { try LedgerPosition($0) } ?? .start)
+        var records: [LedgerRecord] = []
+        while records.count < limit, let record = try reader.next() { records.append(record) }
+        guard let last = records.last else { return 0 }
+        try index.write { writer in
+            for record in records { try apply(record.entry, with: writer) }
+            try writer.setPosition(IndexedPosition(last.end))
+        }
+        lastTime.withLock { $0 = max($0, last.entry.time.nanoseconds) }
+        return records.count
+    }
+
+    func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
+        func damaged() -> ArchiveError {
+            ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
+        }
+        switch entry.kind {
+        case "views":
+            let views = try entry.body.members.map { member in
+                View(name: member.key, template: try Template(member.value.string ?? ""))
+            }
+            try writer.setViews(views, at: entry.time.nanoseconds)
+            shown.withLock { $0 = views }
+        case "series":
+            guard let record = SeriesRecord(entry) else { throw damaged() }
+            if try writer.hasSeries(record) { return }
+            try writer.apply(record, views: views)
+        case "ingest":
+            let id = try writer.nextInstance()
+            guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:)) else {
+                throw damaged()
+            }
+            // Recorded again after an error: the first record counts.
+            if let known = try writer.reader.instance(sha256: record.sha256) {
+                for volume in record.volumes {
+                    try writer.noteCopy(of: known, on: volume, verified: record.received)
+                }
+                return
+            }
+            try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
+        case "duplicate":
+            guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else { throw damaged() }
+            guard let id = try writer.reader.instance(sha256: digest.bytes) else { return }
+            func ordinals(_ key: String) -> [Int] { entry.body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? [] }
+            for ordinal in ordinals("healed") where try writer.reader.verified(id, on: ordinal) != nil {
+                try writer.noteDamage(of: id, on: ordinal)
+            }
+            for ordinal in ordinals("verified") + ordinals("healed") {
+                try writer.noteCopy(of: id, on: ordinal, verified: entry.time.nanoseconds)
+            }
+        case "reject":
+            guard let record = RejectRecord(entry) else { throw damaged() }
+            try writer.apply(record)
+        case "volume", "damage", "copies", "scrub":
+            guard try applyFact(entry, with: writer) else { throw damaged() }
+        default: break
+        }
+    }
+}

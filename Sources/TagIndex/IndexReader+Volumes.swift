@@ -1,0 +1,122 @@
+import Foundation
+import GRDB
+
+/// An image and where its copies are.
+public struct ImageCopies: Sendable {
+    /// `instance.id`.
+    public var id: Int64
+    /// 32 bytes.
+    public var sha256: [UInt8]
+    /// Size in bytes.
+    public var bytes: Int64
+    /// Ordinals of the volumes that hold a copy, ascending.
+    public var volumes: [Int]
+}
+
+// Volumes, and which of them holds what.
+extension IndexReader {
+    /// All volumes that the archive has or had, by their ordinals.
+    public func volumes() throws -> [VolumeRecord] {
+        try Row.fetchAll(db, sql: "SELECT ordinal, id, domain, state, errors FROM volume ORDER BY ordinal").map {
+            VolumeRecord(
+                ordinal: $0[0], id: $0[1], domain: $0[2], state: VolumeState(rawValue: $0[3]) ?? .active, errors: $0[4])
+        }
+    }
+
+    /// Where the copies of an image are.
+    public func copies(of id: Int64) throws -> ImageCopies? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT sha256, bytes, volume FROM instance LEFT JOIN copy ON copy.instance = instance.id
+                WHERE instance.id = ?
+                """)
+        let rows = try Row.fetchCursor(statement, arguments: [id])
+        var result: ImageCopies?
+        while let row = try rows.next() {
+            if result == nil {
+                let sha256: Data = row[0]
+                result = ImageCopies(id: id, sha256: [UInt8](sha256), bytes: row[1], volumes: [])
+            }
+            if let volume: Int = row[2] { result?.volumes.append(volume) }
+        }
+        result?.volumes.sort()
+        return result
+    }
+
+    /// When the copy of `instance` on `volume` was last hashed, ns since 1970; `nil` when there
+    /// is none.
+    public func verified(_ instance: Int64, on volume: Int) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT verified, sha256 FROM copy JOIN instance ON instance.id = copy.instance
+                WHERE instance = ? AND volume = ?
+                """)
+        guard let row = try Row.fetchOne(statement, arguments: [instance, volume]) else { return nil }
+        let sha256: Data = row[1]
+        let scrubbed = try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT time FROM scrubbed WHERE volume = ? AND folder = ?"),
+            arguments: [volume, sha256.first ?? 0])
+        return max(row[0], scrubbed ?? 0)
+    }
+
+    /// Up to `limit` images with fewer than `copies` copies, in the order of copies and ids.
+    ///
+    /// - parameter after: where the last call ended
+    public func short(
+        of copies: Int, after: (copies: Int, id: Int64) = (-1, 0), limit: Int
+    ) throws -> [(copies: Int, id: Int64)] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT copies, id FROM instance WHERE copies < ? AND (copies, id) > (?, ?)
+                ORDER BY copies, id LIMIT ?
+                """)
+        return try Row.fetchAll(statement, arguments: [copies, after.copies, after.id, limit]).map { ($0[0], $0[1]) }
+    }
+
+    /// Up to `limit` ids of images that have a copy on `volume`, those after `id`, ascending.
+    public func instances(on volume: Int, after id: Int64, limit: Int) throws -> [Int64] {
+        let statement = try db.cachedStatement(
+            sql: "SELECT instance FROM copy WHERE volume = ? AND instance > ? ORDER BY instance LIMIT ?")
+        return try Int64.fetchAll(statement, arguments: [volume, id, limit])
+    }
+
+    /// What a volume should hold of the blobs whose digest begins with the byte `folder`, in
+    /// order of digest, from `digest` (32 bytes; not itself) on, up to `limit`.
+    public func expected(
+        in folder: UInt8, on volume: Int, after digest: [UInt8] = [], limit: Int
+    ) throws -> [(id: Int64, sha256: [UInt8], bytes: Int64)] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id, sha256, bytes FROM instance
+                WHERE sha256 > ? AND sha256 >= ? AND sha256 < ?
+                  AND EXISTS (SELECT 1 FROM copy WHERE volume = ? AND instance = instance.id)
+                ORDER BY sha256 LIMIT ?
+                """)
+        // A blob is greater than its beginning; 33 bytes are greater than any digest.
+        let end = folder == 255 ? Data(repeating: 255, count: 33) : Data([folder + 1])
+        return try Row.fetchAll(statement, arguments: [Data(digest), Data([folder]), end, volume, limit]).map {
+            let sha256: Data = $0[1]
+            return ($0[0], [UInt8](sha256), $0[2])
+        }
+    }
+
+    /// When each folder of a volume was last scrubbed, ns since 1970, and how many bad copies
+    /// were found then; folders that never were are left out.
+    public func scrubs(of volume: Int) throws -> [UInt8: (time: Int64, errors: Int64)] {
+        var result: [UInt8: (time: Int64, errors: Int64)] = [:]
+        for row in try Row.fetchAll(
+            db, sql: "SELECT folder, time, errors FROM scrubbed WHERE volume = ?", arguments: [volume])
+        {
+            result[row[0]] = (row[1], row[2])
+        }
+        return result
+    }
+
+    /// How many images came since `time` (ns since 1970, whole days UTC), and their bytes.
+    public func added(since time: Int64) throws -> (instances: Int64, bytes: Int64) {
+        let row = try Row.fetchOne(
+            db, sql: "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM day WHERE day >= ?",
+            arguments: [time / IndexWriter.day])
+        return row.map { ($0[0], $0[1]) } ?? (0, 0)
+    }
+}
