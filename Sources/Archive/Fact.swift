@@ -16,7 +16,7 @@ public enum CopyProblem: String, Codable, Sendable {
 /// Something about volumes and copies that the ledger is to tell.
 ///
 /// ```
-/// volume   op, volume [, id, domain | successor]    add, retire, retired, replace, failing, well
+/// volume   op, volume [, id, domain, created | successor]  add, retire, retired, replace, failing, well
 /// damage   sha256, volume, problem [, aside]  a copy is not good; where it was set aside
 /// copies   volume, sha256 […]                 good copies were made
 /// scrub    volume, folder, files, bytes, bad  the blobs of a folder were read
@@ -53,6 +53,7 @@ enum Fact: Sendable {
             JSONObject([
                 .init("op", .string("add")), .init("volume", .int(Int64(identity.ordinal))),
                 .init("id", .string(identity.volume)), .init("domain", .string(identity.domain)),
+                .init("created", .string(identity.created)),
             ])
         case .retire(let ordinal): Self.volume("retire", ordinal)
         case .retired(let ordinal): Self.volume("retired", ordinal)

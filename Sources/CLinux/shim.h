@@ -28,8 +28,35 @@ extern int pipe2(int[2], int);
 extern int mallopt(int, int);
 enum { PACSFS_SPAWN_SETSID = 0x80, PACSFS_M_ARENA_MAX = -8 };
 
-// See: 'man 2 open', O_DIRECT
+// See: 'man 2 ioprio_set', linux/ioprio.h; glibc has no wrapper. `who` 0 is the calling thread.
+#include <sys/syscall.h>
+extern long syscall(long number, ...);
+enum {
+    PACSFS_IOPRIO_WHO_PROCESS = 1,
+    PACSFS_IOPRIO_CLASS_SHIFT = 13,
+    PACSFS_IOPRIO_CLASS_IDLE = 3,
+};
+static inline int pacsfs_ioprio_get(int which, int who) {
+    return (int)syscall(SYS_ioprio_get, which, who);
+}
+static inline int pacsfs_ioprio_set(int which, int who, int priority) {
+    return (int)syscall(SYS_ioprio_set, which, who, priority);
+}
+
+// See: 'man 2 preadv2'. RWF_NOWAIT reads what is in memory and says EAGAIN for what is not.
+#include <sys/uio.h>
+extern ssize_t preadv2(int fd, const struct iovec *vector, int count, off_t offset, int flags);
+enum { PACSFS_RWF_NOWAIT = 8 };
+
+// See: 'man 2 open'. Reading leaves no trace in the inode; for the owner of the file only.
 #include <fcntl.h>
+#ifdef __O_NOATIME
+enum { PACSFS_O_NOATIME = __O_NOATIME };
+#else
+enum { PACSFS_O_NOATIME = 01000000 };
+#endif
+
+// See: 'man 2 open', O_DIRECT
 #ifndef O_DIRECT
 #define O_DIRECT __O_DIRECT
 #endif

@@ -21,18 +21,11 @@ struct ImportProgress {
         let seconds = max(Date.now.timeIntervalSince(start), 0.001)
         let rate = Double(doneBytes) / seconds
         let left = rate > 0 ? Double(self.bytes - doneBytes) / rate : 0
-        let line = "\(doneFiles) of \(self.files) files, \(Output.bytes(doneBytes)) of \(Output.bytes(self.bytes)), \(Output.bytes(Int64(rate)))/s, \(Self.duration(left)) left"
+        let line = "\(doneFiles) of \(self.files) files, \(Output.bytes(doneBytes)) of \(Output.bytes(self.bytes)), \(Output.bytes(Int64(rate)))/s, \(Output.duration(left)) left"
         StandardError.write("\r\u{1B}[K\(line)")
     }
 
     func end() {
         if isTerminal { StandardError.write("\r\u{1B}[K") }
-    }
-
-    private static func duration(_ seconds: Double) -> String {
-        let seconds = Int(seconds.rounded(.up))
-        if seconds < 60 { return "\(seconds) s" }
-        if seconds < 3600 { return "\(seconds / 60) min \(seconds % 60) s" }
-        return "\(seconds / 3600) h \(seconds % 3600 / 60) min"
     }
 }

@@ -54,6 +54,14 @@ enum Output {
         "\(number) \(number == 1 ? one : many)"
     }
 
+    /// `2 min 5 s`.
+    static func duration(_ seconds: Double) -> String {
+        let seconds = Int(seconds.rounded(.up))
+        if seconds < 60 { return "\(seconds) s" }
+        if seconds < 3600 { return "\(seconds / 60) min \(seconds % 60) s" }
+        return "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+    }
+
     /// ns since 1970 as local time.
     static func time(_ nanoseconds: Int64) -> String {
         let formatter = DateFormatter()

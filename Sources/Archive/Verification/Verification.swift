@@ -1,0 +1,172 @@
+import Foundation
+import Storage
+import TagIndex
+
+/// Proves that ledgers, blobs and index of an archive fit together, or names what does not.
+///
+/// What it compares, in this order:
+///
+/// 1. the identity file of each volume: with the archive, and with the ledger's record of it
+/// 2. the ledger of each volume: every line follows the one before by its hash, from the first
+/// 3. the ledgers with each other: identical bytes, or the beginning of a longer one
+/// 4. the ledger with the index: the hash of the last record that this has taken in; with the
+///    head that somebody noted before
+/// 5. the blobs with the ledger: what should be on a volume is there, and hashes to its name;
+///    nothing else is
+///
+/// Nobody can change an image or a record of it without one of these failing, as long as he
+/// cannot change all ledgers, the index and the note together.
+///
+/// Volumes are read and never written. A daemon may go on meanwhile: what it appends is
+/// compared too, and what is on its way is not taken for damage.
+public final class Verification {
+    /// The hash of a record, noted before.
+    public struct Head: Sendable {
+        public var digest: Digest
+        /// The number of the record; `nil` accepts any.
+        public var number: Int64?
+
+        /// Reads `HASH` or `HASH:NUMBER`, as `pacsfs status` prints them.
+        public init?(_ text: String) {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard let digest = Digest(hex: parts[0]), parts.count <= 2 else { return nil }
+            self.digest = digest
+            if parts.count == 2 {
+                guard let number = Int64(parts[1]), number > 0 else { return nil }
+                self.number = number
+            }
+        }
+    }
+
+    /// How far it is.
+    public struct Progress: Sendable {
+        public var files: Int64 = 0
+        public var bytes: Int64 = 0
+        /// Bytes that there are to read; 0 while the ledgers are read.
+        public var totalBytes: Int64 = 0
+    }
+
+    let path: String
+    let places: [String]
+    let isWhole: Bool
+    let identity: Archive.Identity?
+    let noted: Head?
+    let options: BlobScan.Options
+    let shouldStop: @Sendable () -> Bool
+    var report = VerificationReport()
+    var progress = Progress()
+    let tell: (Progress) -> Void
+
+    /// - parameters:
+    ///   - path: the archive's directory; where it is not readable `volumes` must be named
+    ///   - volumes: folders of volumes; none means all of the archive
+    ///   - head: what was noted before
+    ///   - shouldStop: asked from any thread; from the first yes on reading ends
+    ///   - progress: told now and then, on the calling thread
+    /// - throws: ``ArchiveError`` when it cannot be told which volumes there are
+    public init(
+        archive path: String, volumes: [String] = [], head: Head? = nil,
+        options: BlobScan.Options = BlobScan.Options(),
+        shouldStop: @escaping @Sendable () -> Bool = { false },
+        progress: @escaping (Progress) -> Void = { _ in }
+    ) throws(ArchiveError) {
+        self.path = path
+        noted = head
+        self.options = options
+        self.shouldStop = shouldStop
+        tell = progress
+        isWhole = volumes.isEmpty
+        identity = try? Archive.identity(of: path)
+        if !volumes.isEmpty {
+            places = volumes
+        } else {
+            do {
+                places = try Settings(file: path + "/" + Archive.configurationName).volumes.map(\.path)
+            } catch {
+                // The list that is kept for when volumes are away will do.
+                guard let known = identity?.volumes.map(\.path), !known.isEmpty else { throw error }
+                places = known
+            }
+        }
+    }
+
+    /// Runs all checks.
+    ///
+    /// - returns: `nil` when it was stopped
+    /// - throws: ``ArchiveError`` when there is no room for a temporary file
+    public func run() throws(ArchiveError) -> VerificationReport? {
+        // Before the ledgers: they may grow meanwhile, and the index never is ahead of them.
+        let indexed = indexedPosition()
+        var volumes = places.compactMap { present($0) }
+        report.archive = identity?.archive ?? volumes.lazy.compactMap(\.archive).first
+        for volume in volumes { checkIdentity(of: volume) }
+        volumes.removeAll { $0.archive != report.archive }
+        for volume in volumes {
+            readLedger(of: volume, indexed)
+            if shouldStop() { return nil }
+        }
+        awaitAppends(to: volumes)
+        return try ArchiveError.from {
+            let copies = try RecordedCopies()
+            if let reference = reference(among: volumes) {
+                try compare(volumes, with: reference, indexed, copies)
+                if shouldStop() { return nil }
+                try checkBlobs(of: volumes, with: copies, reference)
+                if shouldStop() { return nil }
+            }
+            for volume in volumes { report.volumes.append(volume.summary) }
+            return report
+        }
+    }
+
+    // MARK: The archive
+
+    /// How far the index has taken the ledger in; `nil` when it does not tell.
+    private func indexedPosition() -> LedgerPosition? {
+        do {
+            let index = try TagIndex(readingFrom: path + "/" + Archive.indexName)
+            defer { index.close() }
+            return try index.read { try $0.position() }.map { try LedgerPosition($0) } ?? .start
+        } catch {
+            add(
+                .attention, nil, file: path + "/" + Archive.indexName,
+                "The index cannot tell where the ledger ended: \(error) Whether the very last record was changed can be told from another volume or a noted head (--head) only.")
+            return nil
+        }
+    }
+
+    /// Whether another process has the archive and may append just now.
+    var isInUse: Bool { Archive.holder(of: path) != nil }
+
+    private func present(_ place: String) -> VolumeCheck? {
+        do {
+            let volume = try InspectedVolume(at: place)
+            if case .failure(let error) = volume.identity, error.code == .notAVolume, !volume.hasLayout {
+                add(.attention, nil, file: place, "The volume is not there and was not looked at: the folder has nothing of a volume in it.")
+                return nil
+            }
+            return VolumeCheck(volume)
+        } catch {
+            add(.attention, nil, file: place, "The volume is not there and was not looked at: \(error)")
+            return nil
+        }
+    }
+
+    // MARK: Findings
+
+    func add(
+        _ severity: VerificationReport.Finding.Severity, _ volume: VolumeCheck?, file: String? = nil,
+        line: Int? = nil, record: Int64? = nil, _ reason: String
+    ) {
+        report.add(
+            VerificationReport.Finding(
+                severity: severity, volume: volume?.path, file: file, line: line, record: record,
+                reason: reason))
+    }
+
+    func add(_ fault: LedgerFault, of volume: VolumeCheck, file: String) {
+        add(
+            .fault, volume, file: file, line: fault.line, record: fault.expectedNumber,
+            "The ledger was changed or is damaged: \(fault.reason).")
+    }
+}

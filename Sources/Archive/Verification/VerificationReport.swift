@@ -1,0 +1,82 @@
+import Foundation
+
+/// What `pacsfs verify` found, as it prints it as JSON.
+public struct VerificationReport: Codable, Sendable {
+    /// Something that does not fit, or that somebody should look at.
+    public struct Finding: Codable, Sendable {
+        public enum Severity: String, Codable, Sendable {
+            /// It is explained by a crash, an absence or a stranger's file, and is no tampering.
+            case attention
+            /// Ledger, blobs and index do not fit together: damage, or tampering.
+            case fault
+        }
+
+        public var severity: Severity
+        /// The volume's folder; `nil` when it is about the archive.
+        public var volume: String?
+        /// The file, absolute.
+        public var file: String?
+        /// The line of a ledger segment, from 1.
+        public var line: Int?
+        /// The number of the ledger record.
+        public var record: Int64?
+        public var reason: String
+    }
+
+    public struct Volume: Codable, Sendable {
+        public var path: String
+        /// Its number in the archive; `nil` when its identity file does not tell.
+        public var ordinal: Int?
+        /// Records of its ledger that are good, from the first on.
+        public var records: Int64
+        /// SHA-256 of the last of them.
+        public var head: String
+        /// Blobs that are what their names say.
+        public var good_blobs: Int64
+        /// Bytes of them.
+        public var good_bytes: Int64
+    }
+
+    public var archive: String?
+    /// Whether the head that was noted before is in the chain; `nil` when none was given.
+    public var noted_head_found: Bool?
+    /// The longest ledger that fits: how many records it has.
+    public var records: Int64 = 0
+    /// SHA-256 of its last record.
+    public var head: String = ""
+    public var volumes: [Volume] = []
+    /// In the order in which they were found: ledgers before blobs.
+    public var findings: [Finding] = []
+    /// How many findings there are of each severity, those that are not listed too.
+    public private(set) var faults = 0
+    public private(set) var attentions = 0
+
+    /// More of each severity are only counted.
+    static let limit = 10_000
+
+    mutating func add(_ finding: Finding) {
+        let listed: Bool
+        switch finding.severity {
+        case .fault:
+            faults += 1
+            listed = faults <= Self.limit
+        case .attention:
+            attentions += 1
+            listed = attentions <= Self.limit
+        }
+        if listed { findings.append(finding) }
+    }
+}
+
+// Written out, so that what is not known is `null` and not left out: programs look for the keys.
+extension VerificationReport.Finding {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(severity, forKey: .severity)
+        try container.encode(volume, forKey: .volume)
+        try container.encode(file, forKey: .file)
+        try container.encode(line, forKey: .line)
+        try container.encode(record, forKey: .record)
+        try container.encode(reason, forKey: .reason)
+    }
+}

@@ -1,0 +1,57 @@
+import Storage
+
+/// What a verification knows of one volume; used by one thread.
+final class VolumeCheck {
+    let volume: InspectedVolume
+    let identity: VolumeIdentity?
+    /// Its ledger as far as it was read; `nil` when there is none.
+    var ledger: LedgerInspection?
+    /// Whether it has the record that the index took in last; `nil` when it ends before.
+    var agreesWithIndex: Bool?
+    /// Where the noted head was found, and where it should have been.
+    var notedAt: Place?
+    var placeOfNotedNumber: Place?
+    var goodBlobs: Int64 = 0
+    var goodBytes: Int64 = 0
+
+    /// Where a record is.
+    struct Place {
+        var file: String
+        var line: Int
+        var record: Int64
+    }
+
+    init(_ volume: InspectedVolume) {
+        self.volume = volume
+        identity = try? volume.identity.get()
+    }
+
+    var path: String { volume.path }
+    var ordinal: Int? { identity?.ordinal }
+    /// The archive it belongs to.
+    var archive: String? { identity?.archive }
+
+    /// After the last good record.
+    var end: LedgerPosition { ledger?.position ?? .start }
+    var fault: LedgerFault? { ledger?.fault }
+    var tornTail: TornTail? { ledger?.tornTail }
+
+    /// Where the record is that was read last.
+    var place: Place {
+        Place(file: ledger?.path(end.segment) ?? path, line: ledger?.line ?? 0, record: end.number)
+    }
+
+    var summary: VerificationReport.Volume {
+        VerificationReport.Volume(
+            path: path, ordinal: ordinal, records: end.number, head: end.head.hex,
+            good_blobs: goodBlobs, good_bytes: goodBytes)
+    }
+}
+
+extension VolumeCheck {
+    /// Where a blob is, or should be.
+    func path(of digest: Digest) -> String {
+        let hex = digest.hex
+        return "\(path)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
+    }
+}

@@ -1,0 +1,42 @@
+import Glibc
+import Synchronization
+
+/// Limits how many bytes a second are read, over all threads that share it.
+///
+/// Each read is paid for after it was made: the thread waits until the bytes that were read so
+/// far would have taken as long at the wanted rate. What was not used is lost after a second,
+/// so that a pause is not followed by a burst.
+public final class Pace: Sendable {
+    /// Bytes a second.
+    public let rate: Int64
+    /// When the next read is free to go, in ns of the monotonic clock.
+    private let free = Mutex<Int64>(0)
+
+    /// The longest pause in one piece, in ns: whoever waits looks this often whether to stop.
+    private static let slice: Int64 = 100_000_000
+
+    /// - Parameter rate: Bytes a second, at least one.
+    public init(bytesPerSecond rate: Int64) { self.rate = max(1, rate) }
+
+    /// Counts bytes that were read and waits as long as they take.
+    func pay(for bytes: Int, unless shouldStop: () -> Bool) {
+        let cost = Int64(Double(bytes) / Double(rate) * 1e9)
+        let due = free.withLock { free in
+            free = max(free, Self.now() - 1_000_000_000) + cost
+            return free
+        }
+        while true {
+            let left = due - Self.now()
+            if left <= 0 || shouldStop() { return }
+            var pause = timespec(tv_sec: 0, tv_nsec: Int(min(left, Self.slice)))
+            nanosleep(&pause, nil)
+        }
+    }
+
+    /// See: 'man 2 clock_gettime'
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
