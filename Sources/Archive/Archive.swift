@@ -119,6 +119,14 @@ public final class Archive: Sendable {
         upkeep.start("resilver") { [resilver, unowned self] in resilver.serve(self) }
     }
 
+    /// Makes the copies that are missing, and returns when that is done.
+    public func makeMissingCopies() throws(ArchiveError) -> ResilverProgress {
+        try ArchiveError.from {
+            try resilver.run(self)
+            return resilver.progress
+        }
+    }
+
     /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
     /// on it is finished, and its missing copies are made.
     func takeUp(_ volume: Volume) throws {
@@ -212,7 +220,7 @@ public final class Archive: Sendable {
         try ArchiveError.from {
             let rooms = volumes.writable.map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
                 .sorted { $0.0 > $1.0 }
-            let totals = try index.read { try $0.totals() }
+            let totals = try index.read { try $0.sums() }
             // The volume with the least room of those that get a copy decides.
             guard rooms.count >= settings.minimumCopies, !rooms.isEmpty else { return (totals.bytes, 0, totals.instances) }
             let last = rooms[min(settings.copies, rooms.count) - 1]

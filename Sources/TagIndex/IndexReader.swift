@@ -161,12 +161,15 @@ public struct IndexReader {
         }
     }
 
+    /// How many images there are, and their bytes.
+    public func sums() throws -> (instances: Int64, bytes: Int64) {
+        let statement = try db.cachedStatement(sql: "SELECT instances, bytes FROM totals")
+        return try Row.fetchOne(statement).map { ($0[0], $0[1]) } ?? (0, 0)
+    }
+
     public func totals() throws -> Totals {
         var totals = Totals()
-        if let row = try Row.fetchOne(db, sql: "SELECT instances, bytes FROM totals") {
-            totals.instances = row[0]
-            totals.bytes = row[1]
-        }
+        (totals.instances, totals.bytes) = try sums()
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
         totals.rejected = try Int64.fetchOne(db, sql: "SELECT count(*) FROM rejected") ?? 0

@@ -5,10 +5,14 @@ import Archive
 enum ControlRequest: Codable, Sendable {
     case status
     case importFiles([ImportFile])
+    case addVolume(path: String, domain: String?)
+    case retireVolume(String)
+    case replaceVolume(String, with: String?, acceptingLoss: Bool)
 }
 
 enum ControlResponse: Codable, Sendable {
     case status(ArchiveStatus)
     case imported([ImportResult])
+    case volume(VolumeChange)
     case failed(String)
 }

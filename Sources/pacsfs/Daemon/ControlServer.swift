@@ -79,6 +79,26 @@ final class ControlServer: Sendable {
                 return .failed("\(file.path) is in the mounted archive itself.")
             }
             return .imported(archive.importFiles(files))
+        case .addVolume(let path, let domain):
+            return change(keptOutside: path) { () throws(ArchiveError) in
+                try archive.addVolume(at: path, domain: domain)
+            }
+        case .retireVolume(let name):
+            return change { () throws(ArchiveError) in try archive.retireVolume(name) }
+        case .replaceVolume(let name, let path, let acceptingLoss):
+            return change(keptOutside: path) { () throws(ArchiveError) in
+                try archive.replaceVolume(name, with: path, acceptingLoss: acceptingLoss)
+            }
         }
+    }
+
+    /// - parameter path: must not lie in the mount
+    private func change(
+        keptOutside path: String? = nil, _ body: () throws(ArchiveError) -> VolumeChange
+    ) -> ControlResponse {
+        if let path, path == session.mountpoint || path.hasPrefix(session.mountpoint + "/") {
+            return .failed("\(path) is in the mounted archive itself.")
+        }
+        do { return .volume(try body()) } catch { return .failed(error.message) }
     }
 }
