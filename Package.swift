@@ -67,7 +67,7 @@ let package = Package(
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage"]),
+        .testTarget(name: "StorageTests", dependencies: ["Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(name: "MountTests", dependencies: ["Programs", "SyntheticStudy", "pacsfs"]),
         // What is left after every crash, fault and power cut.
