@@ -46,6 +46,9 @@ let package = Package(
         // Makes data, not test doubles: Scripts/run --samples and the benchmarks use it too.
         .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),
 
+        // The program as its users run it, and files to give it.
+        .target(name: "Programs", path: "Tests/Support/Programs"),
+
         // An archive for one test, and a look at its tables.
         .target(
             name: "TemporaryArchive",
@@ -66,7 +69,11 @@ let package = Package(
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage"]),
         // Real mounts and real programs: what users rely on.
-        .testTarget(name: "MountTests", dependencies: ["SyntheticStudy", "pacsfs"]),
+        .testTarget(name: "MountTests", dependencies: ["Programs", "SyntheticStudy", "pacsfs"]),
+        // What is left after every crash, fault and power cut.
+        .testTarget(
+            name: "FaultTests", dependencies: ["Programs", "Storage", "SyntheticStudy", "pacsfs"],
+            exclude: ["interposer"]),
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
         .testTarget(
             name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),

@@ -22,7 +22,17 @@ public final class Archive: Sendable {
     let volumes: VolumeSet
     let catalogue: Catalogue
     private let pipeline: IngestPipeline
-    private let observer = ObserverBox()
+    let observer = ObserverBox()
+    /// Makes the copies that are missing.
+    let resilver = Resilver()
+    private let watch = VolumeWatch()
+    private let upkeep = ThreadGroup()
+    /// Files that were seen to be good lately.
+    let good = GoodVersions()
+    /// Held while bad copies are dealt with: two readers must not mend the same one.
+    let healing = NSLock()
+    /// Held while volumes are added, retired or replaced.
+    let changingVolumes = NSLock()
     private let lock: ArchiveLock
     /// Held while a file is set aside: two of the same name must not find it free together.
     let rejecting = NSLock()
@@ -77,11 +87,57 @@ public final class Archive: Sendable {
             if replayed > 0 { log.notice("Took \(replayed) records of the ledger into the index.") }
             return (index, catalogue)
         }
+        let preparation = Preparation(
+            volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies))
         pipeline = IngestPipeline(
-            preparation: Preparation(volumes: volumes, index: index, copies: settings.copies),
-            committer: Committer(volumes: volumes, catalogue: catalogue, observer: observer),
+            preparation: preparation,
+            committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
-        try ArchiveError.from { try Recovery(archive: self).run() }
+        try ArchiveError.from {
+            volumes.observeLoss { [catalogue, volumes, observer, log] volume in
+                catalogue.ledger.drop(volume)
+                let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
+                log.error("The volume \(volume.path) takes nothing more. \(member?.problem ?? "")")
+                observer.lost(volume: volume.identity.ordinal)
+            }
+            volumes.adopt(try index.read { try $0.volumes() })
+            for volume in volumes.writable { recover(volume) }
+        }
+    }
+
+    /// A volume that cannot be written must not keep the others from starting.
+    private func recover(_ volume: Volume) {
+        do { try Recovery(archive: self, volume: volume).run() } catch {
+            log.error("What was under way on \(volume.path) was left as it is: \(error)")
+        }
+    }
+
+    /// From now on volumes that go and come are noticed, and what lacks copies gets them,
+    /// until ``close()``.
+    public func startUpkeep() {
+        upkeep.start("watch") { [watch, unowned self] in watch.run(self) }
+        upkeep.start("resilver") { [resilver, unowned self] in resilver.serve(self) }
+    }
+
+    /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
+    /// on it is finished, and its missing copies are made.
+    func takeUp(_ volume: Volume) throws {
+        guard try !volume.space().isReadOnly else { return volumes.put(volume) }
+        let recovery = try Recovery(archive: self, volume: volume)
+        do {
+            _ = try catalogue.ledger.admit(volume)
+            try catalogue.catchUp()
+        } catch {
+            // It may lack records that only a volume has which is away now.
+            catalogue.ledger.drop(volume)
+            throw error
+        }
+        volumes.put(volume)
+        volumes.adopt(try index.read { try $0.volumes() })
+        do { try recovery.run() } catch {
+            log.error("What was under way on \(volume.path) was left as it is: \(error)")
+        }
+        resilver.wake()
     }
 
     private static func file(_ name: String, in path: String) -> String { path + "/" + name }
@@ -106,6 +162,10 @@ public final class Archive: Sendable {
 
     /// Finishes what is under way, and lets the archive go.
     public func close() {
+        watch.stop()
+        resilver.stop()
+        upkeep.wait(for: "watch")
+        upkeep.wait(for: "resilver")
         pipeline.drain()
         index.close()
     }
@@ -134,7 +194,8 @@ public final class Archive: Sendable {
     /// - throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many
     ///   volumes as are wanted
     public func checkRoom(for bytes: Int64) throws(ArchiveError) {
-        _ = try volumes.choose(copies: settings.copies, bytes: max(1, bytes))
+        volumes.check()
+        _ = try volumes.choose(copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes))
     }
 
     /// - throws: ``ArchiveError`` when what is written to `/incoming` would use up the reserve
@@ -142,22 +203,19 @@ public final class Archive: Sendable {
         try ArchiveError.from { try volumes.staging.requireRoom(for: 1) }
     }
 
-    /// Where `/incoming` lies.
-    public var incomingDescriptor: Int32 { volumes.staging.incomingDescriptor }
-
-    /// Where `/rejected` lies.
-    public var rejectedDescriptor: Int32 { volumes.staging.rejectedDescriptor }
+    /// Where `/incoming` and `/rejected` lie, until that volume goes.
+    public var staging: StagingArea { StagingArea(volume: volumes.staging) }
 
     /// What new files can take, in bytes, when each is stored as often as is wanted; and how
     /// many images there are.
     public func room() throws(ArchiveError) -> (total: Int64, free: Int64, images: Int64) {
         try ArchiveError.from {
-            let rooms = volumes.online.map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
+            let rooms = volumes.writable.map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
                 .sorted { $0.0 > $1.0 }
             let totals = try index.read { try $0.totals() }
             // The volume with the least room of those that get a copy decides.
-            guard rooms.count >= settings.copies else { return (totals.bytes, 0, totals.instances) }
-            let last = rooms[settings.copies - 1]
+            guard rooms.count >= settings.minimumCopies, !rooms.isEmpty else { return (totals.bytes, 0, totals.instances) }
+            let last = rooms[min(settings.copies, rooms.count) - 1]
             return (last.1, last.0, totals.instances)
         }
     }
@@ -169,32 +227,5 @@ public final class Archive: Sendable {
     /// - returns: a descriptor that the caller closes
     public func openIdentity() throws(ArchiveError) -> Int32 {
         try ArchiveError.from { try volumes.staging.openIdentity().release() }
-    }
-
-    /// Opens the blob of an image on the first volume that has it.
-    ///
-    /// - parameter instance: `instance.id`
-    /// - returns: a descriptor that the caller closes
-    public func openBlob(of instance: Int64) throws(ArchiveError) -> Int32 {
-        try ArchiveError.from {
-            guard let copies = try index.read({ try $0.copies(of: instance) }),
-                let digest = Digest(bytes: copies.sha256)
-            else { throw ArchiveError(.notFound, "There is no image with number \(instance).") }
-            var problem = "no volume that is there has a copy"
-            for ordinal in copies.volumes {
-                guard let volume = volumes[ordinal] else { continue }
-                do {
-                    guard try volume.blobState(digest, bytes: copies.bytes) == .present else {
-                        problem = "\(volume.path)/\(volume.blobPath(digest)) is damaged or missing"
-                        continue
-                    }
-                    return try volume.openBlob(digest).release()
-                } catch {
-                    problem = "\(error)"
-                }
-            }
-            log.error("The image \(digest.hex) cannot be read: \(problem).")
-            throw ArchiveError(.noGoodCopy, "The image \(digest.hex) cannot be read: \(problem).")
-        }
     }
 }

@@ -12,7 +12,7 @@ final class Catalogue: Sendable {
     let volumes: VolumeSet
     let shown = Mutex<[View]>([])
     /// On how many volumes a record must be.
-    private let wanted: Int
+    private let minimum: Int
     private let log: Logger
     let actor: String
     /// The time of the last record, ns: times only ever go up, and no two changes of a
@@ -27,7 +27,7 @@ final class Catalogue: Sendable {
         self.index = index
         self.ledger = ledger
         self.volumes = volumes
-        wanted = settings.copies
+        minimum = settings.minimumCopies
         self.log = log
         self.actor = actor
         let known = try index.read { try $0.views() } ?? []
@@ -89,8 +89,8 @@ final class Catalogue: Sendable {
                 let time = nextTime()
                 switch prepared.kind {
                 case .new(let attributes, let flags):
-                    guard prepared.volumes.count >= wanted else {
-                        throw ArchiveError(.storage, "It is on \(prepared.volumes.count) volumes instead of \(wanted).")
+                    guard prepared.volumes.count >= minimum else {
+                        throw ArchiveError(.storage, "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
                     }
                     let place = try writer.place(
                         attributes, hex: prepared.staged.digest.hex, received: time, views: views)
@@ -151,16 +151,24 @@ final class Catalogue: Sendable {
                 let append = try ledger.append(entries)
                 isAppended = true
                 if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
-                for failure in append.failures { log.error("Volume \(failure.volume) has dropped out: \(failure.error)") }
+                for failure in append.failures {
+                    log.error("Volume \(failure.volume) has dropped out: \(failure.error)")
+                    if let volume = volumes[failure.volume] { volumes.suspect(volume, failure.error) }
+                }
                 return Recorded(
                     result: result, changedNodes: writer.changedNodes,
-                    isShort: ledger.volumes.count < min(wanted, volumes.members.count))
+                    isShort: ledger.volumes.count < minimum)
             }
         } catch where isAppended {
             // Archived, but not indexed: take it from the ledger, as the next start would.
             _ = try? replay()
             throw Unindexed(reason: "\(error)")
         }
+    }
+
+    /// Takes in what a volume that came back had and the others had not.
+    func catchUp() throws {
+        if try isBehind() { try replay() }
     }
 
     private func isBehind() throws -> Bool {
@@ -172,7 +180,17 @@ final class Catalogue: Sendable {
     /// - throws: ``ArchiveError`` when the ledger is on too few volumes even so: then nothing
     ///   may be promised
     private func admitAbsent() throws {
-        let online = volumes.online
+        admitDropped()
+        guard ledger.volumes.count >= minimum else {
+            throw ArchiveError(
+                .storage,
+                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(minimum) are needed. Look at «pacsfs status».")
+        }
+    }
+
+    /// Lets volumes that have dropped out take part again, if they can; every five seconds.
+    func admitDropped() {
+        let online = volumes.writable
         if ledger.volumes.count < online.count, retryTime.withLock({ last in
             let now = Timestamp.now().nanoseconds
             guard now - last > 5_000_000_000 else { return false }
@@ -187,11 +205,6 @@ final class Catalogue: Sendable {
                     log.error("The ledger cannot be written on volume \(volume.identity.ordinal): \(error)")
                 }
             }
-        }
-        guard ledger.volumes.count >= min(wanted, volumes.members.count) else {
-            throw ArchiveError(
-                .storage,
-                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(wanted) are wanted. Look at «pacsfs status».")
         }
     }
 

@@ -16,7 +16,7 @@ public enum CopyProblem: String, Codable, Sendable {
 /// Something about volumes and copies that the ledger is to tell.
 ///
 /// ```
-/// volume   op, volume [, id, domain, created | by]  add, retire, retired, replace, failing, well
+/// volume   op, volume [, id, domain, created | successor]  add, retire, retired, replace, failing, well
 /// damage   sha256, volume, problem [, aside]  a copy is not good; where it was set aside
 /// copies   volume, sha256 […]                 good copies were made
 /// scrub    volume, folder, files, bytes, bad  the blobs of a folder were read
@@ -62,7 +62,7 @@ enum Fact: Sendable {
         case .replace(let ordinal, let successor):
             JSONObject([
                 .init("op", .string("replace")), .init("volume", .int(Int64(ordinal))),
-                .init("by", .int(Int64(successor))),
+                .init("successor", .int(Int64(successor))),
             ])
         case .damage(let digest, let ordinal, let problem, let aside):
             JSONObject(

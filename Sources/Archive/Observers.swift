@@ -11,4 +11,6 @@ final class ObserverBox: Sendable {
         guard let observer = observer.withLock({ $0 }) else { return completion() }
         observer.published(nodes: nodes, replaced: replaced, completion: completion)
     }
+
+    func lost(volume: Int) { observer.withLock { $0 }?.lost(volume: volume) }
 }

@@ -4,8 +4,8 @@ import Storage
 import Synchronization
 import TagIndex
 
-/// What a start does about the end of the last run, whatever that was. It looks at what was
-/// in flight only: `staging/` of each volume.
+/// What a start, or the return of a volume, does about the end of the last run, whatever that
+/// was. It looks at what was in flight only: `staging/` of the volume.
 ///
 /// - a file of `staging/commit` is archived if its bytes are whole, and dropped if not
 /// - a file of `staging/incoming` that is archived already goes
@@ -13,21 +13,30 @@ import TagIndex
 /// - one under a temporary name stays, for whoever wrote it to go on
 public struct Recovery {
     let archive: Archive
+    let volume: Volume
+    private var staging: StagingArea { StagingArea(volume: volume) }
+    private let incoming: [IncomingFile]
+    private let pendingCommits: [PendingCommit]
 
     /// Why a file that was never closed is set aside.
     public static let interrupted =
         "The copy was interrupted: pacsfs ended before the file was closed. Copy the original again; if this is all there is, move it back into incoming."
 
+    /// Looks at what is there. Nobody may be storing anything on the volume yet.
+    init(archive: Archive, volume: Volume) throws {
+        self.archive = archive
+        self.volume = volume
+        try volume.removePartialCopies()
+        incoming = try Self.incomingFiles(in: [], of: volume.incomingDescriptor)
+        pendingCommits = try volume.pendingCommits()
+    }
+
     func run() throws {
-        for volume in archive.volumes.online {
-            do { try volume.removePartialCopies() } catch { archive.log.error("\(error)") }
-        }
-        let incoming = try incomingFiles(in: [], of: archive.incomingDescriptor)
-        let isPending = try finishCommits(incoming)
+        let isPending = finishCommits()
         for file in incoming where !isPending.contains(file.inode) {
             do { try settle(file) } catch { archive.log.error("\(file.shown) of incoming was left as it is: \(error)") }
         }
-        try removeEmptyFolders(in: archive.incomingDescriptor)
+        try removeEmptyFolders(in: staging.incomingDescriptor)
     }
 
     private struct IncomingFile {
@@ -41,53 +50,42 @@ public struct Recovery {
     // MARK: staging/commit
 
     /// - returns: the inodes of files that are whole, but could not be archived yet
-    private func finishCommits(_ incoming: [IncomingFile]) throws -> Set<UInt64> {
+    private func finishCommits() -> Set<UInt64> {
         var waiting: Set<UInt64> = []
-        for volume in archive.volumes.online {
+        for pending in pendingCommits {
             do {
-                for pending in try volume.pendingCommits() {
-                    do {
-                        if let inode = try finish(pending, on: volume, incoming) { waiting.insert(inode) }
-                    } catch {
-                        archive.log.error("\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)")
-                        if volume === archive.volumes.staging { waiting.formUnion(incoming.map(\.inode)) }
-                    }
-                }
+                if let inode = try finish(pending) { waiting.insert(inode) }
             } catch {
-                // A volume that cannot be written must not keep the others from starting.
-                archive.log.error("What was under way on \(volume.path) was left as it is: \(error)")
+                archive.log.error("\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)")
+                waiting.formUnion(incoming.map(\.inode))
             }
         }
         return waiting
     }
 
     /// - returns: the inode of the file when it is whole, but could not be archived yet
-    private func finish(
-        _ pending: PendingCommit, on volume: Volume, _ incoming: [IncomingFile]
-    ) throws -> UInt64? {
+    private func finish(_ pending: PendingCommit) throws -> UInt64? {
         let isKnown = try archive.index.read { try $0.instance(sha256: pending.digest.bytes) != nil }
-        guard !isKnown, let file = try wholeFile(pending, on: volume) else {
+        guard !isKnown, let file = try wholeFile(pending) else {
             try volume.finish([pending.digest])
             return nil
         }
-        // Inodes are numbered by each file system for itself.
-        let isStaging = volume === archive.volumes.staging
-        let path = isStaging ? incoming.first { $0.inode == file.inode }?.shown : nil
+        let path = incoming.first { $0.inode == file.inode }?.shown
         let request = IngestRequest(
             file: IngestFile(file.descriptor, owner: file),
             source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
-            bytes: file.bytes, digest: pending.digest, isStaged: pending.stagedBytes != nil && isStaging)
+            bytes: file.bytes, digest: pending.digest, staging: pending.stagedBytes != nil ? staging : nil)
         switch archive.ingestAndWait(request) {
         case .success(.refused): try volume.finish([pending.digest])
         case .success: archive.log.notice("Finished archiving \(request.source).")
-        case .failure: return isStaging ? file.inode : nil
+        case .failure: return path == nil ? nil : file.inode
         }
         return nil
     }
 
     /// The staged file, or where that has become the blob by a rename the blob, when its bytes
     /// are what its name says.
-    private func wholeFile(_ pending: PendingCommit, on volume: Volume) throws -> StagedFile? {
+    private func wholeFile(_ pending: PendingCommit) throws -> StagedFile? {
         if let bytes = pending.stagedBytes {
             guard try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes)) else { return nil }
             return StagedFile(try volume.openPending(pending.digest).release())
@@ -98,7 +96,7 @@ public struct Recovery {
 
     // MARK: staging/incoming
 
-    private func incomingFiles(in path: [UInt8], of directory: Int32) throws -> [IncomingFile] {
+    private static func incomingFiles(in path: [UInt8], of directory: Int32) throws -> [IncomingFile] {
         var result: [IncomingFile] = []
         try FolderWalk.entries(of: directory) { name, status in
             let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
@@ -116,7 +114,7 @@ public struct Recovery {
     private func settle(_ incoming: IncomingFile) throws {
         let name = incoming.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
         if TemporaryName.matches(name) { return }
-        let directory = archive.incomingDescriptor
+        let directory = staging.incomingDescriptor
         if archive.settings.ignores(name) {
             _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
             return
@@ -129,7 +127,7 @@ public struct Recovery {
             // Archived before; it goes when that has been seen to be good.
             let request = IngestRequest(
                 file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
-                bytes: file.bytes, digest: digest, isStaged: false)
+                bytes: file.bytes, digest: digest)
             if case .failure = archive.ingestAndWait(request) { return }
         } else {
             try archive.reject(

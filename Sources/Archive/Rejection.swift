@@ -44,9 +44,11 @@ extension Archive {
             let path = request.path.split(separator: "/").map { PortableName.component(String($0)) }
                 .joined(separator: "/")
             // Always where /rejected shows it, and from there on as many as an image.
-            var targets = [volumes.staging]
+            let staging = volumes.staging
+            var targets = [staging]
             targets += try volumes.choose(
-                copies: settings.copies, bytes: bytes, holding: [volumes.staging.identity.ordinal])
+                copies: settings.copies, minimum: settings.minimumCopies, bytes: bytes,
+                holding: [staging.identity.ordinal])
             var place = ""
             for volume in targets.reversed() {
                 place = try volume.reject(

@@ -17,6 +17,9 @@ public struct Settings: Sendable {
 
     /// On how many volumes each image is kept.
     public var copies = 2
+    /// On how many it must be before a file counts as safe, when that many volumes are not there;
+    /// `nil` when that is `copies`.
+    public var leastCopies: Int?
     /// Seconds for which a name stays in `/incoming` after it was last used.
     public var settle = 10.0
     /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
@@ -28,6 +31,9 @@ public struct Settings: Sendable {
     static let reserved: Set<String> = ["incoming", "rejected", "search", "readme.txt", "status.html"]
 
     public init() {}
+
+    /// On how many volumes a file must be before it counts as safe.
+    public var minimumCopies: Int { min(leastCopies ?? copies, copies) }
 
     /// - parameter name: the bytes of a file name
     public func ignores(_ name: [UInt8]) -> Bool {
@@ -62,7 +68,7 @@ extension Settings {
     init(toml text: String) throws {
         self.init()
         let table = try TOMLTable(string: text)
-        let known: Set = ["copies", "settle", "ignore", "volume", "views"]
+        let known: Set = ["copies", "min_copies", "settle", "ignore", "volume", "views"]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw ArchiveError(.configuration, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
         }
@@ -71,6 +77,12 @@ extension Settings {
                 throw ArchiveError(.configuration, "«copies» must be a number from 1 to 16.")
             }
             self.copies = copies
+        }
+        if let value = table["min_copies"] {
+            guard let least = value.int, (1...copies).contains(least) else {
+                throw ArchiveError(.configuration, "«min_copies» must be a number from 1 to «copies», which is \(copies).")
+            }
+            leastCopies = least
         }
         if let value = table["settle"] {
             guard let settle = value.double ?? value.int.map(Double.init), (0...3600).contains(settle) else {
@@ -123,6 +135,10 @@ extension Settings {
             # On how many volumes every image is kept.
             copies = \(copies)
 
+            # On how many it must be before a file counts as safe, while volumes are away. What is
+            # missing is made up for when they are back.
+            \(leastCopies.map { "min_copies = \($0)" } ?? "# min_copies = 1")
+
             # Seconds for which a name stays in incoming/ after it was last used.
             settle = \(settle == settle.rounded() ? String(Int(settle)) : String(settle))
 
@@ -167,7 +183,7 @@ extension Settings {
     }
 
     /// A basic string (TOML 1.0, String).
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -110,8 +110,18 @@ extension Archive {
         let room = (try? member.volume?.room()) ?? 0
         return ArchiveStatus.Volume(
             id: member.volume?.identity.volume, path: member.place.path, domain: member.place.domain,
-            state: space.map { $0.isReadOnly ? "read-only" : "online" } ?? "absent", problem: member.problem,
+            state: Self.state(of: member, space), problem: member.problem,
             blobs: try index.read { try $0.blobs(on: member.ordinal) }, free: room)
+    }
+
+    private static func state(of member: VolumeSet.Member, _ space: Storage.Volume.Space?) -> String {
+        guard let space else { return "absent" }
+        if space.isReadOnly || member.isReadOnly { return "read-only" }
+        switch member.state {
+        case .failing: return "failing"
+        case .retiring: return "retiring"
+        case .active, .retired: return "online"
+        }
     }
 
     private func pendingFiles() throws -> Int {
@@ -123,6 +133,6 @@ extension Archive {
             }
             return total
         }
-        return try count(in: incomingDescriptor)
+        return try count(in: staging.incomingDescriptor)
     }
 }

@@ -55,3 +55,9 @@ enum { PACSFS_O_NOATIME = __O_NOATIME };
 #else
 enum { PACSFS_O_NOATIME = 01000000 };
 #endif
+
+// See: 'man 2 open', O_DIRECT
+#ifndef O_DIRECT
+#define O_DIRECT __O_DIRECT
+#endif
+static const int PACSFS_O_DIRECT = O_DIRECT;

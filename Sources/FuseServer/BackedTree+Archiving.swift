@@ -107,7 +107,7 @@ extension BackedTree {
                     file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(shownPath)",
                     bytes: Int64(shown.st_size),
                     digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
-                    isStaged: true))
+                    staging: staging))
         }
     }
 

@@ -5,11 +5,14 @@ import Storage
 
 /// An open file of a ``BackedTree``.
 final class BackedHandle: Sendable {
+    /// Whose file it is, also when another tree is shown by now.
+    let tree: BackedTree
     let number: UInt64
     let file: BackedFile
     let canWrite: Bool
 
-    init(number: UInt64, file: BackedFile, canWrite: Bool) {
+    init(tree: BackedTree, number: UInt64, file: BackedFile, canWrite: Bool) {
+        self.tree = tree
         self.number = number
         self.file = file
         self.canWrite = canWrite
@@ -45,7 +48,7 @@ extension BackedTree {
             }
             unsettled[node.number] = node
             touch(node)
-            return (try entry(for: node), BackedHandle(number: node.number, file: file, canWrite: true))
+            return (try entry(for: node), BackedHandle(tree: self, number: node.number, file: file, canWrite: true))
         }
     }
 
@@ -76,7 +79,7 @@ extension BackedTree {
         }
         if writes { unsettled[node.number] = node }
         touch(node)
-        return BackedHandle(number: node.number, file: file, canWrite: writes)
+        return BackedHandle(tree: self, number: node.number, file: file, canWrite: writes)
     }
 
     func release(_ handle: BackedHandle) {

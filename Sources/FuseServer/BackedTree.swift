@@ -15,8 +15,10 @@ final class BackedTree: @unchecked Sendable {
     enum Kind { case incoming, rejected }
 
     let kind: Kind
+    /// The volume that it is of.
+    let staging: StagingArea
     /// The directory shown as its root.
-    let directory: Int32
+    var directory: Int32 { kind == .incoming ? staging.incomingDescriptor : staging.rejectedDescriptor }
     let root: BackedNode
     let archive: Archive
     private let lock = Mutex(())
@@ -28,13 +30,18 @@ final class BackedTree: @unchecked Sendable {
     /// The directories that go when they are empty.
     var vanishing: [UInt64: BackedNode] = [:]
 
-    init(kind: Kind, directory: Int32, root number: UInt64, archive: Archive) {
+    /// - parameter predecessor: what was shown in its place before, on a volume that went:
+    ///   numbers are not given again
+    init(
+        kind: Kind, staging: StagingArea, root number: UInt64, archive: Archive, predecessor: BackedTree? = nil
+    ) {
         self.kind = kind
-        self.directory = directory
+        self.staging = staging
         self.archive = archive
         root = BackedNode(number: number, isDirectory: true, backingInode: 0, parent: nil, name: [])
         // Beyond every number of an earlier run, as long as that gave fewer than 65,536 a second.
         nextNumber = UInt64(max(time(nil) - 1_700_000_000, 1)) << 16
+        if let last = predecessor?.locked({ predecessor?.nextNumber ?? 0 }) { nextNumber = max(nextNumber, last + 1) }
         nodes[number] = root
     }
 
@@ -45,6 +52,9 @@ final class BackedTree: @unchecked Sendable {
     func locked<R>(_ body: () -> R) -> R {
         lock.withLock { _ in body() }
     }
+
+    /// Whether a number is that of a node of this tree.
+    func has(_ number: UInt64) -> Bool { locked { nodes[number] != nil } }
 
     // MARK: Nodes (inside the lock)
 

@@ -9,8 +9,7 @@ import TagIndex
 /// Stateless for the views: every answer comes from a row, so there is nothing to forget.
 final class FileSystem: Sendable {
     let archive: Archive
-    let incoming: BackedTree
-    let rejected: BackedTree?
+    private let trees: Mutex<Trees>
     let negotiation: InitNegotiation
     private let imageFiles = Mutex<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
@@ -24,12 +23,13 @@ final class FileSystem: Sendable {
     init(archive: Archive, negotiation: InitNegotiation) {
         self.archive = archive
         self.negotiation = negotiation
-        incoming = BackedTree(
-            kind: .incoming, directory: archive.incomingDescriptor, root: FixedEntry.incoming.number,
-            archive: archive)
-        rejected = BackedTree(
-            kind: .rejected, directory: archive.rejectedDescriptor, root: FixedEntry.rejected.number,
-            archive: archive)
+        let staging = archive.staging
+        trees = Mutex(
+            Trees(
+                incoming: BackedTree(
+                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive),
+                rejected: BackedTree(
+                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
         links = archive.viewCount
         incoming.takeUpLeftovers()
@@ -48,6 +48,49 @@ final class FileSystem: Sendable {
         }
     }
 
+    // MARK: Trees
+
+    private struct Trees {
+        var incoming: BackedTree
+        var rejected: BackedTree
+        /// Of volumes that went; kept by whoever has a file of them open.
+        var former: [WeakTree] = []
+    }
+
+    private struct WeakTree {
+        weak var tree: BackedTree?
+    }
+
+    var incoming: BackedTree { trees.withLock { $0.incoming } }
+
+    var rejected: BackedTree { trees.withLock { $0.rejected } }
+
+    /// Shows the trees of another volume when the one they were of has gone. Who has a file
+    /// open keeps it. Not to be called with a lock of a tree held.
+    func followStaging() {
+        let staging = archive.staging
+        let moved = trees.withLock { trees in
+            guard !trees.incoming.staging.isSame(as: staging) else { return false }
+            trees.former = trees.former.filter { $0.tree != nil }
+                + [WeakTree(tree: trees.incoming), WeakTree(tree: trees.rejected)]
+            trees.incoming = BackedTree(
+                kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                predecessor: trees.incoming)
+            trees.rejected = BackedTree(
+                kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
+                predecessor: trees.rejected)
+            return true
+        }
+        if moved { incoming.takeUpLeftovers() }
+    }
+
+    /// The tree that has a number.
+    private func tree(of number: UInt64, _ current: BackedTree) -> BackedTree {
+        let former = trees.withLock { $0.former.compactMap(\.tree) }
+        if former.isEmpty || current.has(number) { return current }
+        return former.first { $0.kind == current.kind && $0.has(number) } ?? current
+    }
+
     // MARK: Kinds of numbers
 
     enum Place {
@@ -64,17 +107,13 @@ final class FileSystem: Sendable {
             guard let entry = FixedEntry(rawValue: value) else { throw Errno(ESTALE) }
             switch entry {
             case .incoming: return .tree(incoming)
-            case .rejected:
-                guard let rejected else { throw Errno(ESTALE) }
-                return .tree(rejected)
+            case .rejected: return .tree(rejected)
             case .root, .readme: return .fixed(entry)
             }
         case .node(let id): return .node(id)
         case .instance(let id): return .image(id)
-        case .incoming: return .tree(incoming)
-        case .rejected:
-            guard let rejected else { throw Errno(ESTALE) }
-            return .tree(rejected)
+        case .incoming: return .tree(tree(of: number, incoming))
+        case .rejected: return .tree(tree(of: number, rejected))
         case nil: throw Errno(ESTALE)
         }
     }

@@ -14,12 +14,15 @@ final class ImageFiles: Sendable {
         case backing(Int32)
         /// We are asked for its bytes.
         case descriptor(SharedDescriptor)
+        /// The same, for the one who opened it: others have another file of the image open.
+        case direct(SharedDescriptor)
     }
 
     private struct Entry: Sendable {
         var source: Source
+        var version: BlobVersion
         var opens: Int
-        /// The blob has been replaced: nobody else is to get this file.
+        /// Goes with the last who has it open.
         var isStale = false
     }
 
@@ -27,6 +30,14 @@ final class ImageFiles: Sendable {
         var entries: [Int64: Entry] = [:]
         /// Those with no opens, the longest unused first.
         var unused: [Int64] = []
+
+        /// One more has it open.
+        mutating func use(_ instance: Int64) -> Source? {
+            guard let entry = entries[instance] else { return nil }
+            if entry.opens == 0 { unused.removeAll { $0 == instance } }
+            entries[instance]?.opens += 1
+            return entry.source
+        }
     }
 
     private let shards = (0..<16).map { _ in Mutex(Shard()) }
@@ -68,20 +79,55 @@ final class ImageFiles: Sendable {
 
     private func shard(_ instance: Int64) -> Mutex<Shard> { shards[Int(instance & 15)] }
 
-    /// - throws: EIO when no copy can be read
+    /// Opens an image for reading; from files that have been seen to be good only.
+    ///
+    /// - throws: EIO when no copy is good
     func open(_ instance: Int64) throws(Errno) -> Source {
-        try shard(instance).withLock { shard throws(Errno) in
-            if var entry = shard.entries[instance] {
-                if entry.opens == 0 { shard.unused.removeAll { $0 == instance } }
-                entry.opens += 1
-                shard.entries[instance] = entry
-                return entry.source
+        let known = shard(instance).withLock { shard -> Source? in
+            guard let entry = shard.entries[instance], !entry.isStale, archive.isCurrent(entry.version) else {
+                return nil
             }
-            let descriptor = SharedDescriptor(try Errno.from { try archive.openBlob(of: instance) })
+            return shard.use(instance)
+        }
+        if let known { return known }
+        // Not in the lock: the whole image may have to be read.
+        let (number, version) = try Errno.from { try archive.openBlob(of: instance) }
+        let descriptor = SharedDescriptor(number)
+        return shard(instance).withLock { shard in
+            if let entry = shard.entries[instance] {
+                if !entry.isStale, entry.version.isSameFile(as: version) {
+                    shard.entries[instance]?.version = version
+                    _ = shard.use(instance)
+                    return entry.source
+                }
+                guard entry.opens == 0 else { return .direct(descriptor) }
+                drop(instance, from: &shard)
+            }
             var source = Source.descriptor(descriptor)
             if let backing, let id = try? backing.register(descriptor.number) { source = .backing(id) }
-            shard.entries[instance] = Entry(source: source, opens: 1)
+            shard.entries[instance] = Entry(source: source, version: version, opens: 1)
             return source
+        }
+    }
+
+    private func drop(_ instance: Int64, from shard: inout Shard) {
+        shard.unused.removeAll { $0 == instance }
+        if case .backing(let id) = shard.entries.removeValue(forKey: instance)?.source { backing?.release(id) }
+    }
+
+    /// Forgets the files of a volume that went, so that its disk can be unmounted; those that
+    /// are open when they are closed.
+    func lost(volume: Int) {
+        for shard in shards {
+            shard.withLock { shard in
+                for (instance, entry) in shard.entries where entry.version.volumeOrdinal == volume {
+                    if entry.opens > 0 {
+                        shard.entries[instance]?.isStale = true
+                    } else {
+                        drop(instance, from: &shard)
+                    }
+                }
+            }
         }
     }
 
@@ -96,36 +142,23 @@ final class ImageFiles: Sendable {
     /// open keep it until they close it.
     func replaced(_ instance: Int64) {
         shard(instance).withLock { shard in
-            guard var entry = shard.entries[instance] else { return }
-            if entry.opens > 0 {
-                entry.isStale = true
-                shard.entries[instance] = entry
-                return
+            guard let entry = shard.entries[instance] else { return }
+            if entry.opens > 0, !archive.isCurrent(entry.version) {
+                shard.entries[instance]?.isStale = true
+            } else if entry.opens == 0 {
+                drop(instance, from: &shard)
             }
-            shard.entries[instance] = nil
-            shard.unused.removeAll { $0 == instance }
-            if case .backing(let id) = entry.source { backing?.release(id) }
         }
     }
 
     func close(_ instance: Int64) {
         shard(instance).withLock { shard in
-            guard var entry = shard.entries[instance] else { return }
-            entry.opens -= 1
-            shard.entries[instance] = entry
-            guard entry.opens == 0 else { return }
-            if entry.isStale {
-                shard.entries[instance] = nil
-                if case .backing(let id) = entry.source { backing?.release(id) }
-                return
-            }
+            guard let entry = shard.entries[instance] else { return }
+            shard.entries[instance]?.opens -= 1
+            guard entry.opens == 1 else { return }
+            if entry.isStale { return drop(instance, from: &shard) }
             shard.unused.append(instance)
-            if shard.unused.count > Self.kept {
-                let oldest = shard.unused.removeFirst()
-                if case .backing(let id) = shard.entries.removeValue(forKey: oldest)?.source {
-                    backing?.release(id)
-                }
-            }
+            if shard.unused.count > Self.kept { drop(shard.unused[0], from: &shard) }
         }
     }
 }

@@ -12,15 +12,18 @@ final class Invalidator: ChangeObserver {
     private struct Change: Sendable {
         var nodes: Set<Int64>
         var replaced: [Int64]
+        /// Volumes that went.
+        var lost: [Int] = []
         var completion: @Sendable () -> Void
     }
 
     private let changes = Mailbox<Change>()
     private let threads = ThreadGroup()
 
-    /// - parameter session: outlives this object
-    /// - parameter images: where files of replaced blobs are forgotten
-    init(session: Session.Handle, images: @escaping @Sendable () -> ImageFiles) {
+    /// - parameters:
+    ///   - session: outlives this object
+    ///   - fileSystem: forgets the files of blobs that were replaced, and of volumes that went
+    init(session: Session.Handle, fileSystem: FileSystem) {
         threads.start("invalidate") { [changes] in
             while true {
                 let batch = changes.take(atMost: 1024)
@@ -32,10 +35,12 @@ final class Invalidator: ChangeObserver {
                     _ = fuse_lowlevel_notify_inval_inode(session.raw, number, 0, 0)
                 }
                 for instance in batch.flatMap(\.replaced) {
-                    images().replaced(instance)
+                    fileSystem.images.replaced(instance)
                     // What the kernel has cached of it are the bad bytes.
                     _ = fuse_lowlevel_notify_inval_inode(session.raw, InodeNumber.instance(instance).rawValue, 0, 0)
                 }
+                for volume in batch.flatMap(\.lost) { fileSystem.images.lost(volume: volume) }
+                if batch.contains(where: { !$0.lost.isEmpty }) { fileSystem.followStaging() }
                 for change in batch { change.completion() }
             }
         }
@@ -46,6 +51,8 @@ final class Invalidator: ChangeObserver {
     ) {
         if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) { completion() }
     }
+
+    func lost(volume: Int) { _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {})) }
 
     /// Passes on what is there, and ends the thread.
     func stop() {

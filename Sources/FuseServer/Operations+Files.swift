@@ -17,6 +17,12 @@ extension Operations {
                     answer.keep_cache = 1
                     answer.noflush = 1
                     isTaken = request.opened(answer)
+                case .direct(let image):
+                    // The kernel lets this stand beside another way of reading the same image.
+                    answer.direct_io = 1
+                    answer.noflush = 1
+                    answer.fh = Handles.retain(image)
+                    isTaken = request.opened(answer)
                 case .handle(let handle):
                     answer.fh = Handles.retain(handle)
                     isTaken = request.opened(answer)
@@ -31,7 +37,7 @@ extension Operations {
             let handle = info?.pointee.fh ?? 0
             let request = taken(request)
             do throws(Errno) {
-                switch try fileSystem.source(of: number, handle: Handles.object(handle)) {
+                switch try fileSystem.source(of: number, handle: handle) {
                 case .file(let descriptor):
                     request.data(from: descriptor.number, offset: offset, count: size)
                     withExtendedLifetime(descriptor) {}
@@ -44,12 +50,11 @@ extension Operations {
             }
         }
         operations.write = { request, _, buffer, size, offset, info in
-            let fileSystem = fileSystem(request)
             let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.error(Errno(EBADF)) }
             do throws(Errno) {
-                let count = try fileSystem.incoming.write(
+                let count = try handle.tree.write(
                     handle, UnsafeRawBufferPointer(start: buffer, count: size), offset: offset)
                 request.written(count)
             } catch {
@@ -57,31 +62,28 @@ extension Operations {
             }
         }
         operations.flush = { request, _, info in
-            let fileSystem = fileSystem(request)
             let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.ok() }
-            fileSystem.incoming.flush(handle, replyingTo: request.deferred())
+            handle.tree.flush(handle, replyingTo: request.deferred())
         }
         operations.fsync = { request, _, dataOnly, info in
-            let fileSystem = fileSystem(request)
             let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.ok() }
             do throws(Errno) {
-                try fileSystem.incoming.sync(handle, dataOnly: dataOnly != 0)
+                try handle.tree.sync(handle, dataOnly: dataOnly != 0)
                 request.ok()
             } catch {
                 request.error(error)
             }
         }
         operations.fallocate = { request, _, mode, offset, length, info in
-            let fileSystem = fileSystem(request)
             let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.error(Errno(EBADF)) }
             do throws(Errno) {
-                try fileSystem.incoming.allocate(handle, mode: mode, offset: offset, length: length)
+                try handle.tree.allocate(handle, mode: mode, offset: offset, length: length)
                 request.ok()
             } catch {
                 request.error(error)
@@ -102,6 +104,8 @@ extension FileSystem {
         case backing(Int32)
         /// The daemon is asked for its bytes, which never change.
         case shared
+        /// The same, past the kernel's cache: what others have open is another file.
+        case direct(SharedDescriptor)
         /// A file of a tree.
         case handle(BackedHandle)
     }
@@ -121,31 +125,35 @@ extension FileSystem {
             switch try images.open(id) {
             case .backing(let backing): return .backing(backing)
             case .descriptor: return .shared
+            case .direct(let descriptor): return .direct(descriptor)
             }
         case .fixed(.readme): return .shared
         default: throw Errno(EISDIR)
         }
     }
 
-    func source(of number: UInt64, handle: BackedHandle?) throws(Errno) -> ReadSource {
+    /// - parameter handle: what OPEN answered
+    func source(of number: UInt64, handle: UInt64) throws(Errno) -> ReadSource {
         switch try place(number) {
         case .image(let id):
+            if let direct: SharedDescriptor = Handles.object(handle) { return .file(direct) }
             guard let descriptor = images.descriptor(of: id) else { throw Errno(EIO) }
             return .file(descriptor)
         case .fixed(.readme): return .bytes(FixedEntry.readmeText)
-        case .tree(let tree):
-            guard let handle else { throw Errno(EBADF) }
-            return .file(try tree.descriptor(of: handle))
+        case .tree:
+            guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
+            return .file(try handle.tree.descriptor(of: handle))
         default: throw Errno(EISDIR)
         }
     }
 
     func release(_ number: UInt64, handle: UInt64) {
         switch try? place(number) {
-        case .image(let id): images.close(id)
-        case .tree(let tree):
+        case .image(let id):
+            if handle == 0 { images.close(id) } else { Handles.release(handle, as: SharedDescriptor.self) }
+        case .tree:
             guard let object: BackedHandle = Handles.object(handle) else { return }
-            tree.release(object)
+            object.tree.release(object)
             Handles.release(handle, as: BackedHandle.self)
         default: return
         }

@@ -26,7 +26,7 @@ public final class Session: Sendable {
         self.log = log
         negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && geteuid() == 0)
         fileSystem = FileSystem(archive: archive, negotiation: negotiation)
-        settling = Settling(fileSystem.incoming)
+        settling = Settling { [fileSystem] in fileSystem.incoming }
     }
 
     /// `passthrough`, or `cached` when the kernel does not offer it, we may not use it, or it
@@ -63,7 +63,7 @@ public final class Session: Sendable {
             throw MountError("libfuse is too old: 3.12 or later is needed.")
         }
         fuse_set_signal_handlers(session)
-        let invalidator = Invalidator(session: Handle(raw: session)) { [fileSystem] in fileSystem.images }
+        let invalidator = Invalidator(session: Handle(raw: session), fileSystem: fileSystem)
         archive.observe(invalidator)
         let threadGroup = ThreadGroup()
         threadGroup.start("settle") { [settling] in settling.run() }

@@ -6,14 +6,16 @@ import Synchronization
 /// so that rsync can still rename it, tar set its times and Samba open it again; what is no
 /// DICOM is set aside; what failed is tried again.
 final class Settling: Sendable {
-    private let tree: BackedTree
+    private let current: @Sendable () -> BackedTree
+    /// What is shown as `/incoming` now.
+    private var tree: BackedTree { current() }
     private let isStopped = Mutex(false)
     /// Between two attempts at what failed, ns.
     private static let retry: Int64 = 30_000_000_000
     /// After which a temporary name is taken for abandoned, ns.
     private static let abandoned: Int64 = 86_400_000_000_000
 
-    init(_ tree: BackedTree) { self.tree = tree }
+    init(_ tree: @escaping @Sendable () -> BackedTree) { current = tree }
 
     /// Runs until ``stop()``; on a thread of its own.
     func run() {

@@ -68,7 +68,15 @@ struct Directory: ~Copyable, Sendable {
 
     /// Opens a folder in this one, made and made durable first when it was not there.
     func openOrMakeDirectory(_ name: String) throws(StorageError) -> Directory {
-        if try makeDirectory(name) { try sync() }
+        if try makeDirectory(name) {
+            do throws(StorageError) {
+                try sync()
+            } catch {
+                // Who finds it there would take it for durable.
+                _ = unlinkat(number, name, AT_REMOVEDIR)
+                throw error
+            }
+        }
         return try openDirectory(name)
     }
 

@@ -8,9 +8,9 @@ import Synchronization
 /// VOLUME/ledger/<site>/000001.jsonl     see LedgerFolder for segments, LedgerLine for lines
 /// ```
 ///
-/// A volume whose append fails drops out: it has a shorter ledger from then on, a beginning of
-/// the others', and ``admit(_:)`` tops it up. Nothing that is durable on one volume is ever
-/// taken back, so that ledgers cannot diverge.
+/// A volume whose append fails drops out: what it has of the batch is cut off, its ledger is a
+/// beginning of the others' from then on, and ``admit(_:)`` tops it up. A batch that no volume
+/// has as a whole is taken back everywhere.
 ///
 /// Appends take turns; one waits for all disks, which work in parallel. To be fast, append
 /// what is at hand in one batch.
@@ -18,6 +18,9 @@ public final class Ledger: Sendable {
     private struct State {
         var position: LedgerPosition
         var writers: [LedgerWriter]
+        /// Where the ledger ends that can be relied on, of volumes that have dropped out and may
+        /// have bytes behind it: by the volume's id.
+        var unsound: [String: LedgerPosition] = [:]
     }
 
     /// A segment that has this many bytes is closed; the next batch begins a new one.
@@ -106,12 +109,14 @@ public final class Ledger: Sendable {
         if let error = full ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil) {
             // What another program wrote is not ours to take back.
             let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
-            let undone = LedgerWriter.onAll(ours) { writer throws(StorageError) in
-                try writer.takeBack(to: begin)
-            }
-            state.writers = zip(ours, undone).filter { $0.1 == nil }.map(\.0)
+            state.writers = Self.takeBack(ours, to: begin, &state.unsound)
             throw error
         }
+        // The bytes of a sync that failed may be read, and never reach the disk: a volume that
+        // comes back gets them again from another.
+        _ = Self.takeBack(
+            zip(state.writers, errors).filter { $0.1 != nil && $0.1?.code != .diverged }.map(\.0),
+            to: begin, &state.unsound)
         var failures: [LedgerAppend.Failure] = []
         for (writer, error) in zip(state.writers, errors) {
             guard let error else { continue }
@@ -121,6 +126,21 @@ public final class Ledger: Sendable {
         state.writers = zip(state.writers, errors).filter { $0.1 == nil }.map(\.0)
         state.position = ends[ends.count - 1]
         return LedgerAppend(ends: ends, failures: failures)
+    }
+
+    /// Cuts off what was written of a batch.
+    ///
+    /// - Returns: Those that could; the others are noted as unsound.
+    private static func takeBack(
+        _ writers: [LedgerWriter], to begin: LedgerPosition, _ unsound: inout [String: LedgerPosition]
+    ) -> [LedgerWriter] {
+        let errors = LedgerWriter.onAll(writers) { writer throws(StorageError) in
+            try writer.takeBack(to: begin)
+        }
+        for (writer, error) in zip(writers, errors) where error != nil {
+            unsound[writer.folder.volume.identity.volume] = begin
+        }
+        return zip(writers, errors).filter { $0.1 == nil }.map(\.0)
     }
 
     /// Where a batch begins: in a new segment when the last one is long enough.
@@ -173,8 +193,16 @@ public final class Ledger: Sendable {
             let others = state.writers.map(\.folder.volume).filter {
                 $0.identity.volume != volume.identity.volume
             }
+            let id = volume.identity.volume
+            // Without another volume what it has may be all there is.
+            if let end = state.unsound[id], !others.isEmpty {
+                let folder = try LedgerFolder(volume: volume, site: site, making: true)
+                try LedgerWriter(folder).takeBack(to: end)
+            }
             let (recovery, folders) = try LedgerRecovery.run(on: others + [volume], site: site)
-            state = State(position: recovery.end, writers: folders.map(LedgerWriter.init))
+            state.position = recovery.end
+            state.writers = folders.map(LedgerWriter.init)
+            state.unsound[id] = nil
             return recovery
         }
     }

@@ -24,9 +24,12 @@ final class LedgerFolder: Sendable {
     init(volume: Volume, site: String, making: Bool) throws(StorageError) {
         self.volume = volume
         self.site = site
-        directory =
-            making
-            ? try volume.ledger.openOrMakeDirectory(site) : try volume.ledger.openDirectory(site)
+        if making {
+            try volume.ledger.makeDirectory(site)
+            // Whether it was there or not: a process that died may have made it just before.
+            try volume.ledger.sync()
+        }
+        directory = try volume.ledger.openDirectory(site)
     }
 
     static func name(_ segment: Int) -> String {

@@ -103,6 +103,19 @@ struct SegmentCopy {
     func run() throws(StorageError) -> Int64 {
         let source = try from.open(segment)
         let target = try to.openForWriting(segment, size: range.lowerBound)
+        do throws(StorageError) {
+            try write(from: source, to: target)
+        } catch {
+            // What cannot be synced must not be taken for what is there.
+            try? target.cut(to: range.lowerBound, path: to.path(segment))
+            throw error
+        }
+        return range.upperBound - range.lowerBound
+    }
+
+    private func write(
+        from source: borrowing Descriptor, to target: borrowing Descriptor
+    ) throws(StorageError) {
         var offset = range.lowerBound
         while offset < range.upperBound {
             let bytes = try source.bytes(
@@ -117,6 +130,5 @@ struct SegmentCopy {
             offset += Int64(bytes.count)
         }
         try target.syncData(path: to.path(segment))
-        return range.upperBound - range.lowerBound
     }
 }

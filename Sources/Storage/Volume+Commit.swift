@@ -28,6 +28,10 @@ import Glibc
 //   after 4        good               good       the ledger has the record: finish()
 //   after 5        -, or back again   good       the ledger has the record: finish()
 //
+// A sync that fails leaves a staged file whose bytes are in memory and may never reach the disk.
+// It is remembered, and before the next commit of it its bytes are written to another file; so
+// are those of a file that an earlier process left in staging/commit.
+//
 // A blob never has its name before its bytes are durable: whatever the crash, a name below
 // blobs/ stands for whole content. After power loss, a file system that does not keep the order
 // of changes to folders (ext4, XFS and Btrfs do) could show the blob and not the name in
@@ -83,7 +87,12 @@ extension Volume {
         let whole = batch.count >= Self.wholeSyncThreshold
         for staged in batch { try makeStagedDurable(staged, syncing: !whole) }
         if whole || !blobFolders.withLock({ $0.oldOnesAreDurable }) {
-            try committing.syncFileSystem()
+            do throws(StorageError) {
+                try committing.syncFileSystem()
+            } catch {
+                distrusted.withLock { $0.formUnion(batch.map(\.digest)) }
+                throw error
+            }
             blobFolders.withLock { $0.oldOnesAreDurable = true }
         }
 
@@ -123,6 +132,8 @@ extension Volume {
             }
             let suffix = name[dot...]
             guard suffix == ".dcm" || suffix == Self.pendingSuffix else { continue }
+            // The process that left it may have been told that its bytes could not be written.
+            distrusted.withLock { _ = $0.insert(digest) }
             if suffix == Self.pendingSuffix { setNoHardLinks() }
             pending[digest] = PendingCommit(
                 digest: digest,
@@ -145,8 +156,8 @@ extension Volume {
     // MARK: Step 2
 
     private func makeStagedDurable(_ staged: StagedBlob, syncing: Bool) throws(StorageError) {
-        let name = Self.stagedName(staged.digest)
-        let path = committing.path(of: name)
+        let path = committing.path(of: Self.stagedName(staged.digest))
+        if distrusted.withLock({ $0.contains(staged.digest) }) { try writeAgain(staged) }
         guard let file = try openStaged(staged) else { return }
         let facts = try file.facts(path: path)
         guard facts.isRegular, facts.bytes == staged.bytes else {
@@ -162,11 +173,49 @@ extension Volume {
             }
         }
         guard syncing else { return }
-        if facts.mode == 0o444 {
-            try file.syncData(path: path)
-        } else {
-            try file.syncAll(path: path)
+        do throws(StorageError) {
+            if facts.mode == 0o444 {
+                try file.syncData(path: path)
+            } else {
+                try file.syncAll(path: path)
+            }
+        } catch {
+            distrusted.withLock { _ = $0.insert(staged.digest) }
+            throw error
         }
+    }
+
+    /// Writes the bytes of a staged file to another one that takes its place.
+    ///
+    /// Linux tells once that bytes could not be written, and takes them for written from then
+    /// on: a further sync succeeds and means nothing, though reading still finds the bytes in
+    /// memory. See: 'man 2 fsync', ERRORS, and https://lwn.net/Articles/752063/.
+    private func writeAgain(_ staged: StagedBlob) throws(StorageError) {
+        let name = Self.stagedName(staged.digest)
+        let path = committing.path(of: name)
+        guard let old = try openStaged(staged) else { return }
+        // A blob has its name because its bytes were synced.
+        if let blob = try blobs.facts(Self.blobName(staged.digest)),
+            blob.isSameFile(as: try old.facts(path: path))
+        {
+            return
+        }
+        let partial = Self.partialName(staged.digest)
+        do throws(StorageError) {
+            let new = try committing.openFile(partial, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
+            let found = try FileCopy.copy(
+                from: old.number, to: new, bytes: staged.bytes, hashing: true, path: path)
+            guard found == staged.digest else {
+                throw StorageError(
+                    .corrupt, "the staged file could not be written and is damaged", path: path,
+                    remedy: "Stage it again from its source, and check the disk with smartctl")
+            }
+            try committing.rename(partial, to: committing, name)
+        } catch {
+            try? committing.remove(partial)
+            throw error
+        }
+        distrusted.withLock { _ = $0.remove(staged.digest) }
     }
 
     /// `nil` when the file has its blob name already and no other: renamed by an earlier commit
@@ -226,7 +275,7 @@ extension Volume {
             return try committing.renameWithoutReplacing(
                 Self.stagedName(digest), to: blobs, blob)
         }
-        let second = "\(digest.hex).\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+        let second = Self.partialName(digest)
         do {
             try blobs.link(blob, to: bad, aside)
             try committing.link(Self.stagedName(digest), to: committing, second)

@@ -59,7 +59,7 @@ extension Volume {
             let path = place.folder.path(of: place.name)
             let bytes = try FileFacts.of(source, path: path).bytes
             try requireRoom(for: bytes)
-            let temporary = "\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+            let temporary = Self.rejectTemporary()
             do throws(StorageError) {
                 let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
                 _ = try FileCopy.copy(
@@ -77,9 +77,25 @@ extension Volume {
 
     static let reasonSuffix = ".reason.txt"
 
+    /// The reason is written in `staging/commit` and takes its name when it is durable: what a
+    /// crash leaves of it there, recovery removes. The folder is made durable by the caller.
     private func writeReason(_ reason: String, in place: borrowing Place) throws(StorageError) {
         let text = reason.hasSuffix("\n") ? reason : reason + "\n"
-        try place.folder.replaceFile(place.name + Self.reasonSuffix, with: Array(text.utf8))
+        let temporary = Self.rejectTemporary()
+        let path = committing.path(of: temporary)
+        do throws(StorageError) {
+            let file = try committing.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL)
+            try file.write(Array(text.utf8), at: 0, path: path)
+            try file.syncAll(path: path)
+            try committing.rename(temporary, to: place.folder, place.name + Self.reasonSuffix)
+        } catch {
+            try? committing.remove(temporary)
+            throw error
+        }
+    }
+
+    private static func rejectTemporary() -> String {
+        "\(UInt64.random(in: .min ... .max))\(partialSuffix)"
     }
 
     /// Makes the folders that a rejected file needs and finds a name for it that is free, or
@@ -90,13 +106,14 @@ extension Volume {
         let path = rejected.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
         let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
-        var folder = try rejected.openOrMakeDirectory(time.date)
-        var folderPath = "\(Name.rejected)/\(time.date)"
+        var folderPath = time.date
+        var folder = try durableFolder(time.date, in: rejected, folderPath)
         for part in parts.dropLast() {
             let name = try Self.folderName(part, in: folder, digest)
-            folder = try folder.openOrMakeDirectory(name)
             folderPath += "/" + name
+            folder = try durableFolder(name, in: folder, folderPath)
         }
+        folderPath = "\(Name.rejected)/\(folderPath)"
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
             guard let facts = try folder.facts(name) else {
                 return Place(folder: folder, folderPath: folderPath, name: name, isThere: false)
@@ -108,6 +125,25 @@ extension Volume {
             }
         }
         throw Self.noName(path)
+    }
+
+    /// Opens a folder whose name is durable. One that was there at the first time may have been
+    /// made by a process that died before it could sync.
+    ///
+    /// - Parameter path: Its path below `rejected`.
+    private func durableFolder(
+        _ name: String, in folder: borrowing Directory, _ path: String
+    ) throws(StorageError) -> Directory {
+        let isNew = try folder.makeDirectory(name)
+        if isNew || !rejectedFolders.withLock({ $0.contains(path) }) {
+            rejectedFolders.withLock { _ = $0.remove(path) }
+            try folder.sync()
+            rejectedFolders.withLock {
+                if $0.count >= 4096 { $0 = [] }
+                $0.insert(path)
+            }
+        }
+        return try folder.openDirectory(name)
     }
 
     /// The name for a folder: its own, unless a file has that.

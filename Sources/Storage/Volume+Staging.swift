@@ -19,6 +19,11 @@ extension Volume {
     /// Ends the names of copies that are not complete.
     static let partialSuffix = ".part"
 
+    /// A name for a copy of a file that is not complete; no two are the same.
+    static func partialName(_ digest: Digest) -> String {
+        "\(digest.hex).\(UInt64.random(in: .min ... .max))\(partialSuffix)"
+    }
+
     /// Makes a copy of a file ready to become a blob: `staging/commit/<sha256>.dcm`. It shares
     /// the bytes with the source where the file system can, and their way to the disk has
     /// begun when this returns; durable they are after ``commit(_:replacing:)``. The name
@@ -35,7 +40,7 @@ extension Volume {
         from source: Int32, as digest: Digest, bytes: Int64, checking: Bool = false
     ) throws(StorageError) {
         try requireRoom(for: bytes)
-        let partial = "\(digest.hex).\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+        let partial = Self.partialName(digest)
         let path = committing.path(of: partial)
         let target = try committing.openFile(partial, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
         do throws(StorageError) {
@@ -76,7 +81,7 @@ extension Volume {
                 .corrupt, "the file has \(facts.bytes) bytes, not \(bytes)", path: path,
                 remedy: "It changed after it was hashed; hash it again")
         }
-        let partial = "\(digest.hex).\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
+        let partial = Self.partialName(digest)
         // A descriptor is linked by its name in /proc, see 'man 2 linkat'; the file itself may
         // be renamed by its client at any time. A temporary name first, because a link does not
         // tell apart what has the name already.

@@ -36,6 +36,10 @@ public final class Volume: Sendable {
     let committing: Directory
     let rejected: Directory
     let blobFolders = Mutex(BlobFolders())
+    /// Folders below `rejected`, by their path in it, that this process knows to be durable.
+    let rejectedFolders = Mutex<Set<String>>([])
+    /// Staged files whose bytes a sync could not write, or may have failed to.
+    let distrusted = Mutex<Set<Digest>>([])
     private let lacksHardLinks = Atomic(false)
 
     /// Whether the file system has hard links, as far as is known.

@@ -100,6 +100,16 @@ extension IndexReader {
         }
     }
 
+    /// How many images have a copy on `volume` and nowhere else.
+    public func onlyCopies(on volume: Int) throws -> Int64 {
+        try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT count(*) FROM instance JOIN copy ON copy.instance = instance.id
+                WHERE copies = 1 AND volume = ?
+                """, arguments: [volume]) ?? 0
+    }
+
     /// When each folder of a volume was last scrubbed, ns since 1970, and how many bad copies
     /// were found then; folders that never were are left out.
     public func scrubs(of volume: Int) throws -> [UInt8: (time: Int64, errors: Int64)] {

@@ -268,5 +268,6 @@ public final class IndexWriter {
                     ON CONFLICT(copies) DO UPDATE SET instances = instances + excluded.instances
                     """, arguments: [copies, instances])
         }
+        if !addedByCopies.isEmpty { try db.execute(sql: "DELETE FROM copy_count WHERE instances = 0") }
     }
 }

@@ -6,6 +6,27 @@ enum Output {
         StandardError.write("pacsfs: \(text)\n")
     }
 
+    /// A line on standard output, at once and whole: who reads it may act on it.
+    static func line(_ text: String) {
+        var rest = Array((text + "\n").utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                // Nobody reads it; what is archived is archived.
+                return
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// JSON on one line, with sorted keys.
+    static func jsonLine(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        line(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
     /// JSON with sorted keys and a newline behind it.
     static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()

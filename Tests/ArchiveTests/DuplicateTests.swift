@@ -94,12 +94,15 @@ struct DuplicateTests {
     func reading() throws {
         unlink(temporary.blob(.of(image), on: 1))
         try temporary.open { archive in
-            let descriptor = try archive.openBlob(of: 1)
+            let descriptor = try archive.openBlob(of: 1).descriptor
             defer { close(descriptor) }
             var bytes = [UInt8](repeating: 0, count: image.count)
             #expect(pread(descriptor, &bytes, bytes.count, 0) == image.count)
             #expect(bytes == image)
         }
+        // It was made anew from the good one, before it was read.
+        try temporary.expectBlobs([image])
+        try damage(on: 1, [])
         try damage(on: 2, [])
         try temporary.open { archive in
             let error = try #require(throws: ArchiveError.self) { try archive.openBlob(of: 1) }

@@ -124,8 +124,7 @@ struct IngestTests {
         try temporary.open { archive in
             let result = archive.ingestAndWait(
                 IngestRequest(
-                    file: file.ingestFile, source: "/cd/a.dcm", bytes: Int64(image.count), digest: .of([1]),
-                    isStaged: false))
+                    file: file.ingestFile, source: "/cd/a.dcm", bytes: Int64(image.count), digest: .of([1])))
             let error = try #require(result.error)
             #expect(error.code == .storage)
             #expect(error.message.hasPrefix("/cd/a.dcm was not archived."))
@@ -216,4 +215,6 @@ private final class Recorder: ChangeObserver {
             completion()
         }
     }
+
+    func lost(volume: Int) { state.withLock { $0.events.append("lost \(volume)") } }
 }

@@ -16,7 +16,7 @@ struct SettlingTests {
 
     /// Calls `body` while a thread settles.
     private func settling(_ body: (Settling) throws -> Void) throws {
-        let settling = Settling(fixture.tree)
+        let settling = Settling { [tree = fixture.tree] in tree }
         let threads = ThreadGroup()
         threads.start("settle") { settling.run() }
         defer {
@@ -188,7 +188,7 @@ struct SettlingTests {
         #expect(fixture.rename("IM1.dcm", to: "IM1.dcm.part") == 0)
         // The next run.
         let tree = BackedTree(
-            kind: .incoming, directory: fixture.archive.incomingDescriptor, root: fixture.root, archive: fixture.archive)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive)
         tree.takeUpLeftovers()
         let number = try tree.lookup(Array("IM1.dcm.part".utf8), in: fixture.root).ino
         let handle = try tree.open(number, flags: O_WRONLY)

@@ -21,7 +21,7 @@ final class TreeFixture {
         temporary = try TemporaryArchive(settle: settle, prepare: prepare)
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
         tree = BackedTree(
-            kind: .incoming, directory: archive.incomingDescriptor, root: FixedEntry.incoming.number,
+            kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number,
             archive: archive)
     }
 

@@ -106,7 +106,7 @@ struct ViewTests {
         let number = InodeNumber.instance(3).rawValue
         _ = try fileSystem.open(number, flags: O_RDONLY)
         defer { fileSystem.release(number, handle: 0) }
-        guard case .file(let descriptor) = try fileSystem.source(of: number, handle: nil) else {
+        guard case .file(let descriptor) = try fileSystem.source(of: number, handle: 0) else {
             Issue.record("it is no file")
             return
         }
@@ -120,7 +120,7 @@ struct ViewTests {
     func readme() throws {
         let entry = try lookup(["README.txt"])
         #expect(entry.attr.st_size == FixedEntry.readmeText.count)
-        guard case .bytes(let bytes) = try fileSystem.source(of: entry.ino, handle: nil) else {
+        guard case .bytes(let bytes) = try fileSystem.source(of: entry.ino, handle: 0) else {
             Issue.record("it has no bytes")
             return
         }
@@ -142,7 +142,7 @@ struct ViewTests {
         _ = archive.importFiles([ImportFile(path: letter, rejectedPath: "cd/letter.txt")])
         try temporary.folder.write([1], to: "volume1/rejected/bad-blobs/x.dcm")
         try temporary.folder.write([1], to: "volume1/rejected/torn-ledger/x")
-        let tree = try #require(fileSystem.rejected)
+        let tree = fileSystem.rejected
         let days = try tree.snapshot(of: FixedEntry.rejected.number).entries
         #expect(days.count == 1)
         #expect(throws: Errno(ENOENT)) { try lookup(["rejected", "bad-blobs"]) }

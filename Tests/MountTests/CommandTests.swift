@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// What the commands print and how they end, with the sample images.

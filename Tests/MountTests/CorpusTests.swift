@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// All files of the corpus, on the way in and on the way out.

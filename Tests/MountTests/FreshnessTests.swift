@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// What has been archived is seen at once, by those too who looked before.

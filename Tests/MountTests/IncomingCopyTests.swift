@@ -1,4 +1,5 @@
 import Glibc
+import Programs
 import Testing
 
 /// Copy programs that put files into incoming. What they have copied is archived when they

@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// Names in incoming: which wait, which go, which are set aside.

@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// Programs that write files of incoming in their own ways.

@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// Mounting, ending, crashing, and being told why something cannot be done.

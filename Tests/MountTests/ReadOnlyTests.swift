@@ -1,4 +1,5 @@
 import Glibc
+import Programs
 import Testing
 
 /// Nobody changes what is archived by way of the mount, root neither.

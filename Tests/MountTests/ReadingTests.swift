@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// Programs that read the archive. Every one is run with both ways of reading.

@@ -25,19 +25,21 @@ import TagIndex
 final class Committer: Sendable {
     private let volumes: VolumeSet
     private let catalogue: Catalogue
+    private let preparation: Preparation
     private let observer: ObserverBox
 
-    init(volumes: VolumeSet, catalogue: Catalogue, observer: ObserverBox) {
-        self.volumes = volumes
+    init(preparation: Preparation, catalogue: Catalogue, observer: ObserverBox) {
+        self.preparation = preparation
+        volumes = preparation.volumes
         self.catalogue = catalogue
         self.observer = observer
     }
 
     func commit(_ batch: [Prepared]) {
         do {
-            try store(batch)
+            let batch = try stored(batch)
             let recorded = try catalogue.record(batch)
-            for volume in volumes.online {
+            for volume in volumes.writable {
                 // A name that stays is dropped at the next start.
                 try? volume.finish(batch.map(\.staged.digest))
             }
@@ -78,24 +80,52 @@ final class Committer: Sendable {
             "\(source) is stored, but its record could not be written on as many volumes as it should be. Look at «pacsfs status», and copy it again when the volumes are well.")
     }
 
-    /// Step 1.
-    private func store(_ batch: [Prepared]) throws {
-        let targets = volumes.online.filter { volume in
-            batch.contains { $0.volumes.contains { $0 === volume } }
+    /// Step 1. A volume that fails meanwhile is replaced by another, where there is one.
+    ///
+    /// - returns: the batch, with the volumes on which each file is
+    private func stored(_ batch: [Prepared]) throws -> [Prepared] {
+        volumes.check()
+        var batch = batch
+        while true {
+            let failed = try store(batch)
+            if failed.isEmpty { return batch }
+            batch = try batch.map { prepared in
+                let isAffected = prepared.volumes.contains { volume in failed.contains { $0 === volume } }
+                return isAffected ? try preparation.retarget(prepared, without: failed) : prepared
+            }
         }
-        guard !targets.isEmpty else { return }
-        _ = try VolumeSet.together(targets) { volume in
+    }
+
+    /// - returns: the volumes that could not take their files because of themselves
+    /// - throws: what went wrong otherwise
+    private func store(_ batch: [Prepared]) throws -> [Volume] {
+        var targets: [Volume] = []
+        for volume in batch.flatMap(\.volumes) where !targets.contains(where: { $0 === volume }) {
+            targets.append(volume)
+        }
+        guard !targets.isEmpty else { return [] }
+        let results = VolumeSet.together(targets) { [volumes] volume in
+            guard volumes.isWritable(volume) else { throw Self.gone(volume) }
             let files = batch.filter { $0.volumes.contains { $0 === volume } }
             let staged = files.map(\.staged)
             // The copy of a duplicate is staged only where what is there is bad.
             let bad = Set(files.compactMap { if case .duplicate = $0.kind { $0.staged.digest } else { nil } })
-            let outcomes = try volume.commit(staged, replacing: bad)
-            for (file, outcome) in zip(staged, outcomes) where outcome != .stored {
-                // Something has the blob's name that no record knows: left by a crash, or put
-                // there by somebody. It is believed only after it was read.
-                if outcome == .alreadyPresent, try volume.verifyBlob(file.digest, bytes: file.bytes) { continue }
-                _ = try volume.commit([file], replacing: [file.digest])
-            }
+            try volume.store(staged, replacing: bad)
         }
+        var failed: [Volume] = []
+        for (volume, result) in zip(targets, results) {
+            guard case .failure(let error) = result else { continue }
+            volumes.suspect(volume, error)
+            // A full disk, or a file that changed, is not mended by another volume.
+            if volumes.isWritable(volume) { throw error }
+            failed.append(volume)
+        }
+        return failed
+    }
+
+    private static func gone(_ volume: Volume) -> StorageError {
+        StorageError(
+            .io, "the volume went while a file was stored", path: volume.path,
+            remedy: "Look at «pacsfs status»")
     }
 }

@@ -37,14 +37,21 @@ public struct ImportResult: Codable, Sendable {
 extension Archive {
     /// Archives files that lie elsewhere, or sets them aside; the sources stay as they are.
     /// Returns when each of them is safe, or is known not to be.
-    public func importFiles(_ files: [ImportFile]) -> [ImportResult] {
+    ///
+    /// - parameter each: told so of each file as soon as it is known; from any thread, one at a time
+    public func importFiles(
+        _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void = { _ in }
+    ) -> [ImportResult] {
         let results = Mutex<[ImportResult?]>(Array(repeating: nil, count: files.count))
         let group = DispatchGroup()
         let sequence = IngestSequence()
         for (index, file) in files.enumerated() {
             group.enter()
             importFile(file, turn: (sequence, index)) { result in
-                results.withLock { $0[index] = result }
+                results.withLock {
+                    $0[index] = result
+                    each(result)
+                }
                 group.leave()
             }
         }
@@ -73,7 +80,7 @@ extension Archive {
         }
         let open = IngestFile(descriptor, owner: staged)
         var request = IngestRequest(
-            file: open, source: file.path, bytes: bytes, digest: nil, isStaged: false)
+            file: open, source: file.path, bytes: bytes, digest: nil)
         request.turn = turn
         ingest(request) { [self] result in
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)

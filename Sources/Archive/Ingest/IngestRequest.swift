@@ -20,17 +20,17 @@ public struct IngestRequest: Sendable {
     public var bytes: Int64
     /// Its digest, when that is known already.
     public var digest: Digest?
-    /// Whether it lies in `staging/incoming`, so that it can become a blob without a copy.
-    public var isStaged: Bool
+    /// Where its `/incoming` is when it lies there: it can become a blob without a copy then.
+    public var staging: StagingArea?
     /// Its place among files that are to be archived in their order.
     var turn: (sequence: IngestSequence, number: Int)?
 
-    public init(file: IngestFile, source: String, bytes: Int64, digest: Digest?, isStaged: Bool) {
+    public init(file: IngestFile, source: String, bytes: Int64, digest: Digest?, staging: StagingArea? = nil) {
         self.file = file
         self.source = source
         self.bytes = bytes
         self.digest = digest
-        self.isStaged = isStaged
+        self.staging = staging
     }
 }
 
@@ -51,4 +51,8 @@ public protocol ChangeObserver: AnyObject, Sendable {
     ///   - replaced: images (`instance.id`) whose blob was bad and is good now
     ///   - completion: to be called, from any thread, when nobody can see the old state any more
     func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
+
+    /// Files of this volume (its ordinal) are not to be used any more; `/incoming` may be
+    /// elsewhere from now on.
+    func lost(volume: Int)
 }

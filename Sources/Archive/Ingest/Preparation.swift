@@ -19,6 +19,8 @@ struct Prepared: Sendable {
     var volumes: [Volume]
     /// Volumes whose copy was hashed just now and is good.
     var verified: [Int] = []
+    /// How many good copies there are besides.
+    var sound = 0
     var completion: IngestPipeline.Completion
 }
 
@@ -26,7 +28,8 @@ struct Prepared: Sendable {
 struct Preparation: Sendable {
     let volumes: VolumeSet
     let index: TagIndex
-    let copies: Int
+    /// How many copies there shall be, and how many there must be.
+    let copies: (wanted: Int, minimum: Int)
     /// For how long a verified copy is believed in, ns.
     private static let trust: Int64 = 86_400_000_000_000
 
@@ -35,6 +38,7 @@ struct Preparation: Sendable {
         _ request: IngestRequest, digest: Digest, completion: @escaping IngestPipeline.Completion
     ) throws -> (Prepared?, refusal: String?) {
         let staged = StagedBlob(digest: digest, bytes: request.bytes)
+        volumes.check()
         if let id = try index.read({ try $0.instance(sha256: digest.bytes) }) {
             return (try prepareDuplicate(of: id, request, staged, completion), nil)
         }
@@ -46,11 +50,11 @@ struct Preparation: Sendable {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
         } catch {
-            if request.isStaged { try Self.sync(request.file.descriptor) }
+            if request.staging != nil { try Self.sync(request.file.descriptor) }
             return (nil, error.message)
         }
         if header.isMediaStorageDirectory {
-            if request.isStaged { try Self.sync(request.file.descriptor) }
+            if request.staging != nil { try Self.sync(request.file.descriptor) }
             return (
                 nil,
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
@@ -58,11 +62,12 @@ struct Preparation: Sendable {
         }
         // From here on the second name in staging/commit says that the file was closed and is
         // whole, also when there is no room for it now.
-        if request.isStaged {
-            try volumes.staging.stageLink(from: request.file.descriptor, as: digest, bytes: request.bytes)
+        let isLinked = request.staging.map { volumes.isWritable($0.volume) } ?? false
+        if isLinked {
+            try request.staging?.volume.stageLink(from: request.file.descriptor, as: digest, bytes: request.bytes)
         }
-        let targets = try volumes.choose(copies: copies, bytes: request.bytes)
-        try stage(staged, from: request, on: targets, isLinked: request.isStaged)
+        let targets = try volumes.choose(copies: copies.wanted, minimum: copies.minimum, bytes: request.bytes)
+        try stage(staged, from: request, on: targets, isLinked: isLinked)
         return (
             Prepared(
                 kind: .new(AttributeSet(header), flags: Int64(header.flags.rawValue)), request: request,
@@ -92,15 +97,18 @@ struct Preparation: Sendable {
             case .verified:
                 good.insert(ordinal)
                 prepared.verified.append(ordinal)
-            case .bad: prepared.volumes.append(volume)
+            case .bad where volumes.isWritable(volume): prepared.volumes.append(volume)
+            case .bad: break
             }
         }
         // Copies on volumes that are away do not count: who is told that an image is safe has
         // it on as many volumes as are wanted now.
         let sound = good.union(prepared.volumes.map(\.identity.ordinal))
-        if sound.count < copies {
-            prepared.volumes += try volumes.choose(copies: copies, bytes: staged.bytes, holding: sound)
+        if sound.count < copies.wanted {
+            prepared.volumes += try volumes.choose(
+                copies: copies.wanted, minimum: copies.minimum, bytes: staged.bytes, holding: sound)
         }
+        prepared.sound = good.count
         try stage(staged, from: request, on: prepared.volumes)
         return prepared
     }
@@ -120,7 +128,7 @@ struct Preparation: Sendable {
     ) throws {
         do {
             for volume in targets {
-                if request.isStaged, volume === volumes.staging {
+                if volume === request.staging?.volume {
                     if isLinked { continue }
                     try volume.stageLink(from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
                 } else {
@@ -128,16 +136,41 @@ struct Preparation: Sendable {
                         from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
                         // What a client writes to /incoming is frozen; a file that is imported
                         // may change under our hands.
-                        checking: !request.isStaged)
+                        checking: request.staging == nil)
                 }
             }
         } catch {
             // Copies that nothing will come of take room; the link costs none, and tells.
-            for volume in targets where !(request.isStaged && volume === volumes.staging) {
+            for volume in targets where volume !== request.staging?.volume {
                 try? volume.finish([staged.digest])
             }
             throw error
         }
+    }
+
+    /// Chooses other volumes for a file after some have failed.
+    ///
+    /// - parameter failed: what it cannot be stored on
+    /// - throws: ``ArchiveError`` when there are too few others
+    func retarget(_ prepared: Prepared, without failed: [Volume]) throws -> Prepared {
+        var prepared = prepared
+        prepared.volumes.removeAll { volume in
+            failed.contains { $0 === volume } || !volumes.isWritable(volume)
+        }
+        let here = Set(prepared.volumes.map(\.identity.ordinal))
+        var holding = here
+        if case .duplicate(let id) = prepared.kind {
+            holding.formUnion(try index.read { try $0.copies(of: id) }?.volumes.filter { volumes[$0] != nil } ?? [])
+        }
+        let more = try volumes.choose(
+            copies: copies.wanted, minimum: copies.minimum, bytes: prepared.staged.bytes, holding: holding
+        ).filter { volume in !failed.contains { $0 === volume } }
+        try stage(prepared.staged, from: prepared.request, on: more)
+        prepared.volumes += more
+        guard prepared.volumes.count + prepared.sound >= copies.minimum else {
+            throw ArchiveError(.storage, "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made. Look at «pacsfs status».")
+        }
+        return prepared
     }
 
     private static func sync(_ descriptor: Int32) throws(ArchiveError) {

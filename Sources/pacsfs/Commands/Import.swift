@@ -8,6 +8,8 @@ struct Import: ParsableCommand {
         discussion: """
             Works while the archive is mounted and while it is not. It can be interrupted and run
             again: what is archived already is recognised. The sources stay as they are.
+            With --verbose it prints a line for each file as soon as that is safe: what became of
+            it, a tab, its path. Whatever happens afterwards, a file so named is not lost.
             Exit code: 0 all is archived, 1 files were rejected, 2 files could not be read or stored.
 
             Example:
@@ -22,6 +24,9 @@ struct Import: ParsableCommand {
     @Flag(name: .long, help: "Print the summary as JSON.")
     var json = false
 
+    @Flag(name: .shortAndLong, help: "Print what became of each file; with --json an object a line before the summary.")
+    var verbose = false
+
     func run() throws {
         try reporting {
             let path = try archive.existing
@@ -33,11 +38,12 @@ struct Import: ParsableCommand {
             }
             var summary = ImportSummary()
             summary.add(unreadable)
+            if verbose { unreadable.forEach(tell) }
             var progress = ImportProgress(files: files.count, bytes: files.reduce(0) { $0 + $1.bytes })
             let target = try ImportTarget(archive: path)
             defer { target.close() }
             for batch in FoundFile.batches(files) {
-                let results = try target.take(batch.map(\.file))
+                let results = try target.take(batch.map(\.file)) { if verbose { tell($0) } }
                 summary.add(results)
                 progress.advance(files: batch.count, bytes: batch.reduce(0) { $0 + $1.bytes })
             }
@@ -45,6 +51,15 @@ struct Import: ParsableCommand {
             if json { try Output.json(summary) } else { print(summary.text) }
             if summary.failed > 0 { throw ExitStatus.failure.code }
             if summary.rejected > 0 { throw ExitStatus.attention.code }
+        }
+    }
+
+    private func tell(_ result: ImportResult) {
+        if json {
+            // An encoder of strings and numbers does not fail.
+            try? Output.jsonLine(result)
+        } else {
+            Output.line("\(result.outcome.rawValue)\t\(result.path)")
         }
     }
 }
@@ -152,12 +167,18 @@ final class ImportTarget {
         }
     }
 
-    func take(_ files: [ImportFile]) throws -> [ImportResult] {
+    /// - parameter each: told what became of each file; of those that a daemon takes, when all
+    ///   of `files` are done. From any thread, one at a time.
+    func take(
+        _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void
+    ) throws -> [ImportResult] {
         switch way {
-        case .archive(let archive): return archive.importFiles(files)
+        case .archive(let archive): return archive.importFiles(files, each: each)
         case .daemon(let connection):
             switch try connection.ask(.importFiles(files)) {
-            case .imported(let results): return results
+            case .imported(let results):
+                results.forEach(each)
+                return results
             case .failed(let reason): throw ArchiveError(.storage, reason)
             case .status: throw ArchiveError(.storage, "The daemon answered something else. Is it another version of pacsfs?")
             }

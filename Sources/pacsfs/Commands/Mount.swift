@@ -60,6 +60,7 @@ struct Mount: ParsableCommand {
             try session.run(threads: 16) {
                 // Not before: how images are read is settled only now.
                 control.start()
+                archive.startUpkeep()
                 Background.announceReady(on: descriptor)
                 log.notice("Mounted \(path) on \(mountpoint).")
             }

@@ -1,4 +1,5 @@
 import Foundation
+import Programs
 import Testing
 
 /// The collection of real DICOM files, with what other readers made of them.

@@ -1,3 +1,4 @@
+import Programs
 import Testing
 
 /// The whole corpus in three archives, filled in three ways; all of them mounted.

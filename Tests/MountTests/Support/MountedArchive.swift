@@ -1,4 +1,5 @@
 import Foundation
+import Programs
 import Testing
 
 /// An archive with two volumes in a directory of its own, mounted; and the means to use it as

@@ -1,4 +1,5 @@
 import Foundation
+import Programs
 import Testing
 
 /// What `pacsfs status --json` promises to scripts.
@@ -81,14 +82,6 @@ struct FoundStudy: Decodable {
     var series: Int
     var images: Int
     var paths: [String]
-}
-
-extension ProgramRun {
-    func json<T: Decodable>(_ type: T.Type) throws -> T {
-        do { return try JSONDecoder().decode(type, from: Data(outputBytes)) } catch {
-            throw ProgramError(description: "\(report)\n\(error)")
-        }
-    }
 }
 
 extension MountedArchive {

@@ -1,16 +1,16 @@
 /// A generator that yields the same numbers in every run and on every machine (SplitMix64).
-struct SyntheticRandom: RandomNumberGenerator {
+public struct SyntheticRandom: RandomNumberGenerator {
     private var state: UInt64
 
     /// The stream of a seed and of a place in it: two places have unrelated streams.
-    init(seed: UInt64, _ place: UInt64...) {
+    public init(seed: UInt64, _ place: UInt64...) {
         state = seed
         for number in place {
             state = next() ^ number &* 0xd6e8_feb8_6659_fd93
         }
     }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var z = state
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -19,9 +19,9 @@ struct SyntheticRandom: RandomNumberGenerator {
     }
 
     /// A number from 0 up to but not including the limit.
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
+    public mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 
-    mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
+    public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
 
     /// A UID made of a random UUID (PS3.5 B.2).
     mutating func uid() -> String {

@@ -103,7 +103,6 @@ extension Archive {
         let file = try OpenFile(path)
         return ingestAndWait(
             IngestRequest(
-                file: file.ingestFile, source: source, bytes: Int64(bytes.count), digest: nil,
-                isStaged: false))
+                file: file.ingestFile, source: source, bytes: Int64(bytes.count), digest: nil))
     }
 }

@@ -1,27 +1,28 @@
+import Foundation
 import Glibc
 import Synchronization
 
 /// What a program did that has ended.
-struct ProgramRun: Sendable {
+public struct ProgramRun: Sendable {
     /// Its exit code; 128 and the signal's number when a signal ended it, as shells say it.
-    let code: Int32
-    let outputBytes: [UInt8]
-    let errorBytes: [UInt8]
+    public let code: Int32
+    public let outputBytes: [UInt8]
+    public let errorBytes: [UInt8]
     /// The command line, for messages.
-    let command: String
-    let timedOut: Bool
+    public let command: String
+    public let timedOut: Bool
 
-    var output: String { String(decoding: outputBytes, as: UTF8.self) }
-    var errors: String { String(decoding: errorBytes, as: UTF8.self) }
-    var succeeded: Bool { code == 0 && !timedOut }
+    public var output: String { String(decoding: outputBytes, as: UTF8.self) }
+    public var errors: String { String(decoding: errorBytes, as: UTF8.self) }
+    public var succeeded: Bool { code == 0 && !timedOut }
 
     /// The lines of its output.
-    var lines: [String] {
+    public var lines: [String] {
         output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
     }
 
     /// Everything about it, for a test that fails.
-    var report: String {
+    public var report: String {
         """
         \(command)
         \(timedOut ? "was killed: it took too long" : "ended with \(code)")
@@ -30,9 +31,20 @@ struct ProgramRun: Sendable {
     }
 }
 
+extension ProgramRun {
+    /// What it printed, read as JSON.
+    public func json<T: Decodable>(_ type: T.Type) throws -> T {
+        do { return try JSONDecoder().decode(type, from: Data(outputBytes)) } catch {
+            throw ProgramError(description: "\(report)\n\(error)")
+        }
+    }
+}
+
 /// A program that could not be started, or did not do what a test needs of it.
-struct ProgramError: Error, CustomStringConvertible {
-    let description: String
+public struct ProgramError: Error, CustomStringConvertible {
+    public let description: String
+
+    public init(description: String) { self.description = description }
 }
 
 extension ProgramRun {
@@ -44,7 +56,7 @@ extension ProgramRun {
     ///   - arguments: The program's name or path, then its arguments.
     ///   - directory: Where it runs.
     ///   - timeout: How long it may take, in seconds.
-    init(
+    public init(
         _ arguments: [String], in directory: String = "/", environment: [String: String] = [:],
         timeout: Double = 60
     ) throws {
@@ -194,7 +206,7 @@ extension ProgramRun {
     }
 
     /// Seconds on a clock that is never set.
-    static func now() -> Double {
+    public static func now() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
@@ -202,4 +214,4 @@ extension ProgramRun {
 }
 
 /// The text of `errno`.
-var lastError: String { String(cString: strerror(errno)) }
+public var lastError: String { String(cString: strerror(errno)) }

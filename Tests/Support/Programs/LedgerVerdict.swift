@@ -1,17 +1,15 @@
-import Testing
-
 /// What a check of a volume's ledger comes to that knows nothing of pacsfs but the format: a
 /// JSON object a line, numbered from 1, `prev` the SHA-256 of the line before.
-struct LedgerVerdict: Decodable, Equatable {
+public struct LedgerVerdict: Decodable, Equatable {
     /// Number of the first record that is wrong, and what is wrong with it.
-    var fault: String?
-    var records: Int
+    public var fault: String?
+    public var records: Int
     /// The SHA-256 of the last line.
-    var head: String
+    public var head: String
     /// How many records there are of each kind.
-    var kinds: [String: Int]
+    public var kinds: [String: Int]
 
-    init(volume: String) throws {
+    public init(volume: String) throws {
         let run = try ProgramRun(["python3", "-c", Self.script, volume])
         guard run.succeeded else { throw ProgramError(description: run.report) }
         self = try run.json(LedgerVerdict.self)

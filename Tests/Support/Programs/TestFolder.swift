@@ -1,10 +1,10 @@
 import Glibc
 
 /// A directory of a test's own, below `PACSFS_TEST_TMP` or `/tmp`.
-struct TestFolder: Sendable {
-    let path: String
+public struct TestFolder: Sendable {
+    public let path: String
 
-    init() throws {
+    public init() throws {
         let base = getenv("PACSFS_TEST_TMP").map { String(cString: $0) } ?? "/tmp"
         guard let real = realpath(base, nil) else {
             throw ProgramError(description: "\(base) cannot be used for tests: \(lastError)")
@@ -18,15 +18,15 @@ struct TestFolder: Sendable {
     }
 
     /// Removes it with everything in it, but nothing that is mounted there.
-    func remove() throws {
+    public func remove() throws {
         let run = try ProgramRun(["rm", "-rf", "--one-file-system", "--", path])
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 }
 
 /// Plain files.
-enum Files {
-    static func write(_ bytes: [UInt8], to path: String) throws {
+public enum Files {
+    public static func write(_ bytes: [UInt8], to path: String) throws {
         if let slash = path.lastIndex(of: "/") {
             let run = try ProgramRun(["mkdir", "-p", "--", String(path[..<slash])])
             guard run.succeeded else { throw ProgramError(description: run.report) }
@@ -44,7 +44,7 @@ enum Files {
         }
     }
 
-    static func read(_ path: String) throws -> [UInt8] {
+    public static func read(_ path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw ProgramError(description: "\(path): \(lastError)") }
         defer { close(descriptor) }
@@ -58,22 +58,22 @@ enum Files {
         }
     }
 
-    static func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
+    public static func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
 
-    static func exists(_ path: String) -> Bool {
+    public static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
     }
 
     /// The SHA-256 of a file, as `sha256sum` says it.
-    static func digest(_ path: String) throws -> String {
+    public static func digest(_ path: String) throws -> String {
         let run = try ProgramRun(["sha256sum", "-z", "--", path])
         guard run.succeeded else { throw ProgramError(description: run.report) }
         return String(run.output.prefix(64))
     }
 
     /// The SHA-256 of every regular file below `path`, by its path from there.
-    static func digests(below path: String) throws -> [String: String] {
+    public static func digests(below path: String) throws -> [String: String] {
         let run = try ProgramRun(
             ["bash", "-c", "find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z --"], in: path,
             timeout: 120)

@@ -1,0 +1,73 @@
+import Foundation
+
+/// The text of `pacsfs.toml`, changed line by line so that what its owner wrote stays.
+struct ConfigurationFile {
+    private(set) var lines: [String]
+
+    init(_ text: String) { lines = text.components(separatedBy: "\n") }
+
+    var text: String { lines.joined(separator: "\n") }
+
+    /// Adds a `[[volume]]` behind the last one.
+    mutating func addVolume(_ place: Settings.VolumePlace) throws {
+        let block = [
+            "", "[[volume]]", "path = \(Settings.quoted(place.path))", "domain = \(Settings.quoted(place.domain))",
+        ]
+        let end = blocks().last?.upperBound ?? firstTable() ?? lines.count
+        lines.insert(contentsOf: block, at: end)
+    }
+
+    /// Removes the `[[volume]]` with this path.
+    ///
+    /// - throws: ``ArchiveError`` when there is none
+    mutating func removeVolume(at path: String) throws {
+        guard let block = blocks().first(where: { lines[$0].contains { Self.path(in: $0) == path } }) else {
+            throw ArchiveError(
+                .configuration, "pacsfs.toml has no [[volume]] with the path \(path) that could be taken out. Take it out by hand.")
+        }
+        lines.removeSubrange(block)
+    }
+
+    /// The lines of each `[[volume]]`, without what is empty or a comment at its end.
+    private func blocks() -> [Range<Int>] {
+        lines.indices.filter { header(lines[$0]) == "[[volume]]" }.map { start in
+            var end = lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count
+            while end > start + 1, isEmptyOrComment(lines[end - 1]) { end -= 1 }
+            return start..<end
+        }
+    }
+
+    private func firstTable() -> Int? { lines.firstIndex { header($0) != nil } }
+
+    private func isEmptyOrComment(_ line: String) -> Bool {
+        let line = line.trimmingCharacters(in: .whitespaces)
+        return line.isEmpty || line.hasPrefix("#")
+    }
+
+    /// `[name]` or `[[name]]`, when the line begins a table.
+    private func header(_ line: String) -> String? {
+        let line = line.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)[0]
+            .filter { !$0.isWhitespace }
+        return line.hasPrefix("[") ? String(line) : nil
+    }
+
+    private static func path(in line: String) -> String? {
+        guard line.trimmingCharacters(in: .whitespaces).hasPrefix("path") else { return nil }
+        return (try? Settings(toml: "[[volume]]\n" + line))?.volumes.first?.path
+    }
+}
+
+extension Archive {
+    /// Changes `pacsfs.toml` and `archive.json`; each is replaced in one step.
+    func configure(_ change: (inout ConfigurationFile) throws -> Void) throws {
+        let path = path + "/" + Self.configurationName
+        var file = ConfigurationFile(try String(contentsOfFile: path, encoding: .utf8))
+        try change(&file)
+        _ = try Settings(toml: file.text)
+        try Data(file.text.utf8).write(to: URL(filePath: path), options: .atomic)
+        let identity = Identity(
+            archive: id,
+            volumes: volumes.members.filter { $0.ordinal > 0 }.map { .init(ordinal: $0.ordinal, path: $0.place.path) })
+        try JSONEncoder().encode(identity).write(to: URL(filePath: self.path + "/" + Self.idName), options: .atomic)
+    }
+}

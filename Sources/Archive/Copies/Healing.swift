@@ -1,0 +1,90 @@
+import Foundation
+import Storage
+import TagIndex
+
+/// A copy that is not what it should be.
+struct BadCopy: Sendable {
+    var volume: Volume
+    var problem: CopyProblem
+}
+
+/// What became of the bad copies of an image.
+struct Healing: Sendable {
+    /// Ordinals of volumes that have a good copy again.
+    var healed: [Int] = []
+    /// Ordinals of volumes whose copy was bad and is bad or missing still.
+    var left: [Int] = []
+    /// Whether there is any good copy.
+    var hasGoodCopy = false
+}
+
+extension Archive {
+    /// Sets bad copies aside, and makes them anew from a good one. The bytes that were bad go
+    /// to `rejected/bad-blobs`; they are never deleted. What is found is in the ledger when
+    /// this returns. What cannot be healed now is short of a copy, and is resilvered when it
+    /// can be.
+    @discardableResult
+    func heal(_ image: ImageCopies, bad: [BadCopy]) -> Healing {
+        guard let digest = Digest(bytes: image.sha256) else { return Healing() }
+        healing.lock()
+        defer { healing.unlock() }
+        var outcome = Healing()
+        var facts: [Fact] = []
+        // Another reader may have healed it meanwhile.
+        let bad = bad.filter { !isGood(image, digest, on: $0.volume) }
+        let source = bad.isEmpty ? nil : goodCopy(of: image, digest, without: bad.map(\.volume))
+        outcome.hasGoodCopy = bad.isEmpty || source != nil
+        for copy in bad {
+            let (volume, ordinal) = (copy.volume, copy.volume.identity.ordinal)
+            let name = "\(volume.path)/\(volume.blobPath(digest))"
+            log.error("\(name) is \(copy.problem.rawValue).")
+            facts.append(.damage(digest, on: ordinal, copy.problem, aside: nil))
+            do throws(StorageError) {
+                guard let source else {
+                    if copy.problem != .missing { try volume.setAside(digest) }
+                    outcome.left.append(ordinal)
+                    continue
+                }
+                try restore(digest, bytes: image.bytes, on: volume, from: source)
+                facts.append(.copies([digest], on: ordinal))
+                outcome.healed.append(ordinal)
+                log.notice("\(name) was healed from \(source.path).")
+            } catch {
+                outcome.left.append(ordinal)
+                log.error("\(name) could not be healed: \(error)")
+                volumes.suspect(volume, error)
+            }
+        }
+        good.forget(image.id)
+        do {
+            try catalogue.record(facts)
+            volumes.adopt(try index.read { try $0.volumes() })
+        } catch {
+            log.error("That copies of \(digest.hex) were bad could not be recorded: \(error)")
+        }
+        for copy in bad { try? copy.volume.finish([digest]) }
+        if !outcome.healed.isEmpty { observer.publish([], replaced: [image.id]) {} }
+        if !outcome.left.isEmpty { resilver.wake() }
+        return outcome
+    }
+
+    private func isGood(_ image: ImageCopies, _ digest: Digest, on volume: Volume) -> Bool {
+        (try? volume.verifyBlob(digest, bytes: image.bytes)) == true
+    }
+
+    /// A volume whose copy was read just now, and is good.
+    func goodCopy(of image: ImageCopies, _ digest: Digest, without bad: [Volume]) -> Volume? {
+        image.volumes.compactMap { volumes[$0] }.first { volume in
+            !bad.contains { $0 === volume } && isGood(image, digest, on: volume)
+        }
+    }
+
+    /// Puts a good copy in the place of what is there, or of nothing.
+    private func restore(
+        _ digest: Digest, bytes: Int64, on volume: Volume, from source: Volume
+    ) throws(StorageError) {
+        let file = try source.openBlob(digest)
+        try volume.stageCopy(from: file.number, as: digest, bytes: bytes, checking: true)
+        _ = try volume.commit([StagedBlob(digest: digest, bytes: bytes)], replacing: [digest])
+    }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import Storage
+import TagIndex
+
+/// What came of adding, retiring or replacing a volume.
+public struct VolumeChange: Codable, Sendable {
+    /// The volume's number in the archive.
+    public var ordinal: Int
+    public var path: String
+    /// Images that are to be copied now.
+    public var images: Int64
+}
+
+// Adding, retiring and replacing volumes. The ledger comes first, the configuration last: what a
+// crash leaves in between is a volume that the ledger has and pacsfs.toml has not, and the same
+// command goes on from there.
+extension Archive {
+    /// Makes a folder a further volume of the archive.
+    ///
+    /// - parameters:
+    ///   - path: absolute; a folder that is empty or not there
+    ///   - domain: what fails together with it; `nil` for a domain of its own
+    /// - throws: ``ArchiveError``; nothing was changed then, or the same call goes on
+    public func addVolume(at path: String, domain: String?) throws(ArchiveError) -> VolumeChange {
+        try changeVolumes { try add(Settings.VolumePlace(path: path, domain: domain ?? path)) }
+    }
+
+    /// Begins to empty a volume. Its images are copied to the others, then it is no part of the
+    /// archive any more; what lies on it is left as it is.
+    ///
+    /// - parameter name: its path or number
+    public func retireVolume(_ name: String) throws(ArchiveError) -> VolumeChange {
+        try changeVolumes {
+            let member = try member(name)
+            let others = volumes.members.filter { $0.ordinal != member.ordinal && $0.state != .retiring }
+            guard others.count >= settings.copies else {
+                throw ArchiveError(
+                    .configuration,
+                    "\(member.place.path) cannot be retired: \(settings.copies) copies of each image are wanted, and only \(others.count) other volumes would be left. Add another volume first, or lower «copies» in pacsfs.toml.")
+            }
+            if member.state != .retiring { try catalogue.record([.retire(member.ordinal)]) }
+            try adoptVolumes()
+            resilver.wake()
+            return VolumeChange(
+                ordinal: member.ordinal, path: member.place.path,
+                images: try index.read { try $0.blobs(on: member.ordinal) })
+        }
+    }
+
+    /// Puts an empty folder in the place of a volume that is lost.
+    ///
+    /// - parameters:
+    ///   - name: the lost volume's path or number
+    ///   - path: absolute; `nil` when the new disk is mounted where the old one was
+    ///   - acceptingLoss: goes on although images had their only copy on it
+    public func replaceVolume(
+        _ name: String, with path: String?, acceptingLoss: Bool = false
+    ) throws(ArchiveError) -> VolumeChange {
+        try changeVolumes {
+            let old = try member(name)
+            guard old.volume == nil || old.isReadOnly || old.state == .failing else {
+                throw ArchiveError(
+                    .configuration,
+                    "\(old.place.path) is there and well. To take it out, add another volume, then: pacsfs volume retire \(old.place.path)")
+            }
+            let path = path ?? old.place.path
+            guard old.volume == nil || path != old.place.path else {
+                throw ArchiveError(
+                    .configuration,
+                    "\(path) still has the old volume. Mount the new disk there, or name another folder: pacsfs volume replace \(old.place.path) NEW")
+            }
+            let only = try index.read { try $0.onlyCopies(on: old.ordinal) }
+            guard only == 0 || acceptingLoss else {
+                throw ArchiveError(
+                    .configuration,
+                    "\(only) images have their only copy on \(old.place.path). Try to bring it back first, if only for reading. If it is lost for good: --accept-loss.")
+            }
+            let domain = old.place.domain == old.place.path ? path : old.place.domain
+            var change = try add(Settings.VolumePlace(path: path, domain: domain), inPlaceOf: old)
+            try catalogue.record([.replace(old.ordinal, by: change.ordinal)])
+            change.images = try missing()
+            resilver.wake()
+            return change
+        }
+    }
+
+    /// Takes a volume whose images are all elsewhere out of the archive.
+    func finishRetiring(_ ordinal: Int) throws {
+        guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else { return }
+        try catalogue.record([.retired(ordinal)])
+        volumes.remove(ordinal)
+        try configure { try $0.removeVolume(at: member.place.path) }
+        log.notice("All images of \(member.place.path) are on other volumes. It is no part of the archive any more and can be taken away.")
+    }
+
+    /// How many images have fewer copies than they should.
+    func missing() throws -> Int64 {
+        try index.read { try $0.totals() }.byCopies.filter { $0.key < settings.copies }.values.reduce(0, +)
+    }
+
+    // MARK: Steps
+
+    private func changeVolumes(_ body: () throws -> VolumeChange) throws(ArchiveError) -> VolumeChange {
+        changingVolumes.lock()
+        defer { changingVolumes.unlock() }
+        return try ArchiveError.from(body)
+    }
+
+    private func adoptVolumes() throws { volumes.adopt(try index.read { try $0.volumes() }) }
+
+    private func member(_ name: String) throws -> VolumeSet.Member {
+        let members = volumes.members
+        if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }) { return member }
+        throw ArchiveError(
+            .notFound,
+            "The archive has no volume \(name). It has: " + members.map { "\($0.ordinal) \($0.place.path)" }.joined(separator: ", ") + ".")
+    }
+
+    private func add(
+        _ place: Settings.VolumePlace, inPlaceOf old: VolumeSet.Member? = nil
+    ) throws -> VolumeChange {
+        for member in volumes.members where member.ordinal != old?.ordinal {
+            let other = member.place.path
+            guard place.path != other, !place.path.hasPrefix(other + "/"), !other.hasPrefix(place.path + "/") else {
+                throw ArchiveError(.configuration, "\(place.path) and the volume \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+            }
+        }
+        let known = try index.read { try $0.volumes() }
+        let volume = try made(at: place, known: known)
+        _ = try catalogue.ledger.admit(volume)
+        try catalogue.catchUp()
+        if !known.contains(where: { $0.id == volume.identity.volume }) {
+            try catalogue.record([.addVolume(volume.identity)])
+        }
+        if let old { volumes.remove(old.ordinal) }
+        volumes.add(volume, at: place)
+        try adoptVolumes()
+        try configure { settings in
+            if let old { try settings.removeVolume(at: old.place.path) }
+            try settings.addVolume(place)
+        }
+        resilver.wake()
+        return VolumeChange(ordinal: volume.identity.ordinal, path: place.path, images: try missing())
+    }
+
+    /// A new volume, or one that an earlier call made before it was interrupted.
+    private func made(at place: Settings.VolumePlace, known: [VolumeRecord]) throws -> Volume {
+        if let volume = try? Volume.open(at: place.path, archive: id) {
+            let record = known.first { $0.id == volume.identity.volume }
+            guard record == nil || record?.state == .active && !volumes.members.contains(where: { $0.id == record?.id })
+            else {
+                throw ArchiveError(
+                    .configuration,
+                    "\(place.path) has been volume \(volume.identity.ordinal) of this archive already, and was retired or is in use. Use an empty folder.")
+            }
+            return volume
+        }
+        let ordinal = max(known.map(\.ordinal).max() ?? 0, volumes.members.map(\.ordinal).max() ?? 0) + 1
+        return try Volume.create(at: place.path, archive: id, ordinal: ordinal, domain: place.domain)
+    }
+}

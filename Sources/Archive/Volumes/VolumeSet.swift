@@ -1,0 +1,348 @@
+import Foundation
+import Storage
+import Synchronization
+import TagIndex
+
+/// The volumes of an archive, those that are there and those that are not. They come and go
+/// while the archive is open.
+final class VolumeSet: Sendable {
+    struct Member: Sendable {
+        var place: Settings.VolumePlace
+        /// Its number in the archive, from 1; negative while it is not known.
+        var ordinal: Int
+        /// Its UUID, when it is known.
+        var id: String?
+        /// `nil` while it is not there.
+        var volume: Volume?
+        /// Why it is not there, or takes nothing.
+        var problem: String?
+        /// Whether its file system can be written to.
+        var isReadOnly = false
+        /// What the ledger says of it.
+        var state = VolumeState.active
+    }
+
+    private struct State {
+        var members: [Member]
+        var staging: Volume
+    }
+
+    private let state: Mutex<State>
+    private let onLoss = Mutex<(@Sendable (Volume) -> Void)?>(nil)
+    private let archive: String
+
+    /// Opens what is there. A volume that is missing is no error here, but an archive that
+    /// has none is.
+    ///
+    /// - parameter known: the numbers of the archive's volumes by their paths, for those that
+    ///   are not there to tell
+    init(
+        _ places: [Settings.VolumePlace], archive id: String, known: [String: Int]
+    ) throws(ArchiveError) {
+        archive = id
+        var members: [Member] = []
+        for (index, place) in places.enumerated() {
+            // A number that no volume has, when it is not known.
+            var member = Member(place: place, ordinal: known[place.path] ?? -1 - index)
+            do throws(StorageError) {
+                let volume = try Volume.open(at: place.path, archive: id)
+                if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }) {
+                    throw Self.clone(at: place.path, of: other)
+                }
+                Self.put(volume, into: &member)
+            } catch {
+                member.problem = "\(error)"
+            }
+            members.append(member)
+        }
+        // One that is there is right about its number; a path may have been given to another.
+        let present = Set(members.filter { $0.volume != nil }.map(\.ordinal))
+        for index in members.indices where members[index].volume == nil && present.contains(members[index].ordinal) {
+            members[index].ordinal = -1 - index
+        }
+        guard let staging = Self.staging(of: members) else {
+            throw ArchiveError(
+                .storage,
+                "None of the archive's volumes is there:\n" + members.compactMap(\.problem).joined(separator: "\n"))
+        }
+        state = Mutex(State(members: members, staging: staging))
+    }
+
+    private static func clone(at path: String, of other: Member) -> StorageError {
+        StorageError(
+            .notAVolume, "this is a copy of the volume \(other.place.path), not another one", path: path,
+            remedy: "Mount the right disk here, or take the path out of pacsfs.toml")
+    }
+
+    private static func put(_ volume: Volume, into member: inout Member) {
+        member.volume = volume
+        member.ordinal = volume.identity.ordinal
+        member.id = volume.identity.volume
+        member.isReadOnly = (try? volume.space().isReadOnly) ?? false
+        member.problem = member.isReadOnly ? readOnlyProblem(volume) : nil
+    }
+
+    private static func readOnlyProblem(_ volume: Volume) -> String {
+        "\(volume.path) is mounted read-only. See dmesg for why, check the file system, and mount it again."
+    }
+
+    /// The first that can be written to, or else the first that is there.
+    private static func staging(of members: [Member]) -> Volume? {
+        let present = members.filter { $0.volume != nil }
+        let best =
+            present.first { !$0.isReadOnly && $0.state == .active }
+            ?? present.first { !$0.isReadOnly } ?? present.first
+        return best?.volume
+    }
+
+    // MARK: Looking
+
+    var members: [Member] { state.withLock { $0.members } }
+
+    /// Those that can be read.
+    var online: [Volume] { members.compactMap(\.volume) }
+
+    /// Those that can be written to.
+    var writable: [Volume] { members.filter { !$0.isReadOnly }.compactMap(\.volume) }
+
+    /// The volume on which `/incoming` lies. It changes only when that one goes.
+    var staging: Volume { state.withLock { $0.staging } }
+
+    /// The volume with this number, when it is there.
+    subscript(ordinal: Int) -> Volume? {
+        state.withLock { $0.members.first { $0.ordinal == ordinal }?.volume }
+    }
+
+    /// Whether the volume is still one that can be written to.
+    func isWritable(_ volume: Volume) -> Bool {
+        state.withLock { $0.members.contains { $0.volume === volume && !$0.isReadOnly } }
+    }
+
+    /// Volumes whose copies are not to be relied on much longer.
+    var retiring: Set<Int> {
+        state.withLock { Set($0.members.filter { $0.state == .retiring }.map(\.ordinal)) }
+    }
+
+    // MARK: Choosing
+
+    /// The volumes that take copies of a file: as many as are missing to `copies`, but at least
+    /// to `minimum`.
+    ///
+    /// - parameter holding: ordinals of volumes that have a good copy
+    /// - throws: ``ArchiveError`` when there are too few, or too little room
+    func choose(
+        copies: Int, minimum: Int, bytes: Int64, holding: Set<Int> = []
+    ) throws(ArchiveError) -> [Volume] {
+        let members = members
+        let candidates = members.map { member in
+            Placement.Candidate(
+                ordinal: member.ordinal, domain: member.place.domain,
+                room: (try? member.volume?.room()) ?? 0, state: Self.placement(of: member))
+        }
+        return try ArchiveError.from {
+            var refusal: (any Error)?
+            // A volume that fails takes a copy only where no other can.
+            for takesFailing in [false, true] {
+                let candidates = candidates.map { candidate in
+                    var candidate = candidate
+                    let isFailing = members.contains { $0.ordinal == candidate.ordinal && $0.state == .failing }
+                    if isFailing, !takesFailing { candidate.state = .closed }
+                    return candidate
+                }
+                do {
+                    return try Placement.choose(
+                        copies: copies, bytes: bytes, among: candidates, holding: holding
+                    ).volumes.compactMap { self[$0] }
+                } catch { refusal = refusal ?? error }
+            }
+            var fewer = copies - 1
+            while fewer >= max(minimum, holding.count) {
+                if let choice = try? Placement.choose(
+                    copies: fewer, bytes: bytes, among: candidates, holding: holding)
+                {
+                    return choice.volumes.compactMap { self[$0] }
+                }
+                fewer -= 1
+            }
+            throw refusal ?? ArchiveError(.storage, "No volume takes files.")
+        }
+    }
+
+    private static func placement(of member: Member) -> Placement.State {
+        guard let volume = member.volume, let space = try? volume.space() else { return .absent }
+        return space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
+    }
+
+    // MARK: Coming and going
+
+    /// Who is told of a volume that went, before whoever noticed it goes on.
+    func observeLoss(_ body: @escaping @Sendable (Volume) -> Void) { onLoss.withLock { $0 = body } }
+
+    /// Notices what is not in its place any more, or cannot be written to; before every write.
+    func check() {
+        for member in members {
+            guard let volume = member.volume else { continue }
+            do throws(StorageError) {
+                try volume.requireInPlace()
+                noteReadOnly(try volume.space().isReadOnly, volume)
+            } catch {
+                lose(volume, because: "\(error)")
+            }
+        }
+    }
+
+    /// Asks the disk for a block; a volume that does not give it is lost.
+    func probe(_ volume: Volume) {
+        do throws(StorageError) { try volume.probe() } catch { suspect(volume, error) }
+    }
+
+    /// After an error of a volume: finds out whether it is the volume's fault.
+    func suspect(_ volume: Volume, _ error: any Error) {
+        guard let error = error as? StorageError,
+            [.io, .readOnly, .notFound, .notAVolume, .permissionDenied].contains(error.code)
+        else { return }
+        do throws(StorageError) {
+            try volume.requireInPlace()
+            try volume.probe()
+            let isReadOnly = try volume.space().isReadOnly || error.code == .readOnly
+            noteReadOnly(isReadOnly, volume)
+        } catch let failure {
+            lose(volume, because: "\(failure)")
+        }
+    }
+
+    private func noteReadOnly(_ isReadOnly: Bool, _ volume: Volume) {
+        let changed = state.withLock { state in
+            guard let index = state.members.firstIndex(where: { $0.volume === volume }),
+                state.members[index].isReadOnly != isReadOnly
+            else { return false }
+            state.members[index].isReadOnly = isReadOnly
+            state.members[index].problem = isReadOnly ? Self.readOnlyProblem(volume) : nil
+            if isReadOnly, state.staging === volume {
+                state.staging = Self.staging(of: state.members) ?? volume
+            }
+            return true
+        }
+        if changed, isReadOnly { onLoss.withLock { $0 }?(volume) }
+    }
+
+    /// Lets a volume go that is not there any more: its files are closed, so that its disk can
+    /// be unmounted and mounted again.
+    func lose(_ volume: Volume, because problem: String) {
+        let changed = state.withLock { state in
+            guard let index = state.members.firstIndex(where: { $0.volume === volume }) else { return false }
+            state.members[index].volume = nil
+            state.members[index].isReadOnly = false
+            state.members[index].problem = problem
+            if state.staging === volume { state.staging = Self.staging(of: state.members) ?? volume }
+            return true
+        }
+        if changed { onLoss.withLock { $0 }?(volume) }
+    }
+
+    /// Notes why a volume cannot be taken up; true when that is news.
+    func note(_ problem: String, at path: String) -> Bool {
+        state.withLock { state in
+            guard let index = state.members.firstIndex(where: { $0.place.path == path && $0.volume == nil }),
+                state.members[index].problem != problem
+            else { return false }
+            state.members[index].problem = problem
+            return true
+        }
+    }
+
+    /// Opens an absent volume's folder, when it is one of ours that is missing.
+    ///
+    /// - throws: `StorageError` that says what is there instead
+    func open(at path: String) throws(StorageError) -> Volume {
+        let volume = try Volume.open(at: path, archive: archive)
+        let members = members
+        if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }) {
+            throw Self.clone(at: path, of: other)
+        }
+        guard let own = members.first(where: { $0.place.path == path }) else { return volume }
+        if members.contains(where: { $0.id == volume.identity.volume && $0.state == .retired }) {
+            throw Self.retired(volume)
+        }
+        // Another volume of the archive may have come to this path, if it is missing elsewhere.
+        let isKnown = members.contains { $0.id == volume.identity.volume }
+        guard own.id == nil || own.id == volume.identity.volume || isKnown else {
+            throw StorageError(
+                .notAVolume, "this is volume \(volume.identity.ordinal), which the archive does not use", path: path,
+                remedy: "Mount the right disk here, or add this one with pacsfs volume add in an empty folder")
+        }
+        return volume
+    }
+
+    /// Takes up a volume that is there again.
+    func put(_ volume: Volume) {
+        state.withLock { state in
+            let index =
+                state.members.firstIndex { $0.volume == nil && $0.id == volume.identity.volume }
+                ?? state.members.firstIndex { $0.volume == nil && $0.place.path == volume.path }
+            guard let index else { return }
+            Self.put(volume, into: &state.members[index])
+            // The last one that was left may have gone as well.
+            if !state.members.contains(where: { $0.volume === state.staging }) {
+                state.staging = Self.staging(of: state.members) ?? volume
+            }
+        }
+    }
+
+    /// Takes over what the ledger says of the volumes. One that is retired or was replaced is
+    /// not used, wherever it turns up.
+    func adopt(_ records: [VolumeRecord]) {
+        let retired = state.withLock { state in
+            for index in state.members.indices {
+                guard let record = records.first(where: { $0.ordinal == state.members[index].ordinal }) else { continue }
+                state.members[index].state = record.state
+                state.members[index].id = record.id
+            }
+            return state.members.filter { $0.state == .retired }.compactMap(\.volume)
+        }
+        for volume in retired { lose(volume, because: "\(Self.retired(volume))") }
+    }
+
+    private static func retired(_ volume: Volume) -> StorageError {
+        StorageError(
+            .notAVolume, "this volume was retired or replaced, and is no part of the archive any more",
+            path: volume.path, remedy: "Take it out of pacsfs.toml; to use the disk again, add an empty folder on it")
+    }
+
+    /// Adds a volume that was made just now.
+    func add(_ volume: Volume, at place: Settings.VolumePlace) {
+        state.withLock { state in
+            var member = Member(place: place, ordinal: volume.identity.ordinal)
+            Self.put(volume, into: &member)
+            state.members.append(member)
+        }
+    }
+
+    /// Takes a volume out of the archive.
+    func remove(_ ordinal: Int) {
+        let volume = state.withLock { state in
+            let volume = state.members.first { $0.ordinal == ordinal }?.volume
+            state.members.removeAll { $0.ordinal == ordinal }
+            if let volume, state.staging === volume { state.staging = Self.staging(of: state.members) ?? volume }
+            return volume
+        }
+        if let volume { onLoss.withLock { $0 }?(volume) }
+    }
+
+    // MARK: At once
+
+    /// Calls `body` for all of `volumes` at once, each on a thread of its own, and waits.
+    ///
+    /// - returns: what each of them returned or threw, in their order
+    static func together<R: Sendable>(
+        _ volumes: [Volume], _ body: @escaping @Sendable (Volume) throws -> R
+    ) -> [Result<R, any Error>] {
+        if volumes.count == 1 { return [Result { try body(volumes[0]) }] }
+        let results = Mutex<[Result<R, any Error>?]>(Array(repeating: nil, count: volumes.count))
+        DispatchQueue.concurrentPerform(iterations: volumes.count) { index in
+            let result = Result { try body(volumes[index]) }
+            results.withLock { $0[index] = result }
+        }
+        return results.withLock { $0 }.compactMap { $0 }
+    }
+}

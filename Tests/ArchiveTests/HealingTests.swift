@@ -1,0 +1,124 @@
+@testable import Archive
+import Foundation
+import Glibc
+import Storage
+import TemporaryArchive
+import Testing
+
+@Suite("Opening damaged images")
+struct HealingTests {
+    private let temporary: TemporaryArchive
+    private let images = series(images: 4)
+
+    init() throws {
+        temporary = try TemporaryArchive()
+        try temporary.archive(images)
+    }
+
+    private func write(_ bytes: [UInt8], over image: Int, on volume: Int) throws {
+        let path = temporary.blob(.of(images[image]), on: volume)
+        try temporary.folder.write(bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
+    }
+
+    private func read(_ archive: Archive, _ id: Int64) throws -> [UInt8] {
+        let descriptor = try archive.openBlob(of: id).descriptor
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: images[Int(id) - 1].count + 1)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        return Array(bytes.prefix(count))
+    }
+
+    private func flipped(_ bytes: [UInt8]) -> [UInt8] {
+        var bytes = bytes
+        bytes[bytes.count / 2] ^= 4
+        return bytes
+    }
+
+    enum Fault: CaseIterable { case bitFlip, truncation, growth, deletion, swap }
+
+    private func damage(_ image: Int, on volume: Int, _ fault: Fault) throws {
+        switch fault {
+        case .bitFlip: try write(flipped(images[image]), over: image, on: volume)
+        case .truncation: try write(Array(images[image].dropLast()), over: image, on: volume)
+        case .growth: try write(images[image] + [0], over: image, on: volume)
+        case .deletion: unlink(temporary.blob(.of(images[image]), on: volume))
+        case .swap: try write(images[(image + 1) % images.count], over: image, on: volume)
+        }
+    }
+
+    @Test("Whatever happened to a copy, the reader gets the right bytes and the copy is healed", arguments: Fault.allCases, 1...2)
+    func heals(fault: Fault, volume: Int) throws {
+        try temporary.open { archive in
+            // Also one that was seen to be good a moment ago.
+            #expect(try read(archive, 2) == images[1])
+            try damage(1, on: volume, fault)
+            #expect(try read(archive, 2) == images[1])
+            // The other volume may have been read: then nothing was noticed yet.
+            if volume == 2 { archive.heal(try #require(try archive.index.read { try $0.copies(of: 2) }), bad: [BadCopy(volume: try #require(archive.volumes[2]), problem: .altered)]) }
+        }
+        try temporary.expectBlobs(images)
+        let aside = try? files(below: temporary.volumes[volume - 1] + "/rejected/bad-blobs")
+        #expect(aside?.count == (fault == .deletion ? nil : 1))
+        let kinds = try temporary.kinds()
+        #expect(kinds["damage"] == 1 && kinds["copies"] == 1)
+        #expect(try temporary.index.number("SELECT errors FROM volume WHERE ordinal = \(volume)") == 1)
+        #expect(try temporary.index.number("SELECT min(copies) FROM instance") == 2)
+    }
+
+    @Test("An image whose copies are all bad is never served, is listed, and its bytes are kept")
+    func allBad() throws {
+        try damage(0, on: 1, .bitFlip)
+        try damage(0, on: 2, .truncation)
+        try temporary.open { archive in
+            for _ in 1...2 {
+                let error = try #require(throws: ArchiveError.self) { try archive.openBlob(of: 1) }
+                #expect(error.code == .noGoodCopy)
+            }
+            #expect(try read(archive, 2) == images[1])
+            #expect(try archive.index.read { try $0.short(of: 1, limit: 10) }.map(\.id) == [1])
+        }
+        for volume in 1...2 {
+            #expect(try files(below: temporary.volumes[volume - 1] + "/rejected/bad-blobs").count == 1)
+        }
+    }
+
+    @Test("An image whose copies were all bad is whole again when it is ingested again")
+    func ingestedAgain() throws {
+        try damage(0, on: 1, .bitFlip)
+        try damage(0, on: 2, .bitFlip)
+        try temporary.open { archive in
+            _ = try? archive.openBlob(of: 1)
+            let again = try archive.ingest(images[0], in: temporary.folder)
+            #expect(again.duplicate == 1)
+            #expect(try read(archive, 1) == images[0])
+        }
+        try temporary.expectBlobs(images)
+    }
+
+    @Test("Many bad copies mark a volume as failing, and it is read from last")
+    func failing() throws {
+        let more = series(seed: 9, images: 10)
+        let ids = try temporary.archive(more)
+        for image in more { unlink(temporary.blob(.of(image), on: 1)) }
+        try temporary.open { archive in
+            for id in ids { close(try archive.openBlob(of: id).descriptor) }
+            let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+            #expect(status.volumes.map(\.state) == ["failing", "online"])
+            #expect(try archive.openBlob(of: 1).version.volumeOrdinal == 2)
+        }
+        try temporary.expectBlobs(images + more)
+        #expect(try temporary.ledger().contains { $0.entry.body["op"]?.string == "failing" })
+    }
+
+    @Test("What the ledger tells of damage makes the same index again")
+    func replay() throws {
+        try damage(0, on: 1, .bitFlip)
+        try damage(1, on: 1, .bitFlip)
+        try damage(1, on: 2, .deletion)
+        try temporary.open { archive in for id: Int64 in 1...4 { _ = try? archive.openBlob(of: id) } }
+        let before = try temporary.index.dump()
+        temporary.removeIndex()
+        try temporary.open { _ in }
+        #expect(try temporary.index.dump() == before)
+    }
+}

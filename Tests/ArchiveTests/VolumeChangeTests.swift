@@ -1,0 +1,188 @@
+@testable import Archive
+import Foundation
+import Glibc
+import Storage
+import TemporaryArchive
+import Testing
+
+@Suite("Volumes that come and go")
+struct VolumeChangeTests {
+    private let temporary: TemporaryArchive
+    private let images = series(images: 4)
+
+    init() throws {
+        temporary = try TemporaryArchive()
+        try temporary.configure { $0.replacing("# min_copies = 1", with: "min_copies = 1") }
+        try temporary.archive(Array(images.prefix(2)))
+    }
+
+    private func move(_ volume: Int, away: Bool) throws {
+        let path = temporary.volumes[volume - 1]
+        let (from, to) = away ? (path, path + ".away") : (path + ".away", path)
+        #expect(rename(from, to) == 0)
+    }
+
+    private func states(_ archive: Archive) throws -> [String] {
+        try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes.map(\.state)
+    }
+
+    private func expect(_ count: Int, at path: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let volume = try Volume.open(at: path, archive: nil)
+        for image in images.prefix(count) {
+            #expect(try volume.verifyBlob(.of(image), bytes: Int64(image.count)), sourceLocation: sourceLocation)
+        }
+        let check = try LedgerVerification.of(volume: volume, site: Ledger.site(archive: volume.identity.archive))
+        #expect(check.fault == nil, sourceLocation: sourceLocation)
+    }
+
+    @Test("A volume that goes is noticed at the next write, and caught up when it is back", arguments: 1...2)
+    func returns(volume: Int) throws {
+        try temporary.open { archive in
+            try move(volume, away: true)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+            #expect(try states(archive).sorted() == ["absent", "online"])
+            #expect(try archive.ingest(images[3], in: temporary.folder).archived == 4)
+            #expect(try archive.missing() == 2)
+            for id: Int64 in 1...4 { close(try archive.openBlob(of: id).descriptor) }
+            try move(volume, away: false)
+            VolumeWatch().look(archive)
+            #expect(try states(archive) == ["online", "online"])
+            try archive.resilver.run(archive)
+            #expect(archive.resilver.progress.copies == 2)
+            #expect(try archive.missing() == 0)
+        }
+        try temporary.expectBlobs(images)
+        let before = try temporary.index.dump().split(separator: "\n")
+        temporary.removeIndex()
+        try temporary.open { _ in }
+        let difference = try temporary.index.dump().split(separator: "\n").difference(from: before)
+        #expect(difference.isEmpty, "\(difference)")
+    }
+
+    @Test("With as many copies wanted as there are volumes, a write fails while one is away")
+    func refused() throws {
+        try temporary.configure { $0.replacing("min_copies = 1", with: "# none") }
+        try temporary.open { archive in
+            try move(2, away: true)
+            let error = try #require(try archive.ingest(images[2], in: temporary.folder).error)
+            #expect(error.message.contains("volume"))
+            try move(2, away: false)
+            VolumeWatch().look(archive)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+        }
+        try temporary.expectBlobs(Array(images.prefix(3)))
+    }
+
+    @Test("Another folder in a volume's place is no volume: an empty one, a clone, one of another archive")
+    func impostors() throws {
+        let other = try TemporaryArchive()
+        try temporary.open { archive in
+            try move(2, away: true)
+            for impostor in ["empty", "clone", "other"] {
+                let path = temporary.volumes[1]
+                switch impostor {
+                case "empty": try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+                case "clone": try FileManager.default.copyItem(atPath: temporary.volumes[0], toPath: path)
+                default: try FileManager.default.copyItem(atPath: other.volumes[1], toPath: path)
+                }
+                let before = try files(below: path)
+                VolumeWatch().look(archive)
+                #expect(try states(archive) == ["online", "absent"])
+                #expect(try archive.ingest(images[2], in: temporary.folder).error == nil)
+                #expect(try files(below: path) == before)
+                try FileManager.default.removeItem(atPath: path)
+            }
+            try move(2, away: false)
+            VolumeWatch().look(archive)
+            #expect(try states(archive) == ["online", "online"])
+        }
+    }
+
+    @Test("A volume that is added takes copies where copies were missing, and new images")
+    func added() throws {
+        let third = temporary.folder.path("third")
+        try temporary.configure { $0.replacing("copies = 2\n", with: "copies = 3\n").replacing("min_copies = 1", with: "min_copies = 2") }
+        try temporary.open { archive in
+            #expect(try archive.missing() == 2)
+            let change = try archive.addVolume(at: third, domain: "office")
+            #expect(change.ordinal == 3)
+            #expect(change.images == 2)
+            try archive.resilver.run(archive)
+            #expect(try archive.missing() == 0)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+        }
+        try expect(3, at: third)
+        // The configuration names it, and the next start uses it.
+        let settings = try Settings(file: temporary.path + "/pacsfs.toml")
+        #expect(settings.volumes.last == Settings.VolumePlace(path: third, domain: "office"))
+        let now = try temporary.open { try states($0) }
+        #expect(now == ["online", "online", "online"])
+    }
+
+    @Test("A volume that retires is emptied onto the others, and leaves the archive")
+    func retired() throws {
+        let third = temporary.folder.path("third")
+        try temporary.open { archive in
+            #expect(throws: ArchiveError.self) { try archive.retireVolume("1") }
+            _ = try archive.addVolume(at: third, domain: nil)
+            _ = try archive.retireVolume(temporary.volumes[0])
+            #expect(try states(archive) == ["retiring", "online", "online"])
+            try archive.resilver.run(archive)
+            #expect(try states(archive) == ["online", "online"])
+            #expect(try archive.missing() == 0)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+        }
+        try expect(3, at: third)
+        try expect(3, at: temporary.volumes[1])
+        #expect(try Settings(file: temporary.path + "/pacsfs.toml").volumes.map(\.path) == [temporary.volumes[1], third])
+        try temporary.open { archive in
+            for id: Int64 in 1...3 { close(try archive.openBlob(of: id).descriptor) }
+        }
+    }
+
+    @Test("A lost volume is replaced by an empty folder, at the same path or another", arguments: [true, false])
+    func replaced(samePath: Bool) throws {
+        let old = temporary.volumes[1]
+        let new = samePath ? old : temporary.folder.path("new")
+        try temporary.open { archive in
+            #expect(throws: ArchiveError.self) { try archive.replaceVolume("2", with: new) }
+            try move(2, away: true)
+            archive.volumes.check()
+            let change = try archive.replaceVolume(old, with: samePath ? nil : new)
+            #expect(change.ordinal == 3)
+            #expect(change.images == 2)
+            try archive.resilver.run(archive)
+            #expect(try archive.missing() == 0)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+        }
+        try expect(3, at: new)
+        #expect(try Settings(file: temporary.path + "/pacsfs.toml").volumes.map(\.path) == [temporary.volumes[0], new])
+        // The old one is no part of the archive any more, whereever it turns up.
+        if !samePath {
+            try move(2, away: false)
+            try temporary.configure { $0 + "\n[[volume]]\npath = \"\(old)\"\n" }
+            let now = try temporary.open { try states($0) }
+            #expect(now == ["online", "online", "absent"])
+        }
+    }
+
+    @Test("Replacing a volume that had the only copies says what would be lost")
+    func onlyCopies() throws {
+        try temporary.open { archive in
+            try move(1, away: true)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+            try move(1, away: false)
+            VolumeWatch().look(archive)
+            try move(2, away: true)
+            archive.volumes.check()
+            let error = try #require(throws: ArchiveError.self) { try archive.replaceVolume("2", with: nil) }
+            #expect(error.message.contains("1 images"))
+            _ = try archive.replaceVolume("2", with: nil, acceptingLoss: true)
+            try archive.resilver.run(archive)
+            _ = try #require(throws: ArchiveError.self) { try archive.openBlob(of: 3) }
+            // Whoever still has the file gives it again.
+            #expect(try archive.ingest(images[2], in: temporary.folder).duplicate == 3)
+            close(try archive.openBlob(of: 3).descriptor)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import Programs
+import SyntheticStudy
+import Testing
+
+/// The power goes in the middle of an import: only what was synced is sure to be there. A kill
+/// cannot find a sync that is missing, because the kernel lives on; this does.
+@Suite("A power cut", .enabled(if: PacsfsProgram.path != nil, "there is no pacsfs"))
+struct PowerCutTests {
+    /// What is left of `index.sqlite`.
+    enum IndexFate: CaseIterable {
+        /// It is cut as the volumes are.
+        case cut
+        /// It lay on a disk that did not survive.
+        case lost
+    }
+
+    /// Imports the sources, and notes every call.
+    private func traced(_ archive: TestArchive, _ rules: [FaultRule] = []) throws -> [TraceRecord] {
+        let run = try archive.importSources(rules, isTraced: true)
+        try #require(run.run.code == 1 && run.acknowledged.count == archive.sources.count, "\(run.run.report)")
+        return try TraceRecord.all(in: archive.trace)
+    }
+
+    /// Cuts the power before the record with a number, and looks at what is found then.
+    private func problems(
+        _ archive: TestArchive, _ model: DiskModel, _ outcomes: [String: String], _ index: IndexFate,
+        _ chance: Survivor.Chance? = nil, importsAgain: Bool
+    ) throws -> [String] {
+        let removal = try ProgramRun(["rm", "-rf", "--", archive.base])
+        try #require(removal.succeeded, "\(removal.report)")
+        try FileManager.default.createDirectory(atPath: archive.base, withIntermediateDirectories: false)
+        var survivor = Survivor(chance)
+        try survivor.put(model)
+        if index == .lost {
+            for suffix in ["", "-wal", "-shm"] { unlink("\(archive.path)/index.sqlite\(suffix)") }
+        }
+        let acknowledged = ImportRun.acknowledged(outcomes, of: archive.sources)
+        let found =
+            try ArchiveCheck.problemsOfEachVolumeAlone(archive, acknowledged: acknowledged)
+            + ArchiveCheck(archive, acknowledged: acknowledged, allowsOrphans: true).problems
+        guard found.isEmpty, importsAgain else { return found }
+        return try ArchiveCheck.afterSecondImport(archive, allowsOrphans: true)
+    }
+
+    /// Replays a trace and cuts the power at each place that `isPlace` names.
+    ///
+    /// - Returns: Where it was cut, and what was wrong then.
+    private func replay(
+        _ archive: TestArchive, _ trace: [TraceRecord], _ model: DiskModel, index: IndexFate,
+        chance: (Int) -> Survivor.Chance? = { _ in nil }, at isPlace: (Int) -> Bool
+    ) throws -> [Int: [String]] {
+        var results: [Int: [String]] = [:]
+        var heard = ""
+        for number in trace.indices {
+            if isPlace(number) {
+                results[number] = try problems(
+                    archive, model, ImportRun.outcomes(in: heard), index, chance(number),
+                    importsAgain: results.count % 4 == 0)
+            }
+            try model.apply(trace[number])
+            if trace[number].kind == .mark { heard += String(decoding: trace[number].payload, as: UTF8.self) }
+        }
+        results[trace.count] = try problems(
+            archive, model, ImportRun.outcomes(in: heard), index, chance(trace.count), importsAgain: true)
+        return results
+    }
+
+    @Test("before any sync leaves everything that was said to be safe", arguments: IndexFate.allCases)
+    func strict(index: IndexFate) throws {
+        try TestArchive.with { archive in
+            let model = try DiskModel(roots: archive.roots)
+            let trace = try traced(archive)
+            // Between two syncs only what was said changes, and that most just before the next.
+            let results = try replay(archive, trace, model, index: index) { trace[$0].isSync }
+            #expect(results.count > 30)
+            for (number, problems) in results.sorted(by: { $0.key < $1.key }) {
+                #expect(problems == [], "cut before call \(number)")
+            }
+        }
+    }
+
+    @Test("that leaves parts of what was not synced loses nothing either", arguments: IndexFate.allCases)
+    func torn(index: IndexFate) throws {
+        let seed = FaultSeed.value
+        try TestArchive.with { archive in
+            let model = try DiskModel(roots: archive.roots)
+            let trace = try traced(archive)
+            var random = SyntheticRandom(seed: seed, 0x746f)
+            let places = Set((0..<25).map { _ in random.below(trace.count) })
+            let results = try replay(
+                archive, trace, model, index: index, chance: { Survivor.Chance(seed: seed &+ UInt64($0)) },
+                at: places.contains)
+            for (number, problems) in results.sorted(by: { $0.key < $1.key }) {
+                #expect(problems == [], "cut before call \(number), PACSFS_FAULT_SEED=\(seed)")
+            }
+        }
+    }
+
+    /// Linux tells of bytes that could not be written once, and takes them for written then: a
+    /// second sync succeeds and means nothing.
+    @Test("after a sync that failed leaves what was said to be safe in spite of it", arguments: [1, 2])
+    func failedSync(root: Int) throws {
+        try TestArchive.with { archive in
+            for number in 1...40 {
+                if number > 1 { try archive.restore() }
+                let model = try DiskModel(roots: archive.roots)
+                let calls = FaultRule.Calls(number, kinds: ["fsync", "fdatasync", "syncfs"], root: root)
+                let first = try archive.importSources([.fail(EIO, calls)], isTraced: true)
+                // What failed is imported again; what is not cut then has to be whole.
+                let again = try archive.importSources([], isTraced: true)
+                let trace = try TraceRecord.all(in: archive.trace)
+                if !trace.contains(where: { $0.isSync && $0.result > 0 }) { break }
+                let outcomes = first.outcomes.merging(again.outcomes) { $1 }
+                for record in trace { try model.apply(record) }
+                let found = try problems(archive, model, outcomes, .cut, importsAgain: number % 4 == 0)
+                #expect(found == [], "sync \(number) failed: \(first.run.output)")
+            }
+        }
+    }
+
+    @Test("is survived only because of the syncs: without them the model finds the loss", arguments: ["file", "folder"])
+    func lies(type: String) throws {
+        try TestArchive.with { archive in
+            let model = try DiskModel(roots: archive.roots)
+            let lie = FaultRule.lie(.init(1, to: 0, kinds: ["fsync", "fdatasync", "syncfs"], type: type))
+            let trace = try traced(archive, [lie])
+            let results = try replay(archive, trace, model, index: .lost) { trace[$0].kind == .mark }
+            let lost = results.values.joined().filter { $0.hasPrefix("LOST") }
+            #expect(!lost.isEmpty, "the disk lied about every \(type), and nothing was missing")
+        }
+    }
+}
+
+/// Where chance comes from: the same unless `PACSFS_FAULT_SEED` says otherwise.
+enum FaultSeed {
+    static let value = ProcessInfo.processInfo.environment["PACSFS_FAULT_SEED"].flatMap { UInt64($0) } ?? 20_261_122
+}

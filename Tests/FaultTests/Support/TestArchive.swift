@@ -1,0 +1,130 @@
+import Foundation
+import Programs
+import Storage
+import SyntheticStudy
+
+/// An archive with two volumes that is not mounted, and files to import; it can be brought back
+/// to what it was as often as it is broken.
+final class TestArchive: Sendable {
+    let folder: TestFolder
+    /// Holds all that changes: the archive and its volumes.
+    var base: String { folder.path + "/base" }
+    var path: String { base + "/archive" }
+    var volumes: [String] { [1, 2].map { "\(base)/volume\($0)" } }
+    /// What the interposer watches: volume 1, volume 2, the archive's directory.
+    var roots: [String] { volumes + [path] }
+    var trace: String { folder.path + "/trace" }
+    private var original: String { folder.path + "/original" }
+
+    /// A file to import.
+    struct Source: Sendable {
+        var path: String
+        var digest: String
+        var isImage: Bool
+    }
+
+    /// What is imported: an image that is archived already, images of two studies of which two
+    /// are of one series and two have the same bytes, and a text.
+    let sources: [Source]
+    /// The image that the archive holds from the beginning.
+    let first: Source
+
+    /// - Parameter volumeFolder: Makes the folder of a volume, numbered from 1, something special
+    init() throws {
+        folder = try TestFolder()
+        let one = SyntheticStudy(seed: 1, imagesPerSeries: 3, side: 24)
+        let two = SyntheticStudy(seed: 2, imagesPerSeries: 1, side: 40)
+        let before = one.image(series: 0, index: 0).write()
+        let files: [(String, [UInt8], Bool)] = [
+            ("1-before.dcm", before, true), ("2-a.dcm", one.image(series: 0, index: 1).write(), true),
+            ("3-b.dcm", one.image(series: 0, index: 2).write(), true),
+            ("4-c.dcm", two.image(series: 0, index: 0).write(), true),
+            ("5-a-again.dcm", one.image(series: 0, index: 1).write(), true),
+            ("6-notes.txt", Array("Rex was very good.\n".utf8), false),
+        ]
+        let path = folder.path
+        sources = try files.map { name, bytes, isImage in
+            try Files.write(bytes, to: "\(path)/sources/\(name)")
+            return Source(path: "\(path)/sources/\(name)", digest: Digest.of(bytes).hex, isImage: isImage)
+        }
+        first = sources[0]
+        try must([
+            program, "init", "--archive", self.path, "--volume", volumes[0], "--volume", volumes[1],
+        ])
+        try must([program, "import", "--archive", self.path, first.path])
+        try must(["cp", "-a", base, original])
+    }
+
+    /// Makes one, runs `body`, and takes everything away whatever happened.
+    static func with<R>(_ body: (TestArchive) throws -> R) throws -> R {
+        let archive = try TestArchive()
+        defer { try? archive.folder.remove() }
+        return try body(archive)
+    }
+
+    private var program: String { PacsfsProgram.path ?? "pacsfs" }
+
+    private func must(_ arguments: [String]) throws {
+        let run = try ProgramRun(arguments)
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+    }
+
+    /// Everything is as it was at the beginning.
+    func restore() throws {
+        try must(["rm", "-rf", "--", base, trace])
+        try must(["cp", "-a", original, base])
+    }
+
+    func pacsfs(_ arguments: [String], _ environment: [String: String] = [:]) throws -> ProgramRun {
+        try ProgramRun(
+            [program] + arguments + ["--archive", path], environment: environment, timeout: 60)
+    }
+
+    /// Imports the sources under the rules; whatever comes of that.
+    func importSources(
+        _ rules: [FaultRule] = [], isTraced: Bool = false
+    ) throws -> ImportRun {
+        let environment = try Interposer.environment(
+            roots: roots, rules: rules, trace: isTraced ? trace : nil)
+        return ImportRun(
+            try pacsfs(["import", "--verbose", folder.path + "/sources"], environment), sources)
+    }
+}
+
+/// What an import said before it ended, one way or another.
+struct ImportRun: Sendable {
+    let run: ProgramRun
+    /// What became of each file that was heard of, by its path.
+    let outcomes: [String: String]
+    private let sources: [TestArchive.Source]
+
+    init(_ run: ProgramRun, _ sources: [TestArchive.Source]) {
+        self.run = run
+        self.sources = sources
+        outcomes = Self.outcomes(in: run.output)
+    }
+
+    /// Lines «outcome TAB path»; others are passed over.
+    static func outcomes(in text: String) -> [String: String] {
+        var outcomes: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: "\t")
+            if parts.count == 2 { outcomes[String(parts[1])] = String(parts[0]) }
+        }
+        return outcomes
+    }
+
+    var wasKilled: Bool { run.code == 128 + SIGKILL }
+
+    /// The files that were said to be safe.
+    var acknowledged: [TestArchive.Source] { Self.acknowledged(outcomes, of: sources) }
+
+    static func acknowledged(
+        _ outcomes: [String: String], of sources: [TestArchive.Source]
+    ) -> [TestArchive.Source] {
+        sources.filter { ["archived", "duplicate", "rejected"].contains(outcomes[$0.path] ?? "") }
+    }
+
+    /// The files of which it was said that they are not.
+    var failed: [TestArchive.Source] { sources.filter { outcomes[$0.path] == "failed" } }
+}
