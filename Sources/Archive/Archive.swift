@@ -95,8 +95,9 @@ public final class Archive: Sendable {
             committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
         try ArchiveError.from {
-            volumes.observeLoss { [catalogue, volumes, observer, log] volume in
+            volumes.observeLoss { [catalogue, volumes, observer, good, log] volume in
                 catalogue.ledger.drop(volume)
+                good.forget(volume)
                 let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
                 log.error("The volume \(volume.path) takes nothing more. \(member?.problem ?? "")")
                 observer.lost(volume: volume.identity.ordinal)
@@ -131,7 +132,7 @@ public final class Archive: Sendable {
     /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
     /// on it is finished, and its missing copies are made.
     func takeUp(_ volume: Volume) throws {
-        guard try !volume.space().isReadOnly else { return volumes.put(volume) }
+        guard try !volume.isMountedReadOnly() else { return volumes.put(volume) }
         let recovery = try Recovery(archive: self, volume: volume)
         do {
             _ = try catalogue.ledger.admit(volume)
@@ -214,6 +215,13 @@ public final class Archive: Sendable {
 
     /// Where `/incoming` and `/rejected` lie, until that volume goes.
     public var staging: StagingArea { StagingArea(volume: volumes.staging) }
+
+    /// A call below `/incoming` has failed: finds out whether its volume has.
+    public func suspect(_ staging: StagingArea, isReadOnly: Bool) {
+        let error = StorageError(
+            isReadOnly ? .readOnly : .io, "incoming cannot be written to", path: staging.volume.path, remedy: "")
+        volumes.suspect(staging.volume, error)
+    }
 
     /// What new files can take, in bytes, when each is stored as often as is wanted; and how
     /// many images there are.
