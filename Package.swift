@@ -27,7 +27,10 @@ let package = Package(
 
         .target(
             name: "TagIndex",
-            dependencies: ["DICOM", "Naming", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "DICOM", "Naming", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]),
         .target(
             name: "Archive",
             dependencies: [

@@ -34,6 +34,8 @@ public struct Image: Sendable {
 /// Look-ups, each an access by an index.
 public struct IndexReader {
     let db: Database
+    /// Images from this id on are passed over where one is asked for by its digest.
+    var horizon = Int64.max
 
     // MARK: Directories
 
@@ -129,7 +131,7 @@ public struct IndexReader {
     /// `instance.id` of the image with this digest (32 bytes).
     public func instance(sha256: [UInt8]) throws -> Int64? {
         let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sha256 = ?")
-        return try Int64.fetchOne(statement, arguments: [Data(sha256)])
+        return try Int64.fetchOne(statement, arguments: [Data(sha256)]).flatMap { $0 < horizon ? $0 : nil }
     }
 
     /// The file that was set aside from `source` with this digest.

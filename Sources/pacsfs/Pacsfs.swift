@@ -14,7 +14,7 @@ struct Pacsfs: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self, Volumes.self,
-            Verify.self,
+            Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
+            Volumes.self, Verify.self, Rebuild.self,
         ])
 }

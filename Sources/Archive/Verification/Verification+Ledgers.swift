@@ -49,10 +49,11 @@ extension Verification {
 
     /// Reads a ledger to its end as it is now.
     private func readOn(
-        _ check: VolumeCheck, _ indexed: LedgerPosition? = nil, into copies: RecordedCopies? = nil
+        _ check: VolumeCheck, _ indexed: LedgerPosition? = nil, through last: Int64? = nil,
+        into copies: RecordedCopies? = nil
     ) throws {
         if let indexed, indexed.number == 0 { check.agreesWithIndex = indexed.head == .zero }
-        while !shouldStop(), let record = try check.ledger?.next() {
+        while check.end.number < last ?? .max, !shouldStop(), let record = try check.ledger?.next() {
             try copies?.add(record)
             if let indexed, record.number == indexed.number {
                 check.agreesWithIndex = record.end.head == indexed.head
@@ -64,23 +65,27 @@ extension Verification {
 
     /// Waits for appends that are under way: all volumes shall have what one of them has.
     func awaitAppends(to volumes: [VolumeCheck]) {
-        let longest = volumes.map(\.end.number).max() ?? 0
         for _ in 0..<40 {
+            let longest = volumes.map(\.end.number).max() ?? 0
             let late = volumes.filter {
                 $0.fault == nil && $0.ledger != nil && ($0.end.number < longest || $0.tornTail != nil)
             }
             if late.isEmpty || !isInUse || shouldStop() { return }
             usleep(50_000)
-            for check in late { readAppended(check) }
+            // No further than that, or another one would be late.
+            for check in late { readAppended(check, through: max(longest, check.end.number + 1)) }
         }
     }
 
     /// Reads what has been appended since, and reports what does not fit.
     ///
-    /// - parameter copies: takes the records in, when there are such
-    func readAppended(_ check: VolumeCheck, into copies: RecordedCopies? = nil) {
+    /// - parameters:
+    ///   - last: the number of the last record to read; `nil` reads to the end
+    ///   - copies: takes the records in, when there are such
+    func readAppended(_ check: VolumeCheck, through last: Int64? = nil, into copies: RecordedCopies? = nil) {
         guard check.fault == nil, check.ledger != nil else { return }
-        do { try readOn(check, into: copies) } catch {
+        check.ledger?.lookAgain()
+        do { try readOn(check, through: last, into: copies) } catch {
             add(.fault, check, file: check.path + "/ledger", "The ledger cannot be read: \(error)")
             return
         }
@@ -98,13 +103,15 @@ extension Verification {
                 check.agreesWithIndex == true ? 1 : 0, check.end.number
             )
         }
-        return volumes.reversed().max { rank($0) < rank($1) }
+        // Of equals the first.
+        return volumes.max { rank($0) < rank($1) }
     }
 
     func compare(
         _ volumes: [VolumeCheck], with reference: VolumeCheck, _ indexed: LedgerPosition?,
         _ copies: RecordedCopies
     ) throws {
+        guard reference.ledger != nil else { return }
         report.records = reference.end.number
         report.head = reference.end.head.hex
         // What the reference says, and its hashes where the others end.
@@ -131,23 +138,22 @@ extension Verification {
             add(fault, of: reference, file: again.path(fault.segment))
         }
         for check in volumes where check !== reference {
-            try compare(check, with: reference, isBeginning: heads[check.end.number] == check.end.head)
+            guard heads[check.end.number] == check.end.head else {
+                try nameFirstDifference(between: check, and: reference)
+                continue
+            }
+            if check.fault == nil { compareSegments(of: check, with: reference) }
         }
         for check in volumes {
-            try judgeTail(of: check, reference, indexed)
+            let isWhole = try check.fault == nil && isTailWhole(of: check, reference, indexed)
+            if isWhole, check.end.number < reference.end.number { reportBehind(check, reference) }
             compareIdentity(of: check, with: identities, records: reference.end.number)
         }
         compareWithIndex(volumes, reference, indexed)
         compareWithNote(volumes, reference)
     }
 
-    private func compare(
-        _ check: VolumeCheck, with reference: VolumeCheck, isBeginning: Bool
-    ) throws {
-        guard isBeginning else {
-            return try nameFirstDifference(between: check, and: reference)
-        }
-        guard check.fault == nil else { return }
+    private func compareSegments(of check: VolumeCheck, with reference: VolumeCheck) {
         let sizes = (check.ledger?.sizes ?? []).filter { $0 > 0 }
         let others = reference.ledger?.sizes ?? []
         let isSame = sizes.count <= others.count
@@ -155,11 +161,13 @@ extension Verification {
             && (sizes.isEmpty || sizes[sizes.count - 1] <= others[sizes.count - 1])
         if !isSame {
             add(.fault, check, file: "\(check.path)/ledger/\(site)", "The ledger has the same records as that of \(reference.path), but its segments begin elsewhere: it was rewritten.")
-        } else if check.end.number < reference.end.number {
-            add(
-                .attention, check, file: check.ledger?.path(check.end.segment), record: check.end.number + 1,
-                "The ledger ends with record \(check.end.number), that of \(reference.path) with record \(reference.end.number). The next start adds what is missing, as for every volume that was away; if this one was not, somebody removed these records.")
         }
+    }
+
+    private func reportBehind(_ check: VolumeCheck, _ reference: VolumeCheck) {
+        add(
+            .attention, check, file: check.ledger?.path(check.end.segment), record: check.end.number + 1,
+            "The ledger ends with record \(check.end.number), that of \(reference.path) with record \(reference.end.number). The next start adds what is missing, as for every volume that was away; if this one was not, somebody removed these records.")
     }
 
     /// Reads both ledgers side by side up to the first record that differs.
@@ -185,11 +193,11 @@ extension Verification {
         }
     }
 
-    /// Whether the unfinished end of a ledger was left by a crash.
-    private func judgeTail(
+    /// Whether a ledger has no unfinished end, or one that a crash left.
+    private func isTailWhole(
         of check: VolumeCheck, _ reference: VolumeCheck, _ indexed: LedgerPosition?
-    ) throws {
-        guard let torn = check.tornTail, check.fault == nil else { return }
+    ) throws -> Bool {
+        guard let torn = check.tornTail else { return true }
         let file = check.ledger?.path(torn.segment) ?? check.path
         let line = (check.ledger?.line ?? 0) + 1
         let bytes = try check.ledger?.bytes(of: torn.segment, at: torn.offset, count: Int(torn.bytes)) ?? []
@@ -197,7 +205,8 @@ extension Verification {
             ? reference.ledger?.bytes(of: torn.segment, at: torn.offset, count: bytes.count) ?? [] : []
         // A crash leaves what was to be written, or nothing.
         let differs = !known.isEmpty && zip(bytes, known).contains { $0 != 0 && $0 != $1 }
-        if differs || reference.end.number < indexed?.number ?? 0 {
+        let isKnown = reference.end.number < indexed?.number ?? 0
+        if differs || isKnown {
             add(
                 .fault, check, file: file, line: line, record: check.end.number + 1,
                 differs
@@ -208,6 +217,7 @@ extension Verification {
                 .attention, check, file: file, line: line, record: check.end.number + 1,
                 "The last \(torn.bytes) bytes are an unfinished record, as a crash leaves it. That is no tampering; the next start cuts it off.")
         }
+        return !differs && !isKnown
     }
 
     private func compareIdentity(

@@ -108,7 +108,7 @@ public final class InspectedVolume: Sendable {
     public func isStaged(_ digest: Digest) throws(StorageError) -> Bool {
         let folder: Directory
         do throws(StorageError) {
-            folder = try root.openFolder([Volume.Name.staging, Volume.Name.commit])
+            folder = try root.openDirectory(Volume.Name.staging).openDirectory(Volume.Name.commit)
         } catch where error.code == .notFound {
             return false
         }
@@ -134,6 +134,6 @@ public final class InspectedVolume: Sendable {
     ///
     /// - Throws: `notFound` when the volume has none.
     public func ledger(of site: String) throws(StorageError) -> LedgerInspection {
-        try LedgerInspection(root.openFolder([Volume.Name.ledger, site]))
+        try LedgerInspection(root.openDirectory(Volume.Name.ledger).openDirectory(site))
     }
 }

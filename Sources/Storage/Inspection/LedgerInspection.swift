@@ -9,7 +9,7 @@ import Glibc
 /// if let fault = inspection.fault { … }
 /// ```
 ///
-/// It may be called again after the end was reached, when the ledger has grown meanwhile.
+/// What was appended since is read after ``lookAgain()``.
 ///
 /// An unfinished end is told from damage by its form. A crash while a batch was written leaves
 /// the beginning of the batch, or, where blocks reached the disk out of order, zeros in place
@@ -66,6 +66,9 @@ public struct LedgerInspection: ~Copyable {
             guard try open(position.segment, at: 0) else { return nil }
         }
     }
+
+    /// Looks again where the ledger ends, at the next record: it may have grown.
+    public mutating func lookAgain() { lines = nil }
 
     private mutating func list() throws(StorageError) {
         var segments: [Int] = []
