@@ -50,11 +50,11 @@ struct Preparation: Sendable {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
         } catch {
-            if request.staging != nil { try Self.sync(request.file.descriptor) }
+            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
             return (nil, error.message)
         }
         if header.isMediaStorageDirectory {
-            if request.staging != nil { try Self.sync(request.file.descriptor) }
+            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
             return (
                 nil,
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
@@ -185,11 +185,5 @@ struct Preparation: Sendable {
             throw ArchiveError(.storage, "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made. Look at «pacsfs status».")
         }
         return prepared
-    }
-
-    private static func sync(_ descriptor: Int32) throws(ArchiveError) {
-        guard fdatasync(descriptor) == 0 else {
-            throw ArchiveError(.storage, "A file in incoming could not be written to disk: \(String(cString: strerror(errno))).")
-        }
     }
 }
