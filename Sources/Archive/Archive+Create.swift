@@ -30,21 +30,8 @@ extension Archive {
                 "\(copies) copies need at least \(copies) volumes, and \(volumes.count) \(volumes.count == 1 ? "was" : "were") given. Name more with --volume, or lower --copies.")
         }
         let paths = volumes.map(\.path)
-        for (index, volume) in paths.enumerated() {
-            for other in [path] + paths[..<index]
-            where volume == other || volume.hasPrefix(other + "/") || other.hasPrefix(volume + "/") {
-                throw ArchiveError(
-                    .configuration, "\(volume) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
-            }
-        }
-        let configuration = path + "/" + configurationName
-        guard !FileManager.default.fileExists(atPath: configuration) else {
-            throw ArchiveError(.configuration, "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)")
-        }
-        // Before anything is made, so that a call that fails leaves nothing behind.
-        guard isFree(path) else {
-            throw ArchiveError(.configuration, "\(path) is not empty. An archive needs a directory of its own; nothing is overwritten.")
-        }
+        try requireApart([path] + paths)
+        try requireFree(path)
         try ArchiveError.from { for path in paths { try Volume.requireUnused(at: path) } }
         var settings = Settings()
         settings.copies = copies
@@ -56,12 +43,44 @@ extension Archive {
                 try makeDirectory(URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)
                 _ = try Volume.create(at: place.path, archive: id, ordinal: index + 1, domain: place.domain)
             }
-            let identity = try JSONEncoder().encode(
-                Identity(
-                    archive: id, volumes: volumes.enumerated().map { .init(ordinal: $0 + 1, path: $1.path) }))
-            try identity.write(to: URL(filePath: path + "/" + idName), options: .atomic)
-            // The configuration comes last: a directory that has one is a whole archive.
-            try Data(settings.toml.utf8).write(to: URL(filePath: configuration), options: .atomic)
+            try write(
+                settings,
+                Identity(archive: id, volumes: volumes.enumerated().map { .init(ordinal: $0 + 1, path: $1.path) }),
+                at: path)
+        }
+    }
+
+    /// Writes what makes a directory an archive.
+    static func write(_ settings: Settings, _ identity: Identity, at path: String) throws {
+        try makeDirectory(path, mode: 0o700)
+        try JSONEncoder().encode(identity).write(to: URL(filePath: path + "/" + idName), options: .atomic)
+        // The configuration comes last: a directory that has one is a whole archive.
+        try Data(settings.toml.utf8).write(to: URL(filePath: path + "/" + configurationName), options: .atomic)
+    }
+
+    /// - throws: ``ArchiveError`` when one of the paths lies in another
+    static func requireApart(_ paths: [String]) throws(ArchiveError) {
+        for (index, path) in paths.enumerated() {
+            for other in paths[..<index] where lieInOneAnother(path, other) {
+                throw ArchiveError(
+                    .configuration, "\(path) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+            }
+        }
+    }
+
+    static func lieInOneAnother(_ one: String, _ other: String) -> Bool {
+        one == other || one.hasPrefix(other + "/") || other.hasPrefix(one + "/")
+    }
+
+    /// Before anything is made, so that a call that fails leaves nothing behind.
+    ///
+    /// - throws: ``ArchiveError`` when there is something already
+    static func requireFree(_ path: String) throws(ArchiveError) {
+        guard !FileManager.default.fileExists(atPath: path + "/" + configurationName) else {
+            throw ArchiveError(.configuration, "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)")
+        }
+        guard isFree(path) else {
+            throw ArchiveError(.configuration, "\(path) is not empty. An archive needs a directory of its own; nothing is overwritten.")
         }
     }
 

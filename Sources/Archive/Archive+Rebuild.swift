@@ -9,27 +9,47 @@ public struct RebuildSummary: Codable, Sendable {
     public var records: Int64
     public var images: Int64
     public var seconds: Double
+    /// From bare blobs only: copies that are not what their name says.
+    public var damagedCopies: Int64 = 0
+    /// From bare blobs only: SHA-256 of blobs that have no good copy, or are no image.
+    public var leftOut: [String] = []
 }
 
 extension Archive {
     /// Makes the index anew from the ledger, while no process has the archive. The one before is
     /// kept as `index.sqlite.corrupt-<time>`.
     ///
+    /// - parameter fromBlobs: make ledger and index from the images alone, when no volume has a
+    ///   ledger that can be used; the one that cannot is kept
     /// - throws: ``ArchiveError``: a process has the archive, none of its volumes is there, or
     ///   none has a ledger that fits together. The index is as it was then.
     public static func rebuild(
-        at path: String, log: Logger, progress: @escaping @Sendable (RebuildProgress) -> Void
+        at path: String, fromBlobs: Bool = false, log: Logger, progress: @escaping @Sendable (RebuildProgress) -> Void
     ) throws(ArchiveError) -> RebuildSummary {
         let start = ContinuousClock.now
         let settings = try Settings(file: path + "/" + configurationName)
         let identity = try identity(of: path)
-        let lock = try ArchiveLock(archive: path)
+        let lock: ArchiveLock
+        do { lock = try ArchiveLock(archive: path) } catch where error.code == .locked {
+            throw ArchiveError(.locked, "\(error.message) To rebuild its index, unmount it first: pacsfs unmount MOUNTPOINT")
+        }
         defer { withExtendedLifetime(lock) {} }
         let volumes = try VolumeSet(
             settings.volumes, archive: identity.archive,
             known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
         return try ArchiveError.from {
+            if fromBlobs {
+                return try BlobRebuild(
+                    archive: path, id: identity.archive, settings: settings, volumes: volumes, log: log,
+                    progress: progress
+                ).run()
+            }
             let (ledger, _) = try Ledger.open(on: volumes.online, archive: identity.archive)
+            guard ledger.position.number > 0 else {
+                throw ArchiveError(
+                    .storage,
+                    "No volume has a ledger. If there are images in blobs/ of a volume: pacsfs rebuild --from-blobs")
+            }
             let opening = IndexOpening(
                 archive: path, ledger: ledger, volumes: volumes, log: log, progress: progress)
             let index = try opening.rebuild(because: "«pacsfs rebuild» was called.")

@@ -103,6 +103,7 @@ public final class Archive: Sendable {
                 observer.lost(volume: volume.identity.ordinal)
             }
             volumes.adopt(try index.read { try $0.volumes() })
+            recordUnknownVolumes()
             for volume in volumes.writable { recover(volume) }
         }
     }
@@ -144,6 +145,7 @@ public final class Archive: Sendable {
         }
         volumes.put(volume)
         volumes.adopt(try index.read { try $0.volumes() })
+        recordUnknownVolumes()
         do { try recovery.run() } catch {
             log.error("What was under way on \(volume.path) was left as it is: \(error)")
         }

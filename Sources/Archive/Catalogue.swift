@@ -51,7 +51,7 @@ final class Catalogue: Sendable {
 
     /// The first records: which volumes there are, and how the archive is shown.
     private func begin(_ settings: Settings) throws {
-        _ = try appending { writer, entries in
+        _ = try appending(isBeginning: true) { writer, entries in
             for member in volumes.members {
                 guard let identity = member.volume?.identity else { continue }
                 let add = entry(kind: "volume", Fact.addVolume(identity).body)
@@ -133,10 +133,11 @@ final class Catalogue: Sendable {
         }
     }
 
+    /// - parameter isBeginning: nobody is promised anything: one volume is enough
     func appending<R>(
-        _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
+        isBeginning: Bool = false, _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
     ) throws -> Recorded<R> {
-        try admitAbsent()
+        if !isBeginning { try admitAbsent() }
         var isAppended = false
         // An earlier commit of the index may have failed after its records were durable: they
         // come first, or they would be passed over for good.

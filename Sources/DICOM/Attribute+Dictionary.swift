@@ -11,12 +11,15 @@ extension Attribute {
 
     /// Finds the attribute with a keyword, whatever the case of its letters.
     public init?(keyword: String) {
-        guard let found = Self.byKeyword[keyword.lowercased()] else { return nil }
+        guard let found = Self.byExactKeyword[keyword] ?? Self.byKeyword[keyword.lowercased()] else { return nil }
         self = found
     }
 
     private static let byKeyword: [String: Attribute] = Dictionary(
         uniqueKeysWithValues: allCases.map { ($0.keyword.lowercased(), $0) })
+
+    private static let byExactKeyword: [String: Attribute] = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0.keyword, $0) })
 
     private var definition: (keyword: String, tag: Tag, vr: VR) {
         switch self {

@@ -57,7 +57,12 @@ public final class Ledger: Sendable {
     public static func open(
         on volumes: [Volume], archive: String, segmentLimit: Int64 = segmentLimit
     ) throws(StorageError) -> (Ledger, LedgerRecovery) {
-        let site = site(archive: archive)
+        try open(on: volumes, site: site(archive: archive), segmentLimit: segmentLimit)
+    }
+
+    private static func open(
+        on volumes: [Volume], site: String, segmentLimit: Int64
+    ) throws(StorageError) -> (Ledger, LedgerRecovery) {
         let (recovery, folders) = try LedgerRecovery.run(on: volumes, site: site)
         return (
             Ledger(
@@ -65,6 +70,11 @@ public final class Ledger: Sendable {
                 State(position: recovery.end, writers: folders.map(LedgerWriter.init))),
             recovery
         )
+    }
+
+    /// The same for a folder of another name.
+    static func open(on volumes: [Volume], site: String) throws(StorageError) -> Ledger {
+        try open(on: volumes, site: site, segmentLimit: segmentLimit).0
     }
 
     private init(site: String, limit: Int64, _ state: consuming sending State) {

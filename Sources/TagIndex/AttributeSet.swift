@@ -6,44 +6,59 @@ import Foundation
 /// In the set of an instance a value may also be recorded as absent, where the first image
 /// of its series had one.
 public struct AttributeSet: AttributeValues, Equatable, Sendable {
-    private var values: [Attribute: String?] = [:]
+    /// In the order of ``Attribute``: most sets are small, and all are walked more often than
+    /// they are asked.
+    private var list: [Entry] = []
+
+    private struct Entry: Equatable, Sendable {
+        var attribute: Attribute
+        /// `nil` for what is recorded as absent.
+        var value: String?
+    }
 
     public init() {}
 
     public init(_ source: some AttributeValues) {
-        values.reserveCapacity(Attribute.allCases.count)
+        list.reserveCapacity(Attribute.allCases.count)
         for attribute in Attribute.allCases {
-            if let value = source[attribute] { values[attribute] = .some(value) }
+            if let value = source[attribute] { list.append(Entry(attribute: attribute, value: value)) }
         }
     }
 
     public subscript(_ attribute: Attribute) -> String? {
-        get { values[attribute] ?? nil }
-        set { values[attribute] = .some(newValue) }
+        get {
+            for entry in list where entry.attribute == attribute { return entry.value }
+            return nil
+        }
+        set {
+            let place = list.firstIndex { $0.attribute.rawValue >= attribute.rawValue } ?? list.endIndex
+            if place < list.endIndex, list[place].attribute == attribute {
+                list[place].value = newValue
+            } else {
+                list.insert(Entry(attribute: attribute, value: newValue), at: place)
+            }
+        }
     }
 
     /// The attributes that are present, in the order of ``Attribute``.
     public var present: [(Attribute, String)] {
-        Attribute.allCases.compactMap { attribute in
-            self[attribute].map { (attribute, $0) }
-        }
+        list.compactMap { entry in entry.value.map { (entry.attribute, $0) } }
     }
 
     /// Every entry, also those recorded as absent, in the order of ``Attribute``.
     public var entries: [(attribute: Attribute, value: String?)] {
-        Attribute.allCases.compactMap { attribute in
-            values[attribute].map { (attribute, $0) }
-        }
+        list.map { ($0.attribute, $0.value) }
     }
 
-    public var isEmpty: Bool { values.isEmpty }
+    public var isEmpty: Bool { list.isEmpty }
 
     /// What must be added to `base` to get this set: the values that differ, and as absent
     /// those that only `base` has.
     public func difference(from base: AttributeSet) -> AttributeSet {
         var result = AttributeSet()
-        for attribute in Attribute.allCases where self[attribute] != base[attribute] {
-            result.values[attribute] = .some(self[attribute])
+        for attribute in Attribute.allCases {
+            let value = self[attribute]
+            if value != base[attribute] { result.list.append(Entry(attribute: attribute, value: value)) }
         }
         return result
     }
@@ -51,15 +66,15 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
     /// This set without an entry.
     func without(_ attribute: Attribute) -> AttributeSet {
         var result = self
-        result.values[attribute] = nil
+        result.list.removeAll { $0.attribute == attribute }
         return result
     }
 
     /// This set with the entries of `difference` laid over it.
     public func applying(_ difference: AttributeSet) -> AttributeSet {
         var result = self
-        for (attribute, value) in difference.values {
-            if let value { result.values[attribute] = .some(value) } else { result.values[attribute] = nil }
+        for entry in difference.list {
+            if let value = entry.value { result[entry.attribute] = value } else { result = result.without(entry.attribute) }
         }
         return result
     }
@@ -91,10 +106,11 @@ extension AttributeSet {
     /// One JSON object by keyword; `null` for what is recorded as absent.
     public var json: String {
         var text = "{"
-        for (attribute, value) in entries {
-            if text.utf8.count > 1 { text += "," }
-            text += "\"\(attribute.keyword)\":"
-            if let value { JSONText.append(value, to: &text) } else { text += "null" }
+        for entry in list {
+            text += text.utf8.count > 1 ? ",\"" : "\""
+            text += entry.attribute.keyword
+            text += "\":"
+            if let value = entry.value { JSONText.append(value, to: &text) } else { text += "null" }
         }
         return text + "}"
     }
@@ -106,7 +122,7 @@ extension AttributeSet {
         else { throw IndexError(code: .corrupt, message: "The attributes «\(json.prefix(80))» are no JSON object.") }
         for (keyword, value) in object {
             if let attribute = Attribute(keyword: keyword) {
-                values[attribute] = .some(value as? String)
+                self[attribute] = value as? String
             }
         }
     }
@@ -116,6 +132,11 @@ extension AttributeSet {
 public enum JSONText {
     public static func append(_ value: String, to text: inout String) {
         text += "\""
+        if isPlain(value) {
+            text += value
+            text += "\""
+            return
+        }
         for scalar in value.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
@@ -131,5 +152,13 @@ public enum JSONText {
             }
         }
         text += "\""
+    }
+
+    /// Whether a text is the same in JSON, as most are.
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { byte in
+            // U+FEFF begins with 0xEF.
+            byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F && byte != 0xEF
+        }
     }
 }

@@ -112,14 +112,18 @@ extension IndexWriter {
     private func firstUID(ofSeries id: Int64) throws -> String? {
         if let known = building?.firstUIDs[id] { return known }
         let uid = try attributes(ofSeries: id)[.sopInstanceUID]
-        if building?.firstUIDs.count ?? 0 >= IndexBuilding.limit { building?.firstUIDs = [:] }
-        building?.firstUIDs[id] = .some(uid)
+        remember(uid, ofSeries: id)
         return uid
     }
 
-    func remember(_ series: SeriesRecord) {
+    /// Adds a series that was prepared on another thread, unless it is there.
+    public func append(_ rows: SeriesRows, views: [View]) throws {
+        if try !hasSeries(rows.id, key: rows.key) { try apply(rows, views: views) }
+    }
+
+    func remember(_ firstUID: String?, ofSeries id: Int64) {
         if building?.firstUIDs.count ?? 0 >= IndexBuilding.limit { building?.firstUIDs = [:] }
-        building?.firstUIDs[series.id] = .some(series.attributes[.sopInstanceUID])
+        building?.firstUIDs[id] = .some(firstUID)
     }
 }
 

@@ -125,36 +125,37 @@ public final class IndexWriter {
 
     /// Whether the series, or one of the same attributes, is there already.
     public func hasSeries(_ record: SeriesRecord) throws -> Bool {
-        let statement = try db.cachedStatement(sql: "SELECT 1 FROM series WHERE id = ? OR key = ?")
-        return try Int.fetchOne(statement, arguments: [record.id, record.attributes.groupingKey]) != nil
+        try hasSeries(record.id, key: record.attributes.groupingKey)
+    }
+
+    func hasSeries(_ id: Int64, key: String) throws -> Bool {
+        try statements.findSeries.bind(id).bind(key).number() != nil
     }
 
     /// Makes the rows of a series and the directories it is shown in.
     public func apply(_ record: SeriesRecord, views: [View]) throws {
-        let attributes = record.attributes
-        let patient = try row(in: "patient", key: attributes.patientKey)
-        let studyKey = "\(patient)\u{1F}\(attributes.studyKey)"
-        let study = try row(in: "study", key: studyKey, patient: patient)
-        if building != nil { remember(record) }
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO series(id, study, key, date, modality, series_uid, study_uid, attributes, created)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            record.id, study, attributes.groupingKey, StudyDay.of(attributes), attributes[.modality],
-            attributes[.seriesInstanceUID], attributes[.studyInstanceUID], attributes.json, record.created,
-        ])
-        try db.cachedStatement(sql: "INSERT INTO words(rowid, name, id, study, other) VALUES (?, ?, ?, ?, ?)")
-            .execute(arguments: SearchWords(attributes).arguments(rowid: record.id))
-        for path in record.paths {
+        try apply(SeriesRows(record), views: views)
+    }
+
+    /// The same, when the rows are prepared already.
+    public func apply(_ rows: SeriesRows, views: [View]) throws {
+        let id = rows.id
+        let patient = try row(in: "patient", key: rows.patientKey)
+        let study = try row(in: "study", key: "\(patient)\u{1F}\(rows.studyKey)", patient: patient)
+        if building != nil { remember(rows.firstUID, ofSeries: id) }
+        try statements.insertSeries
+            .bind(id).bind(study).bind(rows.key).bind(rows.date).bind(rows.modality).bind(rows.seriesUID)
+            .bind(rows.studyUID).bind(rows.attributes).bind(rows.created).run()
+        try statements.insertWords
+            .bind(id).bind(rows.words.name).bind(rows.words.id).bind(rows.words.study).bind(rows.words.other).run()
+        for path in rows.paths {
             var parent: Int64 = 0
             for (level, name) in path.enumerated() {
                 let isLeaf = level == path.count - 1
-                let view = views.first { $0.name == path[0] }
+                let view = isLeaf ? views.first { $0.name == path[0].shown } : nil
                 parent = try directory(
-                    name, in: parent, series: isLeaf ? record.id : nil,
-                    byUID: isLeaf && view?.fileNaming == .sopInstanceUID, at: record.created)
+                    name, in: parent, series: isLeaf ? id : nil, byUID: view?.fileNaming == .sopInstanceUID,
+                    at: rows.created)
             }
         }
     }
@@ -166,16 +167,15 @@ public final class IndexWriter {
         try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES ('views', ?)", arguments: [json])
         try db.execute(sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
         for view in views {
-            _ = try directory(view.name, in: 0, series: nil, byUID: false, at: time)
+            _ = try directory(DirectoryName(view.name), in: 0, series: nil, byUID: false, at: time)
         }
     }
 
     private func directory(
-        _ name: String, in parent: Int64, series: Int64?, byUID: Bool, at time: Int64
+        _ name: DirectoryName, in parent: Int64, series: Int64?, byUID: Bool, at time: Int64
     ) throws -> Int64 {
-        let folded = PortableName.folded(name)
-        if series == nil, let existing = try knownDirectory(folded, in: parent) { return existing }
-        try statements.insertNode.bind(parent).bind(name).bind(folded).bind(series).bind(byUID ? 1 : 0).bind(time)
+        if series == nil, let existing = try knownDirectory(name.folded, in: parent) { return existing }
+        try statements.insertNode.bind(parent).bind(name.shown).bind(name.folded).bind(series).bind(byUID ? 1 : 0).bind(time)
             .run()
         let id = db.lastInsertedRowID
         if parent != 0 { try touch(parent, at: time) }
@@ -184,13 +184,11 @@ public final class IndexWriter {
     }
 
     private func row(in table: String, key: String, patient: Int64? = nil) throws -> Int64 {
-        let found = try db.cachedStatement(sql: "SELECT id FROM \(table) WHERE key = ?")
-        if let id = try Int64.fetchOne(found, arguments: [key]) { return id }
+        if let id = try RawStatement("SELECT id FROM \(table) WHERE key = ?", in: db).bind(key).number() { return id }
         if let patient {
-            try db.cachedStatement(sql: "INSERT INTO \(table)(key, patient) VALUES (?, ?)")
-                .execute(arguments: [key, patient])
+            try RawStatement("INSERT INTO \(table)(key, patient) VALUES (?, ?)", in: db).bind(key).bind(patient).run()
         } else {
-            try db.cachedStatement(sql: "INSERT INTO \(table)(key) VALUES (?)").execute(arguments: [key])
+            try RawStatement("INSERT INTO \(table)(key) VALUES (?)", in: db).bind(key).run()
         }
         return db.lastInsertedRowID
     }

@@ -105,6 +105,9 @@ final class RawStatement {
 final class FrequentStatements {
     let insertInstance: RawStatement
     let insertCopy: RawStatement
+    let insertSeries: RawStatement
+    let insertWords: RawStatement
+    let findSeries: RawStatement
     let insertNode: RawStatement
     let findNode: RawStatement
     let touchNode: RawStatement
@@ -117,6 +120,14 @@ final class FrequentStatements {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, in: db)
         insertCopy = try RawStatement("INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)", in: db)
+        insertSeries = try RawStatement(
+            """
+            INSERT INTO series(id, study, key, date, modality, series_uid, study_uid, attributes, created)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, in: db)
+        insertWords = try RawStatement(
+            "INSERT INTO words(rowid, name, id, study, other) VALUES (?, ?, ?, ?, ?)", in: db)
+        findSeries = try RawStatement("SELECT 1 FROM series WHERE id = ? OR key = ?", in: db)
         insertNode = try RawStatement(
             "INSERT INTO node(parent, name, folded, series, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?)", in: db)
         findNode = try RawStatement("SELECT id FROM node WHERE parent = ? AND folded = ?", in: db)

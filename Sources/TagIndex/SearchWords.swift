@@ -1,12 +1,11 @@
 import DICOM
-import GRDB
 
 /// The words under which a series is found.
-struct SearchWords {
-    private var name: String
-    private var id: String
-    private var study: String
-    private var other: String
+struct SearchWords: Sendable {
+    var name: String
+    var id: String
+    var study: String
+    var other: String
 
     init(_ attributes: AttributeSet) {
         func text(_ list: [Attribute]) -> String {
@@ -20,8 +19,6 @@ struct SearchWords {
         study = text(described)
         other = text(Attribute.allCases.filter { !(named + identified + described).contains($0) })
     }
-
-    func arguments(rowid: Int64) -> StatementArguments { [rowid, name, id, study, other] }
 }
 
 extension SearchQuery {

@@ -66,7 +66,7 @@ struct IndexOpening {
         index?.close()
         log.error("The index \(path) is made anew from the ledger. \(reason)")
         let records = try make().number
-        let kept = try takeIntoUse(because: reason)
+        let kept = try Self.takeIntoUse(path, because: reason, archive: archive)
         let note = kept.map { " The one that was there is kept as \($0)." } ?? ""
         log.error("The index was made anew from \(records) records of the ledger.\(note)")
         return try TagIndex(path: path)
@@ -86,22 +86,24 @@ struct IndexOpening {
             ?? ArchiveError(.storage, "No volume has a ledger that can be read, so the index cannot be made anew.")
     }
 
+    /// Gives `index.sqlite.new` its name.
+    ///
     /// - returns: what the index that was there is called now
-    private func takeIntoUse(because reason: String) throws -> String? {
+    static func takeIntoUse(_ path: String, because reason: String, archive: String) throws -> String? {
         let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
-        let hadOne = Self.size(path) != nil
-        for suffix in ["", "-wal", "-shm"] where Self.size(path + suffix) != nil {
+        let hadOne = size(path) != nil
+        for suffix in ["", "-wal", "-shm"] where size(path + suffix) != nil {
             try move(path + suffix, to: aside + suffix)
         }
         try move(path + ".new", to: path)
         // Not worth failing for: it only tells.
         let note = try? JSONEncoder().encode(IndexRebuilt(time: Timestamp.now().nanoseconds, reason: reason))
-        try? note?.write(to: URL(filePath: archive + "/" + Self.noteName), options: .atomic)
+        try? note?.write(to: URL(filePath: archive + "/" + noteName), options: .atomic)
         TagIndex.forgetDamage(of: path)
         return hadOne ? aside : nil
     }
 
-    private func move(_ from: String, to: String) throws {
+    private static func move(_ from: String, to: String) throws {
         guard rename(from, to) == 0 else {
             throw ArchiveError(
                 .index, "\(from) cannot be renamed to \(to): \(String(cString: strerror(errno))). Is the archive's directory writable?")

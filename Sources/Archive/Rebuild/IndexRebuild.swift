@@ -22,6 +22,7 @@ struct IndexRebuild {
     private enum Step: Sendable {
         /// - attributes: the difference as JSON, with the uid
         case image(InstanceRecord, uid: String?, attributes: String)
+        case series(SeriesRows)
         case other(LedgerEntry)
     }
 
@@ -59,6 +60,7 @@ struct IndexRebuild {
                     switch step {
                     case .image(let record, let uid, let attributes):
                         try writer.append(record, sopInstanceUID: uid, difference: attributes)
+                    case .series(let rows): try writer.append(rows, views: replay.views)
                     case .other(let entry) where sorting && (passedOver != nil || Self.needsDigests(entry)) && Self.concernsCopies(entry):
                         if passedOver == nil { passedOver = (position, try writer.nextInstance() - 1) }
                     case .other(let entry): try replay.apply(entry, with: writer)
@@ -128,10 +130,17 @@ struct IndexRebuild {
     }
 
     private static func step(_ entry: LedgerEntry, prepares: Bool) throws -> Step {
-        guard prepares, entry.kind == "ingest" else { return .other(entry) }
-        guard let record = InstanceRecord(entry, id: 0, base: { _ in AttributeSet() }) else {
-            throw LedgerReplay.incomplete(entry)
+        guard prepares else { return .other(entry) }
+        switch entry.kind {
+        case "ingest":
+            guard let record = InstanceRecord(entry, id: 0, base: { _ in AttributeSet() }) else {
+                throw LedgerReplay.incomplete(entry)
+            }
+            return .image(record, uid: entry.body["uid"]?.string, attributes: record.difference.json)
+        case "series":
+            guard let record = SeriesRecord(entry) else { throw LedgerReplay.incomplete(entry) }
+            return .series(SeriesRows(record))
+        default: return .other(entry)
         }
-        return .image(record, uid: entry.body["uid"]?.string, attributes: record.difference.json)
     }
 }

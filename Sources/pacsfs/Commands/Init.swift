@@ -5,8 +5,14 @@ struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make an archive and its volumes.",
         discussion: """
-            Example:
+            With --from, an archive whose directory is lost is made anew from a volume that survived:
+            the same paths show the same images. Give further volumes of it, and empty directories
+            for new ones, with --volume. Exit code: 0 all is back, 1 images are on volumes that were
+            not given, 2 it failed.
+
+            Examples:
               pacsfs init --archive /var/lib/pacsfs --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
+              pacsfs init --archive /var/lib/pacsfs --from /mnt/disk2/pacsfs --volume /mnt/new/pacsfs
             """)
 
     @OptionGroup var archive: ArchiveOption
@@ -15,19 +21,26 @@ struct Init: ParsableCommand {
         name: .long,
         help: ArgumentHelp(
             "A directory for the images, on a disk of its own. Give it twice or more.", valueName: "DIR"))
-    var volume: [String]
+    var volume: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("A volume that survived.", valueName: "VOLUME"))
+    var from: String?
 
     @Option(name: .long, help: "On how many volumes each image is kept.")
     var copies: Int = 2
 
+    @Flag(name: .long, help: "With --from: print the summary as JSON.")
+    var json = false
+
     func validate() throws {
-        guard !volume.isEmpty else { throw ValidationError("Name the volumes with --volume.") }
+        guard !volume.isEmpty || from != nil else { throw ValidationError("Name the volumes with --volume.") }
         guard copies >= 1 else { throw ValidationError("--copies must be at least 1.") }
     }
 
     func run() throws {
         try reporting {
             let path = archive.path
+            if let from { return try revive(path, from: Paths.absolute(from)) }
             let volumes = volume.map { place in
                 let path = Paths.absolute(place)
                 return Settings.VolumePlace(path: path, domain: path)
@@ -39,5 +52,44 @@ struct Init: ParsableCommand {
             }
             print("Next: pacsfs mount MOUNTPOINT --archive \(path)")
         }
+    }
+
+    private func revive(_ path: String, from survivor: String) throws {
+        let meter = RebuildMeter()
+        defer { meter.end() }
+        let summary = try Archive.create(
+            at: path, from: survivor, others: volume.map(Paths.absolute), copies: copies,
+            log: StandardErrorLog.logger(level: .critical), progress: meter.show)
+        meter.end()
+        if json { try Output.json(summary) } else { print(text(summary)) }
+        if summary.lacking > 0 || summary.needsRebuildFromBlobs { throw ExitStatus.attention.code }
+    }
+
+    private func text(_ summary: RevivalSummary) -> String {
+        var lines = [
+            summary.needsRebuildFromBlobs
+                ? "Made the archive \(summary.archive), without an index yet."
+                : "Made the archive \(summary.archive) anew: \(Output.count(summary.images, "image", "images"))."
+        ]
+        for volume in summary.volumes {
+            lines.append("Volume \(volume.number)   \(volume.path): \(volume.state)")
+        }
+        if summary.volumes.contains(where: { $0.state == "absent" }) {
+            lines.append(
+                "Where an absent volume turns up elsewhere, correct its path in pacsfs.toml. One that is lost: pacsfs volume replace NUMBER NEW"
+            )
+        }
+        if summary.lacking > 0 {
+            lines.append("")
+            lines.append(
+                "\(Output.count(summary.lacking, "image is", "images are")) on absent volumes only, and cannot be read until one of those is back:")
+            lines += summary.examples.map { "  \($0)" }
+            if Int64(summary.examples.count) < summary.lacking, let list = summary.list { lines.append("  … all of them: \(list)") }
+        }
+        lines.append(
+            summary.needsRebuildFromBlobs
+                ? "The volume has no ledger that can be used. Next: pacsfs rebuild --from-blobs --archive \(summary.archive)"
+                : "Next: pacsfs mount MOUNTPOINT --archive \(summary.archive)")
+        return lines.joined(separator: "\n")
     }
 }

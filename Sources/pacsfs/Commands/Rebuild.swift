@@ -8,11 +8,18 @@ struct Rebuild: ParsableCommand {
             The index is a cache: a start makes it anew by itself when it is missing or damaged.
             Paths, inode numbers and times stay as they were. The archive must not be mounted.
 
+            When no volume has a ledger that can be read, --from-blobs reads all images and begins
+            a new one: every image is back, and paths differ at most where a suffix was given.
+            Exit code: 0 all is back, 1 blobs are damaged or were left out, 2 it failed.
+
             Example:
               pacsfs rebuild --archive /var/lib/pacsfs
             """)
 
     @OptionGroup var archive: ArchiveOption
+
+    @Flag(name: .long, help: "Make the ledger anew as well, from the images alone.")
+    var fromBlobs = false
 
     @Flag(name: .long, help: "Print the summary as JSON.")
     var json = false
@@ -21,13 +28,32 @@ struct Rebuild: ParsableCommand {
         try reporting {
             let meter = RebuildMeter()
             defer { meter.end() }
+            let path = try archive.existing
             let summary = try Archive.rebuild(
-                at: archive.existing, log: StandardErrorLog.logger(level: .critical), progress: meter.show)
+                at: path, fromBlobs: fromBlobs, log: StandardErrorLog.logger(level: .critical), progress: meter.show)
             meter.end()
-            if json { return try Output.json(summary) }
-            print(
-                "Made the index anew: \(Output.count(summary.images, "image", "images")) from \(Output.count(summary.records, "record", "records")) in \(Output.decimals(summary.seconds, 1)) s."
-            )
+            if json { try Output.json(summary) } else { print(text(summary)) }
+            if summary.damagedCopies > 0 || !summary.leftOut.isEmpty { throw ExitStatus.attention.code }
         }
+    }
+
+    private func text(_ summary: RebuildSummary) -> String {
+        let images = Output.count(summary.images, "image", "images")
+        let records = Output.count(summary.records, "record", "records")
+        let seconds = Output.decimals(summary.seconds, 1)
+        var lines = [
+            fromBlobs
+                ? "Made ledger and index anew: \(images), \(records), in \(seconds) s."
+                : "Made the index anew: \(images) from \(records) in \(seconds) s."
+        ]
+        if summary.damagedCopies > 0 {
+            lines.append("\(Output.count(summary.damagedCopies, "copy is", "copies are")) damaged. They were left where they are; «pacsfs scrub» deals with them.")
+        }
+        if !summary.leftOut.isEmpty {
+            lines.append("Left out, because no copy is good or it is no image:")
+            lines += summary.leftOut.prefix(50).map { "  \($0)" }
+            if summary.leftOut.count > 50 { lines.append("  … and \(summary.leftOut.count - 50) more; --json lists them all") }
+        }
+        return lines.joined(separator: "\n")
     }
 }

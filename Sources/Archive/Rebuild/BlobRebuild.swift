@@ -1,0 +1,196 @@
+import DICOM
+import Foundation
+import Logging
+import Naming
+import Storage
+import Synchronization
+import TagIndex
+
+/// Makes ledger and index anew from bare blobs, where no volume has a ledger that can be used.
+///
+/// Every blob is read: a good copy is one whose content is what its name says. Images come in
+/// the order of their files' times, so that of two with the same name the later one gets the
+/// suffix again.
+struct BlobRebuild {
+    let archive: String
+    let id: String
+    let settings: Settings
+    let volumes: VolumeSet
+    let log: Logger
+    let progress: @Sendable (RebuildProgress) -> Void
+
+    /// What `user.pacsfs.original-path` says of an image whose record was lost.
+    static let source = "rebuilt from blobs"
+    private static let batch = 64
+
+    /// What was found of one blob.
+    private struct Reading: Sendable {
+        var bytes: Int64 = 0
+        /// Volumes with a good copy.
+        var good: [Int] = []
+        /// Volumes with a copy that is bad.
+        var bad: [Int] = []
+        var attributes: AttributeSet?
+        var flags: Int64 = 0
+    }
+
+    /// - throws: ``ArchiveError`` with code `configuration` when a volume has a ledger that can be used
+    func run() throws -> RebuildSummary {
+        let start = ContinuousClock.now
+        let site = Ledger.site(archive: id)
+        let online = volumes.online
+        for volume in online where !LedgerReplacement.isNeeded(on: volume, site: site) {
+            throw ArchiveError(
+                .configuration,
+                "The ledger on \(volume.path) can be read to its end, and knows more than the blobs do. Use it: pacsfs rebuild without --from-blobs. Nothing was changed.")
+        }
+        let indexPath = archive + "/" + Archive.indexName
+        let found = try FoundBlobs(path: indexPath + ".blobs")
+        for volume in online {
+            try found.add(volume: volume.identity.ordinal) { add in
+                try volume.listBlobs { try add($0.digest.bytes, $0.modified.nanoseconds) }
+            }
+        }
+        let total = try found.count()
+        guard total > 0 else {
+            throw ArchiveError(.notFound, "There is no blob on the volumes \(online.map(\.path).joined(separator: ", ")). Nothing was changed.")
+        }
+        let replacement = try LedgerReplacement(site: site, on: volumes.writable)
+        for suffix in ["", "-wal", "-shm"] { unlink(indexPath + ".new" + suffix) }
+        let index = try TagIndex(path: indexPath + ".new")
+        var summary = RebuildSummary(records: 0, images: 0, seconds: 0)
+        do {
+            let recorder = Recorder(index: index, ledger: replacement.ledger, views: settings.views)
+            var bytes: Int64 = 0
+            var isBegun = false
+            try found.forEach(batchesOf: Self.batch) { blobs in
+                if !isBegun { try recorder.begin(online.map(\.identity), at: blobs[0].time) }
+                isBegun = true
+                let readings = read(blobs)
+                let images = zip(blobs, readings).filter { $1.attributes != nil }
+                try recorder.record(images.map { $0 })
+                for (blob, reading) in zip(blobs, readings) {
+                    bytes += reading.bytes
+                    let hex = Digest(bytes: blob.sha256)?.hex ?? ""
+                    for ordinal in reading.bad { log.error("The copy of \(hex) on volume \(ordinal) is damaged.") }
+                    guard reading.attributes == nil else { continue }
+                    log.error("The blob \(hex) is left out: \(reading.good.isEmpty ? "no copy of it is good" : "it is no image that can be read").")
+                    summary.leftOut.append(hex)
+                }
+                summary.damagedCopies += Int64(readings.reduce(0) { $0 + $1.bad.count })
+                summary.images += Int64(images.count)
+                progress(RebuildProgress(step: .blobs, records: summary.images, bytes: bytes, totalBytes: 0))
+            }
+        } catch {
+            index.close()
+            throw error
+        }
+        index.close()
+        try replacement.takeIntoUse()
+        _ = try IndexOpening.takeIntoUse(indexPath, because: "«pacsfs rebuild --from-blobs» was called.", archive: archive)
+        summary.records = replacement.ledger.position.number
+        summary.seconds = (ContinuousClock.now - start) / .seconds(1)
+        return summary
+    }
+
+    /// Reads the copies of some blobs, on all cores.
+    private func read(_ blobs: [FoundBlobs.Blob]) -> [Reading] {
+        let readings = Mutex(Array(repeating: Reading(), count: blobs.count))
+        DispatchQueue.concurrentPerform(iterations: blobs.count) { index in
+            let reading = read(blobs[index])
+            readings.withLock { $0[index] = reading }
+        }
+        return readings.withLock { $0 }
+    }
+
+    private func read(_ blob: FoundBlobs.Blob) -> Reading {
+        var reading = Reading()
+        guard let digest = Digest(bytes: blob.sha256) else { return reading }
+        for ordinal in blob.volumes {
+            guard let volume = volumes[ordinal] else { continue }
+            do {
+                let file = try volume.openBlob(digest)
+                var status = stat()
+                guard fstat(file.number, &status) == 0 else { throw ArchiveError(.storage, "fstat failed") }
+                let bytes = Int64(status.st_size)
+                guard try Digest.of(descriptor: file.number, bytes: bytes, path: volume.path) == digest else {
+                    reading.bad.append(ordinal)
+                    continue
+                }
+                reading.bytes = bytes
+                reading.good.append(ordinal)
+                guard reading.attributes == nil else { continue }
+                var reader = HeaderReader()
+                let header = try reader.read(FileDescriptorSource(descriptor: file.number))
+                reading.attributes = AttributeSet(header)
+                reading.flags = Int64(header.flags.rawValue)
+            } catch {
+                if !reading.good.contains(ordinal) { reading.bad.append(ordinal) }
+            }
+        }
+        return reading
+    }
+
+    /// Writes the new ledger, and the new index with it.
+    private final class Recorder {
+        private let index: TagIndex
+        private let ledger: Ledger
+        private let views: [View]
+        private var lastTime: Int64 = 0
+        private let actor = NSUserName()
+
+        init(index: TagIndex, ledger: Ledger, views: [View]) {
+            self.index = index
+            self.ledger = ledger
+            self.views = views
+        }
+
+        /// Times only go up, and none is later than now.
+        private func next(_ time: Int64) -> Int64 {
+            lastTime = max(min(time, Timestamp.now().nanoseconds), lastTime + 1)
+            return lastTime
+        }
+
+        private func append(_ body: (IndexWriter, inout [LedgerEntry]) throws -> Void) throws {
+            try index.write { writer in
+                var entries: [LedgerEntry] = []
+                try body(writer, &entries)
+                guard let end = try ledger.append(entries).ends.last else { return }
+                try writer.setPosition(IndexedPosition(end))
+            }
+        }
+
+        /// The first records: which volumes there are, and how the archive is shown.
+        func begin(_ volumes: [VolumeIdentity], at time: Int64) throws {
+            try append { writer, entries in
+                var replay = LedgerReplay(views: [])
+                for (kind, body) in volumes.map({ ("volume", Fact.addVolume($0).body) })
+                    + [("views", JSONObject(views.map { .init($0.name, .string($0.template.description)) }))]
+                {
+                    let entry = LedgerEntry(
+                        kind: kind, by: actor, time: Timestamp(nanoseconds: next(time)), body: body)
+                    try replay.apply(entry, with: writer)
+                    entries.append(entry)
+                }
+            }
+        }
+
+        func record(_ images: [(FoundBlobs.Blob, Reading)]) throws {
+            guard !images.isEmpty else { return }
+            try append { writer, entries in
+                for (blob, reading) in images {
+                    guard let attributes = reading.attributes, let digest = Digest(bytes: blob.sha256) else { continue }
+                    let time = next(blob.time)
+                    let place = try writer.place(attributes, hex: digest.hex, received: time, views: views)
+                    if let series = place.newSeries { entries.append(series.entry(by: actor)) }
+                    let record = InstanceRecord(
+                        id: place.instance, series: place.series, sha256: blob.sha256, bytes: reading.bytes,
+                        received: time, name: place.name, uidName: place.uidName, flags: reading.flags,
+                        source: BlobRebuild.source, volumes: reading.good.sorted(), difference: place.difference)
+                    try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
+                    entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import GRDB
+
+/// Blobs in the order in which they came, for a rebuild that has nothing else: a temporary
+/// file, so that memory does not grow with the archive.
+public final class FoundBlobs {
+    private let path: String
+    private let queue: DatabaseQueue
+
+    public struct Blob: Sendable {
+        /// 32 bytes.
+        public var sha256: [UInt8]
+        /// The earliest time that a volume gives it, ns since 1970.
+        public var time: Int64
+        /// Ordinals of the volumes on which it was found.
+        public var volumes: [Int]
+    }
+
+    /// - parameter path: a file there is replaced
+    public init(path: String) throws {
+        self.path = path
+        unlink(path)
+        var configuration = Configuration()
+        configuration.prepareDatabase {
+            try $0.execute(sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384")
+        }
+        queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.inDatabase {
+            try $0.execute(
+                sql: "CREATE TABLE found(sha256 BLOB PRIMARY KEY, time INTEGER NOT NULL, volumes TEXT NOT NULL) WITHOUT ROWID")
+        }
+    }
+
+    deinit {
+        try? queue.close()
+        unlink(path)
+    }
+
+    /// Adds what `list` calls its argument with: digest (32 bytes) and time, ns since 1970.
+    public func add(volume: Int, _ list: (_ found: (_ sha256: [UInt8], _ time: Int64) throws -> Void) throws -> Void) throws {
+        try queue.inTransaction { db in
+            let insert = try RawStatement(
+                """
+                INSERT INTO found VALUES (?, ?, ?) ON CONFLICT(sha256) DO UPDATE
+                SET time = min(time, excluded.time), volumes = volumes || ',' || excluded.volumes
+                """, in: db)
+            try list { sha256, time in
+                try insert.bind(sha256).bind(time).bind(String(volume)).run()
+            }
+            return .commit
+        }
+    }
+
+    public func count() throws -> Int64 {
+        try queue.inDatabase { try Int64.fetchOne($0, sql: "SELECT count(*) FROM found") ?? 0 }
+    }
+
+    /// Calls `body` with up to `size` blobs at a time, ordered by time, then by digest.
+    public func forEach(batchesOf size: Int, _ body: ([Blob]) throws -> Void) throws {
+        try queue.inDatabase { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT sha256, time, volumes FROM found ORDER BY time, sha256")
+            var batch: [Blob] = []
+            while let row = try rows.next() {
+                let (sha256, volumes): (Data, String) = (row[0], row[2])
+                batch.append(
+                    Blob(sha256: [UInt8](sha256), time: row[1], volumes: volumes.split(separator: ",").compactMap { Int($0) }))
+                if batch.count == size {
+                    try body(batch)
+                    batch = []
+                }
+            }
+            if !batch.isEmpty { try body(batch) }
+        }
+    }
+}
