@@ -180,7 +180,7 @@ final class ImportTarget {
                 results.forEach(each)
                 return results
             case .failed(let reason): throw ArchiveError(.storage, reason)
-            case .status: throw ArchiveError(.storage, "The daemon answered something else. Is it another version of pacsfs?")
+            default: throw ArchiveError(.storage, "The daemon answered something else. Is it another version of pacsfs?")
             }
         }
     }

@@ -33,7 +33,7 @@ struct Status: ParsableCommand {
             switch try connection.ask(.status) {
             case .status(let status): return status
             case .failed(let reason): throw ArchiveError(.index, reason)
-            case .imported: break
+            default: break
             }
         }
         let archive = try Archive(at: path, log: StandardErrorLog.logger(level: .error))
