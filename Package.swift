@@ -27,7 +27,10 @@ let package = Package(
 
         .target(
             name: "TagIndex",
-            dependencies: ["DICOM", "Naming", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "DICOM", "Naming", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]),
         .target(
             name: "Archive",
             dependencies: [
@@ -67,7 +70,7 @@ let package = Package(
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage"]),
+        .testTarget(name: "StorageTests", dependencies: ["Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(name: "MountTests", dependencies: ["Programs", "SyntheticStudy", "pacsfs"]),
         // What is left after every crash, fault and power cut.

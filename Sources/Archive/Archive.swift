@@ -12,6 +12,7 @@ import TagIndex
 ///   pacsfs.toml      configuration
 ///   archive.json     its id
 ///   index.sqlite     the tag index: a cache
+///   index.rebuilt    when and why it was last made anew
 ///   lock             which process has it
 /// ```
 public final class Archive: Sendable {
@@ -70,21 +71,21 @@ public final class Archive: Sendable {
                     log.notice("Cut off \(torn.bytes) unfinished bytes of the ledger of volume \(volume.volume).")
                 }
             }
-            var index = try Self.openIndex(Self.file(Self.indexName, in: path), log)
-            var catalogue = try Catalogue(
-                index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
+            let opening = IndexOpening(archive: path, ledger: ledger, volumes: volumes, log: log)
+            func start(_ index: TagIndex) throws -> (Catalogue, replayed: Int) {
+                let catalogue = try Catalogue(
+                    index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
+                return (catalogue, try catalogue.start(settings))
+            }
+            var index = try opening.open()
+            let catalogue: Catalogue
             let replayed: Int
             do {
-                replayed = try catalogue.start(settings)
-            } catch let error as StorageError where error.code == .corrupt {
-                // The index knows records that the ledger has not: the volumes that are here are
-                // older than it. What they have is shown.
-                log.error("The index does not fit the ledger: \(error)")
-                index.close()
-                index = try Self.newIndex(Self.file(Self.indexName, in: path), log)
-                catalogue = try Catalogue(
-                    index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
-                replayed = try catalogue.start(settings)
+                (catalogue, replayed) = try start(index)
+            } catch where Self.isIndexUseless(error) {
+                index = try opening.rebuild(
+                    because: "The index does not fit the ledger, or is damaged: \(error)", replacing: index)
+                (catalogue, replayed) = try start(index)
             }
             if replayed > 0 { log.notice("Took \(replayed) records of the ledger into the index.") }
             return (index, catalogue)
@@ -122,6 +123,14 @@ public final class Archive: Sendable {
         upkeep.start("scrub") { [schedule, unowned self] in schedule.run(self) }
     }
 
+    /// Makes the copies that are missing, and returns when that is done.
+    public func makeMissingCopies() throws(ArchiveError) -> ResilverProgress {
+        try ArchiveError.from {
+            try resilver.run(self)
+            return resilver.progress
+        }
+    }
+
     /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
     /// on it is finished, and its missing copies are made.
     func takeUp(_ volume: Volume) throws {
@@ -148,26 +157,27 @@ public final class Archive: Sendable {
     /// Who writes records: the user of this process.
     private static var actor: String { NSUserName() }
 
-    /// An index that is damaged is set aside; the ledger makes another.
-    private static func openIndex(_ path: String, _ log: Logger) throws -> TagIndex {
-        do { return try TagIndex(path: path) } catch let error as IndexError where error.code == .corrupt {
-            log.error("\(error.message)")
-            return try newIndex(path, log)
+    /// Whether another index would help.
+    private static func isIndexUseless(_ error: any Error) -> Bool {
+        switch error {
+        // The index knows records that the ledger has not: the volumes that are here are older
+        // than it. What they have is shown.
+        case let error as StorageError: error.code == .corrupt
+        case let error as ArchiveError: error.code == .index
+        default: IndexError.isDamage(error)
         }
     }
 
-    private static func newIndex(_ path: String, _ log: Logger) throws -> TagIndex {
-        let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
-        log.error("The index is kept as \(aside) and made anew from the ledger.")
-        for suffix in ["", "-wal", "-shm"] { rename(path + suffix, aside + suffix) }
-        return try TagIndex(path: path)
-    }
+    /// When and why the index was last made anew, by a start or by «pacsfs rebuild»; `nil` when
+    /// it never was.
+    public var indexRebuilt: IndexRebuilt? { IndexOpening.note(of: path) }
 
     /// Finishes what is under way, and lets the archive go.
     public func close() {
         watch.stop()
         resilver.stop()
         schedule.stop()
+        scrubTurn.close()
         upkeep.wait(for: "watch")
         upkeep.wait(for: "resilver")
         upkeep.wait(for: "scrub")
@@ -217,7 +227,7 @@ public final class Archive: Sendable {
         try ArchiveError.from {
             let rooms = volumes.writable.map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
                 .sorted { $0.0 > $1.0 }
-            let totals = try index.read { try $0.totals() }
+            let totals = try index.read { try $0.sums() }
             // The volume with the least room of those that get a copy decides.
             guard rooms.count >= settings.minimumCopies, !rooms.isEmpty else { return (totals.bytes, 0, totals.instances) }
             let last = rooms[min(settings.copies, rooms.count) - 1]

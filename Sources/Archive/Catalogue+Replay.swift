@@ -37,16 +37,26 @@ extension Catalogue {
     }
 
     func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
-        func damaged() -> ArchiveError {
-            ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
-        }
+        var replay = LedgerReplay(views: views)
+        try replay.apply(entry, with: writer)
+        if entry.kind == "views" { shown.withLock { $0 = replay.views } }
+    }
+}
+
+/// Takes records of the ledger into an index, one after the other.
+struct LedgerReplay {
+    /// The views that are shown, as far as the records have told.
+    private(set) var views: [View]
+
+    mutating func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
+        func damaged() -> ArchiveError { Self.incomplete(entry) }
         switch entry.kind {
         case "views":
             let views = try entry.body.members.map { member in
                 View(name: member.key, template: try Template(member.value.string ?? ""))
             }
             try writer.setViews(views, at: entry.time.nanoseconds)
-            shown.withLock { $0 = views }
+            self.views = views
         case "series":
             guard let record = SeriesRecord(entry) else { throw damaged() }
             if try writer.hasSeries(record) { return }
@@ -81,5 +91,9 @@ extension Catalogue {
             guard try applyFact(entry, with: writer) else { throw damaged() }
         default: break
         }
+    }
+
+    static func incomplete(_ entry: LedgerEntry) -> ArchiveError {
+        ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
     }
 }

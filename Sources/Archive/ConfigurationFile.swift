@@ -17,6 +17,11 @@ struct ConfigurationFile {
         lines.insert(contentsOf: block, at: end)
     }
 
+    /// Whether there is a `[[volume]]` with this path.
+    func hasVolume(at path: String) -> Bool {
+        blocks().contains { lines[$0].contains { Self.path(in: $0) == path } }
+    }
+
     /// Removes the `[[volume]]` with this path.
     ///
     /// - throws: ``ArchiveError`` when there is none

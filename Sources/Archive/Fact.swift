@@ -115,7 +115,7 @@ extension Catalogue {
     }
 }
 
-extension Catalogue {
+extension LedgerReplay {
     /// Takes a record about volumes or copies into the index; false when it is none, or lacks
     /// something.
     func applyFact(_ entry: LedgerEntry, with writer: IndexWriter) throws -> Bool {

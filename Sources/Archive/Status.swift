@@ -1,21 +1,32 @@
 import Foundation
 import Glibc
 import Storage
+import TagIndex
 
 /// The state of an archive, as `pacsfs status --json` prints it.
 public struct ArchiveStatus: Codable, Sendable {
     public struct Copies: Codable, Sendable {
         /// How many copies of each image there shall be.
         public var wanted: Int
-        /// How many images have fewer.
+        /// How many there must be before a file counts as safe.
+        public var minimum: Int
+        /// How many images have fewer than are wanted.
         public var short: Int64
+        /// How many of them have one only.
+        public var single: Int64
+        /// How many images have no good copy on any volume.
+        public var lost: Int64
+        /// SHA-256 of up to a hundred of those.
+        public var lost_images: [String]
     }
 
     public struct Volume: Codable, Sendable {
+        /// Its number in the archive, from 1; `nil` while it is not known.
+        public var number: Int?
         public var id: String?
         public var path: String
         public var domain: String
-        /// `online`, `read-only` or `absent`.
+        /// `online`, `read-only`, `absent`, `failing` or `retiring`.
         public var state: String
         /// Why it is not online.
         public var problem: String?
@@ -23,6 +34,22 @@ public struct ArchiveStatus: Codable, Sendable {
         public var blobs: Int64
         /// Bytes that new files can take; its reserve is taken off.
         public var free: Int64
+        /// The size of its disk in bytes; 0 when it is absent.
+        public var total: Int64
+        /// Bad copies that were found since it was last read whole without any.
+        public var errors: Int64
+        /// Since when every copy on it has been read, ns since 1970; `nil` when not all have been.
+        public var scrubbed: Int64?
+    }
+
+    /// For how long the room will last.
+    public struct Room: Codable, Sendable {
+        /// Bytes of images that can still be archived, with as many copies as are wanted.
+        public var free: Int64
+        /// Bytes that were archived a day, over the last 30 days; 0 when there were none.
+        public var daily: Int64
+        /// Days that it will last; `nil` when nothing was archived.
+        public var days: Int64?
     }
 
     public struct Incoming: Codable, Sendable {
@@ -37,6 +64,8 @@ public struct ArchiveStatus: Codable, Sendable {
         public var head: String
     }
 
+    /// The answer to «are we safe?».
+    public var health: Health
     public var archive: String
     public var instances: Int64
     public var studies: Int64
@@ -51,12 +80,15 @@ public struct ArchiveStatus: Codable, Sendable {
     public var incoming: Incoming
     public var rejected: Int64
     public var ledger: Ledger
+    public var room: Room
+    public var resilver: ResilverProgress
 }
 
 // Written out, so that what is not known is `null` and not left out: programs look for the keys.
 extension ArchiveStatus {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(health, forKey: .health)
         try container.encode(archive, forKey: .archive)
         try container.encode(instances, forKey: .instances)
         try container.encode(studies, forKey: .studies)
@@ -70,12 +102,15 @@ extension ArchiveStatus {
         try container.encode(incoming, forKey: .incoming)
         try container.encode(rejected, forKey: .rejected)
         try container.encode(ledger, forKey: .ledger)
+        try container.encode(room, forKey: .room)
+        try container.encode(resilver, forKey: .resilver)
     }
 }
 
 extension ArchiveStatus.Volume {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(number, forKey: .number)
         try container.encode(id, forKey: .id)
         try container.encode(path, forKey: .path)
         try container.encode(domain, forKey: .domain)
@@ -83,6 +118,9 @@ extension ArchiveStatus.Volume {
         try container.encode(problem, forKey: .problem)
         try container.encode(blobs, forKey: .blobs)
         try container.encode(free, forKey: .free)
+        try container.encode(total, forKey: .total)
+        try container.encode(errors, forKey: .errors)
+        try container.encode(scrubbed, forKey: .scrubbed)
     }
 }
 
@@ -91,27 +129,70 @@ extension Archive {
     ///   - pending: files that wait in `/incoming`; `nil` counts those on disk
     public func status(pending: Int?, readMode: String?, mountpoint: String?) throws(ArchiveError) -> ArchiveStatus {
         try ArchiveError.from {
+            volumes.check()
             let totals = try index.read { try $0.totals() }
-            let short = totals.byCopies.filter { $0.key < settings.copies }.values.reduce(0, +)
+            let known = try index.read { try $0.volumes() }
             let position = catalogue.position
-            return ArchiveStatus(
-                archive: path, instances: totals.instances, studies: totals.studies, patients: totals.patients,
-                blobs: totals.instances, bytes: totals.bytes,
-                copies: .init(wanted: settings.copies, short: short),
-                volumes: try volumes.members.map { try status(of: $0) }, read_mode: readMode,
+            var result = ArchiveStatus(
+                health: Health(level: .safe, headline: "", reasons: []), archive: path, instances: totals.instances,
+                studies: totals.studies, patients: totals.patients, blobs: totals.instances, bytes: totals.bytes,
+                copies: try copies(totals),
+                volumes: try volumes.members.map { try status(of: $0, known) }, read_mode: readMode,
                 mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
                 rejected: totals.rejected,
-                ledger: .init(records: position.number, head: position.head.hex))
+                ledger: .init(records: position.number, head: position.head.hex),
+                room: try forecast(), resilver: resilver.progress)
+            result.volumes += Self.unlisted(known, volumes.members)
+            result.health = Health(of: result)
+            return result
         }
     }
 
-    private func status(of member: VolumeSet.Member) throws -> ArchiveStatus.Volume {
+    /// Volumes that hold images, but that pacsfs.toml does not name.
+    private static func unlisted(
+        _ known: [VolumeRecord], _ members: [VolumeSet.Member]
+    ) -> [ArchiveStatus.Volume] {
+        known.filter { record in record.state != .retired && !members.contains { $0.ordinal == record.ordinal } }.map {
+            ArchiveStatus.Volume(
+                number: $0.ordinal, id: $0.id, path: $0.domain, domain: $0.domain, state: "absent",
+                problem: "The ledger has volume \($0.ordinal), and pacsfs.toml does not name its path. Add it there as a [[volume]], or put another in its place: pacsfs volume replace \($0.ordinal) NEW-DIR",
+                blobs: 0, free: 0, total: 0, errors: $0.errors, scrubbed: nil)
+        }
+    }
+
+    private func copies(_ totals: Totals) throws -> ArchiveStatus.Copies {
+        let wanted = settings.copies
+        let lost = try index.read { reader in
+            try reader.short(of: 1, limit: 100).compactMap { try reader.copies(of: $0.id) }
+        }
+        return ArchiveStatus.Copies(
+            wanted: wanted, minimum: settings.minimumCopies,
+            short: totals.byCopies.filter { $0.key < wanted }.values.reduce(0, +),
+            single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
+            lost_images: lost.compactMap { Digest(bytes: $0.sha256)?.hex })
+    }
+
+    /// Over the last 30 days, or since the archive was begun.
+    private func forecast() throws -> ArchiveStatus.Room {
+        let free = try room().free
+        let day: Int64 = 86_400_000_000_000
+        let now = Timestamp.now().nanoseconds
+        let (created, added) = try index.read { (try $0.created(), try $0.added(since: now - 30 * day)) }
+        let days = max(1, min(30, (now - created) / day))
+        let daily = added.bytes / days
+        return .init(free: free, daily: daily, days: daily > 0 ? free / daily : nil)
+    }
+
+    private func status(of member: VolumeSet.Member, _ known: [VolumeRecord]) throws -> ArchiveStatus.Volume {
         let space = try? member.volume?.space()
-        let room = (try? member.volume?.room()) ?? 0
+        let scrubs = try index.read { try $0.scrubs(of: member.ordinal) }
         return ArchiveStatus.Volume(
-            id: member.volume?.identity.volume, path: member.place.path, domain: member.place.domain,
-            state: Self.state(of: member, space), problem: member.problem,
-            blobs: try index.read { try $0.blobs(on: member.ordinal) }, free: room)
+            number: member.ordinal > 0 ? member.ordinal : nil, id: member.volume?.identity.volume ?? member.id,
+            path: member.place.path, domain: member.place.domain, state: Self.state(of: member, space),
+            problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
+            free: (try? member.volume?.room()) ?? 0, total: space?.total ?? 0,
+            errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
+            scrubbed: scrubs.count == 256 ? scrubs.values.map(\.time).min() : nil)
     }
 
     private static func state(of member: VolumeSet.Member, _ space: Storage.Volume.Space?) -> String {

@@ -38,6 +38,13 @@ public final class Ledger: Sendable {
         String(archive.lowercased().filter { $0 != "-" }.prefix(8))
     }
 
+    /// How many bytes a volume's copy of a ledger has.
+    ///
+    /// - Throws: `notFound` when it has none.
+    public static func bytes(on volume: Volume, site: String) throws(StorageError) -> Int64 {
+        try LedgerFolder(volume: volume, site: site, making: false).sizes().values.reduce(0, +)
+    }
+
     /// Opens the ledger of an archive on its volumes, after bringing them to the same state;
     /// see ``LedgerRecovery``.
     ///

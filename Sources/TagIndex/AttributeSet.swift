@@ -48,6 +48,13 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
         return result
     }
 
+    /// This set without an entry.
+    func without(_ attribute: Attribute) -> AttributeSet {
+        var result = self
+        result.values[attribute] = nil
+        return result
+    }
+
     /// This set with the entries of `difference` laid over it.
     public func applying(_ difference: AttributeSet) -> AttributeSet {
         var result = self

@@ -4,6 +4,8 @@ public struct IndexError: Error, Sendable, CustomStringConvertible {
         private let name: String
         /// The file is damaged, or of another version: it is a cache, and can be made anew.
         public static let corrupt = Code(name: "corrupt")
+        /// Two images cannot be told apart.
+        public static let ambiguous = Code(name: "ambiguous")
         /// The words of a search cannot be understood.
         public static let badQuery = Code(name: "badQuery")
     }

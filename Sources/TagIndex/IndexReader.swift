@@ -34,6 +34,8 @@ public struct Image: Sendable {
 /// Look-ups, each an access by an index.
 public struct IndexReader {
     let db: Database
+    /// Images from this id on are passed over where one is asked for by its digest.
+    var horizon = Int64.max
 
     // MARK: Directories
 
@@ -129,7 +131,7 @@ public struct IndexReader {
     /// `instance.id` of the image with this digest (32 bytes).
     public func instance(sha256: [UInt8]) throws -> Int64? {
         let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sha256 = ?")
-        return try Int64.fetchOne(statement, arguments: [Data(sha256)])
+        return try Int64.fetchOne(statement, arguments: [Data(sha256)]).flatMap { $0 < horizon ? $0 : nil }
     }
 
     /// The file that was set aside from `source` with this digest.
@@ -161,12 +163,15 @@ public struct IndexReader {
         }
     }
 
+    /// How many images there are, and their bytes.
+    public func sums() throws -> (instances: Int64, bytes: Int64) {
+        let statement = try db.cachedStatement(sql: "SELECT instances, bytes FROM totals")
+        return try Row.fetchOne(statement).map { ($0[0], $0[1]) } ?? (0, 0)
+    }
+
     public func totals() throws -> Totals {
         var totals = Totals()
-        if let row = try Row.fetchOne(db, sql: "SELECT instances, bytes FROM totals") {
-            totals.instances = row[0]
-            totals.bytes = row[1]
-        }
+        (totals.instances, totals.bytes) = try sums()
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
         totals.rejected = try Int64.fetchOne(db, sql: "SELECT count(*) FROM rejected") ?? 0

@@ -30,8 +30,7 @@ extension IndexWriter {
             sql: "UPDATE copy SET verified = ? WHERE volume = ? AND instance = ?")
         try update.execute(arguments: [time, volume, instance])
         guard db.changesCount == 0 else { return }
-        try db.cachedStatement(sql: "INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)")
-            .execute(arguments: [volume, instance, time])
+        try statements.insertCopy.bind(Int64(volume)).bind(instance).bind(time).run()
         try addToCopies(of: instance, 1)
     }
 
@@ -69,17 +68,17 @@ extension IndexWriter {
             db,
             sql: """
                 SELECT copies, count(*) FROM copy JOIN instance ON instance.id = copy.instance
-                WHERE volume = ? GROUP BY copies
-                """, arguments: [volume])
+                WHERE volume = ? AND instance < ? GROUP BY copies
+                """, arguments: [volume, horizon])
         for row in histogram {
             let (copies, instances): (Int, Int64) = (row[0], row[1])
             addedByCopies[copies, default: 0] -= instances
             addedByCopies[copies - 1, default: 0] += instances
         }
         try db.execute(
-            sql: "UPDATE instance SET copies = copies - 1 WHERE id IN (SELECT instance FROM copy WHERE volume = ?)",
-            arguments: [volume])
-        try db.execute(sql: "DELETE FROM copy WHERE volume = ?", arguments: [volume])
+            sql: "UPDATE instance SET copies = copies - 1 WHERE id IN (SELECT instance FROM copy WHERE volume = ? AND instance < ?)",
+            arguments: [volume, horizon])
+        try db.execute(sql: "DELETE FROM copy WHERE volume = ? AND instance < ?", arguments: [volume, horizon])
         try db.execute(sql: "DELETE FROM scrubbed WHERE volume = ?", arguments: [volume])
     }
 }

@@ -18,10 +18,21 @@ public final class IndexWriter {
     private var addedByDay: [Int64: (instances: Int64, bytes: Int64)] = [:]
     /// The series of the last image: most images follow one of their own series.
     private var lastSeries: (key: String, id: Int64, attributes: AttributeSet)?
+    let statements: FrequentStatements
+    /// Set while an index is made as a whole, see ``TagIndex/build(at:sorting:_:amend:)``.
+    var building: IndexBuilding?
+    /// Images from this id on are not there yet, for a change that is older than they are.
+    public var horizon = Int64.max
 
-    init(db: Database) { self.db = db }
+    init(db: Database) throws {
+        self.db = db
+        statements = try FrequentStatements(in: db)
+    }
 
-    public var reader: IndexReader { IndexReader(db: db) }
+    public var reader: IndexReader { IndexReader(db: db, horizon: horizon) }
+
+    /// Forgets ``changedNodes``: for many changes of which nobody is told.
+    public func forgetChanges() { changedNodes = [] }
 
     // MARK: Placing
 
@@ -100,7 +111,10 @@ public final class IndexWriter {
     }
 
     /// The id that the next image gets.
-    public func nextInstance() throws -> Int64 { try nextID(of: "instance") }
+    public func nextInstance() throws -> Int64 {
+        if let building { return building.lastInstance + 1 }
+        return try nextID(of: "instance")
+    }
 
     private func nextID(of table: String) throws -> Int64 {
         let statement = try db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
@@ -121,6 +135,7 @@ public final class IndexWriter {
         let patient = try row(in: "patient", key: attributes.patientKey)
         let studyKey = "\(patient)\u{1F}\(attributes.studyKey)"
         let study = try row(in: "study", key: studyKey, patient: patient)
+        if building != nil { remember(record) }
         try db.cachedStatement(
             sql: """
                 INSERT INTO series(id, study, key, date, modality, series_uid, study_uid, attributes, created)
@@ -159,16 +174,12 @@ public final class IndexWriter {
         _ name: String, in parent: Int64, series: Int64?, byUID: Bool, at time: Int64
     ) throws -> Int64 {
         let folded = PortableName.folded(name)
-        if series == nil, let existing = try reader.node(in: parent, folded: folded) { return existing.id }
-        try db.cachedStatement(
-            sql: "INSERT INTO node(parent, name, folded, series, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?)"
-        ).execute(arguments: [parent, name, folded, series, byUID, time])
+        if series == nil, let existing = try knownDirectory(folded, in: parent) { return existing }
+        try statements.insertNode.bind(parent).bind(name).bind(folded).bind(series).bind(byUID ? 1 : 0).bind(time)
+            .run()
         let id = db.lastInsertedRowID
-        if parent != 0 {
-            try db.cachedStatement(sql: "UPDATE node SET changed = ? WHERE id = ?")
-                .execute(arguments: [time, parent])
-        }
-        changedNodes.insert(parent)
+        if parent != 0 { try touch(parent, at: time) }
+        if building == nil { changedNodes.insert(parent) }
         return id
     }
 
@@ -187,29 +198,27 @@ public final class IndexWriter {
     /// Makes the rows of an archived image. `sopInstanceUID` is told apart, since it is not
     /// among the differences when it equals that of the first image of the series.
     public func apply(_ record: InstanceRecord, sopInstanceUID: String?) throws {
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO instance(id, series, sha256, bytes, received, sop_uid, name, uid_name,
-                                     copies, flags, source, attributes)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            record.id, record.series, Data(record.sha256), record.bytes, record.received, sopInstanceUID,
-            record.name, record.uidName, record.volumes.count, record.flags, record.source,
-            record.difference.json,
-        ])
-        let copy = try db.cachedStatement(
-            sql: "INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)")
+        try insert(record, sopInstanceUID: sopInstanceUID, difference: record.difference.json)
+        let leaves = try db.cachedStatement(sql: "SELECT id FROM node WHERE series = ?")
+        changedNodes.formUnion(try Int64.fetchAll(leaves, arguments: [record.series]))
+    }
+
+    /// - parameter difference: that of the record, as JSON
+    func insert(_ record: InstanceRecord, sopInstanceUID: String?, difference: String) throws {
+        try statements.insertInstance
+            .bind(record.id).bind(record.series).bind(record.sha256).bind(record.bytes).bind(record.received)
+            .bind(sopInstanceUID).bind(record.name).bind(record.uidName).bind(Int64(record.volumes.count))
+            .bind(record.flags).bind(record.source).bind(difference)
+            .run()
         for volume in record.volumes {
-            try copy.execute(arguments: [volume, record.id, record.received])
+            try statements.insertCopy.bind(Int64(volume)).bind(record.id).bind(record.received).run()
         }
         addedInstances += 1
         addedBytes += record.bytes
-        addedByDay[record.received / Self.day, default: (0, 0)].instances += 1
-        addedByDay[record.received / Self.day, default: (0, 0)].bytes += record.bytes
+        let day = record.received / Self.day
+        addedByDay[day, default: (0, 0)].instances += 1
+        addedByDay[day, default: (0, 0)].bytes += record.bytes
         addedByCopies[record.volumes.count, default: 0] += 1
-        let leaves = try db.cachedStatement(sql: "SELECT id FROM node WHERE series = ?")
-        changedNodes.formUnion(try Int64.fetchAll(leaves, arguments: [record.series]))
     }
 
     /// The attributes of the first image of a series, as a replay needs them.
@@ -249,6 +258,7 @@ public final class IndexWriter {
 
     /// Writes the sums that were collected; called once, before the commit.
     func finish() throws {
+        try flushTouched()
         if addedInstances > 0 {
             try db.execute(
                 sql: "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
@@ -268,6 +278,7 @@ public final class IndexWriter {
                     ON CONFLICT(copies) DO UPDATE SET instances = instances + excluded.instances
                     """, arguments: [copies, instances])
         }
+        // Whether a number passed through zero is no fact: it depends on the transactions.
         if !addedByCopies.isEmpty { try db.execute(sql: "DELETE FROM copy_count WHERE instances = 0") }
     }
 }

@@ -10,6 +10,13 @@ enum Schema {
     static let version = 2
 
     static func create(in db: Database) throws {
+        try createTables(in: db)
+        try createIndexes(in: db)
+    }
+
+    /// The tables, with those indexes only without which rows cannot be told apart while they
+    /// are made.
+    static func createTables(in db: Database) throws {
         try db.execute(sql: """
             -- One row a fact about the index itself:
             --   schema   the version above
@@ -49,7 +56,6 @@ enum Schema {
               patient INTEGER NOT NULL REFERENCES patient(id),
               key     TEXT NOT NULL UNIQUE
             );
-            CREATE INDEX study_patient ON study(patient);
 
             -- A series: the images with the same grouping attributes (AttributeSet.groupingKey).
             -- A SeriesInstanceUID met again with another patient or study is another row, so
@@ -65,17 +71,12 @@ enum Schema {
               attributes TEXT NOT NULL,     -- JSON by keyword: those of its first image
               created    INTEGER NOT NULL   -- when that came, ns since 1970
             );
-            CREATE INDEX series_study     ON series(study);
-            CREATE INDEX series_date      ON series(date);
-            CREATE INDEX series_modality  ON series(modality, date);
-            CREATE INDEX series_uid       ON series(series_uid);
-            CREATE INDEX series_study_uid ON series(study_uid);
 
             -- An archived original. One row a digest: the same bytes are stored once.
             CREATE TABLE instance(
               id         INTEGER PRIMARY KEY AUTOINCREMENT,
               series     INTEGER NOT NULL REFERENCES series(id),
-              sha256     BLOB NOT NULL UNIQUE,        -- 32 bytes; names the blob
+              sha256     BLOB NOT NULL,               -- 32 bytes, once; names the blob
               bytes      INTEGER NOT NULL,
               received   INTEGER NOT NULL,            -- when archived, ns since 1970: st_mtime
               sop_uid    TEXT,
@@ -86,11 +87,6 @@ enum Schema {
               source     TEXT NOT NULL,               -- where it came from: user.pacsfs.original-path
               attributes TEXT NOT NULL                -- JSON: what differs from the series' attributes
             );
-            CREATE UNIQUE INDEX instance_name     ON instance(series, name);
-            CREATE UNIQUE INDEX instance_uid_name ON instance(series, uid_name);
-            CREATE INDEX        instance_series   ON instance(series);  -- in order of id: readdir
-            CREATE INDEX        instance_sop_uid  ON instance(sop_uid);
-            CREATE INDEX        instance_copies   ON instance(copies);  -- in order of id: resilver
 
             -- How much came on which day (UTC, days since 1970): for how long the room will last.
             CREATE TABLE day(
@@ -115,7 +111,6 @@ enum Schema {
               verified INTEGER NOT NULL,   -- when its bytes were last hashed, ns since 1970
               PRIMARY KEY (volume, instance)
             ) WITHOUT ROWID;
-            CREATE INDEX copy_instance ON copy(instance);
 
             -- When the blobs whose digest begins with the byte `folder` were last read whole on
             -- a volume, ns since 1970: what copies there are were good then, or are copied since.
@@ -140,8 +135,6 @@ enum Schema {
               changed INTEGER NOT NULL,    -- when an entry was last added, ns; a leaf asks its images
               UNIQUE (parent, folded)
             );
-            CREATE INDEX node_parent ON node(parent);        -- in order of id: readdir
-            CREATE INDEX node_series ON node(series) WHERE series IS NOT NULL;
 
             -- What was set aside, so that the same file is not set aside twice.
             CREATE TABLE rejected(
@@ -164,5 +157,27 @@ enum Schema {
             """)
         try db.execute(
             sql: "INSERT INTO meta VALUES ('schema', ?)", arguments: [String(version)])
+    }
+
+    /// The indexes that a look-up needs. To sort the rows at the end is several times as fast as
+    /// to keep an index sorted while they come.
+    static func createIndexes(in db: Database) throws {
+        try db.execute(sql: """
+            CREATE INDEX study_patient ON study(patient);
+            CREATE INDEX series_study     ON series(study);
+            CREATE INDEX series_date      ON series(date);
+            CREATE INDEX series_modality  ON series(modality, date);
+            CREATE INDEX series_uid       ON series(series_uid);
+            CREATE INDEX series_study_uid ON series(study_uid);
+            CREATE UNIQUE INDEX instance_sha256   ON instance(sha256);
+            CREATE UNIQUE INDEX instance_name     ON instance(series, name);
+            CREATE UNIQUE INDEX instance_uid_name ON instance(series, uid_name);
+            CREATE INDEX        instance_series   ON instance(series);  -- in order of id: readdir
+            CREATE INDEX        instance_sop_uid  ON instance(sop_uid);
+            CREATE INDEX        instance_copies   ON instance(copies);  -- in order of id: resilver
+            CREATE INDEX copy_instance ON copy(instance);
+            CREATE INDEX node_parent ON node(parent);        -- in order of id: readdir
+            CREATE INDEX node_series ON node(series) WHERE series IS NOT NULL;
+            """)
     }
 }

@@ -10,7 +10,7 @@ import Synchronization
 /// run side by side (a shared pool that opens a transaction for each reached a third of
 /// the rate).
 public final class TagIndex: Sendable {
-    private let path: String
+    let path: String
     private let writer: DatabaseQueue
     private let idle = Mutex<[DatabaseQueue]>([])
 
@@ -40,7 +40,7 @@ public final class TagIndex: Sendable {
                 return .commit
             }
         } catch let error as DatabaseError
-            where error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
+            where error.isDamage || error.resultCode == .SQLITE_CANTOPEN
         {
             throw IndexError(code: .corrupt, message: "\(path) is damaged: \(error.message ?? "\(error)").")
         }
@@ -71,23 +71,32 @@ public final class TagIndex: Sendable {
 
     /// Calls `body` with a reader. What it reads is the last committed state; each look-up
     /// sees a state of its own.
+    ///
+    /// - throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when damage is met: the
+    ///   next start makes the index anew
     public func read<R>(_ body: (IndexReader) throws -> R) throws -> R {
-        let connection =
-            try idle.withLock { $0.popLast() }
-            ?? DatabaseQueue(path: path, configuration: Self.configuration(readonly: true))
-        defer { idle.withLock { $0.append(connection) } }
-        return try connection.unsafeRead { try body(IndexReader(db: $0)) }
+        try Self.noting(damageOf: path) {
+            let connection =
+                try idle.withLock { $0.popLast() }
+                ?? DatabaseQueue(path: path, configuration: Self.configuration(readonly: true))
+            defer { idle.withLock { $0.append(connection) } }
+            return try connection.unsafeRead { try body(IndexReader(db: $0)) }
+        }
     }
 
     /// Calls `body` in a transaction, which is committed when `body` returns and rolled back
     /// when it throws.
+    ///
+    /// - throws: as ``read(_:)``
     public func write<R>(_ body: (IndexWriter) throws -> R) throws -> R {
         var result: R?
-        try writer.inTransaction { db in
-            let indexWriter = IndexWriter(db: db)
-            result = try body(indexWriter)
-            try indexWriter.finish()
-            return .commit
+        try Self.noting(damageOf: path) {
+            try writer.inTransaction { db in
+                let indexWriter = try IndexWriter(db: db)
+                result = try body(indexWriter)
+                try indexWriter.finish()
+                return .commit
+            }
         }
         guard let result else { preconditionFailure("a transaction that did not throw has run its body") }
         return result

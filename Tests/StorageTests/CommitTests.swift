@@ -4,7 +4,7 @@ import Testing
 @testable import Storage
 
 /// Steps from a file to a blob; where a process dies is after one of them.
-@Suite("A staged file") struct CommitTests {
+@Suite("A staged file", .onEveryFileSystem) struct CommitTests {
     let folder: TemporaryFolder
     let staged = StagedBlob(digest: .of(content(1)), bytes: 1000)
 
@@ -183,7 +183,7 @@ import Testing
     }
 }
 
-@Suite("Staging") struct StagingTests {
+@Suite("Staging", .onEveryFileSystem) struct StagingTests {
     let folder: TemporaryFolder
     let digest = Digest.of(content(1))
 
@@ -272,7 +272,7 @@ import Testing
 
     @Test(
         "that fills the disk fails and leaves nothing",
-        .enabled(if: SmallDisk.isPossible, "mounting needs root"))
+        .onPlainFolder, .enabled(if: SmallDisk.isPossible, "mounting needs root"))
     func diskFull() throws {
         let point = folder.path("volume1")
         try FileManager.default.createDirectory(
@@ -321,7 +321,7 @@ import Testing
     }
 }
 
-@Suite("A bad blob") struct BadBlobTests {
+@Suite("A bad blob", .onEveryFileSystem) struct BadBlobTests {
     @Test("is set aside as often as it is found, and never deleted") func setAside() throws {
         let folder = try TemporaryFolder()
         let volume = try folder.volume()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Storage
 
-@Suite("Recovery of the ledger") struct LedgerRecoveryTests {
+@Suite("Recovery of the ledger", .onEveryFileSystem) struct LedgerRecoveryTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
@@ -212,7 +212,7 @@ import Testing
     }
 }
 
-@Suite("A volume whose ledger fails") struct LedgerFailureTests {
+@Suite("A volume whose ledger fails", .onEveryFileSystem) struct LedgerFailureTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
@@ -292,7 +292,7 @@ import Testing
 
     @Test(
         "because its disk is full gets the batch taken back, and goes on when there is room",
-        .enabled(if: SmallDisk.isPossible, "mounting needs root"))
+        .onPlainFolder, .enabled(if: SmallDisk.isPossible, "mounting needs root"))
     func full() throws {
         let point = folder.path("volume1")
         try FileManager.default.createDirectory(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Storage
 
-@Suite("The ledger") struct LedgerTests {
+@Suite("The ledger", .onEveryFileSystem) struct LedgerTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
@@ -136,7 +136,7 @@ import Testing
         #expect(ledger.position.number == 100)
     }
 
-    @Test("of a hundred thousand records is read to the end") func large() throws {
+    @Test("of a hundred thousand records is read to the end", .onPlainFolder) func large() throws {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
         let entries = (0..<5000).map { entry($0) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Storage
 
-@Suite("A rejected file") struct RejectTests {
+@Suite("A rejected file", .onEveryFileSystem) struct RejectTests {
     let folder: TemporaryFolder
     let time = Timestamp(nanoseconds: 1_795_313_152_123_456_789)
 

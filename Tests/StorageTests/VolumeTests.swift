@@ -3,7 +3,7 @@ import Testing
 
 @testable import Storage
 
-@Suite("A volume") struct VolumeTests {
+@Suite("A volume", .onEveryFileSystem) struct VolumeTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
@@ -133,7 +133,7 @@ import Testing
 
     @Test(
         "that was unmounted writes nothing into the mount point below",
-        .enabled(if: SmallDisk.isPossible, "mounting needs root"))
+        .onPlainFolder, .enabled(if: SmallDisk.isPossible, "mounting needs root"))
     func unplugged() throws {
         let point = folder.path("volume1")
         try FileManager.default.createDirectory(
@@ -149,7 +149,7 @@ import Testing
 
     @Test(
         "that is mounted read-only is read, and refuses what is new",
-        .enabled(if: SmallDisk.isPossible, "mounting needs root"))
+        .onPlainFolder, .enabled(if: SmallDisk.isPossible, "mounting needs root"))
     func readOnly() throws {
         let point = folder.path("volume1")
         try FileManager.default.createDirectory(

@@ -8,6 +8,17 @@ import TagIndex
 final class ScrubTurn: Sendable {
     private let turn = NSLock()
     private let asked = Mutex(0)
+    private let closed = Mutex(false)
+
+    /// Whether the archive is being closed: whatever reads stops.
+    var isClosed: Bool { closed.withLock { $0 } }
+
+    /// Ends scrubs that are under way and waits for them.
+    func close() {
+        closed.withLock { $0 = true }
+        turn.lock()
+        turn.unlock()
+    }
 
     /// Whether somebody waits who asked for a scrub.
     var isAskedFor: Bool { asked.withLock { $0 > 0 } }
@@ -45,7 +56,9 @@ extension Archive {
     ) throws(ArchiveError) -> ScrubReport {
         try ArchiveError.from {
             try scrubTurn.asked {
-                try scrub(named: names, rate: rate, shouldStop: shouldStop, progress: progress)
+                let turn = scrubTurn
+                return try scrub(
+                    named: names, rate: rate, shouldStop: { turn.isClosed || shouldStop() }, progress: progress)
             }
         }
     }

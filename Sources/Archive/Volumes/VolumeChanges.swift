@@ -76,11 +76,7 @@ extension Archive {
                     "\(only) images have their only copy on \(old.place.path). Try to bring it back first, if only for reading. If it is lost for good: --accept-loss.")
             }
             let domain = old.place.domain == old.place.path ? path : old.place.domain
-            var change = try add(Settings.VolumePlace(path: path, domain: domain), inPlaceOf: old)
-            try catalogue.record([.replace(old.ordinal, by: change.ordinal)])
-            change.images = try missing()
-            resilver.wake()
-            return change
+            return try add(Settings.VolumePlace(path: path, domain: domain), inPlaceOf: old)
         }
     }
 
@@ -103,13 +99,18 @@ extension Archive {
     private func changeVolumes(_ body: () throws -> VolumeChange) throws(ArchiveError) -> VolumeChange {
         changingVolumes.lock()
         defer { changingVolumes.unlock() }
+        volumes.check()
         return try ArchiveError.from(body)
     }
 
     private func adoptVolumes() throws { volumes.adopt(try index.read { try $0.volumes() }) }
 
     private func member(_ name: String) throws -> VolumeSet.Member {
-        let members = volumes.members
+        var members = volumes.members
+        // One that pacsfs.toml does not name may be replaced all the same.
+        members += try index.read { try $0.volumes() }.filter { record in
+            record.state != .retired && !members.contains { $0.ordinal == record.ordinal }
+        }.map { VolumeSet.Member(place: .init(path: $0.domain, domain: $0.domain), ordinal: $0.ordinal, id: $0.id) }
         if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }) { return member }
         throw ArchiveError(
             .notFound,
@@ -129,14 +130,15 @@ extension Archive {
         let volume = try made(at: place, known: known)
         _ = try catalogue.ledger.admit(volume)
         try catalogue.catchUp()
-        if !known.contains(where: { $0.id == volume.identity.volume }) {
-            try catalogue.record([.addVolume(volume.identity)])
-        }
+        var facts: [Fact] = []
+        if !known.contains(where: { $0.id == volume.identity.volume }) { facts.append(.addVolume(volume.identity)) }
+        if let old { facts.append(.replace(old.ordinal, by: volume.identity.ordinal)) }
+        try catalogue.record(facts)
         if let old { volumes.remove(old.ordinal) }
         volumes.add(volume, at: place)
         try adoptVolumes()
         try configure { settings in
-            if let old { try settings.removeVolume(at: old.place.path) }
+            if let old, settings.hasVolume(at: old.place.path) { try settings.removeVolume(at: old.place.path) }
             try settings.addVolume(place)
         }
         resilver.wake()

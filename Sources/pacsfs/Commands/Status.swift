@@ -22,13 +22,16 @@ struct Status: ParsableCommand {
             let path = try archive.existing
             let status = try Self.status(of: path)
             if json { try Output.json(status) } else { print(Self.text(status)) }
-            let verdict = Self.verdict(status)
-            if verdict.status != .success { throw verdict.status.code }
+            switch status.health.level {
+            case .safe: break
+            case .attention: throw ExitStatus.attention.code
+            case .risk: throw ExitStatus.failure.code
+            }
         }
     }
 
     /// From the daemon when one runs, else from the archive itself.
-    private static func status(of path: String) throws -> ArchiveStatus {
+    static func status(of path: String) throws -> ArchiveStatus {
         if let connection = ControlConnection.connect(archive: path) {
             switch try connection.ask(.status) {
             case .status(let status): return status
@@ -41,35 +44,19 @@ struct Status: ParsableCommand {
         return try archive.status(pending: nil, readMode: nil, mountpoint: nil)
     }
 
-    private static func verdict(_ status: ArchiveStatus) -> (text: String, status: ExitStatus) {
-        let absent = status.volumes.filter { $0.state != "online" }
-        let images = Output.count(status.instances, "image", "images")
-        if status.instances > 0, status.volumes.count - absent.count < 1 {
-            return ("DATA AT RISK: none of the volumes can be used.", .failure)
-        }
-        if status.copies.short > 0 {
-            return (
-                "ATTENTION: \(status.copies.short) of \(images) have fewer than \(Output.count(status.copies.wanted, "copy", "copies")).",
-                .attention)
-        }
-        if let volume = absent.first {
-            return ("ATTENTION: \(volume.path) is \(volume.state). The images are on the other volumes; new ones are refused until it is back.", .attention)
-        }
-        if status.instances == 0 { return ("Ready: the archive is empty.", .success) }
-        return (
-            "Safe: \(status.instances == 1 ? "the image is" : "all \(images) are") stored \(status.copies.wanted == 1 ? "once" : "\(status.copies.wanted) times"), on \(status.copies.wanted) different volumes.",
-            .success)
-    }
-
     private static func text(_ status: ArchiveStatus) -> String {
-        var lines = [verdict(status).text, ""]
+        var lines = [status.health.headline]
+        lines += status.health.reasons.dropFirst().map { "           also: \($0)" }
+        lines.append("")
         lines.append(
             "Archive    \(status.archive): \(Output.count(status.patients, "patient", "patients")), \(Output.count(status.studies, "study", "studies")), \(Output.count(status.instances, "image", "images")), \(Output.bytes(status.bytes))")
-        for (index, volume) in status.volumes.enumerated() {
-            lines.append(
-                "Volume \(index + 1)   \(volume.path): \(volume.state), \(Output.count(volume.blobs, "image", "images")), room for \(Output.bytes(volume.free))")
-            if let problem = volume.problem { lines.append("           \(problem)") }
+        for volume in status.volumes { lines += VolumeText.lines(volume) }
+        lines.append("Room       \(room(status.room))")
+        let resilver = status.resilver
+        if resilver.isRunning || resilver.copies > 0 {
+            lines.append("Resilver   \(resilver.isRunning ? "running: " : "")\(Output.count(resilver.copies, "copy", "copies")) made, \(Output.bytes(resilver.bytes)); \(Output.count(status.copies.short, "image", "images")) to go")
         }
+        for image in status.copies.lost_images { lines.append("Lost       \(image)") }
         if let mountpoint = status.mountpoint {
             lines.append("Mounted    \(mountpoint), reading \(status.read_mode == "passthrough" ? "by the kernel (passthrough)" : "through the daemon (cached)")")
         } else {
@@ -83,5 +70,27 @@ struct Status: ParsableCommand {
         }
         lines.append("Ledger     \(Output.count(status.ledger.records, "record", "records")), head \(status.ledger.head)")
         return lines.joined(separator: "\n")
+    }
+
+    private static func room(_ room: ArchiveStatus.Room) -> String {
+        let free = "\(Output.bytes(room.free)) of images"
+        guard let days = room.days else { return free }
+        let time =
+            days > 3650 ? "more than ten years" : days > 730 ? "about \(days / 365) years"
+            : days > 60 ? "about \(days / 30) months" : "about \(days) days"
+        return "\(free), for \(time) at the rate of the last 30 days"
+    }
+}
+
+/// A volume, as people are told of it.
+enum VolumeText {
+    static func lines(_ volume: ArchiveStatus.Volume) -> [String] {
+        let number = volume.number.map(String.init) ?? "?"
+        var text = "Volume \(number)\(String(repeating: " ", count: max(1, 4 - number.count)))\(volume.path): \(volume.state), \(Output.count(volume.blobs, "image", "images"))"
+        if volume.state != "absent" { text += ", room for \(Output.bytes(volume.free))" }
+        if volume.domain != volume.path { text += ", in \(volume.domain)" }
+        if volume.errors > 0 { text += ", \(Output.count(volume.errors, "bad copy was found", "bad copies were found"))" }
+        if let time = volume.scrubbed { text += ", all read since \(Output.time(time).prefix(10))" }
+        return [text] + (volume.problem.map { ["           \($0)"] } ?? [])
     }
 }

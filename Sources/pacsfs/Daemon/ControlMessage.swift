@@ -8,6 +8,9 @@ enum ControlRequest: Codable, Sendable {
     case importFiles([ImportFile])
     /// Of these volumes, or all; bytes a second.
     case scrub(volumes: [String], rate: Int64?)
+    case addVolume(path: String, domain: String?)
+    case retireVolume(String)
+    case replaceVolume(String, with: String?, acceptingLoss: Bool)
 }
 
 enum ControlResponse: Codable, Sendable {
@@ -15,5 +18,6 @@ enum ControlResponse: Codable, Sendable {
     case imported([ImportResult])
     case scrubbing(ScrubProgress)
     case scrubbed(ScrubReport)
+    case volume(VolumeChange)
     case failed(String)
 }

@@ -84,7 +84,27 @@ final class ControlServer: Sendable {
             }
             return .imported(archive.importFiles(files))
         case .scrub: return .failed("A scrub is not answered at once.")
+        case .addVolume(let path, let domain):
+            return change(keptOutside: path) { () throws(ArchiveError) in
+                try archive.addVolume(at: path, domain: domain)
+            }
+        case .retireVolume(let name):
+            return change { () throws(ArchiveError) in try archive.retireVolume(name) }
+        case .replaceVolume(let name, let path, let acceptingLoss):
+            return change(keptOutside: path) { () throws(ArchiveError) in
+                try archive.replaceVolume(name, with: path, acceptingLoss: acceptingLoss)
+            }
         }
+    }
+
+    /// - parameter path: must not lie in the mount
+    private func change(
+        keptOutside path: String? = nil, _ body: () throws(ArchiveError) -> VolumeChange
+    ) -> ControlResponse {
+        if let path, path == session.mountpoint || path.hasPrefix(session.mountpoint + "/") {
+            return .failed("\(path) is in the mounted archive itself.")
+        }
+        do { return .volume(try body()) } catch { return .failed(error.message) }
     }
 
     /// Says how far it is a few times a second, and stops when nobody listens any more.

@@ -52,6 +52,18 @@ extension TraceRecord {
         return records
     }
 
+    /// A record that says something about the moment, as the interposer would write it.
+    static func mark(_ text: String) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: headBytes)
+        func put(_ number: UInt32, at place: Int) {
+            withUnsafeBytes(of: number.littleEndian) { bytes.replaceSubrange(place..<place + 4, with: $0) }
+        }
+        put(magic, at: 0)
+        put(Kind.mark.rawValue, at: 4)
+        put(UInt32(text.utf8.count), at: 76)
+        return bytes + Array(text.utf8)
+    }
+
     private init(_ bytes: [UInt8], _ offset: inout Int) throws {
         let start = offset
         func number<N: FixedWidthInteger>(_ place: Int, _ type: N.Type) -> N {

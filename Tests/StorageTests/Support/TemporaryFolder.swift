@@ -3,12 +3,12 @@ import Testing
 
 @testable import Storage
 
-/// A folder that goes when the test ends.
+/// A folder that goes when the test ends, on the file system that is being tested.
 final class TemporaryFolder: Sendable {
     let path: String
 
     init() throws {
-        path = NSTemporaryDirectory() + "pacsfs-" + VolumeIdentity.randomIdentifier()
+        path = try OnEveryFileSystem.directory() + "pacsfs-" + VolumeIdentity.randomIdentifier()
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     }
 

@@ -1,0 +1,42 @@
+import Foundation
+import Logging
+import Storage
+import TagIndex
+
+/// What a rebuild came to.
+public struct RebuildSummary: Codable, Sendable {
+    /// Records of the ledger that were read, or written when it was begun anew.
+    public var records: Int64
+    public var images: Int64
+    public var seconds: Double
+}
+
+extension Archive {
+    /// Makes the index anew from the ledger, while no process has the archive. The one before is
+    /// kept as `index.sqlite.corrupt-<time>`.
+    ///
+    /// - throws: ``ArchiveError``: a process has the archive, none of its volumes is there, or
+    ///   none has a ledger that fits together. The index is as it was then.
+    public static func rebuild(
+        at path: String, log: Logger, progress: @escaping @Sendable (RebuildProgress) -> Void
+    ) throws(ArchiveError) -> RebuildSummary {
+        let start = ContinuousClock.now
+        let settings = try Settings(file: path + "/" + configurationName)
+        let identity = try identity(of: path)
+        let lock = try ArchiveLock(archive: path)
+        defer { withExtendedLifetime(lock) {} }
+        let volumes = try VolumeSet(
+            settings.volumes, archive: identity.archive,
+            known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
+        return try ArchiveError.from {
+            let (ledger, _) = try Ledger.open(on: volumes.online, archive: identity.archive)
+            let opening = IndexOpening(
+                archive: path, ledger: ledger, volumes: volumes, log: log, progress: progress)
+            let index = try opening.rebuild(because: "«pacsfs rebuild» was called.")
+            defer { index.close() }
+            return RebuildSummary(
+                records: ledger.position.number, images: try index.read { try $0.totals().instances },
+                seconds: (ContinuousClock.now - start) / .seconds(1))
+        }
+    }
+}

@@ -1,0 +1,99 @@
+/// The answer to «are we safe?», in words for whoever is responsible for the practice.
+public struct Health: Codable, Sendable {
+    public enum Level: String, Codable, Sendable, Comparable {
+        /// Every image is stored as often as it shall be, and new ones can be.
+        case safe
+        /// Nothing is in danger, but somebody should look.
+        case attention
+        /// Images are lost, or would be with one more disk.
+        case risk
+
+        public static func < (left: Level, right: Level) -> Bool { left.order < right.order }
+        private var order: Int { self == .safe ? 0 : self == .attention ? 1 : 2 }
+    }
+
+    public var level: Level
+    /// One sentence.
+    public var headline: String
+    /// All that is not as it should be, the worst first; each with what to do.
+    public var reasons: [String]
+}
+
+extension Health {
+    /// Judges a status.
+    init(of status: ArchiveStatus) {
+        var findings: [(level: Level, text: String)] = []
+        func add(_ level: Level, _ text: String) { findings.append((level, text)) }
+        let copies = status.copies
+        let images = Self.images(status.instances)
+        let readable = status.volumes.filter { $0.state != "absent" }
+        let missing = status.volumes.filter { $0.state == "absent" }
+
+        if readable.isEmpty, status.instances > 0 {
+            add(.risk, "None of the volumes is there. Plug in and mount their disks.")
+        }
+        if copies.lost > 0 {
+            add(
+                .risk,
+                "\(Self.images(copies.lost)) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.")
+        }
+        if copies.single > 0 {
+            if status.resilver.isRunning {
+                add(.attention, "\(Self.images(copies.single)) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now.")
+            } else {
+                add(
+                    .risk,
+                    "\(Self.images(copies.single)) of \(images) \(copies.single == 1 ? "has" : "have") one copy only. "
+                        + (missing.isEmpty
+                            ? "Make room or add a volume: pacsfs volume add DIR" : "Bring back \(missing.map(\.path).joined(separator: " and "))."))
+            }
+        }
+        let few = copies.short - copies.single - copies.lost
+        if few > 0 {
+            add(.attention, "\(Self.images(few)) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies\(status.resilver.isRunning ? "; more are being made now" : "").")
+        }
+        for volume in status.volumes { if let text = Self.finding(about: volume, status) { add(.attention, text) } }
+        if !readable.isEmpty, let text = Self.finding(about: status.room) { add(.attention, text) }
+
+        let worst = findings.map(\.level).max() ?? .safe
+        let sorted = findings.filter { $0.level == .risk } + findings.filter { $0.level != .risk }
+        self.init(level: worst, headline: Self.headline(worst, sorted.first?.text, status), reasons: sorted.map(\.text))
+    }
+
+    private static func headline(_ level: Level, _ worst: String?, _ status: ArchiveStatus) -> String {
+        switch level {
+        case .risk: return "DATA AT RISK: \(worst ?? "")"
+        case .attention: return "ATTENTION: \(worst ?? "")"
+        case .safe:
+            let copies = status.copies.wanted
+            if status.instances == 0 { return "Ready: the archive is empty." }
+            let what = status.instances == 1 ? "the image is" : "all \(images(status.instances)) are"
+            return "Safe: \(what) stored \(copies == 1 ? "once" : "\(copies) times"), on \(copies == 1 ? "one volume" : "\(copies) different volumes")."
+        }
+    }
+
+    private static func finding(about volume: ArchiveStatus.Volume, _ status: ArchiveStatus) -> String? {
+        switch volume.state {
+        case "absent":
+            let takers = status.volumes.filter { $0.state == "online" || $0.state == "failing" }.count
+            let isEnough = takers >= status.copies.minimum
+            return "\(volume.path) is absent. The images are on the other volumes; "
+                + (isEnough ? "new ones are stored there." : "new ones are refused until it is back.")
+                + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
+        case "read-only":
+            return "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
+        case "failing":
+            return "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
+        case "retiring": return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
+        default: return nil
+        }
+    }
+
+    private static func finding(about room: ArchiveStatus.Room) -> String? {
+        if room.free < 64 << 20 { return "The volumes are full: new images are refused. Add a volume: pacsfs volume add DIR" }
+        guard let days = room.days, days < 30 else { return nil }
+        return "The room will last for about \(days == 1 ? "one day" : "\(days) days"). Add a volume: pacsfs volume add DIR"
+    }
+
+    private static func images(_ count: Int64) -> String { count == 1 ? "1 image" : "\(count) images" }
+}

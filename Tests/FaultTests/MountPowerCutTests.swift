@@ -1,0 +1,81 @@
+import Foundation
+import Programs
+import Storage
+import SyntheticStudy
+import Testing
+
+/// The power goes while files are copied into a mount. What `cp` said it had must be there.
+@Suite(
+    "A power cut under a mount",
+    .enabled(if: PacsfsProgram.canMount && PacsfsProgram.path != nil, "there is no /dev/fuse, or no pacsfs"))
+struct MountPowerCutTests {
+    /// Copies the files one after the other, and writes into the trace which of them are safe.
+    private func copy(_ sources: [TestArchive.Source], into mount: CrashingMount) throws {
+        let trace = open(mount.trace, O_WRONLY | O_APPEND)
+        defer { close(trace) }
+        for source in sources {
+            let safe = try mount.write([[source.path]], to: "cut")
+            try #require(safe == [source.path])
+            let mark = TraceRecord.mark("archived\t\(source.path)\n")
+            try #require(Glibc.write(trace, mark, mark.count) == mark.count)
+        }
+    }
+
+    @Test("leaves everything that was copied") func cut() throws {
+        let folder = try TestFolder()
+        defer { try? folder.remove() }
+        let study = SyntheticStudy(seed: 5, imagesPerSeries: 5, side: 24)
+        let sources = try study.images().enumerated().map { number, image in
+            let bytes = image.write()
+            let path = "\(folder.path)/sources/\(number).dcm"
+            try Files.write(bytes, to: path)
+            return TestArchive.Source(path: path, digest: Digest.of(bytes).hex, isImage: true)
+        }
+        let mount = try CrashingMount(in: folder, number: 1)
+        defer { mount.remove() }
+        let roots = mount.volumes + [mount.archive]
+        let model = try DiskModel(roots: roots)
+        // What the kernel writes past the daemon cannot be traced.
+        let started = try mount.mount(isTraced: true, passthrough: false)
+        try #require(started.succeeded, "\(started.report)")
+        try copy(sources, into: mount)
+        try mount.unmount()
+        let trace = try TraceRecord.all(in: mount.trace)
+
+        var random = SyntheticRandom(seed: FaultSeed.value, 0x6d6f)
+        var heard = ""
+        var cuts = 0
+        for (number, record) in trace.enumerated() {
+            if record.kind == .mark || record.isSync && random.below(4) == 0 {
+                try check(mount, model, heard, sources, number, nil)
+                if random.below(2) == 0 {
+                    try check(mount, model, heard, sources, number, .init(seed: FaultSeed.value &+ UInt64(number)))
+                }
+                cuts += 1
+            }
+            try model.apply(record)
+            if record.kind == .mark { heard += String(decoding: record.payload, as: UTF8.self) }
+        }
+        try check(mount, model, heard, sources, trace.count, nil)
+        #expect(cuts >= 15)
+    }
+
+    private func check(
+        _ mount: CrashingMount, _ model: DiskModel, _ heard: String, _ sources: [TestArchive.Source], _ number: Int,
+        _ chance: Survivor.Chance?
+    ) throws {
+        for path in mount.volumes + [mount.archive] {
+            let removal = try ProgramRun(["rm", "-rf", "--", path])
+            try #require(removal.succeeded, "\(removal.report)")
+        }
+        var survivor = Survivor(chance)
+        try survivor.put(model)
+        let place: Comment = "cut before call \(number)\(chance == nil ? "" : ", PACSFS_FAULT_SEED=\(FaultSeed.value)")"
+        let run = try ProgramRun([PacsfsProgram.path ?? "pacsfs", "status", "--archive", mount.archive])
+        #expect(run.succeeded, "\(run.report), \(place)")
+        let safe = ImportRun.acknowledged(ImportRun.outcomes(in: heard), of: sources)
+        let problems = try mount.problems(acknowledged: Set(safe.map(\.digest)))
+        // A blob without a record may be left of one that nobody was told of.
+        #expect(problems.filter { !$0.contains(" blobs, the ledger ") } == [], place)
+    }
+}

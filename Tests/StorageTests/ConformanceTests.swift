@@ -1,0 +1,152 @@
+import Foundation
+import Programs
+import Testing
+
+@testable import Storage
+
+/// What a volume does when its disk lets it down, on every file system that can be had here.
+@Suite("A volume on a disk of its own", .enabled(if: !FileSystemKind.disks.isEmpty, "no disk can be mounted here"))
+struct ConformanceTests {
+    let folder: TemporaryFolder
+    private let bytes = content(7, count: 300_000)
+    private var staged: StagedBlob { StagedBlob(digest: .of(bytes), bytes: 300_000) }
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test("is tested on every file system", arguments: FileSystemKind.allCases)
+    func kinds(kind: FileSystemKind) throws {
+        if let obstacle = kind.obstacle { try Test.cancel("\(kind.rawValue): \(obstacle)") }
+        guard kind != .plain else { return }
+        try OnEveryFileSystem.$current.withValue(kind) {
+            let other = try TemporaryFolder()
+            let type = try ProgramRun(["stat", "-f", "-c", "%T", other.path])
+            // ext4 has the number that ext2 had.
+            #expect(type.lines == [kind == .ext4 ? "ext2/ext3" : kind.rawValue], "\(type.report)")
+            withExtendedLifetime(other) {}
+        }
+    }
+
+    private func disk(_ kind: FileSystemKind) throws -> LoopDisk {
+        let point = folder.path("volume1")
+        try FileManager.default.createDirectory(atPath: point, withIntermediateDirectories: false)
+        return try LoopDisk(kind, at: point)
+    }
+
+    /// What a volume goes through with a file, one step after the other; each may be tried again.
+    private enum Step: CaseIterable {
+        case stage, commit, append, finish, reject, setAside, replace, appendMore
+    }
+
+    private func take(_ step: Step, _ volume: Volume, _ ledger: Ledger) throws {
+        let source = try folder.file("source", bytes)
+        switch step {
+        case .stage: try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
+        case .commit: #expect(try volume.commit([staged]) == [.stored])
+        case .append: _ = try ledger.append([entry(1)])
+        case .finish: try volume.finish([staged.digest])
+        case .reject: _ = try volume.reject(copyOf: source.number, path: "a/b.txt", reason: "no image")
+        case .setAside: _ = try volume.setAside(staged.digest)
+        case .replace:
+            try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
+            _ = try volume.commit([staged], replacing: [staged.digest])
+            try volume.finish([staged.digest])
+        case .appendMore: _ = try ledger.append((2..<2000).map { entry($0) })
+        }
+    }
+
+    @Test(
+        "that is full at any step says so, leaves nothing half, and goes on when there is room",
+        arguments: FileSystemKind.disks)
+    func full(kind: FileSystemKind) throws {
+        for fullAt in Step.allCases {
+            try ConformanceTests().full(at: fullAt, kind)
+        }
+    }
+
+    private func full(at fullStep: Step, _ kind: FileSystemKind) throws {
+        let disk = try disk(kind)
+        defer { disk.unplug() }
+        _ = try folder.volume()
+        // Without a reserve, so that the disk itself has to refuse.
+        let volume = try Volume.open(at: disk.path, archive: archive, reserve: -(1 << 40))
+        let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+        _ = try ledger.append([entry(0)])
+        for step in Step.allCases {
+            guard step == fullStep else {
+                try take(step, volume, ledger)
+                continue
+            }
+            try disk.fill()
+            do {
+                try take(step, volume, ledger)
+                #expect(![.stage, .replace, .appendMore].contains(step), "\(kind), \(step): it was not full")
+            } catch let error as StorageError {
+                #expect(error.code == .noSpace, "\(kind), \(step): \(error)")
+                #expect(error.path.hasPrefix(disk.path), "\(error)")
+                #expect(ledger.volumes == [1], "\(kind), \(step): the disk is well otherwise")
+                try disk.empty()
+                try take(step, volume, ledger)
+            }
+            try disk.empty()
+        }
+        #expect(try volume.verifyBlob(staged.digest, bytes: staged.bytes))
+        #expect(try files(below: volume.path + "/staging") == [])
+        #expect(try records(volume).count == 2000)
+        #expect(try files(below: volume.path + "/rejected").count { $0.hasSuffix("b.txt") } == 1)
+    }
+
+    @Test("that is read-only is read, and refuses clearly what is new", arguments: FileSystemKind.disks)
+    func readOnly(kind: FileSystemKind) throws {
+        let disk = try disk(kind)
+        defer { disk.unplug() }
+        do {
+            let volume = try folder.volume()
+            let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+            _ = try ledger.append([entry(0)])
+            for step in [Step.stage, .commit, .append] { try take(step, volume, ledger) }
+        }
+        let before = try files(below: disk.path)
+        try disk.makeReadOnly()
+        let volume = try folder.reopen()
+        #expect(try volume.space().isReadOnly)
+        #expect(try volume.verifyBlob(staged.digest, bytes: staged.bytes))
+        #expect(try records(volume).count == 2)
+        let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+        for step in Step.allCases where step != .commit && step != .appendMore {
+            let error = expectError(.readOnly) { try take(step, volume, ledger) }
+            #expect(error?.path.hasPrefix(disk.path) == true)
+        }
+        #expect(try files(below: disk.path) == before)
+    }
+
+    @Test("that was unplugged gives errors and writes nothing below its mount point", arguments: FileSystemKind.disks)
+    func unplugged(kind: FileSystemKind) throws {
+        let disk = try disk(kind)
+        let volume = try folder.volume()
+        let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
+        disk.unplug()
+        // Who holds it open may go on; nothing goes into the empty folder.
+        for step in Step.allCases { try take(step, volume, ledger) }
+        #expect(try files(below: disk.path) == [])
+        expectError(.notAVolume) { try folder.reopen() }
+    }
+
+    @Test("takes part in placement by its own room", arguments: FileSystemKind.disks)
+    func placement(kind: FileSystemKind) throws {
+        let disk = try disk(kind)
+        defer { disk.unplug() }
+        let volumes = [try folder.volume(1, domain: "a"), try folder.volume(2, domain: "b")]
+        func candidates() throws -> [Placement.Candidate] {
+            try volumes.map {
+                try Placement.Candidate(
+                    ordinal: $0.identity.ordinal, domain: $0.identity.domain, room: $0.room(), state: .active)
+            }
+        }
+        #expect(try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted() == [1, 2])
+        try disk.fill()
+        expectError(.noSpace) { try Placement.choose(copies: 2, bytes: 1 << 20, among: try candidates()) }
+        #expect(try Placement.choose(copies: 1, bytes: 1 << 20, among: candidates()).volumes == [2])
+        try disk.empty()
+        #expect(try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted() == [1, 2])
+    }
+}
