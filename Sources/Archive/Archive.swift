@@ -27,6 +27,8 @@ public final class Archive: Sendable {
     /// Makes the copies that are missing.
     let resilver = Resilver()
     private let watch = VolumeWatch()
+    let scrubTurn = ScrubTurn()
+    private let schedule = ScrubSchedule()
     private let upkeep = ThreadGroup()
     /// Files that were seen to be good lately.
     let good = GoodVersions()
@@ -120,6 +122,7 @@ public final class Archive: Sendable {
     public func startUpkeep() {
         upkeep.start("watch") { [watch, unowned self] in watch.run(self) }
         upkeep.start("resilver") { [resilver, unowned self] in resilver.serve(self) }
+        upkeep.start("scrub") { [schedule, unowned self] in schedule.run(self) }
     }
 
     /// Makes the copies that are missing, and returns when that is done.
@@ -176,8 +179,11 @@ public final class Archive: Sendable {
     public func close() {
         watch.stop()
         resilver.stop()
+        schedule.stop()
+        scrubTurn.close()
         upkeep.wait(for: "watch")
         upkeep.wait(for: "resilver")
+        upkeep.wait(for: "scrub")
         pipeline.drain()
         index.close()
     }
