@@ -78,6 +78,7 @@ public final class Archive: Sendable {
                 return (catalogue, try catalogue.start(settings))
             }
             var index = try opening.open()
+            try Self.requireNewest(ledger, volumes, for: index)
             let catalogue: Catalogue
             let replayed: Int
             do {
@@ -108,6 +109,22 @@ public final class Archive: Sendable {
             recordUnknownVolumes()
             for volume in volumes.writable { recover(volume) }
         }
+    }
+
+    /// When the index knows records that the volumes here have not, the one that has them is
+    /// away. To go on without it would be to write other records in their place, and that
+    /// volume could not be taken up again.
+    ///
+    /// - throws: ``ArchiveError`` that says which volumes to look for
+    private static func requireNewest(_ ledger: Ledger, _ volumes: VolumeSet, for index: TagIndex) throws {
+        guard let known = try? index.read({ try $0.position() }), known.number > UInt64(ledger.position.number)
+        else { return }
+        let taking = ledger.volumes
+        let missing = volumes.members.filter { $0.volume == nil || !taking.contains($0.ordinal) }
+        guard !missing.isEmpty else { return }
+        throw ArchiveError(
+            .storage,
+            "The volumes that are here end with record \(ledger.position.number), and record \(known.number) was written. Bring back \(missing.map(\.place.path).joined(separator: " or ")), which has what came since. If that is lost for good, «pacsfs rebuild» goes on with what is here.")
     }
 
     /// A volume that cannot be written must not keep the others from starting.

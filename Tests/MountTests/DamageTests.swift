@@ -1,0 +1,92 @@
+import Foundation
+import Programs
+import SyntheticStudy
+import Testing
+
+/// Copies that are damaged below the archive, and people who open the images all the same.
+@Suite("Damaged copies", .serialized, .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
+struct DamageTests {
+    private func writeImages(_ archive: MountedArchive, _ count: Int) throws {
+        let study = SyntheticStudy(
+            seed: 11, modality: .computedTomography, series: 1, imagesPerSeries: count, side: 16)
+        for (number, image) in study.images().enumerated() {
+            try Files.write(image.write(), to: "\(archive.work)/images/\(number).dcm")
+        }
+        try archive.mustShell(
+            "sha256sum images/* | cut -c1-64 | sort >known; \"$PACSFS\" import images >/dev/null", timeout: 120)
+    }
+
+    @Test(
+        "After 1,000 faults in the copies of one volume every reader gets the right bytes, and all is healed",
+        arguments: [(1, ReadMode.passthrough), (2, .cached)])
+    func faults(_ volume: Int, _ mode: ReadMode) throws {
+        try MountedArchive.with(mode) { archive in
+            try writeImages(archive, 1_100)
+            // Some have been opened before, and are in every cache there is.
+            try archive.mustShell("find \"$M/by-patient\" -type f -print0 | head -z -n 300 | xargs -0 cat | wc -c")
+            try archive.python(
+                """
+                import random, glob, shutil
+                random.seed(20)
+                blobs = sorted(glob.glob('../volume\(volume)/blobs/*/*/*.dcm'))
+                for n, path in enumerate(random.sample(blobs, 1000)):
+                    kind = n % 4
+                    data = bytearray(open(path, 'rb').read())
+                    os.chmod(path, 0o644)
+                    if kind == 0:
+                        at = random.randrange(len(data)); data[at] ^= 1 << random.randrange(8)
+                        f = open(path, 'r+b'); f.write(data); f.close()
+                    elif kind == 1: os.truncate(path, random.randrange(len(data)))
+                    elif kind == 2: os.unlink(path)
+                    else:
+                        other = open(random.choice([b for b in blobs if b != path and os.path.exists(b)]), 'rb').read()
+                        os.unlink(path); open(path, 'wb').write(other)
+                """)
+            // Everything is read twice: by name and by UID.
+            for view in ["by-patient", "by-uid"] {
+                try archive.mustShell(
+                    "find \"$M/\(view)\" -type f -print0 | xargs -0 -P 4 -n 50 sha256sum | cut -c1-64 | sort | cmp - known",
+                    timeout: 180)
+            }
+            if volume == 1 {
+                // It is read first: so all of it was seen. What is healed is as it was, the rest aside.
+                try archive.mustShell(
+                    """
+                    cd ../volume1
+                    find blobs -name '*.dcm' | sed 's|.*/\\(.*\\)\\.dcm$|\\1  &|' | sha256sum -c --quiet
+                    test "$(find blobs -name '*.dcm' | wc -l)" = 1100
+                    test "$(find rejected/bad-blobs -type f | wc -l)" = 750
+                    """)
+                let status = try archive.pacsfs("status")
+                #expect(status.code == 1 && status.lines.first?.contains("failing") == true, "\(status.report)")
+            }
+        }
+    }
+
+    @Test("An image whose copies are all bad is an error to read, and status lists it", arguments: ReadMode.allCases)
+    func allCopies(_ mode: ReadMode) throws {
+        try MountedArchive.with(mode) { archive in
+            let image = try archive.writeImages(2)[0]
+            try archive.mustShell("cp 1.dcm 2.dcm \"$I/\"")
+            let digest = try Files.digest(image)
+            let path = try #require(try archive.image(digest)?.paths.first)
+            try archive.mustShell("cat \"$FILE\" >/dev/null", ["FILE": path])
+            for volume in archive.volumes {
+                let blob = "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
+                try archive.mustShell("chmod 644 \"$BLOB\"; printf X | dd of=\"$BLOB\" bs=1 seek=700 conv=notrunc", ["BLOB": blob])
+            }
+            for _ in 1...2 {
+                let run = try archive.shell("cat \"$FILE\"", ["FILE": path])
+                #expect(run.code != 0 && run.outputBytes.isEmpty && run.errors.contains("Input/output error"), "\(run.report)")
+            }
+            let status = try archive.pacsfs("status")
+            #expect(status.code == 2, "\(status.report)")
+            #expect(status.lines.first?.hasPrefix("DATA AT RISK: 1 image of 2 images has no good copy") == true, "\(status.report)")
+            #expect(status.output.contains(digest), "\(status.report)")
+            // The original is given again, and all is well.
+            try archive.mustShell("cp 1.dcm \"$I/again.dcm\"; cmp 1.dcm \"$FILE\"", ["FILE": path])
+            #expect(try archive.pacsfs("status").code == 0)
+            try archive.expectArchived(image)
+        }
+    }
+}
