@@ -27,6 +27,8 @@ public final class Archive: Sendable {
     /// Makes the copies that are missing.
     let resilver = Resilver()
     private let watch = VolumeWatch()
+    let scrubTurn = ScrubTurn()
+    private let schedule = ScrubSchedule()
     private let upkeep = ThreadGroup()
     /// Files that were seen to be good lately.
     let good = GoodVersions()
@@ -95,8 +97,9 @@ public final class Archive: Sendable {
             committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
         try ArchiveError.from {
-            volumes.observeLoss { [catalogue, volumes, observer, log] volume in
+            volumes.observeLoss { [catalogue, volumes, observer, good, log] volume in
                 catalogue.ledger.drop(volume)
+                good.forget(volume)
                 let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
                 log.error("The volume \(volume.path) takes nothing more. \(member?.problem ?? "")")
                 observer.lost(volume: volume.identity.ordinal)
@@ -119,6 +122,7 @@ public final class Archive: Sendable {
     public func startUpkeep() {
         upkeep.start("watch") { [watch, unowned self] in watch.run(self) }
         upkeep.start("resilver") { [resilver, unowned self] in resilver.serve(self) }
+        upkeep.start("scrub") { [schedule, unowned self] in schedule.run(self) }
     }
 
     /// Makes the copies that are missing, and returns when that is done.
@@ -132,7 +136,7 @@ public final class Archive: Sendable {
     /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
     /// on it is finished, and its missing copies are made.
     func takeUp(_ volume: Volume) throws {
-        guard try !volume.space().isReadOnly else { return volumes.put(volume) }
+        guard try !volume.isMountedReadOnly() else { return volumes.put(volume) }
         let recovery = try Recovery(archive: self, volume: volume)
         do {
             _ = try catalogue.ledger.admit(volume)
@@ -175,8 +179,11 @@ public final class Archive: Sendable {
     public func close() {
         watch.stop()
         resilver.stop()
+        schedule.stop()
+        scrubTurn.close()
         upkeep.wait(for: "watch")
         upkeep.wait(for: "resilver")
+        upkeep.wait(for: "scrub")
         pipeline.drain()
         index.close()
     }
@@ -216,6 +223,13 @@ public final class Archive: Sendable {
 
     /// Where `/incoming` and `/rejected` lie, until that volume goes.
     public var staging: StagingArea { StagingArea(volume: volumes.staging) }
+
+    /// A call below `/incoming` has failed: finds out whether its volume has.
+    public func suspect(_ staging: StagingArea, isReadOnly: Bool) {
+        let error = StorageError(
+            isReadOnly ? .readOnly : .io, "incoming cannot be written to", path: staging.volume.path, remedy: "")
+        volumes.suspect(staging.volume, error)
+    }
 
     /// What new files can take, in bytes, when each is stored as often as is wanted; and how
     /// many images there are.

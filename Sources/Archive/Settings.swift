@@ -24,6 +24,10 @@ public struct Settings: Sendable {
     public var settle = 10.0
     /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
     public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*"]
+    /// In how many days everything is read once; 0 for never.
+    public var scrubDays = 30.0
+    /// Bytes a second that the daemon reads for it at most; `nil` for no limit.
+    public var scrubRate: Int64?
     public var views = DefaultViews.all
     public var volumes: [VolumePlace] = []
 
@@ -68,7 +72,7 @@ extension Settings {
     init(toml text: String) throws {
         self.init()
         let table = try TOMLTable(string: text)
-        let known: Set = ["copies", "min_copies", "settle", "ignore", "volume", "views"]
+        let known: Set = ["copies", "min_copies", "settle", "ignore", "volume", "scrub", "views"]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw ArchiveError(.configuration, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
         }
@@ -96,6 +100,7 @@ extension Settings {
             }
             ignored = names.compactMap(\.string)
         }
+        if let value = table["scrub"] { try readScrub(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
             throw ArchiveError(.configuration, "There is no [[volume]].")
         }
@@ -127,6 +132,34 @@ extension Settings {
         }
     }
 
+    private mutating func readScrub(_ table: TOMLTable?) throws {
+        guard let table, table.keys.allSatisfy(["days", "rate"].contains) else {
+            throw ArchiveError(.configuration, "[scrub] has «days» and «rate», and nothing else.")
+        }
+        if let value = table["days"] {
+            guard let days = value.double ?? value.int.map(Double.init), (0...3650).contains(days) else {
+                throw ArchiveError(.configuration, "«days» of [scrub] must be a number of days from 0 (never) to 3650.")
+            }
+            scrubDays = days
+        }
+        if let value = table["rate"] {
+            guard let rate = value.string.flatMap(Self.rate) ?? value.int.map(Int64.init), rate >= 0 else {
+                throw ArchiveError(.configuration, "«rate» of [scrub] must be bytes a second such as \"20M\", or \"0\" for no limit.")
+            }
+            scrubRate = rate == 0 ? nil : rate
+        }
+    }
+
+    /// Reads `20M` as bytes a second, in powers of 1000; `nil` when it is none.
+    public static func rate(_ text: String) -> Int64? {
+        let units: [Character: Double] = ["k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9]
+        let unit = text.last.flatMap { units[$0] }
+        guard let number = Double(unit == nil ? text : String(text.dropLast())), number.isFinite,
+            number >= 0, number * (unit ?? 1) < 1e15
+        else { return nil }
+        return Int64(number * (unit ?? 1))
+    }
+
     /// The text of a new `pacsfs.toml`, with comments.
     public var toml: String {
         var text = """
@@ -144,6 +177,15 @@ extension Settings {
 
             # Names that are cleared from incoming/ quietly.
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
+
+            """
+        text += """
+
+            # Every copy is read and compared with its name once in so many days (0: never), by
+            # the daemon, at most at this rate in bytes a second ("20M"; "0": no limit).
+            [scrub]
+            days = \(scrubDays == scrubDays.rounded() ? String(Int(scrubDays)) : String(scrubDays))
+            rate = "\(scrubRate ?? 0)"
 
             """
         for volume in volumes {

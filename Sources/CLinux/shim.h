@@ -56,6 +56,10 @@ enum { PACSFS_O_NOATIME = __O_NOATIME };
 enum { PACSFS_O_NOATIME = 01000000 };
 #endif
 
+// See: 'man 3 makedev'
+extern unsigned int gnu_dev_major(unsigned long device);
+extern unsigned int gnu_dev_minor(unsigned long device);
+
 // See: 'man 2 open', O_DIRECT
 #ifndef O_DIRECT
 #define O_DIRECT __O_DIRECT

@@ -41,8 +41,38 @@ final class BackedTree: @unchecked Sendable {
         root = BackedNode(number: number, isDirectory: true, backingInode: 0, parent: nil, name: [])
         // Beyond every number of an earlier run, as long as that gave fewer than 65,536 a second.
         nextNumber = UInt64(max(time(nil) - 1_700_000_000, 1)) << 16
-        if let last = predecessor?.locked({ predecessor?.nextNumber ?? 0 }) { nextNumber = max(nextNumber, last + 1) }
         nodes[number] = root
+        if let predecessor { succeed(predecessor) }
+    }
+
+    /// Numbers are not given again, and the directories that clients know of `/incoming` are
+    /// made here too: whoever copies a folder goes on with its other files.
+    private func succeed(_ predecessor: BackedTree) {
+        predecessor.locked {
+            nextNumber = max(nextNumber, predecessor.nextNumber + 1)
+            if kind == .incoming { take(predecessor.root.children.values, into: root) }
+        }
+    }
+
+    private func take(_ others: some Sequence<BackedNode>, into parent: BackedNode) {
+        for other in others where other.isDirectory {
+            let path = path(other.name, in: parent)
+            let made = path.withCString { mkdirat(directory, $0, 0o755) } == 0
+            var status = stat()
+            guard made || errno == EEXIST,
+                path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0,
+                status.st_mode & S_IFMT == S_IFDIR
+            else { continue }
+            let node = BackedNode(
+                number: other.number, isDirectory: true, backingInode: UInt64(status.st_ino), parent: parent,
+                name: other.name)
+            node.lookups = other.lookups
+            node.hadFiles = true
+            nodes[node.number] = node
+            parent.children[node.name] = node
+            vanishing[node.number] = node
+            take(other.children.values, into: node)
+        }
     }
 
     func locked<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {

@@ -156,7 +156,7 @@ final class ImageFiles: Sendable {
             guard let entry = shard.entries[instance] else { return }
             shard.entries[instance]?.opens -= 1
             guard entry.opens == 1 else { return }
-            if entry.isStale { return drop(instance, from: &shard) }
+            if entry.isStale || !archive.isThere(entry.version) { return drop(instance, from: &shard) }
             shard.unused.append(instance)
             if shard.unused.count > Self.kept { drop(shard.unused[0], from: &shard) }
         }

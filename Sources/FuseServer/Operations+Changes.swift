@@ -21,9 +21,10 @@ extension Operations {
             let request = taken(request)
             guard var answer = info?.pointee else { return request.error(Errno(EIO)) }
             do throws(Errno) {
-                let tree = try fileSystem.writableTree(parent)
-                let (entry, handle) = try tree.create(
-                    bytes(name), in: parent, flags: answer.flags, mode: mode, caller: request.caller)
+                let (flags, caller) = (answer.flags, request.caller)
+                let (entry, handle) = try fileSystem.making(in: parent) { (tree) throws(Errno) in
+                    try tree.create(bytes(name), in: parent, flags: flags, mode: mode, caller: caller)
+                }
                 answer.fh = Handles.retain(handle)
                 let handleNumber = answer.fh
                 if !request.created(entry, answer) { fileSystem.release(entry.ino, handle: handleNumber) }
@@ -35,8 +36,10 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                let tree = try fileSystem.writableTree(parent)
-                let entry = try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: request.caller)
+                let caller = request.caller
+                let entry = try fileSystem.making(in: parent) { (tree) throws(Errno) in
+                    try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)
+                }
                 request.entry(entry)
             } catch {
                 request.error(error)
@@ -99,6 +102,20 @@ extension Operations {
 }
 
 extension FileSystem {
+    /// Calls `body` with the tree in which something is to be made; when that fails because its
+    /// volume has failed, again with the one that has taken its place.
+    func making<R>(in parent: UInt64, _ body: (BackedTree) throws(Errno) -> R) throws(Errno) -> R {
+        let tree = try writableTree(parent)
+        do { return try body(tree) } catch {
+            guard error.code == EIO || error.code == EROFS else { throw error }
+            archive.suspect(tree.staging, isReadOnly: error.code == EROFS)
+            followStaging()
+            let other = try writableTree(parent)
+            guard other !== tree else { throw error }
+            return try body(other)
+        }
+    }
+
     /// - throws: EROFS for whatever is not `/incoming` or below
     func writableTree(_ number: UInt64) throws(Errno) -> BackedTree {
         guard case .tree(let tree) = try place(number), tree.kind == .incoming else { throw Errno(EROFS) }

@@ -147,6 +147,25 @@ public struct LedgerReader: ~Copyable {
         }
     }
 
+    /// Whether blocks are missing in a line. Those of a batch may reach the disk out of order:
+    /// what is not there yet reads as zeros, from where the batch began or a block does, to where
+    /// a block ends. Zeros elsewhere are damage.
+    ///
+    /// - Parameter offset: Where the line begins in its file.
+    private static func hasHole(_ line: UnsafeRawBufferPointer, at offset: Int64) -> Bool {
+        // No file system writes less at once.
+        let block: Int64 = 512
+        var index = 0
+        while let start = line[index...].firstIndex(of: 0) {
+            let end = line[start...].firstIndex { $0 != 0 } ?? line.endIndex
+            if start == 0 || (offset + Int64(start)) % block == 0, (offset + Int64(end)) % block == 0 {
+                return true
+            }
+            index = end
+        }
+        return false
+    }
+
     private mutating func read(_ next: LineReader.Line) -> Step {
         line = line.map { $0 + 1 }
         func fault(_ reason: String) -> Step {
@@ -168,9 +187,7 @@ public struct LedgerReader: ~Copyable {
         do throws(JSONError) {
             record = try LedgerLine(next.content)
         } catch {
-            // Blocks of a batch may reach the disk out of order: what is not there yet reads
-            // as zeros.
-            if isLast, next.isLast || next.content.contains(0) { return torn() }
+            if isLast, Self.hasHole(next.content, at: position.offset) { return torn() }
             return fault("no record: \(error.reason) at byte \(error.offset) of the line")
         }
         guard record.number == position.number + 1 else {

@@ -239,17 +239,13 @@ extension Volume {
         let name = Self.stagedName(staged.digest)
         let blob = Self.blobName(staged.digest)
         guard let old = try blobs.facts(blob) else {
-            if hasHardLinks {
-                do {
-                    try committing.link(name, to: blobs, blob)
-                    return .stored
-                } catch  where Self.meansNoLinks(error) {
-                    setNoHardLinks()
-                }
+            do throws(StorageError) {
+                try giveFreeName(staged.digest)
+                return .stored
+            } catch where error.code == .alreadyExists {
+                // Another thread was faster, with the same file or with another copy.
+                return try giveBlobName(staged, replacing: replacing)
             }
-            try markPending(staged.digest)
-            try committing.renameWithoutReplacing(name, to: blobs, blob)
-            return .stored
         }
         guard let new = try committing.facts(name), !new.isSameFile(as: old) else {
             return .stored
@@ -260,6 +256,19 @@ extension Volume {
         }
         return old.isRegular && old.bytes == staged.bytes
             ? .alreadyPresent : .blocked(bytes: old.bytes)
+    }
+
+    private func giveFreeName(_ digest: Digest) throws(StorageError) {
+        let (name, blob) = (Self.stagedName(digest), Self.blobName(digest))
+        if hasHardLinks {
+            do {
+                return try committing.link(name, to: blobs, blob)
+            } catch  where Self.meansNoLinks(error) {
+                setNoHardLinks()
+            }
+        }
+        try markPending(digest)
+        try committing.renameWithoutReplacing(name, to: blobs, blob)
     }
 
     /// Puts the staged file in the place of a bad blob. Who opens the blob meanwhile gets the

@@ -60,6 +60,39 @@ extension Volume {
     }
 }
 
+extension Volume {
+    /// Whether its file system takes nothing, from what the kernel says of the mount: since an
+    /// error, perhaps, which not all file systems tell statvfs(3) of (ext4's `emergency_ro`).
+    ///
+    /// See: 'man 5 proc_pid_mountinfo'
+    public func isMountedReadOnly() throws(StorageError) -> Bool {
+        if try space().isReadOnly { return true }
+        var own = stat()
+        try call({ .stat($0, path) }) { fstat(root.number, &own) }
+        let device = "\(gnu_dev_major(own.st_dev)):\(gnu_dev_minor(own.st_dev))"
+        guard let file = fopen("/proc/self/mountinfo", "re") else { return false }
+        defer { fclose(file) }
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { free(line) }
+        while getline(&line, &capacity, file) > 0, let line {
+            let fields = String(cString: line).split { $0 == " " || $0 == "\n" }
+            guard fields.count > 6, fields[2] == device else { continue }
+            return fields[fields.count - 1].split(separator: ",").contains { $0 == "ro" || $0 == "emergency_ro" }
+        }
+        return false
+    }
+
+    /// Makes and removes a file, to see whether the volume takes anything.
+    ///
+    /// - Throws: `readOnly`, `io`.
+    public func probeWriting() throws(StorageError) {
+        let name = "probe\(Self.partialSuffix)"
+        _ = try committing.openFile(name, O_WRONLY | O_CREAT)
+        try committing.remove(name)
+    }
+}
+
 /// By what a blob's file is known to be the one that was read before: any change through the
 /// file system gives it another time of change (inode(7), st_ctim), and another file has another
 /// number.
@@ -79,12 +112,14 @@ public struct BlobStamp: Hashable, Sendable {
 }
 
 extension Volume {
-    /// The stamp of a blob; `nil` when it is not there, or the disk does not say.
+    /// The stamp of a blob; `nil` when it is not there, or cannot be opened: a file system whose
+    /// disk was pulled tells sizes and times from memory, but opens nothing.
     public func stamp(of digest: Digest) -> BlobStamp? {
+        let file = openat(blobs.number, Self.blobName(digest), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
         var status = stat()
-        guard fstatat(blobs.number, Self.blobName(digest), &status, AT_SYMLINK_NOFOLLOW) == 0,
-            status.st_mode & S_IFMT == S_IFREG
-        else { return nil }
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         return BlobStamp(status)
     }
 

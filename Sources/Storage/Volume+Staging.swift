@@ -113,6 +113,15 @@ extension Volume {
         return try incoming.openFolder(parts.dropLast()).openFile(parts[parts.count - 1])
     }
 
+    /// Makes a file of `staging/incoming` durable that stays there for now, with its name and
+    /// the folders it is in; those may have been renamed by others meanwhile, so that only a
+    /// sync of the whole file system is sure to reach them.
+    public func makeIncomingDurable(_ file: Int32) throws(StorageError) {
+        // Tells also of errors that a sync of everything passes over.
+        try FileIO.syncData(file, path: incoming.path)
+        try incoming.syncFileSystem()
+    }
+
     /// Gives a complete file its name in `staging/commit`. When another thread was faster, its
     /// file stays if it is good.
     private func takeStagedName(

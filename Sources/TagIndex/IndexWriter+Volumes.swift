@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 // Volumes, and which of them holds what.
@@ -40,6 +41,11 @@ extension IndexWriter {
         try db.cachedStatement(sql: "DELETE FROM copy WHERE volume = ? AND instance = ?")
             .execute(arguments: [volume, instance])
         if db.changesCount > 0 { try addToCopies(of: instance, -1) }
+        // The folder is not seen to be good any more, until it is read again.
+        let digest = try Data.fetchOne(
+            db.cachedStatement(sql: "SELECT sha256 FROM instance WHERE id = ?"), arguments: [instance])
+        try db.cachedStatement(sql: "UPDATE scrubbed SET errors = errors + 1 WHERE volume = ? AND folder = ?")
+            .execute(arguments: [volume, digest?.first])
     }
 
     /// Notes that the blobs of a folder were read at `time` (ns since 1970).

@@ -24,6 +24,7 @@ struct MountPowerCutTests {
     @Test("leaves everything that was copied") func cut() throws {
         let folder = try TestFolder()
         defer { try? folder.remove() }
+        let notes = Array("Rex was very good.\n".utf8)
         let study = SyntheticStudy(seed: 5, imagesPerSeries: 5, side: 24)
         let sources = try study.images().enumerated().map { number, image in
             let bytes = image.write()
@@ -31,6 +32,8 @@ struct MountPowerCutTests {
             try Files.write(bytes, to: path)
             return TestArchive.Source(path: path, digest: Digest.of(bytes).hex, isImage: true)
         }
+            + [TestArchive.Source(path: "\(folder.path)/sources/notes.txt", digest: Digest.of(notes).hex, isImage: false)]
+        try Files.write(notes, to: "\(folder.path)/sources/notes.txt")
         let mount = try CrashingMount(in: folder, number: 1)
         defer { mount.remove() }
         let roots = mount.volumes + [mount.archive]
@@ -74,7 +77,14 @@ struct MountPowerCutTests {
         let run = try ProgramRun([PacsfsProgram.path ?? "pacsfs", "status", "--archive", mount.archive])
         #expect(run.succeeded, "\(run.report), \(place)")
         let safe = ImportRun.acknowledged(ImportRun.outcomes(in: heard), of: sources)
-        let problems = try mount.problems(acknowledged: Set(safe.map(\.digest)))
+        var problems = try mount.problems(acknowledged: Set(safe.filter(\.isImage).map(\.digest)))
+        for source in safe where !source.isImage {
+            // It waits in incoming, or was set aside.
+            let places = try mount.volumes.flatMap { volume in
+                try ["staging/incoming", "rejected"].flatMap { try Files.digests(below: "\(volume)/\($0)").values }
+            }
+            if !places.contains(source.digest) { problems.append("LOST: \(source.path) was said to be safe") }
+        }
         // A blob without a record may be left of one that nobody was told of.
         #expect(problems.filter { !$0.contains(" blobs, the ledger ") } == [], place)
     }

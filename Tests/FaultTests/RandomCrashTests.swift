@@ -16,7 +16,7 @@ struct RandomCrashTests {
     private static let roundsPerArchive = 20
     private static let imagesPerRound = 12
 
-    /// Images, and a text now and then, by path.
+    /// Small images of a few patients, with the digest of each.
     private func makeSources(in folder: TestFolder) throws -> [(path: String, digest: String)] {
         let images = SyntheticArchive(
             seed: FaultSeed.value, patients: 6, studiesPerPatient: 2, seriesPerStudy: 2, imagesPerSeries: 10,

@@ -56,6 +56,24 @@ struct CommandTests {
         }
     }
 
+    @Test("import --verbose tells of each file, while mounted and while not", arguments: [true, false])
+    func importVerbose(_ isMounted: Bool) throws {
+        try MountedArchive.with(isMounted: isMounted) { archive in
+            _ = try archive.writeSamples()
+            try archive.mustShell("echo text >samples/notes.txt")
+            let lines = try archive.pacsfs("import", "--verbose", "samples").lines.prefix { $0.contains("\t") }
+            let outcomes = lines.map { $0.split(separator: "\t") }
+            #expect(outcomes.count { $0[0] == "archived" } == 17 && outcomes.count == 18, "\(lines)")
+            #expect(lines.contains("rejected\t\(archive.work)/samples/notes.txt"))
+            for outcome in outcomes { #expect(Files.exists(String(outcome[1]))) }
+            // As JSON, an object a line, and the summary behind them.
+            let json = try archive.pacsfs("import", "--verbose", "--json", "samples").output
+            let objects = json.split(separator: "\n").filter { $0.hasPrefix("{\"") }
+            #expect(objects.count { $0.contains("\"outcome\":\"duplicate\"") } == 17 && objects.count == 18, "\(json)")
+            #expect(json.contains("\n  \"duplicates\" : 17"))
+        }
+    }
+
     @Test("import refuses the mounted archive itself, and what contains it")
     func importItself() throws {
         try MountedArchive.with { archive in

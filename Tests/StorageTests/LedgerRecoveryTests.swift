@@ -107,6 +107,30 @@ import Testing
         #expect(try LedgerVerification.of(volume: volume, site: site).fault == nil)
     }
 
+    @Test("does not take damage for a batch that is not there yet") func damageIsNoHole() throws {
+        let volume = try folder.volume()
+        let (ledger, _) = try open([volume])
+        _ = try ledger.append((0..<60).map { entry($0) })
+        let whole = try read(segmentPath(volume))
+        let last = try #require(whole.dropLast().lastIndex(of: UInt8(ascii: "\n"))) + 1
+        // A byte in the middle; a byte of the last record, which has its newline; two half blocks.
+        for (range, byte) in [(5000..<5001, 0), (last + 9..<last + 10, 0), (last..<last + 1, 7), (4352..<4864, 0)]
+            as [(Range<Int>, UInt8)]
+        {
+            var bytes = whole
+            bytes.replaceSubrange(range, with: range.map { _ in byte })
+            try write(bytes, to: segmentPath(volume))
+            expectError(.corrupt) { try open([volume]) }
+            #expect(try read(segmentPath(volume)) == bytes)
+            #expect(try LedgerVerification.of(volume: volume, site: site).fault != nil)
+        }
+        // A block that was never written, and everything after it.
+        var bytes = whole
+        bytes.replaceSubrange(4096..<4608, with: repeatElement(0, count: 512))
+        try write(bytes, to: segmentPath(volume))
+        #expect(try open([volume]).1.volumes[0].tornTail != nil)
+    }
+
     @Test("tops up volumes that were away, over segments", arguments: [1, 7, 20])
     func prefix(away: Int) throws {
         let volumes = [try folder.volume(1), try folder.volume(2), try folder.volume(3)]

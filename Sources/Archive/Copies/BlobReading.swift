@@ -50,6 +50,14 @@ final class GoodVersions: Sendable {
         generations.young = [:]
     }
 
+    /// A volume that is known here stays open.
+    func forget(_ volume: Volume) {
+        generations.withLock { generations in
+            generations.young = generations.young.filter { $0.value.volume !== volume }
+            generations.old = generations.old.filter { $0.value.volume !== volume }
+        }
+    }
+
     func forget(_ instance: Int64) {
         generations.withLock {
             $0.young[instance] = nil
@@ -74,10 +82,15 @@ extension Archive {
     /// Whether the file that was opened is still there as it was, on a volume that is there,
     /// and was read within a day.
     public func isCurrent(_ version: BlobVersion) -> Bool {
-        Self.monotonicNow() - version.checked < Self.trust
-            && volumes[version.volumeOrdinal] === version.volume
-            && version.volume.stamp(of: version.digest) == version.stamp
+        isTrusted(version) && version.volume.stamp(of: version.digest) == version.stamp
     }
+
+    private func isTrusted(_ version: BlobVersion) -> Bool {
+        Self.monotonicNow() - version.checked < Self.trust && isThere(version)
+    }
+
+    /// Whether the volume that the file is on is still there.
+    public func isThere(_ version: BlobVersion) -> Bool { volumes[version.volumeOrdinal] === version.volume }
 
     /// Opens the blob of an image on a volume whose copy is good: one that has been read within
     /// a day and has not changed since, or is read now. Bad copies that are met are set aside
@@ -92,7 +105,7 @@ extension Archive {
             guard let image = try index.read({ try $0.copies(of: instance) }),
                 let digest = Digest(bytes: image.sha256)
             else { throw ArchiveError(.notFound, "There is no image with number \(instance).") }
-            if let known = good[instance], isCurrent(known),
+            if let known = good[instance], isTrusted(known),
                 let file = try? known.volume.openBlob(digest), try known.volume.stamp(ofOpen: file.number) == known.stamp
             {
                 return (file.release(), known)
@@ -103,6 +116,8 @@ extension Archive {
                 switch openCopy(image, digest, on: volume) {
                 case .good(let descriptor, let version):
                     good.put(version)
+                    // It may have gone in this moment, and must not be kept open then.
+                    if !isThere(version) { good.forget(volume) }
                     if !bad.isEmpty { heal(image, bad: bad) }
                     return (descriptor, version)
                 case .bad(let copy):

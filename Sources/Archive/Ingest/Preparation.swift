@@ -50,11 +50,11 @@ struct Preparation: Sendable {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
         } catch {
-            if request.staging != nil { try Self.sync(request.file.descriptor) }
+            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
             return (nil, error.message)
         }
         if header.isMediaStorageDirectory {
-            if request.staging != nil { try Self.sync(request.file.descriptor) }
+            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
             return (
                 nil,
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
@@ -66,8 +66,7 @@ struct Preparation: Sendable {
         if isLinked {
             try request.staging?.volume.stageLink(from: request.file.descriptor, as: digest, bytes: request.bytes)
         }
-        let targets = try volumes.choose(copies: copies.wanted, minimum: copies.minimum, bytes: request.bytes)
-        try stage(staged, from: request, on: targets, isLinked: isLinked)
+        let targets = try stageSomewhere(staged, from: request, holding: [], isLinked: isLinked)
         return (
             Prepared(
                 kind: .new(AttributeSet(header), flags: Int64(header.flags.rawValue)), request: request,
@@ -104,13 +103,31 @@ struct Preparation: Sendable {
         // Copies on volumes that are away do not count: who is told that an image is safe has
         // it on as many volumes as are wanted now.
         let sound = good.union(prepared.volumes.map(\.identity.ordinal))
-        if sound.count < copies.wanted {
-            prepared.volumes += try volumes.choose(
-                copies: copies.wanted, minimum: copies.minimum, bytes: staged.bytes, holding: sound)
-        }
         prepared.sound = good.count
         try stage(staged, from: request, on: prepared.volumes)
+        if sound.count < copies.wanted {
+            prepared.volumes += try stageSomewhere(staged, from: request, holding: sound, isLinked: false)
+        }
         return prepared
+    }
+
+    /// Chooses volumes and stages the file there; when one of them goes meanwhile, others.
+    ///
+    /// - throws: what went wrong, when it is not that a volume went or when too few are left
+    private func stageSomewhere(
+        _ staged: StagedBlob, from request: IngestRequest, holding: Set<Int>, isLinked: Bool
+    ) throws -> [Volume] {
+        while true {
+            let targets = try volumes.choose(
+                copies: copies.wanted, minimum: copies.minimum, bytes: staged.bytes, holding: holding)
+            do {
+                try stage(staged, from: request, on: targets, isLinked: isLinked)
+                return targets
+            } catch {
+                for volume in targets { volumes.suspect(volume, error) }
+                guard targets.contains(where: { !volumes.isWritable($0) }) else { throw error }
+            }
+        }
     }
 
     private enum CopyState { case good, verified, bad }
@@ -162,20 +179,11 @@ struct Preparation: Sendable {
         if case .duplicate(let id) = prepared.kind {
             holding.formUnion(try index.read { try $0.copies(of: id) }?.volumes.filter { volumes[$0] != nil } ?? [])
         }
-        let more = try volumes.choose(
-            copies: copies.wanted, minimum: copies.minimum, bytes: prepared.staged.bytes, holding: holding
-        ).filter { volume in !failed.contains { $0 === volume } }
-        try stage(prepared.staged, from: prepared.request, on: more)
-        prepared.volumes += more
+        prepared.volumes += try stageSomewhere(
+            prepared.staged, from: prepared.request, holding: holding, isLinked: false)
         guard prepared.volumes.count + prepared.sound >= copies.minimum else {
             throw ArchiveError(.storage, "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made. Look at «pacsfs status».")
         }
         return prepared
-    }
-
-    private static func sync(_ descriptor: Int32) throws(ArchiveError) {
-        guard fdatasync(descriptor) == 0 else {
-            throw ArchiveError(.storage, "A file in incoming could not be written to disk: \(String(cString: strerror(errno))).")
-        }
     }
 }

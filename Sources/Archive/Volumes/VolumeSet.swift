@@ -78,7 +78,7 @@ final class VolumeSet: Sendable {
         member.volume = volume
         member.ordinal = volume.identity.ordinal
         member.id = volume.identity.volume
-        member.isReadOnly = (try? volume.space().isReadOnly) ?? false
+        member.isReadOnly = (try? volume.isMountedReadOnly()) ?? false
         member.problem = member.isReadOnly ? readOnlyProblem(volume) : nil
     }
 
@@ -184,16 +184,27 @@ final class VolumeSet: Sendable {
             guard let volume = member.volume else { continue }
             do throws(StorageError) {
                 try volume.requireInPlace()
-                noteReadOnly(try volume.space().isReadOnly, volume)
+                if try volume.space().isReadOnly { noteReadOnly(true, volume) }
             } catch {
                 lose(volume, because: "\(error)")
             }
         }
     }
 
-    /// Asks the disk for a block; a volume that does not give it is lost.
+    /// Asks the disk for a block, and the kernel whether it can be written to. A volume that
+    /// was read-only is believed to be mended when it has taken a file.
     func probe(_ volume: Volume) {
-        do throws(StorageError) { try volume.probe() } catch { suspect(volume, error) }
+        do throws(StorageError) {
+            try volume.probe()
+            if try volume.isMountedReadOnly() {
+                noteReadOnly(true, volume)
+            } else if !isWritable(volume) {
+                try volume.probeWriting()
+                noteReadOnly(false, volume)
+            }
+        } catch {
+            suspect(volume, error)
+        }
     }
 
     /// After an error of a volume: finds out whether it is the volume's fault.
@@ -204,9 +215,15 @@ final class VolumeSet: Sendable {
         do throws(StorageError) {
             try volume.requireInPlace()
             try volume.probe()
-            let isReadOnly = try volume.space().isReadOnly || error.code == .readOnly
-            noteReadOnly(isReadOnly, volume)
+            if try volume.isMountedReadOnly() {
+                noteReadOnly(true, volume)
+            } else {
+                try volume.probeWriting()
+            }
         } catch let failure {
+            if failure.code == .readOnly { return noteReadOnly(true, volume) }
+            // No room is no failure, and no room for descriptors is ours.
+            if failure.code == .noSpace || failure.code == .tooManyOpenFiles { return }
             lose(volume, because: "\(failure)")
         }
     }

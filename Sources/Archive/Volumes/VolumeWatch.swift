@@ -9,6 +9,8 @@ final class VolumeWatch: Sendable {
     private let isStopped = Mutex(false)
     /// Volumes whose disks are being asked; one that hangs must not hold up the others.
     private let asked = Mutex<Set<String>>([])
+    /// Those that could be written to at the last look.
+    private let writable = Mutex<Set<Int>>([])
     /// Between two looks, seconds.
     private static let pause = 2.0
 
@@ -37,6 +39,12 @@ final class VolumeWatch: Sendable {
             }
         }
         archive.catalogue.admitDropped()
+        let now = Set(volumes.writable.map(\.identity.ordinal))
+        let before = writable.withLock { writable in
+            defer { writable = now }
+            return writable
+        }
+        if !now.isSubset(of: before) { archive.resilver.wake() }
     }
 
     private func ask(_ path: String, _ question: @escaping @Sendable () -> Void) {

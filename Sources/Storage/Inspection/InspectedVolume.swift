@@ -106,14 +106,12 @@ public final class InspectedVolume: Sendable {
     /// Whether a blob is on its way: it has a name in `staging/commit` until its record is in
     /// the ledger.
     public func isStaged(_ digest: Digest) throws(StorageError) -> Bool {
-        let folder: Directory
         do throws(StorageError) {
-            folder = try root.openDirectory(Volume.Name.staging).openDirectory(Volume.Name.commit)
+            let staging = try root.openDirectory(Volume.Name.staging)
+            return try Volume.isStaged(digest, in: staging.openDirectory(Volume.Name.commit))
         } catch where error.code == .notFound {
             return false
         }
-        if try folder.facts(Volume.stagedName(digest)) != nil { return true }
-        return try folder.facts(digest.hex + Volume.pendingSuffix) != nil
     }
 
     /// The sites whose ledgers are on this volume, and names of `ledger` that are no folders.

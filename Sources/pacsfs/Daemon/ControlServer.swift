@@ -58,7 +58,11 @@ final class ControlServer: Sendable {
     private func serve(_ connection: ControlConnection) {
         do {
             while let request = try connection.receive(ControlRequest.self) {
-                try connection.send(answer(request))
+                if case .scrub(let volumes, let rate) = request {
+                    try scrub(volumes, rate, for: connection)
+                } else {
+                    try connection.send(answer(request))
+                }
             }
         } catch {
             log.debug("A command went away: \(error)")
@@ -79,6 +83,7 @@ final class ControlServer: Sendable {
                 return .failed("\(file.path) is in the mounted archive itself.")
             }
             return .imported(archive.importFiles(files))
+        case .scrub: return .failed("A scrub is not answered at once.")
         case .addVolume(let path, let domain):
             return change(keptOutside: path) { () throws(ArchiveError) in
                 try archive.addVolume(at: path, domain: domain)
@@ -100,5 +105,22 @@ final class ControlServer: Sendable {
             return .failed("\(path) is in the mounted archive itself.")
         }
         do { return .volume(try body()) } catch { return .failed(error.message) }
+    }
+
+    /// Says how far it is a few times a second, and stops when nobody listens any more.
+    private func scrub(_ volumes: [String], _ rate: Int64?, for connection: ControlConnection) throws {
+        let peer = connection.peer
+        var said = Date.distantPast
+        do {
+            let report = try archive.scrub(volumes, rate: rate, shouldStop: { peer.hasGone }) { progress in
+                guard Date.now.timeIntervalSince(said) > 0.2 else { return }
+                said = .now
+                // A command that has gone is noticed by the peer.
+                try? connection.send(ControlResponse.scrubbing(progress))
+            }
+            try connection.send(ControlResponse.scrubbed(report))
+        } catch let error as ArchiveError {
+            try connection.send(ControlResponse.failed(error.message))
+        }
     }
 }

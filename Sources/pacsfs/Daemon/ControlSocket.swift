@@ -24,6 +24,20 @@ final class ControlConnection {
         return ControlConnection(descriptor)
     }
 
+    /// Tells any thread whether the other side is there.
+    struct Peer: Sendable {
+        fileprivate let descriptor: Int32
+
+        /// Whether it has closed its end. Valid as long as the connection lives.
+        var hasGone: Bool {
+            var byte: UInt8 = 0
+            let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+            return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
+        }
+    }
+
+    var peer: Peer { Peer(descriptor: descriptor) }
+
     /// - throws: ``ArchiveError`` when the other side has gone
     func send(_ message: some Encodable) throws {
         let data = try JSONEncoder().encode(message) + [UInt8(ascii: "\n")]

@@ -29,7 +29,6 @@ final class TestArchive: Sendable {
     /// The image that the archive holds from the beginning.
     let first: Source
 
-    /// - Parameter volumeFolder: Makes the folder of a volume, numbered from 1, something special
     init() throws {
         folder = try TestFolder()
         let one = SyntheticStudy(seed: 1, imagesPerSeries: 3, side: 24)

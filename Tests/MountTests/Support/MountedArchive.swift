@@ -23,13 +23,20 @@ final class MountedArchive: Sendable {
     }
 
     /// Makes and mounts one, runs `body`, and takes everything away whatever happened.
+    ///
+    /// - Parameter prepare: is called before the volumes are made, to mount disks there.
     @discardableResult
     static func with<R>(
-        _ mode: ReadMode = .passthrough, isMounted: Bool = true, _ body: (MountedArchive) throws -> R
+        _ mode: ReadMode = .passthrough, isMounted: Bool = true, minimumCopies: Int = 2,
+        prepare: (MountedArchive) throws -> Void = { _ in }, _ body: (MountedArchive) throws -> R
     ) throws -> R {
         let archive = try MountedArchive(mode)
         defer { archive.tearDown() }
+        try prepare(archive)
         try archive.make()
+        if minimumCopies < 2 {
+            try archive.configure { $0.replacing("# min_copies = 1", with: "min_copies = \(minimumCopies)") }
+        }
         if isMounted { try archive.mount() }
         return try body(archive)
     }
@@ -55,9 +62,13 @@ final class MountedArchive: Sendable {
         try must([
             program, "init", "--archive", archive, "--volume", volumes[0], "--volume", volumes[1],
         ])
+        try configure { $0.replacing(/(?m)^settle = .*$/, with: "settle = \(Self.settle)") }
+    }
+
+    /// Rewrites `pacsfs.toml`.
+    func configure(_ change: (String) -> String) throws {
         let settings = archive + "/pacsfs.toml"
-        let text = try Files.text(settings).replacing(/(?m)^settle = .*$/, with: "settle = \(Self.settle)")
-        try Files.write(Array(text.utf8), to: settings)
+        try Files.write(Array(change(try Files.text(settings)).utf8), to: settings)
     }
 
     private var program: String { PacsfsProgram.path ?? "pacsfs" }

@@ -1,0 +1,63 @@
+import Foundation
+
+/// How far a scrub is.
+public struct ScrubProgress: Codable, Sendable {
+    /// Images that were read.
+    public var files: Int64 = 0
+    public var bytes: Int64 = 0
+    /// Bytes that there were to read when it began.
+    public var totalBytes: Int64 = 0
+    /// Copies that were bad.
+    public var bad: Int64 = 0
+    public var healed: Int64 = 0
+}
+
+/// What a scrub came to.
+public struct ScrubReport: Codable, Sendable {
+    public struct Volume: Codable, Sendable {
+        /// Its number in the archive.
+        public var ordinal: Int
+        public var path: String
+        /// Images that were read, good or not.
+        public var files: Int64 = 0
+        public var bytes: Int64 = 0
+        /// Copies that were missing, truncated, altered or unreadable.
+        public var bad: Int64 = 0
+        /// How many of them are good again.
+        public var healed: Int64 = 0
+        /// Good copies that no record knew of, and now does.
+        public var adopted: Int64 = 0
+        /// Whether all of it was read; another scrub goes on where this one stopped.
+        public var complete = false
+        /// Why not.
+        public var problem: String?
+    }
+
+    /// A file that somebody should look at.
+    public struct Stray: Codable, Sendable {
+        /// Absolute.
+        public var file: String
+        public var reason: String
+    }
+
+    public var volumes: [Volume] = []
+    /// SHA-256 of images that have a bad copy which could not be healed.
+    public var unhealed: [String] = []
+    /// Of these, images without any good copy.
+    public var lost: [String] = []
+    /// Files below `blobs` that are no images of the archive.
+    public var strays: [Stray] = []
+    /// How many there are of these, those that are not listed too.
+    public var strayCount = 0
+
+    static let limit = 10_000
+
+    mutating func add(_ stray: Stray) {
+        strayCount += 1
+        if strays.count < Self.limit { strays.append(stray) }
+    }
+
+    public var bad: Int64 { volumes.reduce(0) { $0 + $1.bad } }
+    public var healed: Int64 { volumes.reduce(0) { $0 + $1.healed } }
+    public var isComplete: Bool { volumes.allSatisfy(\.complete) }
+}

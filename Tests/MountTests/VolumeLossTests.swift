@@ -1,0 +1,149 @@
+import Foundation
+import Programs
+import SyntheticStudy
+import Testing
+
+/// Disks that go and come back while people work.
+@Suite(
+    "Losing a volume", .serialized,
+    .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
+    .enabled(if: LosableDisk.isPossible, "loop devices need root"))
+struct VolumeLossTests {
+    /// Two disks, an archive on them with some images, mounted.
+    private func withDisks(
+        _ mode: ReadMode, _ body: (MountedArchive, [LosableDisk]) throws -> Void
+    ) throws {
+        var disks: [LosableDisk] = []
+        // After the archive's own teardown nothing has them open any more.
+        defer { for disk in disks { disk.unmount() } }
+        try MountedArchive.with(
+            mode, minimumCopies: 1, prepare: { archive in
+                for path in archive.volumes { disks.append(try LosableDisk(at: path)) }
+            }
+        ) { archive in
+            defer { for disk in disks { disk.unmount() } }
+            try writeImages(archive)
+            try archive.mustShell("\"$PACSFS\" import old >/dev/null")
+            try body(archive, disks)
+            try archive.unmount()
+        }
+    }
+
+    /// 60 images in `old` and 160 in `new`, in the working directory.
+    private func writeImages(_ archive: MountedArchive) throws {
+        for (folder, seed, count) in [("old", UInt64(5), 60), ("new", 6, 160)] {
+            let study = SyntheticStudy(
+                seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: count, side: 32)
+            for (number, image) in study.images().enumerated() {
+                try Files.write(image.write(), to: "\(archive.work)/\(folder)/\(number).dcm")
+            }
+        }
+    }
+
+    /// Readers and a writer that go on until `stop` is there; what fails is in `*.failed`.
+    private static let load = """
+        read_all() {
+            until [[ -e stop ]]; do
+                find "$M/by-patient" "$M/by-date" -type f -print0 | xargs -0 cat >/dev/null 2>>"read$1.failed" || true
+                sha256sum "$M"/by-uid/*/*/* 2>>"read$1.failed" | cut -c1-64 | sort -u >"read$1.sums"
+                # What was shown at some time is known.
+                comm -23 "read$1.sums" known >>"read$1.failed"
+            done
+        }
+        sha256sum old/* new/* | cut -c1-64 | sort >known
+        read_all 1 & read_all 2 &
+        for file in new/*; do
+            cp "$file" "$I/" 2>>write.failed || { sleep 0.2; cp "$file" "$I/"; } 2>>write-again.failed || true
+            sleep 0.05
+        done
+        touch written
+        wait
+        """
+
+    private func wait(
+        for what: String, within seconds: Double = 40, _ archive: MountedArchive, _ isSo: (Status) -> Bool
+    ) throws {
+        let end = ProgramRun.now() + seconds
+        while true {
+            let run = try archive.pacsfs("status", "--json")
+            if isSo(try JSONDecoder().decode(Status.self, from: Data(run.outputBytes))) { return }
+            guard ProgramRun.now() < end else {
+                let log = (try? Files.text(archive.archive + "/pacsfs.log")) ?? ""
+                throw ProgramError(description: "not \(what) within \(seconds) s\n\(run.output)\n\(log)")
+            }
+            usleep(200_000)
+        }
+    }
+
+    private func failures(_ name: String, _ archive: MountedArchive) -> String {
+        (try? Files.text("\(archive.work)/\(name).failed")) ?? ""
+    }
+
+    private func expectEverythingOnBoth(_ archive: MountedArchive) throws {
+        try archive.mustShell(
+            """
+            for v in ../volume1 ../volume2; do
+                (cd $v && find blobs -name '*.dcm' | sed 's|.*/\\(.*\\)\\.dcm$|\\1  &|' | sha256sum -c --quiet)
+                find $v/blobs -name '*.dcm' | sed 's|.*/||; s|\\.dcm||' | sort | cmp - known
+            done
+            diff -r ../volume1/ledger ../volume2/ledger
+            sha256sum "$M"/by-uid/*/*/* | cut -c1-64 | sort | cmp - known
+            """)
+    }
+
+    @Test(
+        "A volume that is lost while people read and write is caught up when it is back, without a command",
+        arguments: LosableDisk.Loss.allCases, [(0, ReadMode.passthrough), (1, .cached)])
+    func losing(_ loss: LosableDisk.Loss, _ variant: (volume: Int, mode: ReadMode)) throws {
+        try withDisks(variant.mode) { archive, disks in
+            let disk = disks[variant.volume]
+            let load = Thread { _ = try? archive.shell(Self.load, timeout: 180) }
+            load.start()
+            sleep(1)
+            try disk.lose(loss)
+            // At the next write, or within 10 seconds.
+            try wait(for: "noticed", within: 10, archive) { $0.volumes[variant.volume].state != "online" }
+            sleep(2)
+            try disk.bringBack()
+            try wait(for: "online", within: 20, archive) { $0.volumes.allSatisfy { $0.state == "online" } }
+            while !Files.exists(archive.work + "/written") { usleep(100_000) }
+            try wait(for: "caught up", archive) { $0.copies.short == 0 && $0.instances == 220 }
+            try Files.write([], to: archive.work + "/stop")
+            while !load.isFinished { usleep(50_000) }
+            // What was being written to a disk that fails is lost with it, and the writer is told.
+            let isStaging = variant.volume == 0 && loss != .unmounted
+            #expect(failures("write", archive).split(separator: "\n").count <= (isStaging ? 2 : 0), "\(failures("write", archive))")
+            #expect(failures("write-again", archive) == "")
+            // The kernel reads by itself what was open at the moment at which the disk was pulled.
+            let mayFail = loss == .pulled ? 2 : 0
+            for reader in ["read1", "read2"] {
+                let lines = failures(reader, archive).split(separator: "\n")
+                #expect(lines.count <= mayFail && lines.allSatisfy { $0.contains("Input/output error") }, "\(lines)")
+            }
+            try archive.settled()
+            try expectEverythingOnBoth(archive)
+        }
+    }
+
+    @Test("A dead disk is replaced by an empty one with one command, while people read", arguments: ReadMode.allCases)
+    func replacing(_ mode: ReadMode) throws {
+        try withDisks(mode) { archive, disks in
+            try archive.mustShell("sha256sum old/* | cut -c1-64 | sort >known")
+            try disks[1].replaceByEmpty()
+            try wait(for: "noticed", within: 10, archive) { $0.volumes[1].state == "absent" }
+            // An empty disk is not taken for the volume.
+            try archive.mustShell("cp new/0.dcm \"$I/\"; test ! -e ../volume2/blobs")
+            let replaced = try archive.pacsfs("volume", "replace", archive.volumes[1])
+            #expect(replaced.succeeded && replaced.output.contains("volume 3"), "\(replaced.report)")
+            try wait(for: "copied", archive) { $0.copies.short == 0 && $0.volumes[1].state == "online" }
+            try archive.mustShell("cp new/1.dcm \"$I/\"; sha256sum old/* new/[01].dcm | cut -c1-64 | sort >known")
+            try expectEverythingOnBoth(archive)
+            #expect(try archive.pacsfs("status").code == 0)
+            // A start finds it as the daemon has left it.
+            try archive.unmount()
+            try archive.mount()
+            #expect(try archive.pacsfs("status").code == 0)
+            try expectEverythingOnBoth(archive)
+        }
+    }
+}
