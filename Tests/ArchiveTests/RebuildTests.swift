@@ -89,6 +89,30 @@ struct RebuildTests {
         try expectEqual(temporary)
     }
 
+    @Test("A ledger with two series in one place is told as such, and the index stays")
+    func contradiction() throws {
+        let temporary = try TemporaryArchive()
+        try temporary.archive(series(images: 1))
+        let before = try temporary.index.dump()
+        var entry = try #require(try temporary.ledger().first { $0.entry.kind == "series" }).entry
+        entry.body = JSONObject(
+            entry.body.members.map { member in
+                switch member.key {
+                case "id": .init("id", 77)
+                case "a": .init("a", ["PatientID": "another"])
+                default: member
+                }
+            })
+        let volumes = try [1, 2].map { try temporary.volume($0) }
+        let (ledger, _) = try Ledger.open(on: volumes, archive: volumes[0].identity.archive)
+        _ = try ledger.append([entry])
+        let error = #expect(throws: ArchiveError.self) {
+            try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
+        }
+        #expect(error?.message.contains("pacsfs verify") == true)
+        #expect(try temporary.index.dump() == before)
+    }
+
     @Test("Rebuilding is refused while a process has the archive, and tells what to do")
     func refused() throws {
         let temporary = try TemporaryArchive()
