@@ -35,6 +35,7 @@ extension Archive {
     /// - parameters:
     ///   - path: a directory that is not there, or is empty
     ///   - survivor: a volume of the archive
+    ///     Volumes that are still where the ledger has them are taken up too.
     ///   - others: further volumes of the same archive, or empty directories that become new
     ///     ones; absolute
     ///   - copies: on how many volumes each image is kept
@@ -67,7 +68,11 @@ extension Archive {
             if let views = told?.views { settings.views = views }
             var members = here.map { ($0.identity.ordinal, Settings.VolumePlace(path: $0.path, domain: $0.identity.domain), "here") }
             for record in told?.volumes ?? [] where !members.contains(where: { $0.0 == record.ordinal }) {
-                members.append((record.ordinal, place(ofAbsent: record, taken: members.map(\.1.path) + new + [path]), "absent"))
+                let place = place(ofAbsent: record, taken: members.map(\.1.path) + new + [path])
+                let found = try? Volume.open(at: place.path, archive: id)
+                let isHere = found?.identity.volume == record.id
+                if isHere, let found { here.append(found) }
+                members.append((record.ordinal, place, isHere ? "here" : "absent"))
             }
             members.sort { $0.0 < $1.0 }
             settings.volumes = members.map(\.1)

@@ -37,6 +37,11 @@ extension Health {
                 .risk,
                 "\(Self.images(copies.lost)) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.")
         }
+        if copies.elsewhere > 0, !readable.isEmpty {
+            add(
+                .risk,
+                "\(Self.images(copies.elsewhere)) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or ")).")
+        }
         if copies.single > 0 {
             if status.resilver.isRunning {
                 add(.attention, "\(Self.images(copies.single)) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now.")

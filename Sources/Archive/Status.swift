@@ -18,6 +18,8 @@ public struct ArchiveStatus: Codable, Sendable {
         public var lost: Int64
         /// SHA-256 of up to a hundred of those.
         public var lost_images: [String]
+        /// How many images have copies, but none on a volume that is here.
+        public var elsewhere: Int64 = 0
     }
 
     public struct Volume: Codable, Sendable {
@@ -169,7 +171,16 @@ extension Archive {
             wanted: wanted, minimum: settings.minimumCopies,
             short: totals.byCopies.filter { $0.key < wanted }.values.reduce(0, +),
             single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
-            lost_images: lost.compactMap { Digest(bytes: $0.sha256)?.hex })
+            lost_images: lost.compactMap { Digest(bytes: $0.sha256)?.hex }, elsewhere: try elsewhere())
+    }
+
+    /// Asks all images, and therefore only while as many volumes are away as an image may have
+    /// copies.
+    private func elsewhere() throws -> Int64 {
+        let here = volumes.online.map(\.identity.ordinal)
+        let away = try index.read { try $0.volumes() }.filter { $0.state != .retired && !here.contains($0.ordinal) }
+        let fewest = try index.read { try $0.totals() }.byCopies.keys.filter { $0 > 0 }.min() ?? 1
+        return away.count < fewest ? 0 : try index.read { try $0.elsewhere(than: here) }
     }
 
     /// Over the last 30 days, or since the archive was begun.

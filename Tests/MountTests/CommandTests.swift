@@ -228,7 +228,7 @@ struct CommandTests {
     @Test("Every command has help with an example, and a wrong call ends with 64")
     func help() throws {
         try MountedArchive.with(isMounted: false) { archive in
-            for command in ["init", "mount", "unmount", "import", "find", "show", "status"] {
+            for command in ["init", "mount", "unmount", "import", "find", "show", "status", "rebuild"] {
                 let run = try archive.pacsfs(command, "--help")
                 #expect(run.succeeded && run.output.contains("Example:\n") && run.output.contains("  pacsfs \(command)"), "\(run.report)")
                 #expect(try archive.pacsfs(command, "--no-such-option").code == 64)

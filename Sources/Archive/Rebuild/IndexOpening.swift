@@ -80,6 +80,13 @@ struct IndexOpening {
             } catch let error as StorageError {
                 log.error("The ledger of volume \(volume.identity.ordinal) cannot be used: \(error)")
                 failure = failure ?? error
+            } catch where IndexError.isDamage(error) {
+                // Whole, but it tells what cannot be.
+                let refusal = ArchiveError(
+                    .index,
+                    "The ledger of volume \(volume.identity.ordinal) has records that contradict each other: \(error). Find the first one that does not fit: pacsfs verify")
+                log.error("\(refusal)")
+                failure = failure ?? refusal
             }
         }
         throw failure

@@ -10,7 +10,7 @@ struct Init: ParsableCommand {
             for new ones, with --volume. Exit code: 0 all is back, 1 images are on volumes that were
             not given, 2 it failed.
 
-            Examples:
+            Example:
               pacsfs init --archive /var/lib/pacsfs --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
               pacsfs init --archive /var/lib/pacsfs --from /mnt/disk2/pacsfs --volume /mnt/new/pacsfs
             """)

@@ -1,0 +1,112 @@
+import Foundation
+import Programs
+import Testing
+
+/// What is left when the machine has burnt down and one disk has not.
+@Suite("Bringing an archive back", .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
+struct RevivalTests {
+    /// Paths, inode numbers, times and content of all views.
+    private static let listing =
+        "cd $M && find by-* -printf '%p %i %T@ %s %y\\n' | sort && find by-* -type f -print0 | sort -z | xargs -0 sha256sum"
+
+    /// Makes an archive of samples, and tells what it showed.
+    private func fill(_ archive: MountedArchive) throws -> String {
+        try archive.importSamples()
+        return try archive.mustShell(Self.listing).output
+    }
+
+    @Test("From each volume alone, copied elsewhere, a mount shows the same paths and bytes", arguments: 1...2)
+    func alone(number: Int) throws {
+        try MountedArchive.with { archive in
+            let before = try fill(archive)
+            #expect(before.split(separator: "\n").count > 20)
+            try archive.unmount()
+            try archive.mustShell(
+                """
+                cp -a \(archive.volumes[number - 1]) survivor
+                rm -rf \(archive.archive) \(archive.volumes[0]) \(archive.volumes[1])
+                "$PACSFS" init --from survivor --archive \(archive.archive) >told
+                grep -q absent told
+                """)
+            try archive.mount()
+            #expect(try archive.mustShell(Self.listing).output == before)
+            let status = try archive.pacsfs("status")
+            #expect(status.code != 0)
+            #expect(status.output.contains("absent"), "\(status.report)")
+        }
+    }
+
+    @Test("An index that is lost or spoilt is made anew by the next mount, and by command")
+    func index() throws {
+        try MountedArchive.with { archive in
+            let before = try fill(archive)
+            let refused = try archive.pacsfs("rebuild")
+            #expect(refused.code == 2)
+            #expect(refused.errors.contains("pacsfs unmount"), "\(refused.report)")
+            try archive.unmount()
+            try archive.mustShell("rm $PACSFS_ARCHIVE/index.sqlite*")
+            try archive.mount()
+            #expect(try archive.mustShell(Self.listing).output == before)
+            try archive.unmount()
+            try archive.mustShell("printf garbage >$PACSFS_ARCHIVE/index.sqlite")
+            try archive.mount()
+            #expect(try archive.mustShell(Self.listing).output == before)
+            try archive.mustShell("ls $PACSFS_ARCHIVE/index.sqlite.corrupt-*")
+            try archive.unmount()
+            let rebuilt = try archive.mustShell("\"$PACSFS\" rebuild --json")
+            #expect(rebuilt.output.contains("\"images\""))
+            try archive.mount()
+            #expect(try archive.mustShell(Self.listing).output == before)
+        }
+    }
+
+    @Test("With all ledgers gone every image is back from the blobs")
+    func blobs() throws {
+        try MountedArchive.with { archive in
+            _ = try fill(archive)
+            let images = "cd $M/by-uid && find . -type f | sort"
+            let before = try archive.mustShell(images).output
+            try archive.unmount()
+            try archive.mustShell("rm -rf \(archive.volumes[0])/ledger/* \(archive.volumes[1])/ledger/* $PACSFS_ARCHIVE/index.sqlite*")
+            try archive.mustShell("\"$PACSFS\" rebuild --from-blobs")
+            try archive.mount()
+            #expect(try archive.mustShell(images).output == before)
+        }
+    }
+
+    @Test("The recovery by hand that README.md tells works as it is written")
+    func byHand() throws {
+        try MountedArchive.with { archive in
+            _ = try fill(archive)
+            let expected = try archive.mustShell("cd $M/by-uid && find . -type f -exec sha256sum {} + | cut -c1-64 | sort -u").output
+            try archive.unmount()
+            let script = try Self.recoveryByHand()
+            try archive.mustShell("mv \(archive.volumes[1]) survivor && rm -rf \(archive.archive) \(archive.volumes[0])")
+            func run() throws -> ProgramRun {
+                try archive.shell("mkdir -p home && export HOME=$PWD/home PATH=/usr/bin:/bin && cd survivor\n" + script)
+            }
+            let whole = try run()
+            #expect(whole.succeeded, "\(whole.report)")
+            #expect(!whole.output.contains("FAILED") && !whole.errors.contains("FAILED"), "\(whole.report)")
+            #expect(whole.output.lowercased().contains("smith"), "the ledger tells of the patient")
+            let recovered = try archive.mustShell("cd home/recovered && sha256sum *.dcm | cut -c1-64 | sort -u").output
+            #expect(recovered == expected)
+            // What is damaged is named.
+            try archive.mustShell("f=$(find survivor/blobs -name '*.dcm' | head -n 1) && chmod 644 $f && printf x >>$f && basename $f >damaged")
+            let damaged = try archive.shell("cd survivor\n" + script.split(separator: "\n").prefix(2).joined(separator: "\n"))
+            let name = try Files.text(archive.work + "/damaged").trimmingCharacters(in: .whitespacesAndNewlines)
+            #expect(damaged.output.contains(name) && damaged.output.contains("FAILED"), "\(damaged.report)")
+        }
+    }
+
+    /// The code block below the heading, from the README beside the sources.
+    private static func recoveryByHand(file: String = #filePath) throws -> String {
+        let package = URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let text = try Files.text(package.path + "/README.md")
+        let section = try #require(text.components(separatedBy: "### Recovery by hand").dropFirst().first)
+        let block = try #require(section.components(separatedBy: "```sh\n").dropFirst().first)
+        let script = try #require(block.components(separatedBy: "```").first)
+        try #require(script.contains("sha256sum -c"))
+        return script
+    }
+}
