@@ -149,7 +149,7 @@ final class Catalogue: Sendable {
                 }
                 var entries: [LedgerEntry] = []
                 let result = try body(writer, &entries)
-                let append = try ledger.append(entries)
+                let append = try ledger.append(entries, enough: max(1, minimum))
                 isAppended = true
                 if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
                 for failure in append.failures {
@@ -200,7 +200,8 @@ final class Catalogue: Sendable {
         }) {
             for volume in online where !ledger.volumes.contains(volume.identity.ordinal) {
                 do {
-                    _ = try ledger.admit(volume)
+                    let recovery = try ledger.admit(volume)
+                    if let failure = recovery.failure(of: volume) { throw failure }
                     log.notice("The ledger is written on volume \(volume.identity.ordinal) again.")
                 } catch {
                     log.error("The ledger cannot be written on volume \(volume.identity.ordinal): \(error)")
