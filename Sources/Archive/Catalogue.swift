@@ -85,10 +85,14 @@ final class Catalogue: Sendable {
     /// - returns: what became of each
     func record(_ batch: [Prepared]) throws -> Recorded<[IngestOutcome]> {
         try appending { writer, entries in
-            try batch.map { prepared in
+            let retired = try writer.retired()
+            return try batch.map { prepared in
                 let time = nextTime()
                 switch prepared.kind {
                 case .new(let attributes, let flags):
+                    guard prepared.volumes.allSatisfy({ !retired.contains($0.identity.ordinal) }) else {
+                        throw ArchiveError(.storage, "A volume was taken out of the archive while it was stored. Copy it again.")
+                    }
                     guard prepared.volumes.count >= minimum else {
                         throw ArchiveError(.storage, "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
                     }
@@ -104,7 +108,7 @@ final class Catalogue: Sendable {
                     entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
                     return .archived(record.id)
                 case .duplicate(let id):
-                    let healed = prepared.volumes.map(\.identity.ordinal).sorted()
+                    let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }.sorted()
                     var body = JSONObject([
                         .init("sha256", .string(prepared.staged.digest.hex)),
                         .init("from", .string(prepared.request.source)),

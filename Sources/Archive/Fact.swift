@@ -100,7 +100,9 @@ extension Catalogue {
     func record(_ facts: [Fact]) throws {
         guard !facts.isEmpty else { return }
         _ = try appending { writer, entries in
+            let retired = try writer.retired()
             for fact in facts {
+                if case .copies(_, let ordinal) = fact, retired.contains(ordinal) { continue }
                 let entry = entry(kind: fact.kind, fact.body)
                 try apply(entry, with: writer)
                 entries.append(entry)
@@ -112,6 +114,31 @@ extension Catalogue {
                 entries.append(entry)
             }
         }
+    }
+}
+
+extension Catalogue {
+    /// Records that a volume is empty and no part of the archive any more.
+    ///
+    /// - parameter last: up to this `instance.id` everything on it was copied
+    /// - returns: false when images have come onto it since, from ingests that had begun before
+    ///   it was to be emptied; nothing is recorded then
+    func recordRetired(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
+        try appending { writer, entries in
+            guard try writer.reader.instances(on: ordinal, after: last, limit: 1).isEmpty else { return false }
+            let entry = entry(kind: "volume", Fact.retired(ordinal).body)
+            try apply(entry, with: writer)
+            entries.append(entry)
+            return true
+        }.result
+    }
+}
+
+extension IndexWriter {
+    /// The numbers of volumes that hold nothing for the archive any more, whatever is stored on
+    /// them in this moment.
+    func retired() throws -> Set<Int> {
+        Set(try reader.volumes().filter { $0.state == .retired }.map(\.ordinal))
     }
 }
 
