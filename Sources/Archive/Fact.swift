@@ -1,3 +1,4 @@
+import Glibc
 import Storage
 import TagIndex
 
@@ -11,6 +12,16 @@ public enum CopyProblem: String, Codable, Sendable {
     case altered
     /// The disk does not give it.
     case unreadable
+
+    /// What an error says of the copy that was read; `nil` when it tells of this process or the
+    /// system only (open(2): EMFILE, ENFILE, ENOMEM). Such a copy may be the best there is.
+    init?(reading error: StorageError) {
+        if error.code == .tooManyOpenFiles || error.systemError == ENOMEM { return nil }
+        self = error.code == .notFound ? .missing : .unreadable
+    }
+
+    /// Whether the bytes were read and are others than they should be.
+    var isSeenInBytes: Bool { self == .truncated || self == .altered }
 }
 
 /// Something about volumes and copies that the ledger is to tell.
