@@ -19,6 +19,9 @@ final class BackedFile: Sendable {
         var dirtyHandles: Set<ObjectIdentifier> = []
         /// Whether it holds bytes that have not been offered to the archive.
         var isChanged = false
+        /// What could not be written, and why; `nil` again when it was written after all, or all
+        /// bytes were cut off. Without it the file is half a file.
+        var failure: (range: Range<Int>, error: Errno)?
         /// Set while and after its bytes are archived: the inode is then a blob as well, or
         /// is being hashed. What is written next goes to a copy of its own.
         var isFrozen = false

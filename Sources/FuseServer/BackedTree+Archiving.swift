@@ -87,7 +87,16 @@ extension BackedTree {
             if case .failed = state.status { return true }
             return false
         }
-        guard needsWork, shown.st_size > 0 else { return nil }
+        guard needsWork else { return nil }
+        // Told again at close, and set aside when it settles: half an image must not pass for a
+        // whole one, not when there is room again either.
+        try file.state.withLock { state throws(Errno) in
+            guard let failure = state.failure else { return }
+            state.status = .refused(
+                "It could not be written whole: \(String(cString: strerror(failure.error.code))). Copy the original again.")
+            throw failure.error
+        }
+        guard shown.st_size > 0 else { return nil }
         let descriptor = try openDescriptor(of: node, file, flags: O_RDONLY)
         if geteuid() == 0, shown.st_uid != 0 || shown.st_gid != 0 { _ = fchown(descriptor.number, 0, 0) }
         return file.state.withLock { state in

@@ -103,9 +103,23 @@ extension BackedTree {
         submission?.run(replyingTo: nil)
     }
 
-    /// Writes all of `bytes`.
+    /// Writes all of `bytes`. What cannot be written is noted: such a file is not archived.
     func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int) throws(Errno) -> Int {
         guard handle.canWrite else { throw Errno(EBADF) }
+        let range = offset..<offset + bytes.count
+        do throws(Errno) {
+            let count = try writeAll(handle, bytes, offset: offset)
+            handle.file.state.withLock { $0.wrote(range) }
+            return count
+        } catch {
+            handle.file.state.withLock { $0.failed(range, error) }
+            throw error
+        }
+    }
+
+    private func writeAll(
+        _ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int
+    ) throws(Errno) -> Int {
         try room.take(bytes.count) { () throws(Errno) in try Errno.from { try archive.checkStagingRoom() } }
         while true {
             let written = try handle.file.state.withLock { state throws(Errno) -> Int? in
@@ -236,8 +250,21 @@ extension BackedTree {
 }
 
 extension BackedFile.State {
+    fileprivate mutating func failed(_ range: Range<Int>, _ error: Errno) {
+        let known = failure?.range ?? range
+        failure = (min(known.lowerBound, range.lowerBound)..<max(known.upperBound, range.upperBound), error)
+    }
+
+    fileprivate mutating func wrote(_ range: Range<Int>) {
+        guard let failed = failure?.range, range.lowerBound <= failed.lowerBound else { return }
+        // Written again in other pieces, from the front.
+        failure = range.upperBound >= failed.upperBound
+            ? nil : failure.map { (max(failed.lowerBound, range.upperBound)..<failed.upperBound, $0.error) }
+    }
+
     /// After all bytes were cut off.
     mutating func restart() {
+        failure = nil
         isChanged = true
         overrides?.modified = nil
         status = .new

@@ -66,6 +66,54 @@ struct IncomingRoomTests {
         #expect(try fixture.isBlob(bytes))
     }
 
+    @Test(
+        "A file that could not be written whole is no image, also when there is room again; written again it is one",
+        .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
+    func halfWritten() throws {
+        var disk: SmallDisk?
+        let fixture = try TreeFixture(settle: 0.2) { folder in
+            let path = folder.path("volume1")
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            disk = try SmallDisk(at: path, bytes: 24 << 20)
+        }
+        let mounted = try #require(disk)
+        defer { mounted.unplug() }
+        var large = SyntheticImage(seed: 1)
+        large.minimumLength = 30 << 20
+        let bytes = large.write()
+        func fill(_ handle: BackedHandle, from start: Int = 0) throws -> Int? {
+            for offset in stride(from: start, to: bytes.count, by: 1 << 20) {
+                do { try fixture.write(Array(bytes[offset..<min(offset + 1 << 20, bytes.count)]), to: handle, at: offset) } catch let error as Errno {
+                    #expect(error.code == ENOSPC)
+                    return offset
+                }
+            }
+            return nil
+        }
+        let (half, whole) = (try fixture.create("half.dcm"), try fixture.create("whole.dcm"))
+        let stop = try #require(try fill(half))
+        #expect(fixture.flush(half) == ENOSPC)
+        #expect(fixture.flush(half) == ENOSPC)
+        fixture.tree.release(half)
+        #expect(try fill(whole) == 0)
+
+        #expect(mount("tmpfs", mounted.path, "tmpfs", UInt(MS_REMOUNT), "size=\(128 << 20)") == 0)
+        // A program that tries again where it failed.
+        #expect(try fill(whole) == nil)
+        #expect(fixture.flush(whole) == 0)
+        fixture.tree.release(whole)
+        let settling = Settling { [tree = fixture.tree] in tree }
+        let threads = ThreadGroup()
+        threads.start("settle") { settling.run() }
+        #expect(try eventually { try fixture.left.isEmpty })
+        settling.stop()
+        threads.wait(for: "settle")
+        #expect(stop > 1 << 20)
+        #expect(try fixture.isBlob(bytes))
+        #expect(try fixture.instances == 1)
+        #expect(try fixture.rejected()["half.dcm"]?.hasPrefix("It could not be written whole: No space left") == true)
+    }
+
     @Test("Growing a file beyond what could be kept is refused at once")
     func tooLarge() throws {
         let fixture = try TreeFixture()
