@@ -12,8 +12,8 @@ final class ImageFiles: Sendable {
     enum Source: Sendable {
         /// The kernel reads it, by this backing id.
         case backing(Int32)
-        /// We are asked for its bytes.
-        case descriptor(SharedDescriptor)
+        /// We are asked for its bytes; whether what the kernel has of them from earlier may stay.
+        case descriptor(SharedDescriptor, keepsCache: Bool)
         /// The same, for the one who opened it: others have another file of the image open.
         case direct(SharedDescriptor)
     }
@@ -91,21 +91,25 @@ final class ImageFiles: Sendable {
         }
         if let known { return known }
         // Not in the lock: the whole image may have to be read.
-        let (number, version) = try Errno.from { try archive.openBlob(of: instance) }
+        let (number, version, wasKnown) = try Errno.from { try archive.openBlob(of: instance) }
         let descriptor = SharedDescriptor(number)
         return shard(instance).withLock { shard in
             if let entry = shard.entries[instance] {
                 if !entry.isStale, entry.version.isSameFile(as: version) {
                     shard.entries[instance]?.version = version
                     _ = shard.use(instance)
+                    if case .descriptor(let open, _) = entry.source { return .descriptor(open, keepsCache: wasKnown) }
                     return entry.source
                 }
                 guard entry.opens == 0 else { return .direct(descriptor) }
                 drop(instance, from: &shard)
             }
-            var source = Source.descriptor(descriptor)
+            // The file it was read from before may have been bad, and another volume's be good.
+            let fresh = Source.descriptor(descriptor, keepsCache: wasKnown)
+            var source = Source.descriptor(descriptor, keepsCache: true)
             if let backing, let id = try? backing.register(descriptor.number) { source = .backing(id) }
             shard.entries[instance] = Entry(source: source, version: version, opens: 1)
+            if case .descriptor = source { return fresh }
             return source
         }
     }
@@ -134,7 +138,7 @@ final class ImageFiles: Sendable {
     /// The file of an open image that is read through the daemon.
     func descriptor(of instance: Int64) -> SharedDescriptor? {
         shard(instance).withLock { shard in
-            if case .descriptor(let descriptor) = shard.entries[instance]?.source { descriptor } else { nil }
+            if case .descriptor(let descriptor, _) = shard.entries[instance]?.source { descriptor } else { nil }
         }
     }
 

@@ -12,9 +12,9 @@ extension Operations {
                 var isTaken = true
                 switch opened {
                 case .backing(let id): isTaken = request.opened(handle: 0, backing: id)
-                case .shared:
+                case .shared(let keepsCache):
                     answer.fh = 0
-                    answer.keep_cache = 1
+                    answer.keep_cache = keepsCache ? 1 : 0
                     answer.noflush = 1
                     isTaken = request.opened(answer)
                 case .direct(let image):
@@ -103,7 +103,7 @@ extension FileSystem {
         /// The kernel reads the file itself.
         case backing(Int32)
         /// The daemon is asked for its bytes, which never change.
-        case shared
+        case shared(keepsCache: Bool)
         /// The same, past the kernel's cache: what others have open is another file.
         case direct(SharedDescriptor)
         /// A file of a tree.
@@ -124,10 +124,10 @@ extension FileSystem {
         case .image(let id):
             switch try images.open(id) {
             case .backing(let backing): return .backing(backing)
-            case .descriptor: return .shared
+            case .descriptor(_, let keepsCache): return .shared(keepsCache: keepsCache)
             case .direct(let descriptor): return .direct(descriptor)
             }
-        case .fixed(.readme): return .shared
+        case .fixed(.readme): return .shared(keepsCache: true)
         default: throw Errno(EISDIR)
         }
     }

@@ -97,10 +97,11 @@ extension Archive {
     /// and made anew from the good one before this returns.
     ///
     /// - parameter instance: `instance.id`
-    /// - returns: a descriptor that the caller closes, and what it leads to
+    /// - returns: a descriptor that the caller closes, what it leads to, and whether that was
+    ///   known to be good before: otherwise bytes that somebody keeps from earlier may be others
     /// - throws: ``ArchiveError`` with `noGoodCopy`: nothing is ever given that is not what was
     ///   archived
-    public func openBlob(of instance: Int64) throws(ArchiveError) -> (descriptor: Int32, version: BlobVersion) {
+    public func openBlob(of instance: Int64) throws(ArchiveError) -> (descriptor: Int32, version: BlobVersion, wasKnown: Bool) {
         try ArchiveError.from {
             guard let image = try index.read({ try $0.copies(of: instance) }),
                 let digest = Digest(bytes: image.sha256)
@@ -108,7 +109,7 @@ extension Archive {
             if let known = good[instance], isTrusted(known),
                 let file = try? known.volume.openBlob(digest), try known.volume.stamp(ofOpen: file.number) == known.stamp
             {
-                return (file.release(), known)
+                return (file.release(), known, true)
             }
             var bad: [BadCopy] = []
             var problem = image.volumes.isEmpty ? "every copy of it was damaged" : "no volume that has a copy is there"
@@ -119,7 +120,7 @@ extension Archive {
                     // It may have gone in this moment, and must not be kept open then.
                     if !isThere(version) { good.forget(volume) }
                     if !bad.isEmpty { heal(image, bad: bad) }
-                    return (descriptor, version)
+                    return (descriptor, version, false)
                 case .bad(let copy):
                     bad.append(copy)
                     problem = "\(volume.path)/\(volume.blobPath(digest)) is \(copy.problem.rawValue)"
