@@ -84,6 +84,8 @@ public struct ArchiveStatus: Codable, Sendable {
     public var ledger: Ledger
     public var room: Room
     public var resilver: ResilverProgress
+    /// When and why the index was last made anew; `nil` when it never was.
+    public var index_rebuilt: IndexRebuilt?
 }
 
 // Written out, so that what is not known is `null` and not left out: programs look for the keys.
@@ -106,6 +108,7 @@ extension ArchiveStatus {
         try container.encode(ledger, forKey: .ledger)
         try container.encode(room, forKey: .room)
         try container.encode(resilver, forKey: .resilver)
+        try container.encode(index_rebuilt, forKey: .index_rebuilt)
     }
 }
 
@@ -143,7 +146,7 @@ extension Archive {
                 mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
                 rejected: totals.rejected,
                 ledger: .init(records: position.number, head: position.head.hex),
-                room: try forecast(), resilver: resilver.progress)
+                room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt)
             result.volumes += Self.unlisted(known, volumes.members)
             result.health = Health(of: result)
             return result
