@@ -58,6 +58,16 @@ extension Health {
             add(.attention, "\(Self.images(few)) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies\(status.resilver.isRunning ? "; more are being made now" : "").")
         }
         for volume in status.volumes { if let text = Self.finding(about: volume, status) { add(.attention, text) } }
+        // One that is read-only takes none, as is told of it.
+        let unwritten = status.volumes.filter { volume in
+            ["online", "failing", "retiring"].contains(volume.state)
+                && !status.ledger.volumes.contains { $0 == volume.number }
+        }
+        if !unwritten.isEmpty {
+            add(
+                .attention,
+                "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that.")
+        }
         if !readable.isEmpty, let text = Self.finding(about: status.room) { add(.attention, text) }
 
         let worst = findings.map(\.level).max() ?? .safe

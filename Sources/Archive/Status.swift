@@ -64,6 +64,8 @@ public struct ArchiveStatus: Codable, Sendable {
         /// SHA-256 of the last record: written down, it proves later that nothing before it
         /// was changed.
         public var head: String
+        /// The numbers of volumes on which new records are written.
+        public var volumes: [Int]
     }
 
     /// The answer to «are we safe?».
@@ -145,8 +147,13 @@ extension Archive {
                 volumes: try volumes.members.map { try status(of: $0, known) }, read_mode: readMode,
                 mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
                 rejected: totals.rejected,
+<<<<<<< HEAD
                 ledger: .init(records: position.number, head: position.head.hex),
                 room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt)
+=======
+                ledger: .init(records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
+                room: try forecast(), resilver: resilver.progress)
+>>>>>>> 84e41248514b59ba4089682e8a15fe1754beb6c8
             result.volumes += Self.unlisted(known, volumes.members)
             result.health = Health(of: result)
             return result

@@ -47,6 +47,26 @@ struct StatusTests {
         #expect(try short() == 3)
     }
 
+    @Test("A volume whose ledger is damaged is no full copy of the archive, and status says so")
+    func damagedLedger() throws {
+        try temporary.archive(series())
+        let folder = temporary.volumes[1] + "/ledger"
+        let name = try #require(try files(below: folder).first)
+        let bytes = try contents(of: folder + "/" + name)
+        var lines = bytes.split(separator: 10).map(Array.init)
+        lines[lines.count - 2][10] ^= 1
+        try temporary.folder.write(
+            Array(lines.joined(separator: [10])) + [10], to: "volume2/ledger/" + name)
+        try temporary.open { archive in
+            let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+            #expect(status.volumes.map(\.state) == ["online", "online"])
+            #expect(status.ledger.volumes == [1])
+            #expect(status.health.level == .attention)
+            #expect(status.health.headline.contains(temporary.volumes[1]))
+            #expect(status.health.headline.contains("new images are refused"))
+        }
+    }
+
     @Test("As JSON it has the keys that scripts rely on")
     func json() throws {
         let data = try temporary.open {
