@@ -147,13 +147,9 @@ extension Archive {
                 volumes: try volumes.members.map { try status(of: $0, known) }, read_mode: readMode,
                 mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
                 rejected: totals.rejected,
-<<<<<<< HEAD
-                ledger: .init(records: position.number, head: position.head.hex),
+                ledger: .init(
+                    records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
                 room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt)
-=======
-                ledger: .init(records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
-                room: try forecast(), resilver: resilver.progress)
->>>>>>> 84e41248514b59ba4089682e8a15fe1754beb6c8
             result.volumes += Self.unlisted(known, volumes.members)
             result.health = Health(of: result)
             return result

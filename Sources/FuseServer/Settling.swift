@@ -22,19 +22,11 @@ final class Settling: Sendable {
 
     /// Runs until ``stop()``; on a thread of its own.
     func run() {
-<<<<<<< HEAD
-        let settle = tree.archive.settings.settle
+        let settle = current().archive.settings.settle
         let pause = max(min(settle / 4, 1), 0.05)
         while !isStopped.withLock({ $0 }) {
             _ = stopping.wait(timeout: .now() + pause)
-            pass(settle: Int64(settle * 1_000_000_000))
-=======
-        let settle = current().archive.settings.settle
-        let pause = useconds_t(max(min(settle / 4, 1), 0.05) * 1_000_000)
-        while !isStopped.withLock({ $0 }) {
-            usleep(pause)
             pass(over: current(), settle: Int64(settle * 1_000_000_000))
->>>>>>> 84e41248514b59ba4089682e8a15fe1754beb6c8
         }
     }
 

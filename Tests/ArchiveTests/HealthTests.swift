@@ -15,7 +15,7 @@ struct HealthTests {
             patients: 4, blobs: 100, bytes: 1 << 20,
             copies: .init(wanted: 2, minimum: 1, short: 0, single: 0, lost: 0, lost_images: []),
             volumes: [volume(1), volume(2)], read_mode: nil, mountpoint: nil, incoming: .init(pending: 0),
-            rejected: 0, ledger: .init(records: 1, head: ""),
+            rejected: 0, ledger: .init(records: 1, head: "", volumes: [1, 2]),
             room: .init(free: 1 << 40, daily: 1 << 20, days: 1 << 20), resilver: ResilverProgress())
         change(&status)
         return Health(of: status)
