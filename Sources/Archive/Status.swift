@@ -86,6 +86,8 @@ public struct ArchiveStatus: Codable, Sendable {
     public var ledger: Ledger
     public var room: Room
     public var resilver: ResilverProgress
+    /// When and why the index was last made anew; `nil` when it never was.
+    public var index_rebuilt: IndexRebuilt?
 }
 
 // Written out, so that what is not known is `null` and not left out: programs look for the keys.
@@ -108,6 +110,7 @@ extension ArchiveStatus {
         try container.encode(ledger, forKey: .ledger)
         try container.encode(room, forKey: .room)
         try container.encode(resilver, forKey: .resilver)
+        try container.encode(index_rebuilt, forKey: .index_rebuilt)
     }
 }
 
@@ -144,8 +147,9 @@ extension Archive {
                 volumes: try volumes.members.map { try status(of: $0, known) }, read_mode: readMode,
                 mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
                 rejected: totals.rejected,
-                ledger: .init(records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
-                room: try forecast(), resilver: resilver.progress)
+                ledger: .init(
+                    records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
+                room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt)
             result.volumes += Self.unlisted(known, volumes.members)
             result.health = Health(of: result)
             return result

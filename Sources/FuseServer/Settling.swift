@@ -1,4 +1,5 @@
 import Archive
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -10,6 +11,8 @@ final class Settling: Sendable {
     /// tree held: whoever puts another tree in its place holds his own and waits for that one.
     private let current: @Sendable () -> BackedTree
     private let isStopped = Mutex(false)
+    /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
+    private let stopping = DispatchSemaphore(value: 0)
     /// Between two attempts at what failed, ns.
     private static let retry: Int64 = 30_000_000_000
     /// After which a temporary name is taken for abandoned, ns.
@@ -20,14 +23,17 @@ final class Settling: Sendable {
     /// Runs until ``stop()``; on a thread of its own.
     func run() {
         let settle = current().archive.settings.settle
-        let pause = useconds_t(max(min(settle / 4, 1), 0.05) * 1_000_000)
+        let pause = max(min(settle / 4, 1), 0.05)
         while !isStopped.withLock({ $0 }) {
-            usleep(pause)
+            _ = stopping.wait(timeout: .now() + pause)
             pass(over: current(), settle: Int64(settle * 1_000_000_000))
         }
     }
 
-    func stop() { isStopped.withLock { $0 = true } }
+    func stop() {
+        isStopped.withLock { $0 = true }
+        stopping.signal()
+    }
 
     private enum Step {
         case submit(Submission)

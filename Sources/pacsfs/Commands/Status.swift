@@ -56,6 +56,9 @@ struct Status: ParsableCommand {
         if resilver.isRunning || resilver.copies > 0 {
             lines.append("Resilver   \(resilver.isRunning ? "running: " : "")\(Output.count(resilver.copies, "copy", "copies")) made, \(Output.bytes(resilver.bytes)); \(Output.count(status.copies.short, "image", "images")) to go")
         }
+        if let rebuilt = status.index_rebuilt {
+            lines.append("Index      made anew on \(Output.time(rebuilt.time)): \(rebuilt.reason)")
+        }
         for image in status.copies.lost_images { lines.append("Lost       \(image)") }
         if let mountpoint = status.mountpoint {
             lines.append("Mounted    \(mountpoint), reading \(status.read_mode == "passthrough" ? "by the kernel (passthrough)" : "through the daemon (cached)")")

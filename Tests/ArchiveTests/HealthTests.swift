@@ -1,0 +1,81 @@
+@testable import Archive
+import Testing
+
+/// What the first line of `pacsfs status` says.
+@Suite("Are we safe?")
+struct HealthTests {
+    private func status(_ change: (inout ArchiveStatus) -> Void = { _ in }) -> Health {
+        func volume(_ number: Int) -> ArchiveStatus.Volume {
+            .init(
+                number: number, id: "\(number)", path: "/mnt/\(number)", domain: "d\(number)", state: "online",
+                problem: nil, blobs: 100, free: 1 << 40, total: 1 << 41, errors: 0, scrubbed: nil)
+        }
+        var status = ArchiveStatus(
+            health: .init(level: .safe, headline: "", reasons: []), archive: "/a", instances: 100, studies: 5,
+            patients: 4, blobs: 100, bytes: 1 << 20,
+            copies: .init(wanted: 2, minimum: 1, short: 0, single: 0, lost: 0, lost_images: []),
+            volumes: [volume(1), volume(2)], read_mode: nil, mountpoint: nil, incoming: .init(pending: 0),
+            rejected: 0, ledger: .init(records: 1, head: "", volumes: [1, 2]),
+            room: .init(free: 1 << 40, daily: 1 << 20, days: 1 << 20), resilver: ResilverProgress())
+        change(&status)
+        return Health(of: status)
+    }
+
+    @Test("All copies on all volumes: safe, and said so in a sentence")
+    func safe() {
+        let health = status()
+        #expect(health.level == .safe && health.reasons.isEmpty)
+        #expect(health.headline == "Safe: all 100 images are stored 2 times, on 2 different volumes.")
+        #expect(status { $0.instances = 0 }.headline == "Ready: the archive is empty.")
+        #expect(status { $0.instances = 1 }.headline.hasPrefix("Safe: the image is"))
+    }
+
+    @Test("Lost images, single copies and no volumes are a risk")
+    func risk() {
+        let lost = status {
+            $0.copies.lost = 3
+            $0.copies.short = 3
+        }
+        #expect(lost.level == .risk)
+        #expect(lost.headline.hasPrefix("DATA AT RISK: 3 images of 100 images have no good copy left."))
+        let single = status {
+            $0.copies.single = 1
+            $0.copies.short = 1
+            $0.volumes[1].state = "absent"
+        }
+        #expect(single.level == .risk)
+        #expect(single.headline.contains("1 image of 100 images has one copy only. Bring back /mnt/2."))
+        #expect(single.reasons.count == 2)
+        let none = status { for index in 0...1 { $0.volumes[index].state = "absent" } }
+        #expect(none.level == .risk)
+    }
+
+    @Test("What is mended by itself, or would only stop new images, wants attention")
+    func attention() {
+        let running = status {
+            $0.copies.single = 7
+            $0.copies.short = 7
+            $0.resilver.isRunning = true
+        }
+        #expect(running.level == .attention && running.headline.contains("being made now"))
+        let absent = status { $0.volumes[0].state = "absent" }
+        #expect(absent.level == .attention && absent.headline.contains("new ones are stored there"))
+        let refusing = status {
+            $0.volumes[0].state = "absent"
+            $0.copies.minimum = 2
+        }
+        #expect(refusing.headline.contains("new ones are refused"))
+        for state in ["read-only", "failing", "retiring"] {
+            let health = status { $0.volumes[1].state = state }
+            #expect(health.level == .attention && health.headline.contains("/mnt/2"), "\(state)")
+        }
+    }
+
+    @Test("Room that will not last a month is told in days; a full disk as such")
+    func room() {
+        #expect(status { $0.room.days = 12 }.headline.contains("about 12 days"))
+        #expect(status { $0.room.days = 31 }.level == .safe)
+        #expect(status { $0.room.days = nil }.level == .safe)
+        #expect(status { $0.room.free = 1 << 20 }.headline.contains("full"))
+    }
+}
