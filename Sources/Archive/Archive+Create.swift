@@ -53,9 +53,9 @@ extension Archive {
     /// Writes what makes a directory an archive.
     static func write(_ settings: Settings, _ identity: Identity, at path: String) throws {
         try makeDirectory(path, mode: 0o700)
-        try JSONEncoder().encode(identity).write(to: URL(filePath: path + "/" + idName), options: .atomic)
+        try DurableFile.write(JSONEncoder().encode(identity), to: path + "/" + idName)
         // The configuration comes last: a directory that has one is a whole archive.
-        try Data(settings.toml.utf8).write(to: URL(filePath: path + "/" + configurationName), options: .atomic)
+        try DurableFile.write(Data(settings.toml.utf8), to: path + "/" + configurationName)
     }
 
     /// - throws: ``ArchiveError`` when one of the paths lies in another

@@ -153,7 +153,10 @@ public final class Archive: Sendable {
     /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
     /// on it is finished, and its missing copies are made.
     func takeUp(_ volume: Volume) throws {
-        guard try !volume.isMountedReadOnly() else { return volumes.put(volume) }
+        guard try !volume.isMountedReadOnly() else {
+            volumes.put(volume)
+            return
+        }
         let recovery = try Recovery(archive: self, volume: volume)
         do {
             _ = try catalogue.ledger.admit(volume)
@@ -163,7 +166,8 @@ public final class Archive: Sendable {
             catalogue.ledger.drop(volume)
             throw error
         }
-        volumes.put(volume)
+        // It may have been replaced meanwhile.
+        guard volumes.put(volume) else { return catalogue.ledger.drop(volume) }
         volumes.adopt(try index.read { try $0.volumes() })
         recordUnknownVolumes()
         do { try recovery.run() } catch {
@@ -252,7 +256,9 @@ public final class Archive: Sendable {
     /// many images there are.
     public func room() throws(ArchiveError) -> (total: Int64, free: Int64, images: Int64) {
         try ArchiveError.from {
-            let rooms = volumes.writable.map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
+            let retiring = volumes.retiring
+            let rooms = volumes.writable.filter { !retiring.contains($0.identity.ordinal) }
+                .map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
                 .sorted { $0.0 > $1.0 }
             let totals = try index.read { try $0.sums() }
             // The volume with the least room of those that get a copy decides.

@@ -69,10 +69,10 @@ extension Archive {
         var file = ConfigurationFile(try String(contentsOfFile: path, encoding: .utf8))
         try change(&file)
         _ = try Settings(toml: file.text)
-        try Data(file.text.utf8).write(to: URL(filePath: path), options: .atomic)
+        try DurableFile.write(Data(file.text.utf8), to: path)
         let identity = Identity(
             archive: id,
             volumes: volumes.members.filter { $0.ordinal > 0 }.map { .init(ordinal: $0.ordinal, path: $0.place.path) })
-        try JSONEncoder().encode(identity).write(to: URL(filePath: self.path + "/" + Self.idName), options: .atomic)
+        try DurableFile.write(JSONEncoder().encode(identity), to: self.path + "/" + Self.idName)
     }
 }

@@ -85,8 +85,13 @@ final class Resilver: Sendable {
                 try $0.short(of: archive.settings.copies, after: last, limit: Self.batch.images)
             }
             guard let end = short.last else { return }
+            let before = progress.copies
             try copy(short.map(\.id), archive)
             last = end
+            // When nothing could be done for a page for want of volumes, nothing can be for others
+            // with as many copies.
+            let takers = archive.volumes.writable.count - archive.volumes.retiring.count
+            if progress.copies == before, takers < archive.settings.copies { last.id = .max }
         }
     }
 

@@ -291,18 +291,20 @@ final class VolumeSet: Sendable {
         return volume
     }
 
-    /// Takes up a volume that is there again.
-    func put(_ volume: Volume) {
+    /// Takes up a volume that is there again; false when it is none of ours any more.
+    @discardableResult
+    func put(_ volume: Volume) -> Bool {
         state.withLock { state in
             let index =
                 state.members.firstIndex { $0.volume == nil && $0.id == volume.identity.volume }
                 ?? state.members.firstIndex { $0.volume == nil && $0.place.path == volume.path }
-            guard let index else { return }
+            guard let index else { return false }
             Self.put(volume, into: &state.members[index])
             // The last one that was left may have gone as well.
             if !state.members.contains(where: { $0.volume === state.staging }) {
                 state.staging = Self.staging(of: state.members) ?? volume
             }
+            return true
         }
     }
 
