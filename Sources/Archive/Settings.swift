@@ -108,6 +108,12 @@ extension Settings {
             guard let volume = element.table, let path = volume["path"]?.string, path.hasPrefix("/") else {
                 throw ArchiveError(.configuration, "The \(index + 1). [[volume]] needs an absolute «path».")
             }
+            if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
+                throw ArchiveError(.configuration, "«\(unknown)» of the \(index + 1). [[volume]] is no setting. There are: domain, path.")
+            }
+            guard !volumes.contains(where: { $0.path == path }) else {
+                throw ArchiveError(.configuration, "Two [[volume]] have the path \(path). Correct one of them, or take it out.")
+            }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
         }
         if let value = table["views"] {
