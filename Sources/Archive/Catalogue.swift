@@ -200,7 +200,10 @@ final class Catalogue: Sendable {
         }) {
             for volume in online where !ledger.volumes.contains(volume.identity.ordinal) {
                 do {
-                    _ = try ledger.admit(volume)
+                    let recovery = try ledger.admit(volume)
+                    // One whose records do not fit together takes no part; the start said why.
+                    guard recovery.volumes.allSatisfy({ $0.volume != volume.identity.ordinal || $0.failure == nil })
+                    else { continue }
                     log.notice("The ledger is written on volume \(volume.identity.ordinal) again.")
                 } catch {
                     log.error("The ledger cannot be written on volume \(volume.identity.ordinal): \(error)")

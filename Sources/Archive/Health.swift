@@ -106,6 +106,8 @@ extension Health {
                 + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
         case "read-only":
             return "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
+        case "online" where volume.lacksLedger:
+            return "The ledger on \(volume.path) was changed, is damaged or cannot be written: with this volume alone the archive could not be brought back as it is. Find what does not fit: pacsfs verify. Then add another volume, and retire this one: pacsfs volume retire \(volume.path)"
         case "failing":
             return "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
         case "retiring": return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."

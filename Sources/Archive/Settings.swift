@@ -111,9 +111,6 @@ extension Settings {
             if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
                 throw ArchiveError(.configuration, "«\(unknown)» of the \(index + 1). [[volume]] is no setting. There are: domain, path.")
             }
-            guard !volumes.contains(where: { $0.path == path }) else {
-                throw ArchiveError(.configuration, "Two [[volume]] have the path \(path). Correct one of them, or take it out.")
-            }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
         }
         if let value = table["views"] {

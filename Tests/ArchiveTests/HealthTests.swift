@@ -88,6 +88,12 @@ struct HealthTests {
         #expect(twin.headline == "ATTENTION: /mnt/2 cannot be used: this is a copy of the volume /mnt/1")
     }
 
+    @Test("A volume whose ledger is not written is not safe")
+    func lacksLedger() {
+        let health = status { $0.volumes[0].lacksLedger = true }
+        #expect(health.level == .attention && health.headline.contains("The ledger on /mnt/1"))
+    }
+
     @Test("A damaged index is told as long as it is used, with what mends it")
     func damagedIndex() {
         let damaged = status { $0.index_damage = "database disk image is malformed" }

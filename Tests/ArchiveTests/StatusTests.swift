@@ -1,4 +1,4 @@
-import Archive
+@testable import Archive
 import Foundation
 import TemporaryArchive
 import Testing
@@ -46,6 +46,26 @@ struct StatusTests {
         #expect(try short() == 0)
         try single.configure { $0.replacing("copies = 1", with: "copies = 2") }
         #expect(try short() == 3)
+    }
+
+    @Test("A ledger that was changed in its middle on one volume is told as long as it is so")
+    func changedLedger() throws {
+        try temporary.archive(series())
+        let folder = temporary.volumes[0] + "/ledger"
+        let file = try #require(FileManager.default.subpaths(atPath: folder)?.first { $0.hasSuffix(".jsonl") })
+        var bytes = try Data(contentsOf: URL(filePath: folder + "/" + file))
+        let digit = try #require(bytes.firstIndex(of: UInt8(ascii: "2")))
+        bytes[digit] = UInt8(ascii: "3")
+        try bytes.write(to: URL(filePath: folder + "/" + file))
+        try temporary.open { archive in
+            for _ in 1...2 {
+                let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+                #expect(status.health.level == .attention)
+                #expect(status.health.headline.contains("The ledger on \(temporary.volumes[0])"), "\(status.health.headline)")
+                archive.catalogue.admitDropped()
+            }
+            #expect(!temporary.log.messages().contains { $0.contains("is written on volume 1 again") })
+        }
     }
 
     @Test("As JSON it has the keys that scripts rely on")
