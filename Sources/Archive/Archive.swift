@@ -63,7 +63,7 @@ public final class Archive: Sendable {
             guard let problem = member.problem else { continue }
             log.error("The volume \(member.place.path) is \(member.isReadOnly ? "read-only" : "absent"): \(problem)")
         }
-        let (id, settings, volumes, observer) = (id, settings, volumes, observer)
+        let (id, settings, volumes, observer, healing) = (id, settings, volumes, observer, healing)
         (index, catalogue) = try ArchiveError.from {
             let (ledger, recovery) = try Ledger.open(on: volumes.online, archive: id)
             for volume in recovery.volumes {
@@ -96,7 +96,7 @@ public final class Archive: Sendable {
             volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies))
         pipeline = IngestPipeline(
             preparation: preparation,
-            committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer),
+            committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer, healing: healing),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
         try ArchiveError.from {
             volumes.observeLoss { [catalogue, volumes, observer, good, log] volume in

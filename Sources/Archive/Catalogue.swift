@@ -85,10 +85,14 @@ final class Catalogue: Sendable {
     /// - returns: what became of each
     func record(_ batch: [Prepared]) throws -> Recorded<[IngestOutcome]> {
         try appending { writer, entries in
-            try batch.map { prepared in
+            let retired = try writer.retired()
+            return try batch.map { prepared in
                 let time = nextTime()
                 switch prepared.kind {
                 case .new(let attributes, let flags):
+                    guard prepared.volumes.allSatisfy({ !retired.contains($0.identity.ordinal) }) else {
+                        throw ArchiveError(.storage, "A volume was taken out of the archive while it was stored. Copy it again.")
+                    }
                     guard prepared.volumes.count >= minimum else {
                         throw ArchiveError(.storage, "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
                     }
@@ -104,7 +108,7 @@ final class Catalogue: Sendable {
                     entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
                     return .archived(record.id)
                 case .duplicate(let id):
-                    let healed = prepared.volumes.map(\.identity.ordinal).sorted()
+                    let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }.sorted()
                     var body = JSONObject([
                         .init("sha256", .string(prepared.staged.digest.hex)),
                         .init("from", .string(prepared.request.source)),
@@ -149,7 +153,7 @@ final class Catalogue: Sendable {
                 }
                 var entries: [LedgerEntry] = []
                 let result = try body(writer, &entries)
-                let append = try ledger.append(entries)
+                let append = try ledger.append(entries, enough: max(1, minimum))
                 isAppended = true
                 if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
                 for failure in append.failures {
@@ -201,9 +205,7 @@ final class Catalogue: Sendable {
             for volume in online where !ledger.volumes.contains(volume.identity.ordinal) {
                 do {
                     let recovery = try ledger.admit(volume)
-                    // One whose records do not fit together takes no part; the start said why.
-                    guard recovery.volumes.allSatisfy({ $0.volume != volume.identity.ordinal || $0.failure == nil })
-                    else { continue }
+                    if let failure = recovery.failure(of: volume) { throw failure }
                     log.notice("The ledger is written on volume \(volume.identity.ordinal) again.")
                 } catch {
                     log.error("The ledger cannot be written on volume \(volume.identity.ordinal): \(error)")

@@ -1,3 +1,4 @@
+import Glibc
 import Storage
 import TagIndex
 
@@ -11,6 +12,16 @@ public enum CopyProblem: String, Codable, Sendable {
     case altered
     /// The disk does not give it.
     case unreadable
+
+    /// What an error says of the copy that was read; `nil` when it tells of this process or the
+    /// system only (open(2): EMFILE, ENFILE, ENOMEM). Such a copy may be the best there is.
+    init?(reading error: StorageError) {
+        if error.code == .tooManyOpenFiles || error.systemError == ENOMEM { return nil }
+        self = error.code == .notFound ? .missing : .unreadable
+    }
+
+    /// Whether the bytes were read and are others than they should be.
+    var isSeenInBytes: Bool { self == .truncated || self == .altered }
 }
 
 /// Something about volumes and copies that the ledger is to tell.
@@ -100,7 +111,9 @@ extension Catalogue {
     func record(_ facts: [Fact]) throws {
         guard !facts.isEmpty else { return }
         _ = try appending { writer, entries in
+            let retired = try writer.retired()
             for fact in facts {
+                if case .copies(_, let ordinal) = fact, retired.contains(ordinal) { continue }
                 let entry = entry(kind: fact.kind, fact.body)
                 try apply(entry, with: writer)
                 entries.append(entry)
@@ -112,6 +125,31 @@ extension Catalogue {
                 entries.append(entry)
             }
         }
+    }
+}
+
+extension Catalogue {
+    /// Records that a volume is empty and no part of the archive any more.
+    ///
+    /// - parameter last: up to this `instance.id` everything on it was copied
+    /// - returns: false when images have come onto it since, from ingests that had begun before
+    ///   it was to be emptied; nothing is recorded then
+    func recordRetired(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
+        try appending { writer, entries in
+            guard try writer.reader.instances(on: ordinal, after: last, limit: 1).isEmpty else { return false }
+            let entry = entry(kind: "volume", Fact.retired(ordinal).body)
+            try apply(entry, with: writer)
+            entries.append(entry)
+            return true
+        }.result
+    }
+}
+
+extension IndexWriter {
+    /// The numbers of volumes that hold nothing for the archive any more, whatever is stored on
+    /// them in this moment.
+    func retired() throws -> Set<Int> {
+        Set(try reader.volumes().filter { $0.state == .retired }.map(\.ordinal))
     }
 }
 

@@ -72,6 +72,16 @@ extension Health {
                     : status.volumes.count < copies.wanted ? ". Add a volume: pacsfs volume add DIR" : "."))
         }
         for volume in status.volumes { if let text = Self.finding(about: volume, status) { add(.attention, text) } }
+        // One that is read-only takes none, as is told of it.
+        let unwritten = status.volumes.filter { volume in
+            ["online", "failing", "retiring"].contains(volume.state)
+                && !status.ledger.volumes.contains { $0 == volume.number }
+        }
+        if !unwritten.isEmpty {
+            add(
+                .attention,
+                "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that.")
+        }
         if takers >= copies.minimum, let text = Self.finding(about: status.room) { add(.attention, text) }
 
         let worst = findings.map(\.level).max() ?? .safe
@@ -106,8 +116,6 @@ extension Health {
                 + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
         case "read-only":
             return "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
-        case "online" where volume.lacksLedger:
-            return "The ledger on \(volume.path) was changed, is damaged or cannot be written: with this volume alone the archive could not be brought back as it is. Find what does not fit: pacsfs verify. Then add another volume, and retire this one: pacsfs volume retire \(volume.path)"
         case "failing":
             return "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
         case "retiring": return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."

@@ -44,8 +44,6 @@ public struct ArchiveStatus: Codable, Sendable {
         public var scrubbed: Int64?
         /// Whether the ledger has it and `pacsfs.toml` has not.
         var isUnlisted = false
-        /// Whether it holds images, and its copy of the ledger is not written.
-        var lacksLedger = false
 
         enum CodingKeys: String, CodingKey {
             case number, id, path, domain, state, problem, blobs, free, total, errors, scrubbed
@@ -72,6 +70,8 @@ public struct ArchiveStatus: Codable, Sendable {
         /// SHA-256 of the last record: written down, it proves later that nothing before it
         /// was changed.
         public var head: String
+        /// The numbers of volumes on which new records are written.
+        public var volumes: [Int]
     }
 
     /// The answer to «are we safe?».
@@ -157,25 +157,13 @@ extension Archive {
                 volumes: try volumes.members.map { try status(of: $0, known) }, read_mode: readMode,
                 mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
                 rejected: totals.rejected,
-                ledger: .init(records: position.number, head: position.head.hex),
+                ledger: .init(
+                    records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
                 room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt,
                 index_damage: TagIndex.damage(of: path + "/" + Self.indexName))
             result.volumes += Self.unlisted(known, volumes.members)
-            noteLedgers(&result.volumes)
             result.health = Health(of: result)
             return result
-        }
-    }
-
-    /// A ledger that is damaged on one volume is not written there, and that volume alone could
-    /// not bring the archive back.
-    private func noteLedgers(_ volumes: inout [ArchiveStatus.Volume]) {
-        let written = catalogue.ledger.volumes
-        for (index, volume) in volumes.enumerated() {
-            guard let number = volume.number, ["online", "failing"].contains(volume.state), !written.contains(number)
-            else { continue }
-            volumes[index].lacksLedger = true
-            volumes[index].problem = "Its copy of the ledger was changed, is damaged or cannot be written; new records go to the other volumes."
         }
     }
 

@@ -7,9 +7,9 @@ import Synchronization
 /// so that rsync can still rename it, tar set its times and Samba open it again; what is no
 /// DICOM is set aside; what failed is tried again.
 final class Settling: Sendable {
+    /// What is shown as `/incoming` now. Asked once for each look, and never with the lock of a
+    /// tree held: whoever puts another tree in its place holds his own and waits for that one.
     private let current: @Sendable () -> BackedTree
-    /// What is shown as `/incoming` now.
-    private var tree: BackedTree { current() }
     private let isStopped = Mutex(false)
     /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
     private let stopping = DispatchSemaphore(value: 0)
@@ -22,11 +22,11 @@ final class Settling: Sendable {
 
     /// Runs until ``stop()``; on a thread of its own.
     func run() {
-        let settle = tree.archive.settings.settle
+        let settle = current().archive.settings.settle
         let pause = max(min(settle / 4, 1), 0.05)
         while !isStopped.withLock({ $0 }) {
             _ = stopping.wait(timeout: .now() + pause)
-            pass(settle: Int64(settle * 1_000_000_000))
+            pass(over: current(), settle: Int64(settle * 1_000_000_000))
         }
     }
 
@@ -43,7 +43,7 @@ final class Settling: Sendable {
     /// One look at everything that waits.
     ///
     /// - parameter settle: how long a file must have been quiet, ns
-    private func pass(settle: Int64) {
+    private func pass(over tree: BackedTree, settle: Int64) {
         let now = monotonicNow()
         let steps: [Step] = tree.locked {
             var steps: [Step] = []
@@ -60,38 +60,39 @@ final class Settling: Sendable {
                 }
                 switch status {
                 case .archiving: busy.insert(ObjectIdentifier(node.top))
-                case .archived: clear(node)
-                case .refused(let reason): append(reject(node, file, reason))
+                case .archived: clear(node, in: tree)
+                case .refused(let reason): append(reject(node, file, reason, in: tree))
                 case .failed:
                     guard now - lastUse >= Self.retry else { continue }
                     file.state.withLock { $0.lastUse = now }
                     if let submission = (try? tree.submission(of: node)) ?? nil { steps.append(.submit(submission)) }
                 case .new where tree.archive.settings.ignores(node.name):
-                    clear(node)
+                    clear(node, in: tree)
                 case .new where node.isTemporary:
                     guard now - lastUse >= Self.abandoned else { continue }
                     append(
-                        reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again."))
+                        reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again.",
+                            in: tree))
                 case .new:
                     if isChanged, let submission = (try? tree.submission(of: node)) ?? nil {
                         steps.append(.submit(submission))
                     } else if let status = try? tree.attributes(of: node), status.st_size == 0 {
-                        append(reject(node, file, "It is empty (0 bytes). Copy the original again."))
+                        append(reject(node, file, "It is empty (0 bytes). Copy the original again.", in: tree))
                     }
                 }
             }
-            vanish(now: now, settle: settle, busy: busy)
+            vanish(in: tree, now: now, settle: settle, busy: busy)
             return steps
         }
         for step in steps {
             switch step {
             case .submit(let submission): submission.run(replyingTo: nil)
-            case .reject(let number, let request): reject(number, request)
+            case .reject(let number, let request): reject(number, request, in: tree)
             }
         }
     }
 
-    private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String) -> Step? {
+    private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String, in tree: BackedTree) -> Step? {
         guard let descriptor = try? SharedDescriptor(at: tree.directory, node.path, flags: O_RDONLY) else { return nil }
         file.state.withLock { state in
             state.status = .archiving
@@ -106,7 +107,7 @@ final class Settling: Sendable {
     }
 
     /// Outside the lock: it waits for disks.
-    private func reject(_ number: UInt64, _ request: RejectRequest) {
+    private func reject(_ number: UInt64, _ request: RejectRequest, in tree: BackedTree) {
         do {
             try tree.archive.reject(request)
             tree.locked {
@@ -118,7 +119,7 @@ final class Settling: Sendable {
                     state.status = .refused(request.reason)
                     return false
                 }
-                if isAsItWas { clear(node) }
+                if isAsItWas { clear(node, in: tree) }
             }
         } catch {
             tree.locked {
@@ -133,18 +134,18 @@ final class Settling: Sendable {
     }
 
     /// Takes the name out of `/incoming`, unless it means another file by now.
-    private func clear(_ node: BackedNode) {
+    private func clear(_ node: BackedNode, in tree: BackedTree) {
         var status = stat()
         let path = node.path
         let found = path.withCString { fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
         if found, UInt64(status.st_ino) == node.backingInode {
             _ = path.withCString { unlinkat(tree.directory, $0, 0) }
         }
-        hadFiles(node.parent)
+        hadFiles(node.parent, in: tree)
         tree.remove(node)
     }
 
-    private func hadFiles(_ directory: BackedNode?) {
+    private func hadFiles(_ directory: BackedNode?, in tree: BackedTree) {
         guard let directory, directory !== tree.root else { return }
         directory.hadFiles = true
         tree.vanishing[directory.number] = directory
@@ -152,7 +153,7 @@ final class Settling: Sendable {
 
     /// Removes directories whose files have gone, once nothing happens any more below the
     /// topmost of them: rsync and tar set the times of directories at the very end.
-    private func vanish(now: Int64, settle: Int64, busy: Set<ObjectIdentifier>) {
+    private func vanish(in tree: BackedTree, now: Int64, settle: Int64, busy: Set<ObjectIdentifier>) {
         var again = true
         while again {
             again = false
@@ -161,7 +162,7 @@ final class Settling: Sendable {
                 guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle else { continue }
                 let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
                 if result != 0, errno != ENOENT { continue }
-                hadFiles(node.parent)
+                hadFiles(node.parent, in: tree)
                 tree.remove(node)
                 again = true
             }
@@ -170,7 +171,8 @@ final class Settling: Sendable {
 
     /// How many files wait to be archived or set aside.
     var pending: Int {
-        tree.locked {
+        let tree = current()
+        return tree.locked {
             tree.unsettled.values.count { node in
                 node.file?.state.withLock { state in
                     if case .archived = state.status { false } else { true }

@@ -93,20 +93,23 @@ public final class Ledger: Sendable {
 
     /// Appends records to all volumes and returns when they are durable.
     ///
-    /// - Parameter entries: At most ``batchLimit`` bytes of lines.
+    /// - Parameters:
+    ///   - entries: At most ``batchLimit`` bytes of lines.
+    ///   - enough: When some volumes are full and at least so many others have the batch, the
+    ///     full ones drop out.
     /// - Returns: Where each record ended, and the volumes that failed: those have dropped out.
     ///   At least one volume has the whole batch.
-    /// - Throws: `noSpace` when one volume is full, and when no volume could take the batch what
+    /// - Throws: `noSpace` when a volume is full and too few others have the batch, and when no volume could take the batch what
     ///   the first one said. The batch was taken back everywhere then; a volume where that failed too has dropped out.
     ///   `invalidArgument` for a batch that is too large or a body with a key that is taken.
-    public func append(_ entries: [LedgerEntry]) throws(StorageError) -> LedgerAppend {
+    public func append(_ entries: [LedgerEntry], enough: Int = .max) throws(StorageError) -> LedgerAppend {
         try state.withLock { (state) throws(StorageError) in
-            try append(entries, &state)
+            try append(entries, enough: enough, &state)
         }
     }
 
     private func append(
-        _ entries: [LedgerEntry], _ state: inout State
+        _ entries: [LedgerEntry], enough: Int, _ state: inout State
     ) throws(StorageError) -> LedgerAppend {
         guard !entries.isEmpty else { return LedgerAppend(ends: [], failures: []) }
         guard let first = state.writers.first else {
@@ -120,10 +123,11 @@ public final class Ledger: Sendable {
         let errors = LedgerWriter.onAll(state.writers) { writer throws(StorageError) in
             try writer.write(bytes, at: begin)
         }
-        // A disk that is full is well otherwise: the batch is taken back everywhere, and the
-        // volume goes on when there is room.
+        // A disk that is full is well otherwise: where the others are too few, the batch is taken
+        // back everywhere, and the volume goes on when there is room.
         let full = errors.first { $0?.code == .noSpace } ?? nil
-        if let error = full ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil) {
+        let isEnough = errors.count { $0 == nil } >= enough
+        if let error = (isEnough ? nil : full) ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil) {
             // What another program wrote is not ours to take back.
             let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
             state.writers = Self.takeBack(ours, to: begin, &state.unsound)

@@ -33,6 +33,11 @@ public struct LedgerRecovery: Sendable {
     /// In the order in which the volumes were given.
     public var volumes: [OnVolume]
 
+    /// Why a volume does not take part; `nil` when it does.
+    public func failure(of volume: Volume) -> StorageError? {
+        volumes.first { $0.volume == volume.identity.ordinal }?.failure
+    }
+
     /// Runs on one site's ledger.
     ///
     /// - Returns: What was done, and the ledgers of those volumes that take part.

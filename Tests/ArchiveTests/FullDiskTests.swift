@@ -71,6 +71,40 @@ struct FullDiskTests {
         }
     }
 
+    @Test("A third disk that another program fills to the last byte stops nobody, and status tells of it")
+    func fullThird() throws {
+        var disk: SmallDisk?
+        let temporary = try TemporaryArchive(volumes: 3) { folder in
+            let path = folder.path("volume3")
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            disk = try SmallDisk(at: path, bytes: 20 * Self.megabyte)
+        }
+        let mounted = try #require(disk)
+        defer { mounted.unplug() }
+        let images = (1...3).map { image(UInt64($0)) }
+        try temporary.open { (archive) throws in
+            func health() throws -> Health { try archive.status(pending: nil, readMode: nil, mountpoint: nil).health }
+            #expect(try archive.ingest(images[0], in: temporary.folder).archived == 1)
+            #expect(try health().level == .safe)
+            let hog = open(mounted.path + "/hog", O_WRONLY | O_CREAT, 0o600)
+            let block = [UInt8](repeating: 1, count: 65_536)
+            while Glibc.write(hog, block, block.count) > 0 {}
+            close(hog)
+            // A few, for the page of the ledger that was begun is there already.
+            for seed in 10..<40 { #expect(try archive.ingest(series(seed: UInt64(seed), images: 1)[0], in: temporary.folder).archived != nil) }
+            #expect(try archive.ingest(images[1], in: temporary.folder).archived != nil)
+            #expect(try health().level == .attention)
+            #expect(try health().headline.contains(mounted.path))
+            unlink(mounted.path + "/hog")
+            // It is asked again every five seconds.
+            sleep(6)
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived != nil)
+            #expect(try health().level == .safe)
+        }
+        let ends = try (1...3).map { try temporary.ledger(on: $0).last?.end.head }
+        #expect(Set(ends).count == 1)
+    }
+
     @Test("A disk that fills up behind our back makes one file fail and leaves nothing half stored")
     func filledByOthers() throws {
         try withSmallDisk { temporary, disk in

@@ -110,6 +110,61 @@ struct HealingTests {
         #expect(try temporary.ledger().contains { $0.entry.body["op"]?.string == "failing" })
     }
 
+    @Test("A copy that cannot be read is not moved away when there is no other: it may come back")
+    func unreadable() throws {
+        let digest = Digest.of(images[0])
+        try temporary.open { archive in
+            for volume in 1...2 {
+                // A folder is opened as a file is, and cannot be read: EISDIR, told as an error of the disk.
+                try FileManager.default.moveItem(atPath: temporary.blob(digest, on: volume), toPath: temporary.folder.path("kept\(volume)"))
+                try FileManager.default.createDirectory(atPath: temporary.blob(digest, on: volume), withIntermediateDirectories: false)
+            }
+            let image = try #require(try archive.index.read { try $0.copies(of: 1) })
+            let bad = [1, 2].compactMap { archive.volumes[$0] }.map { BadCopy(volume: $0, problem: .unreadable) }
+            #expect(archive.heal(image, bad: bad).left == [1, 2])
+            #expect(try archive.index.read { try $0.short(of: 1, limit: 10) }.map(\.id) == [1])
+            for volume in 1...2 {
+                try FileManager.default.removeItem(atPath: temporary.blob(digest, on: volume))
+                try FileManager.default.moveItem(atPath: temporary.folder.path("kept\(volume)"), toPath: temporary.blob(digest, on: volume))
+            }
+            // The disks are well again: the scrub finds what is there.
+            _ = try archive.scrub()
+            #expect(try archive.index.read { try $0.copies(of: 1)?.volumes } == [1, 2])
+            #expect(try read(archive, 1) == images[0])
+        }
+    }
+
+    @Test("An error that says nothing of the copy does not make it a bad one")
+    func noFault() {
+        #expect(CopyProblem(reading: StorageError(.tooManyOpenFiles, "", path: "", remedy: "")) == nil)
+        #expect(CopyProblem(reading: StorageError(.io, "", path: "", remedy: "")) == .unreadable)
+        #expect(CopyProblem(reading: StorageError(.notFound, "", path: "", remedy: "")) == .missing)
+    }
+
+    @Test("Bytes that several store on a volume at once are stored, though the first to record them takes their staged name away")
+    func storedTogether() throws {
+        let new = series(seed: 33, images: 2)
+        try temporary.open { archive in
+            let volume = try #require(archive.volumes[1])
+            let staged = try new.map { image in
+                let source = try temporary.folder.write(image, to: "new")
+                let file = open(source, O_RDONLY)
+                defer { close(file) }
+                let staged = StagedBlob(digest: .of(image), bytes: Int64(image.count))
+                try volume.stageCopy(from: file, as: staged.digest, bytes: staged.bytes)
+                return staged
+            }
+            try volume.store([staged[0]])
+            try volume.finish([staged[0].digest])
+            try volume.store(staged)
+            for file in staged { #expect(try volume.verifyBlob(file.digest, bytes: file.bytes)) }
+            // What is nowhere is not passed over.
+            let missing = StagedBlob(digest: .of(Array("nothing".utf8)), bytes: 7)
+            #expect(throws: StorageError.self) { try volume.store([missing]) }
+            try volume.finish(staged.map(\.digest))
+        }
+    }
+
     @Test("What the ledger tells of damage makes the same index again")
     func replay() throws {
         try damage(0, on: 1, .bitFlip)

@@ -15,7 +15,7 @@ struct HealthTests {
             patients: 4, blobs: 100, bytes: 1 << 20,
             copies: .init(wanted: 2, minimum: 1, short: 0, single: 0, lost: 0, lost_images: []),
             volumes: [volume(1), volume(2)], read_mode: nil, mountpoint: nil, incoming: .init(pending: 0),
-            rejected: 0, ledger: .init(records: 1, head: ""),
+            rejected: 0, ledger: .init(records: 1, head: "", volumes: [1, 2]),
             room: .init(free: 1 << 40, daily: 1 << 20, days: 1 << 20), resilver: ResilverProgress())
         change(&status)
         return Health(of: status)
@@ -86,12 +86,6 @@ struct HealthTests {
             $0.volumes[1].problem = "this is a copy of the volume /mnt/1"
         }
         #expect(twin.headline == "ATTENTION: /mnt/2 cannot be used: this is a copy of the volume /mnt/1")
-    }
-
-    @Test("A volume whose ledger is not written is not safe")
-    func lacksLedger() {
-        let health = status { $0.volumes[0].lacksLedger = true }
-        #expect(health.level == .attention && health.headline.contains("The ledger on /mnt/1"))
     }
 
     @Test("A damaged index is told as long as it is used, with what mends it")

@@ -140,6 +140,51 @@ struct VolumeChangeTests {
         }
     }
 
+    /// An image that is stored on both volumes, and not recorded yet.
+    private func stored(_ image: [UInt8], _ archive: Archive) throws -> Prepared {
+        let path = try temporary.folder.write(image, to: "late.dcm")
+        let file = StagedFile(open(path, O_RDONLY))
+        let request = IngestRequest(
+            file: IngestFile(file.descriptor, owner: file), source: "late.dcm", bytes: file.bytes, digest: nil)
+        let preparation = Preparation(volumes: archive.volumes, index: archive.index, copies: (2, 1))
+        let prepared = try #require(try preparation.prepare(request, digest: .of(image), completion: { _ in }).0)
+        #expect(prepared.volumes.count == 2)
+        for volume in prepared.volumes { try volume.store([prepared.staged]) }
+        return prepared
+    }
+
+    @Test("A copy on a volume that is replaced while it is stored does not count")
+    func replacedMeanwhile() throws {
+        try temporary.open { archive in
+            let late = try stored(images[2], archive)
+            try archive.catalogue.record([.failing(2)])
+            archive.volumes.adopt(try archive.index.read { try $0.volumes() })
+            _ = try archive.replaceVolume("2", with: temporary.folder.path("new"))
+            #expect(throws: ArchiveError.self) { try archive.catalogue.record([late]) }
+            try archive.catalogue.record([.copies([.of(images[0])], on: 2)])
+            #expect(try archive.index.read { try $0.copies(of: 1)?.volumes } == [1])
+            #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+            #expect(try archive.index.read { try $0.copies(of: 3)?.volumes } == [1, 3])
+        }
+    }
+
+    @Test("A volume does not retire while an image came onto it that was not copied")
+    func retiredMeanwhile() throws {
+        let third = temporary.folder.path("third")
+        try temporary.open { archive in
+            let late = try stored(images[2], archive)
+            _ = try archive.addVolume(at: third, domain: nil)
+            _ = try archive.retireVolume("1")
+            #expect(try archive.catalogue.record([late]).result == [.archived(3)])
+            #expect(try !archive.finishRetiring(1, copiedTo: 2))
+            #expect(try states(archive) == ["retiring", "online", "online"])
+            try archive.resilver.run(archive)
+            #expect(try states(archive) == ["online", "online"])
+            #expect(try archive.index.read { try $0.copies(of: 3)?.volumes } == [2, 3])
+        }
+        try expect(3, at: third)
+    }
+
     @Test("A lost volume is replaced by an empty folder, at the same path or another", arguments: [true, false])
     func replaced(samePath: Bool) throws {
         let old = temporary.volumes[1]

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import Glibc
 import Storage
+import Synchronization
 import TemporaryArchive
 import Testing
 
@@ -60,6 +61,31 @@ struct SettlingTests {
         #expect(rejected.keys.sorted() == ["CD/letter.txt", "nothing.dcm"])
         #expect(rejected["CD/letter.txt"]?.contains("DICOM") == true)
         #expect(rejected["nothing.dcm"] == "It is empty (0 bytes). Copy the original again.\n")
+    }
+
+    @Test("Which tree is shown is never asked with the lock of a tree held: the one who answers may wait for that")
+    func asksUnlocked() throws {
+        let folder = try fixture.makeDirectory("CD")
+        try fixture.save(image(1), as: "IM1.dcm", in: folder)
+        try fixture.save(Array("Dear client".utf8), as: "letter.txt")
+        let blocked = Mutex(0)
+        // As FileSystem.followStaging does, when the volume of incoming has gone.
+        let settling = Settling { [tree = fixture.tree] in
+            let answered = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                _ = tree.has(1)
+                answered.signal()
+            }
+            if answered.wait(timeout: .now() + 1) == .timedOut { blocked.withLock { $0 += 1 } }
+            return tree
+        }
+        let threads = ThreadGroup()
+        threads.start("settle") { settling.run() }
+        #expect(eventually { !exists("CD") && !exists("letter.txt") })
+        #expect(settling.pending == 0)
+        settling.stop()
+        threads.wait(for: "settle")
+        #expect(blocked.withLock { $0 } == 0)
     }
 
     @Test("Junk goes without a word, temporary names stay")

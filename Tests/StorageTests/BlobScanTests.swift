@@ -177,7 +177,9 @@ import Testing
             good[blob, default: 0] += 1
             seen.withLock { $0 += 1 }
         }
-        let end = try volume.scan().run(
+        // So slow that reading cannot run far ahead of what is reported.
+        let pace = Pace(bytesPerSecond: blobs.reduce(0) { $0 + $1.bytes } / 6)
+        let end = try volume.scan(.init(threads: 2, pace: pace)).run(
             expecting: { expected(in: $0, of: blobs) },
             shouldStop: { seen.withLock { $0 >= 40 } },
             completed: { completed.append($0) }, report: count)

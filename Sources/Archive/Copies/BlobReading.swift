@@ -142,7 +142,7 @@ extension Archive {
     private enum OpenedCopy {
         case good(Int32, BlobVersion)
         case bad(BadCopy)
-        /// The volume is not there any more.
+        /// The volume is not there any more, or this process cannot read now.
         case gone(String)
     }
 
@@ -167,7 +167,8 @@ extension Archive {
         } catch {
             volumes.suspect(volume, error)
             guard volumes[volume.identity.ordinal] === volume else { return .gone("\(error)") }
-            return .bad(BadCopy(volume: volume, problem: error.code == .notFound ? .missing : .unreadable))
+            guard let problem = CopyProblem(reading: error) else { return .gone("\(error)") }
+            return .bad(BadCopy(volume: volume, problem: problem))
         }
     }
 }

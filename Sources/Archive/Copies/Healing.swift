@@ -31,7 +31,7 @@ extension Archive {
         var outcome = Healing()
         var facts: [Fact] = []
         // Another reader may have healed it meanwhile.
-        let bad = bad.filter { !isGood(image, digest, on: $0.volume) }
+        let bad = bad.filter { isBad(image, digest, on: $0.volume) }
         let source = bad.isEmpty ? nil : goodCopy(of: image, digest, without: bad.map(\.volume))
         outcome.hasGoodCopy = bad.isEmpty || source != nil
         for copy in bad {
@@ -41,7 +41,8 @@ extension Archive {
             facts.append(.damage(digest, on: ordinal, copy.problem, aside: nil))
             do throws(StorageError) {
                 guard let source else {
-                    if copy.problem != .missing { try volume.setAside(digest) }
+                    // What cannot be read stays: it may be all there is, and come back.
+                    if copy.problem.isSeenInBytes { try volume.setAside(digest) }
                     outcome.left.append(ordinal)
                     continue
                 }
@@ -66,6 +67,15 @@ extension Archive {
         if !outcome.healed.isEmpty { observer.publish([], replaced: [image.id]) {} }
         if !outcome.left.isEmpty { resilver.wake() }
         return outcome
+    }
+
+    /// Whether a copy was looked at, and is not good.
+    private func isBad(_ image: ImageCopies, _ digest: Digest, on volume: Volume) -> Bool {
+        do throws(StorageError) {
+            return try !volume.verifyBlob(digest, bytes: image.bytes)
+        } catch {
+            return CopyProblem(reading: error) != nil
+        }
     }
 
     private func isGood(_ image: ImageCopies, _ digest: Digest, on volume: Volume) -> Bool {

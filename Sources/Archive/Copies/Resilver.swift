@@ -10,7 +10,7 @@ public struct ResilverProgress: Codable, Sendable {
     public var copies: Int64 = 0
     /// Bytes of them.
     public var bytes: Int64 = 0
-    /// Images that it could not do anything for, for want of a volume or a good copy.
+    /// Images that have fewer copies than they should still, for want of a volume or a good copy.
     public var skipped: Int64 = 0
     public var isRunning = false
 }
@@ -94,17 +94,17 @@ final class Resilver: Sendable {
     private func empty(_ ordinal: Int, _ archive: Archive) throws {
         let before = progress.skipped
         var last: Int64 = 0
-        while !isStopped {
-            let images = try archive.index.read {
-                try $0.instances(on: ordinal, after: last, limit: Self.batch.images)
+        repeat {
+            while !isStopped {
+                let images = try archive.index.read {
+                    try $0.instances(on: ordinal, after: last, limit: Self.batch.images)
+                }
+                guard let end = images.last else { break }
+                try copy(images, archive)
+                last = end
             }
-            guard let end = images.last else { break }
-            try copy(images, archive)
-            last = end
-        }
-        guard !isStopped, progress.skipped == before else { return }
-        // What has come since is on others: a volume that retires takes nothing.
-        try archive.finishRetiring(ordinal)
+            guard !isStopped, progress.skipped == before else { return }
+        } while try !archive.finishRetiring(ordinal, copiedTo: last)
     }
 
     /// Copies that are staged, and wait to be made durable together.
@@ -145,6 +145,8 @@ final class Resilver: Sendable {
         guard !chosen.isEmpty, let source = source(of: image, digest, archive) else {
             return state.withLock { $0.progress.skipped += 1 }
         }
+        // One copy more is better than none, but not what was asked for.
+        if lasting.count + chosen.count < archive.settings.copies { state.withLock { $0.progress.skipped += 1 } }
         let blob = StagedBlob(digest: digest, bytes: image.bytes)
         do throws(StorageError) {
             try stage(blob, from: source, on: chosen)

@@ -4,8 +4,38 @@ extension Volume {
     /// Makes staged files blobs. What has a blob's name already and no record knows, left by a
     /// crash or put there by somebody, is believed only after it was read.
     ///
+    /// Several may store the same bytes on a volume at once: an ingest, a reader that heals, the
+    /// resilver. The name in staging is one for all of them and goes with the first who has a
+    /// record; the blob is there then.
+    ///
     /// - parameter bad: digests whose blob, if there is one, is known to be bad
     func store(_ staged: [StagedBlob], replacing bad: Set<Digest> = []) throws(StorageError) {
+        var staged = staged
+        while true {
+            do throws(StorageError) {
+                return try storeStaged(staged, replacing: bad)
+            } catch {
+                guard error.code == .notFound else { throw error }
+                var left: [StagedBlob] = []
+                for file in staged {
+                    if try isStaged(file.digest) {
+                        left.append(file)
+                    } else if try !isStored(file) {
+                        throw error
+                    }
+                }
+                guard left.count < staged.count else { throw error }
+                staged = left
+            }
+        }
+    }
+
+    private func isStored(_ file: StagedBlob) throws(StorageError) -> Bool {
+        guard try blobState(file.digest, bytes: file.bytes) == .present else { return false }
+        return try verifyBlob(file.digest, bytes: file.bytes)
+    }
+
+    private func storeStaged(_ staged: [StagedBlob], replacing bad: Set<Digest>) throws(StorageError) {
         let outcomes = try commit(staged, replacing: bad)
         for (file, outcome) in zip(staged, outcomes) where outcome != .stored {
             if outcome == .alreadyPresent, try verifyBlob(file.digest, bytes: file.bytes) { continue }

@@ -27,8 +27,11 @@ final class Committer: Sendable {
     private let catalogue: Catalogue
     private let preparation: Preparation
     private let observer: ObserverBox
+    /// ``Archive/healing``.
+    private let healing: NSLock
 
-    init(preparation: Preparation, catalogue: Catalogue, observer: ObserverBox) {
+    init(preparation: Preparation, catalogue: Catalogue, observer: ObserverBox, healing: NSLock) {
+        self.healing = healing
         self.preparation = preparation
         volumes = preparation.volumes
         self.catalogue = catalogue
@@ -37,8 +40,7 @@ final class Committer: Sendable {
 
     func commit(_ batch: [Prepared]) {
         do {
-            let batch = try stored(batch)
-            let recorded = try catalogue.record(batch)
+            let (batch, recorded) = try safe(batch)
             for volume in volumes.writable {
                 // A name that stays is dropped at the next start.
                 try? volume.finish(batch.map(\.staged.digest))
@@ -72,6 +74,16 @@ final class Committer: Sendable {
                 prepared.completion(.failure(failure))
             }
         }
+    }
+
+    /// Steps 1 to 4. While bad copies get good bytes no reader may set them aside: what he saw
+    /// was what is being replaced.
+    private func safe(_ batch: [Prepared]) throws -> ([Prepared], Catalogue.Recorded<[IngestOutcome]>) {
+        let replaces = batch.contains { if case .duplicate = $0.kind { !$0.volumes.isEmpty } else { false } }
+        if replaces { healing.lock() }
+        defer { if replaces { healing.unlock() } }
+        let batch = try stored(batch)
+        return (batch, try catalogue.record(batch))
     }
 
     private static func shortLedger(_ source: String) -> ArchiveError {

@@ -81,12 +81,19 @@ extension Archive {
     }
 
     /// Takes a volume whose images are all elsewhere out of the archive.
-    func finishRetiring(_ ordinal: Int) throws {
-        guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else { return }
-        try catalogue.record([.retired(ordinal)])
+    ///
+    /// - parameter last: up to this `instance.id` everything on it was copied
+    /// - returns: false when there is more to copy
+    func finishRetiring(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
+        // pacsfs.toml is changed by one at a time.
+        changingVolumes.lock()
+        defer { changingVolumes.unlock() }
+        guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else { return true }
+        guard try catalogue.recordRetired(ordinal, copiedTo: last) else { return false }
         volumes.remove(ordinal)
         try configure { try $0.removeVolume(at: member.place.path) }
         log.notice("All images of \(member.place.path) are on other volumes. It is no part of the archive any more and can be taken away.")
+        return true
     }
 
     /// How many images have fewer copies than they should.
