@@ -63,7 +63,9 @@ extension Archive {
         for (index, path) in paths.enumerated() {
             for other in paths[..<index] where lieInOneAnother(path, other) {
                 throw ArchiveError(
-                    .configuration, "\(path) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+                    .configuration,
+                    path == other ? "\(path) is named twice, or is a volume already. Name another directory, best on another disk."
+                        : "\(path) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
             }
         }
     }

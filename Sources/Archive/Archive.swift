@@ -60,7 +60,8 @@ public final class Archive: Sendable {
             settings.volumes, archive: id,
             known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
         for member in volumes.members {
-            if let problem = member.problem { log.error("Volume \(member.ordinal) is absent: \(problem)") }
+            guard let problem = member.problem else { continue }
+            log.error("The volume \(member.place.path) is \(member.isReadOnly ? "read-only" : "absent"): \(problem)")
         }
         let (id, settings, volumes, observer, healing) = (id, settings, volumes, observer, healing)
         (index, catalogue) = try ArchiveError.from {
@@ -102,7 +103,8 @@ public final class Archive: Sendable {
                 catalogue.ledger.drop(volume)
                 good.forget(volume)
                 let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
-                log.error("The volume \(volume.path) takes nothing more. \(member?.problem ?? "")")
+                // One that was retired or replaced is no member any more, and no loss.
+                if let member { log.error("The volume \(volume.path) takes nothing more. \(member.problem ?? "")") }
                 observer.lost(volume: volume.identity.ordinal)
             }
             volumes.adopt(try index.read { try $0.volumes() })

@@ -35,27 +35,41 @@ extension Health {
         if copies.lost > 0 {
             add(
                 .risk,
-                "\(Self.images(copies.lost)) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.")
+                "\(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.")
         }
         if copies.elsewhere > 0, !readable.isEmpty {
             add(
                 .risk,
-                "\(Self.images(copies.elsewhere)) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or ")).")
+                "\(copies.elsewhere) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or ")).")
         }
         if copies.single > 0 {
             if status.resilver.isRunning {
-                add(.attention, "\(Self.images(copies.single)) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now.")
+                add(.attention, "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now.")
             } else {
                 add(
                     .risk,
-                    "\(Self.images(copies.single)) of \(images) \(copies.single == 1 ? "has" : "have") one copy only. "
+                    "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only. "
                         + (missing.isEmpty
                             ? "Make room or add a volume: pacsfs volume add DIR" : "Bring back \(missing.map(\.path).joined(separator: " and "))."))
             }
         }
+        if let damage = status.index_damage {
+            add(
+                .attention,
+                "The index is damaged, and folders may lack images (\(damage)). No image is lost: unmount the archive and mount it again, which makes the index anew.")
+        }
+        let takers = Self.takers(status)
+        // With a volume away, the sentence about that one says so.
+        if takers < copies.minimum, missing.isEmpty {
+            add(
+                .attention,
+                "New images are refused: each is to be stored on \(copies.minimum) volumes, and only \(takers) \(takers == 1 ? "takes" : "take") files. Add a volume: pacsfs volume add DIR")
+        }
         let few = copies.short - copies.single - copies.lost
         if few > 0 {
-            add(.attention, "\(Self.images(few)) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies\(status.resilver.isRunning ? "; more are being made now" : "").")
+            add(.attention, "\(few) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies"
+                + (status.resilver.isRunning ? "; more are being made now."
+                    : status.volumes.count < copies.wanted ? ". Add a volume: pacsfs volume add DIR" : "."))
         }
         for volume in status.volumes { if let text = Self.finding(about: volume, status) { add(.attention, text) } }
         // One that is read-only takes none, as is told of it.
@@ -68,7 +82,7 @@ extension Health {
                 .attention,
                 "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that.")
         }
-        if !readable.isEmpty, let text = Self.finding(about: status.room) { add(.attention, text) }
+        if takers >= copies.minimum, let text = Self.finding(about: status.room) { add(.attention, text) }
 
         let worst = findings.map(\.level).max() ?? .safe
         let sorted = findings.filter { $0.level == .risk } + findings.filter { $0.level != .risk }
@@ -90,9 +104,14 @@ extension Health {
     private static func finding(about volume: ArchiveStatus.Volume, _ status: ArchiveStatus) -> String? {
         switch volume.state {
         case "absent":
-            let takers = status.volumes.filter { $0.state == "online" || $0.state == "failing" }.count
-            let isEnough = takers >= status.copies.minimum
-            return "\(volume.path) is absent. The images are on the other volumes; "
+            // What is wrong is a path, and not a disk.
+            if volume.number == nil || volume.isUnlisted, let problem = volume.problem {
+                return "\(volume.path) cannot be used: \(problem)"
+            }
+            let isEnough = takers(status) >= status.copies.minimum
+            let others = status.volumes.filter { $0.state != "absent" }
+            let place = others.count == 1 ? "\(others[0].path) alone" : "the other volumes"
+            return "\(volume.path) is absent. The images are on \(place); "
                 + (isEnough ? "new ones are stored there." : "new ones are refused until it is back.")
                 + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
         case "read-only":
@@ -102,6 +121,11 @@ extension Health {
         case "retiring": return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
         default: return nil
         }
+    }
+
+    /// How many volumes new images are stored on.
+    private static func takers(_ status: ArchiveStatus) -> Int {
+        status.volumes.filter { $0.state == "online" || $0.state == "failing" }.count
     }
 
     private static func finding(about room: ArchiveStatus.Room) -> String? {

@@ -108,6 +108,9 @@ extension Settings {
             guard let volume = element.table, let path = volume["path"]?.string, path.hasPrefix("/") else {
                 throw ArchiveError(.configuration, "The \(index + 1). [[volume]] needs an absolute «path».")
             }
+            if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
+                throw ArchiveError(.configuration, "«\(unknown)» of the \(index + 1). [[volume]] is no setting. There are: domain, path.")
+            }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
         }
         if let value = table["views"] {

@@ -42,6 +42,12 @@ public struct ArchiveStatus: Codable, Sendable {
         public var errors: Int64
         /// Since when every copy on it has been read, ns since 1970; `nil` when not all have been.
         public var scrubbed: Int64?
+        /// Whether the ledger has it and `pacsfs.toml` has not.
+        var isUnlisted = false
+
+        enum CodingKeys: String, CodingKey {
+            case number, id, path, domain, state, problem, blobs, free, total, errors, scrubbed
+        }
     }
 
     /// For how long the room will last.
@@ -50,7 +56,7 @@ public struct ArchiveStatus: Codable, Sendable {
         public var free: Int64
         /// Bytes that were archived a day, over the last 30 days; 0 when there were none.
         public var daily: Int64
-        /// Days that it will last; `nil` when nothing was archived.
+        /// Days that it will last; `nil` when nothing was archived, and in the first week.
         public var days: Int64?
     }
 
@@ -88,6 +94,9 @@ public struct ArchiveStatus: Codable, Sendable {
     public var resilver: ResilverProgress
     /// When and why the index was last made anew; `nil` when it never was.
     public var index_rebuilt: IndexRebuilt?
+    /// What a look-up met in the index that cannot be; `nil` when none did. The next mount makes
+    /// the index anew.
+    public var index_damage: String?
 }
 
 // Written out, so that what is not known is `null` and not left out: programs look for the keys.
@@ -111,6 +120,7 @@ extension ArchiveStatus {
         try container.encode(room, forKey: .room)
         try container.encode(resilver, forKey: .resilver)
         try container.encode(index_rebuilt, forKey: .index_rebuilt)
+        try container.encode(index_damage, forKey: .index_damage)
     }
 }
 
@@ -149,7 +159,8 @@ extension Archive {
                 rejected: totals.rejected,
                 ledger: .init(
                     records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
-                room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt)
+                room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt,
+                index_damage: TagIndex.damage(of: path + "/" + Self.indexName))
             result.volumes += Self.unlisted(known, volumes.members)
             result.health = Health(of: result)
             return result
@@ -164,7 +175,7 @@ extension Archive {
             ArchiveStatus.Volume(
                 number: $0.ordinal, id: $0.id, path: $0.domain, domain: $0.domain, state: "absent",
                 problem: "The ledger has volume \($0.ordinal), and pacsfs.toml does not name its path. Add it there as a [[volume]], or put another in its place: pacsfs volume replace \($0.ordinal) NEW-DIR",
-                blobs: 0, free: 0, total: 0, errors: $0.errors, scrubbed: nil)
+                blobs: 0, free: 0, total: 0, errors: $0.errors, scrubbed: nil, isUnlisted: true)
         }
     }
 
@@ -189,15 +200,16 @@ extension Archive {
         return away.count < fewest ? 0 : try index.read { try $0.elsewhere(than: here) }
     }
 
-    /// Over the last 30 days, or since the archive was begun.
+    /// Over the last 30 days, or since the archive was begun. In the first week the images of many
+    /// years are taken in, which says nothing about the time to come.
     private func forecast() throws -> ArchiveStatus.Room {
         let free = try room().free
         let day: Int64 = 86_400_000_000_000
         let now = Timestamp.now().nanoseconds
         let (created, added) = try index.read { (try $0.created(), try $0.added(since: now - 30 * day)) }
-        let days = max(1, min(30, (now - created) / day))
-        let daily = added.bytes / days
-        return .init(free: free, daily: daily, days: daily > 0 ? free / daily : nil)
+        let age = (now - created) / day
+        let daily = added.bytes / max(1, min(30, age))
+        return .init(free: free, daily: daily, days: daily > 0 && age >= 7 ? free / daily : nil)
     }
 
     private func status(of member: VolumeSet.Member, _ known: [VolumeRecord]) throws -> ArchiveStatus.Volume {

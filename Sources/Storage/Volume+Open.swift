@@ -91,7 +91,7 @@ extension Volume {
                     : "the folder has no identity file \(Name.identity)",
                 path: root.path,
                 remedy: isEmpty
-                    ? "Is the disk mounted? A new volume is made with pacsfs volume add"
+                    ? "Is the disk mounted? If this is a new one in its place: pacsfs volume replace"
                     : "Is this the right folder? A new volume needs an empty one")
         }
         let facts = try file.facts(path: path)
@@ -118,12 +118,13 @@ extension Volume {
         let known = Name.layout.union([
             "lost+found", VolumeReadme.name, VolumeReadme.name + ".tmp", Name.identity + ".tmp",
         ])
-        for name in try root.entries() {
-            if name == Name.identity {
-                throw StorageError(
-                    .notEmpty, "the folder is a volume already", path: root.path,
-                    remedy: "Open it, or choose another folder")
-            }
+        let names = try root.entries()
+        guard !names.contains(Name.identity) else {
+            throw StorageError(
+                .notEmpty, "the folder is a volume already", path: root.path,
+                remedy: "Choose an empty folder. If the directory of its archive is lost: pacsfs init --from \(root.path)")
+        }
+        for name in names {
             var isOurs = known.contains(name)
             if isOurs, name != Name.staging, Name.layout.contains(name) {
                 isOurs = try root.openDirectory(name).entries().isEmpty

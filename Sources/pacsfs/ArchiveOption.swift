@@ -28,7 +28,12 @@ struct ArchiveOption: ParsableArguments {
     var existing: String {
         get throws {
             let path = path
-            guard FileManager.default.fileExists(atPath: path + "/pacsfs.toml") else {
+            guard access(path + "/pacsfs.toml", R_OK) == 0 else {
+                if errno == EACCES {
+                    throw ArchiveError(
+                        .configuration,
+                        "\(path) cannot be read: you have no permission. Run the command as the user whose archive it is, or with sudo.")
+                }
                 throw ArchiveError(
                     .notFound,
                     "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.")

@@ -43,7 +43,7 @@ struct AbsentVolumeTests {
             #expect(status.volumes[2 - volume].state == "online")
             #expect(status.volumes[2 - volume].problem == nil)
             #expect(status.volumes.map(\.blobs) == [1, 1])
-            #expect(temporary.log.messages(.error).contains { $0.hasPrefix("Volume \(volume) is absent") })
+            #expect(temporary.log.messages(.error).contains { $0.hasPrefix("The volume \(temporary.volumes[volume - 1]) is absent") })
         }
     }
 

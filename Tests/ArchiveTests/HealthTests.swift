@@ -37,14 +37,14 @@ struct HealthTests {
             $0.copies.short = 3
         }
         #expect(lost.level == .risk)
-        #expect(lost.headline.hasPrefix("DATA AT RISK: 3 images of 100 images have no good copy left."))
+        #expect(lost.headline.hasPrefix("DATA AT RISK: 3 of 100 images have no good copy left."))
         let single = status {
             $0.copies.single = 1
             $0.copies.short = 1
             $0.volumes[1].state = "absent"
         }
         #expect(single.level == .risk)
-        #expect(single.headline.contains("1 image of 100 images has one copy only. Bring back /mnt/2."))
+        #expect(single.headline.contains("1 of 100 images has one copy only. Bring back /mnt/2."))
         #expect(single.reasons.count == 2)
         let none = status { for index in 0...1 { $0.volumes[index].state = "absent" } }
         #expect(none.level == .risk)
@@ -65,10 +65,43 @@ struct HealthTests {
             $0.copies.minimum = 2
         }
         #expect(refusing.headline.contains("new ones are refused"))
+        #expect(refusing.headline.contains("on /mnt/2 alone"))
+        #expect(!refusing.reasons.contains { $0.contains("full") }, "too few volumes are no full ones")
+        let readOnly = status {
+            $0.volumes[0].state = "read-only"
+            $0.copies.minimum = 2
+        }
+        #expect(readOnly.headline.contains("refused: each is to be stored on 2 volumes, and only 1 takes files"))
         for state in ["read-only", "failing", "retiring"] {
             let health = status { $0.volumes[1].state = state }
             #expect(health.level == .attention && health.headline.contains("/mnt/2"), "\(state)")
         }
+    }
+
+    @Test("A path that is wrong is told as such, and not as a dead disk to be replaced")
+    func wrongPath() {
+        let twin = status {
+            $0.volumes[1].number = nil
+            $0.volumes[1].state = "absent"
+            $0.volumes[1].problem = "this is a copy of the volume /mnt/1"
+        }
+        #expect(twin.headline == "ATTENTION: /mnt/2 cannot be used: this is a copy of the volume /mnt/1")
+    }
+
+    @Test("A damaged index is told as long as it is used, with what mends it")
+    func damagedIndex() {
+        let damaged = status { $0.index_damage = "database disk image is malformed" }
+        #expect(damaged.level == .attention)
+        #expect(damaged.headline.contains("folders may lack images") && damaged.headline.contains("mount it again"))
+    }
+
+    @Test("More copies than there are volumes: a volume is asked for")
+    func fewVolumes() {
+        let few = status {
+            $0.copies.wanted = 3
+            $0.copies.short = 100
+        }
+        #expect(few.headline == "ATTENTION: 100 of 100 images have fewer than 3 copies. Add a volume: pacsfs volume add DIR")
     }
 
     @Test("Room that will not last a month is told in days; a full disk as such")

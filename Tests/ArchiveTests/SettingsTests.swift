@@ -33,6 +33,7 @@ struct SettingsTests {
             ("", "[[volume]]"), ("[[volume]]\ndomain = \"x\"", "1. [[volume]]"),
             ("[[volume]]\npath = \"relative\"", "1. [[volume]]"),
             (volume + "[[volume]]\npath = 7", "2. [[volume]]"),
+            (volume + "doman = \"x\"", "«doman» of the 1. [[volume]]"),
             (volume + "[views]\na = 7", "«a»"), (volume + "[views]\na = \"{Nonsense}\"", "«a»"),
             (volume + "[views]\na = \"{PatientID\"", "«a»"), (volume + "[views]\nincoming = \"{PatientID}\"", "«incoming»"),
             (volume + "[views]\nRejected = \"{PatientID}\"", "«Rejected»"),

@@ -1,4 +1,4 @@
-import Archive
+@testable import Archive
 import Foundation
 import TemporaryArchive
 import Testing
@@ -22,6 +22,7 @@ struct StatusTests {
             #expect(status.bytes == images.reduce(0) { $0 + Int64($1.count) })
             #expect((status.copies.wanted, status.copies.short) == (2, 0))
             #expect(status.rejected == 1)
+            #expect(status.room.daily > 0 && status.room.days == nil, "the first week is no rate")
             #expect(status.incoming.pending == 1)
             #expect((status.read_mode, status.mountpoint) == ("cached", "/mnt"))
             #expect(status.volumes.map(\.blobs) == [4, 4])

@@ -88,7 +88,7 @@ struct DamageTests {
             }
             let status = try archive.pacsfs("status")
             #expect(status.code == 2, "\(status.report)")
-            #expect(status.lines.first?.hasPrefix("DATA AT RISK: 1 image of 2 images has no good copy") == true, "\(status.report)")
+            #expect(status.lines.first?.hasPrefix("DATA AT RISK: 1 of 2 images has no good copy") == true, "\(status.report)")
             #expect(status.output.contains(digest), "\(status.report)")
             // The original is given again, and all is well.
             try archive.mustShell("cp 1.dcm \"$I/again.dcm\"; cmp 1.dcm \"$FILE\"", ["FILE": path])

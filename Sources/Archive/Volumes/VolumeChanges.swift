@@ -130,7 +130,10 @@ extension Archive {
         for member in volumes.members where member.ordinal != old?.ordinal {
             let other = member.place.path
             guard place.path != other, !place.path.hasPrefix(other + "/"), !other.hasPrefix(place.path + "/") else {
-                throw ArchiveError(.configuration, "\(place.path) and the volume \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+                throw ArchiveError(
+                    .configuration,
+                    place.path == other ? "\(place.path) is named twice, or is a volume already. Name another directory, best on another disk."
+                        : "\(place.path) and the volume \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
             }
         }
         let known = try index.read { try $0.volumes() }

@@ -39,7 +39,7 @@ struct Status: ParsableCommand {
             default: break
             }
         }
-        let archive = try Archive(at: path, log: StandardErrorLog.logger(level: .error))
+        let archive = try Archive(at: path, log: StandardErrorLog.logger(level: .critical))
         defer { archive.close() }
         return try archive.status(pending: nil, readMode: nil, mountpoint: nil)
     }
@@ -76,6 +76,7 @@ struct Status: ParsableCommand {
     }
 
     private static func room(_ room: ArchiveStatus.Room) -> String {
+        guard room.free > 0 else { return "none: new images are refused" }
         let free = "\(Output.bytes(room.free)) of images"
         guard let days = room.days else { return free }
         let time =

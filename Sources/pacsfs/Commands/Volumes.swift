@@ -124,6 +124,16 @@ enum VolumeRequest {
     /// A number, or a path as the archive knows it.
     static func name(_ text: String) -> String { Int(text) == nil ? Paths.absolute(text) : text }
 
+    /// A disk that was not mounted when its volume was made shows as a folder on another one.
+    private static func warnOfSharedDisk(_ volume: String, archive: String) {
+        var others = [archive]
+        if let settings = try? Settings(file: archive + "/pacsfs.toml") { others += settings.volumes.map(\.path) }
+        for other in others where other != volume {
+            guard sharedDevice([other, volume]) != nil else { continue }
+            return print("Note: \(volume) is on the same disk as \(other). To survive the loss of a disk, it must be on another: is the new one mounted?")
+        }
+    }
+
     static func run(_ option: ArchiveOption, _ request: ControlRequest, _ text: (VolumeChange) -> String) throws {
         try reporting {
             let path = try option.existing
@@ -131,6 +141,7 @@ enum VolumeRequest {
                 switch try connection.ask(request) {
                 case .volume(let change):
                     print(text(change))
+                    warnOfSharedDisk(change.path, archive: path)
                     if change.images > 0 { print("\(Output.count(change.images, "image needs", "images need")) a copy; pacsfs status shows how far that is.") }
                 case .failed(let reason): throw ArchiveError(.configuration, reason)
                 default: break
@@ -148,6 +159,7 @@ enum VolumeRequest {
             default: return
             }
             print(text(change))
+            warnOfSharedDisk(change.path, archive: path)
             let done = try archive.makeMissingCopies()
             if done.copies > 0 { print("Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes)).") }
             if done.skipped > 0 {
