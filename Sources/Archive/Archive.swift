@@ -261,13 +261,27 @@ public final class Archive: Sendable {
             let retiring = volumes.retiring
             let rooms = volumes.writable.filter { !retiring.contains($0.identity.ordinal) }
                 .map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
-                .sorted { $0.0 > $1.0 }
             let totals = try index.read { try $0.sums() }
-            // The volume with the least room of those that get a copy decides.
             guard rooms.count >= settings.minimumCopies, !rooms.isEmpty else { return (totals.bytes, 0, totals.instances) }
-            let last = rooms[min(settings.copies, rooms.count) - 1]
-            return (last.1, last.0, totals.instances)
+            let copies = min(settings.copies, rooms.count)
+            return (
+                Self.fitting(rooms.map(\.1), copies: copies), Self.fitting(rooms.map(\.0), copies: copies),
+                totals.instances
+            )
         }
+    }
+
+    /// How much fits on volumes of these sizes when each byte is kept on `copies` different ones:
+    /// the largest amount of which the volumes can hold that many times as much, none of them
+    /// more than once.
+    static func fitting(_ sizes: [Int64], copies: Int) -> Int64 {
+        var (least, most) = (Int64(0), sizes.reduce(0, +) / Int64(copies) + 1)
+        while most - least > 1 {
+            let amount = (least + most) / 2
+            let held = sizes.reduce(0) { $0 + min($1, amount) }
+            if held >= amount * Int64(copies) { least = amount } else { most = amount }
+        }
+        return least
     }
 
     // MARK: Reading

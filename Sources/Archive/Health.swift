@@ -46,8 +46,10 @@ extension Health {
             if status.resilver.isRunning {
                 add(.attention, "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now.")
             } else {
+                // With a disk away every image has one copy within reach: that is mended by
+                // plugging it in. Without, there is nothing that will mend it by itself.
                 add(
-                    .risk,
+                    missing.isEmpty ? .risk : .attention,
                     "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only. "
                         + (missing.isEmpty
                             ? "Make room or add a volume: pacsfs volume add DIR" : "Bring back \(missing.map(\.path).joined(separator: " and "))."))

@@ -43,7 +43,12 @@ struct HealthTests {
             $0.copies.short = 1
             $0.volumes[1].state = "absent"
         }
-        #expect(single.level == .risk)
+        #expect(single.level == .attention)
+        let unmended = status {
+            $0.copies.single = 1
+            $0.copies.short = 1
+        }
+        #expect(unmended.level == .risk && unmended.headline.contains("volume add"))
         #expect(single.headline.contains("1 of 100 images has one copy only. Bring back /mnt/2."))
         #expect(single.reasons.count == 2)
         let none = status { for index in 0...1 { $0.volumes[index].state = "absent" } }
@@ -110,5 +115,15 @@ struct HealthTests {
         #expect(status { $0.room.days = 31 }.level == .safe)
         #expect(status { $0.room.days = nil }.level == .safe)
         #expect(status { $0.room.free = 1 << 20 }.headline.contains("full"))
+    }
+
+    @Test(
+        "Room is what fits with all its copies on different volumes",
+        arguments: [
+            ([100, 100], 2, 100), ([100, 40], 2, 40), ([119, 122, 167], 2, 204), ([50, 50, 50], 2, 75), ([70], 1, 70),
+            ([10, 20, 1000], 2, 30), ([0, 5], 2, 0), ([30, 30, 30, 30], 3, 40),
+        ])
+    func fitting(_ sizes: [Int64], _ copies: Int, _ room: Int64) {
+        #expect(Archive.fitting(sizes, copies: copies) == room)
     }
 }

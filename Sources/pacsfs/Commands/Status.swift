@@ -71,7 +71,7 @@ struct Status: ParsableCommand {
         if status.rejected > 0 {
             lines.append("Rejected   \(Output.count(status.rejected, "file is", "files are")) set aside, each with its reason, in rejected/")
         }
-        lines.append("Ledger     \(Output.count(status.ledger.records, "record", "records")), head \(status.ledger.head)")
+        lines.append("Ledger     \(Output.count(status.ledger.records, "record", "records")), head \(status.ledger.head):\(status.ledger.records)")
         return lines.joined(separator: "\n")
     }
 

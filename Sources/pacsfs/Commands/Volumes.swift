@@ -113,7 +113,7 @@ struct VolumeReplace: ParsableCommand {
         let request = ControlRequest.replaceVolume(
             VolumeRequest.name(volume), with: directory.map(Paths.absolute), acceptingLoss: acceptLoss)
         try VolumeRequest.run(archive, request) { change in
-            "\(change.path) is volume \(change.ordinal) now, in the place of \(volume)."
+            "\(change.path) is a new volume now, number \(change.ordinal), in the place of the one that is lost."
         }
     }
 }
