@@ -101,6 +101,12 @@ final class ImageFiles: Sendable {
                     if case .descriptor(let open, _) = entry.source { return .descriptor(open, keepsCache: wasKnown) }
                     return entry.source
                 }
+                if entry.opens > 0, case .backing = entry.source, !archive.isThere(entry.version) {
+                    // The kernel takes no other file, nor another way, while this one is open. Its
+                    // bytes were good; that its volume went does not change them.
+                    _ = shard.use(instance)
+                    return entry.source
+                }
                 guard entry.opens == 0 else { return .direct(descriptor) }
                 drop(instance, from: &shard)
             }

@@ -31,7 +31,7 @@ struct VolumeLossTests {
 
     /// 60 images in `old` and 160 in `new`, in the working directory.
     private func writeImages(_ archive: MountedArchive) throws {
-        for (folder, seed, count) in [("old", UInt64(5), 60), ("new", 6, 160)] {
+        for (folder, seed, count) in [("old", UInt64(5), 60), ("new", 6, 110)] {
             let study = SyntheticStudy(
                 seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: count, side: 32)
             for (number, image) in study.images().enumerated() {
@@ -48,6 +48,7 @@ struct VolumeLossTests {
                 sha256sum "$M"/by-uid/*/*/* 2>>"read$1.failed" | cut -c1-64 | sort -u >"read$1.sums"
                 # What was shown at some time is known.
                 comm -23 "read$1.sums" known >>"read$1.failed"
+                sleep 0.3
             done
         }
         sha256sum old/* new/* | cut -c1-64 | sort >known
@@ -107,7 +108,7 @@ struct VolumeLossTests {
             try disk.bringBack()
             try wait(for: "online", within: 20, archive) { $0.volumes.allSatisfy { $0.state == "online" } }
             while !Files.exists(archive.work + "/written") { usleep(100_000) }
-            try wait(for: "caught up", archive) { $0.copies.short == 0 && $0.instances == 220 }
+            try wait(for: "caught up", archive) { $0.copies.short == 0 && $0.instances == 170 }
             try Files.write([], to: archive.work + "/stop")
             while !load.isFinished { usleep(50_000) }
             // What was being written to a disk that fails is lost with it, and the writer is told.
@@ -134,7 +135,7 @@ struct VolumeLossTests {
             // An empty disk is not taken for the volume.
             try archive.mustShell("cp new/0.dcm \"$I/\"; test ! -e ../volume2/blobs")
             let replaced = try archive.pacsfs("volume", "replace", archive.volumes[1])
-            #expect(replaced.succeeded && replaced.output.contains("volume 3"), "\(replaced.report)")
+            #expect(replaced.succeeded && replaced.output.contains("number 3"), "\(replaced.report)")
             try wait(for: "copied", archive) { $0.copies.short == 0 && $0.volumes[1].state == "online" }
             try archive.mustShell("cp new/1.dcm \"$I/\"; sha256sum old/* new/[01].dcm | cut -c1-64 | sort >known")
             try expectEverythingOnBoth(archive)

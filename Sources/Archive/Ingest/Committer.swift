@@ -14,6 +14,11 @@ import TagIndex
 //   5. finish    the names in staging/commit go
 //   6. answer    observers first, so that whoever is answered finds his image listed
 //
+// A volume that fails in 1 is found out (VolumeSet.suspect) and the files go to others, or are on
+// as few as min_copies allows. One that fails in 3 drops out of the ledger; when too few are left
+// nobody is told that the batch is safe. Copies on a volume that has left the archive in between
+// do not count.
+//
 //   crash before 3    nothing was promised. What lies in staging/commit is whole or dropped:
 //                     Recovery archives it then, or it stays in incoming.
 //   crash in 3        one volume may have records that another lacks: they are topped up from

@@ -38,9 +38,9 @@ import Testing
             let file = try temporary.ledgerFile(on: number)
             let bytes = try contents(of: file)
             let newlines = bytes.indices.filter { bytes[$0] == UInt8(ascii: "\n") }
-            // Of the second volume the last record, and some of the others.
+            // Every byte of the last record, and some of the others: all of them take half a minute.
             let last = newlines[newlines.count - 2]
-            for offset in bytes.indices where number == 1 || offset > last || offset % 29 == 0 {
+            for offset in bytes.indices where offset % (number == 1 ? 5 : 43) == 0 || offset > last {
                 let record = Int64(newlines.firstIndex { $0 >= offset } ?? 0) + 1
                 let flip = UInt8(1) << UInt8.random(in: 0...7)
                 try withChanged(file, { $0[offset] ^= flip }) {
