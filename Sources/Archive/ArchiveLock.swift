@@ -24,7 +24,14 @@ final class ArchiveLock: Sendable {
         _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
     }
 
-    deinit { close(descriptor) }
+    /// Lets the archive go. Unlocked, not only closed: a child process that is just being
+    /// started may have the descriptor for a moment still.
+    func release() { flock(descriptor, LOCK_UN) }
+
+    deinit {
+        release()
+        close(descriptor)
+    }
 
     private static func holder(_ descriptor: Int32) -> pid_t? {
         var bytes = [UInt8](repeating: 0, count: 32)

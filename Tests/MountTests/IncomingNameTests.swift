@@ -48,12 +48,15 @@ struct IncomingNameTests {
             for image in 1...3 { try archive.expectArchived("\(archive.work)/\(image).dcm") }
             try archive.python(
                 """
-                try: os.link(I + '/other/a.dcm', I + '/other/hard')
+                os.makedirs(I + '/other', exist_ok=True)
+                open(I + '/other/a.part', 'wb').write(b'x')
+                try: os.link(I + '/other/a.part', I + '/other/hard')
                 except OSError as error: assert error.errno == 1, error
                 else: assert False
                 try: os.rename(I + '/other', I + '/other/below')
                 except OSError as error: assert error.errno == 22, error
                 else: assert False
+                os.unlink(I + '/other/a.part')
                 """)
             try archive.settled()
         }
