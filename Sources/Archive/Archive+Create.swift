@@ -53,9 +53,9 @@ extension Archive {
     /// Writes what makes a directory an archive.
     static func write(_ settings: Settings, _ identity: Identity, at path: String) throws {
         try makeDirectory(path, mode: 0o700)
-        try DurableFile.write(JSONEncoder().encode(identity), to: path + "/" + idName)
+        try ReplacedFile.write(JSONEncoder().encode(identity), to: idName, in: path)
         // The configuration comes last: a directory that has one is a whole archive.
-        try DurableFile.write(Data(settings.toml.utf8), to: path + "/" + configurationName)
+        try ReplacedFile.write(settings.toml.utf8, to: configurationName, in: path)
     }
 
     /// - throws: ``ArchiveError`` when one of the paths lies in another

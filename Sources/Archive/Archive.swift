@@ -107,7 +107,7 @@ public final class Archive: Sendable {
                 if let member { log.error("The volume \(volume.path) takes nothing more. \(member.problem ?? "")") }
                 observer.lost(volume: volume.identity.ordinal)
             }
-            volumes.adopt(try index.read { try $0.volumes() })
+            try adoptVolumes()
             recordUnknownVolumes()
             for volume in volumes.writable { recover(volume) }
         }
@@ -170,7 +170,7 @@ public final class Archive: Sendable {
         }
         // It may have been replaced meanwhile.
         guard volumes.put(volume) else { return catalogue.ledger.drop(volume) }
-        volumes.adopt(try index.read { try $0.volumes() })
+        try adoptVolumes()
         recordUnknownVolumes()
         do { try recovery.run() } catch {
             log.error("What was under way on \(volume.path) was left as it is: \(error)")

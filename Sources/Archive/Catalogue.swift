@@ -145,7 +145,7 @@ final class Catalogue: Sendable {
         var isAppended = false
         // An earlier commit of the index may have failed after its records were durable: they
         // come first, or they would be passed over for good.
-        if try isBehind() { try replay() }
+        try catchUp()
         do {
             return try index.write { writer in
                 guard try writer.reader.position().map(\.number) ?? 0 == UInt64(ledger.position.number) else {
@@ -171,7 +171,7 @@ final class Catalogue: Sendable {
         }
     }
 
-    /// Takes in what a volume that came back had and the others had not.
+    /// Takes in the records that the index lacks: those that a volume had which came back.
     func catchUp() throws {
         if try isBehind() { try replay() }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 
 /// The text of `pacsfs.toml`, changed line by line so that what its owner wrote stays.
 struct ConfigurationFile {
@@ -65,14 +66,14 @@ struct ConfigurationFile {
 extension Archive {
     /// Changes `pacsfs.toml` and `archive.json`; each is replaced in one step.
     func configure(_ change: (inout ConfigurationFile) throws -> Void) throws {
-        let path = path + "/" + Self.configurationName
-        var file = ConfigurationFile(try String(contentsOfFile: path, encoding: .utf8))
+        var file = ConfigurationFile(
+            try String(contentsOfFile: path + "/" + Self.configurationName, encoding: .utf8))
         try change(&file)
         _ = try Settings(toml: file.text)
-        try DurableFile.write(Data(file.text.utf8), to: path)
+        try ReplacedFile.write(file.text.utf8, to: Self.configurationName, in: path)
         let identity = Identity(
             archive: id,
             volumes: volumes.members.filter { $0.ordinal > 0 }.map { .init(ordinal: $0.ordinal, path: $0.place.path) })
-        try DurableFile.write(JSONEncoder().encode(identity), to: self.path + "/" + Self.idName)
+        try ReplacedFile.write(JSONEncoder().encode(identity), to: Self.idName, in: path)
     }
 }

@@ -28,7 +28,7 @@ public enum CopyProblem: String, Codable, Sendable {
 ///
 /// ```
 /// volume   op, volume [, id, domain, created | successor]  add, retire, retired, replace, failing, well
-/// damage   sha256, volume, problem [, aside]  a copy is not good; where it was set aside
+/// damage   sha256, volume, problem            a copy is not good
 /// copies   volume, sha256 […]                 good copies were made
 /// scrub    volume, folder, files, bytes, bad  the blobs of a folder were read
 /// ```
@@ -44,8 +44,7 @@ enum Fact: Sendable {
     case failing(Int)
     /// It was read whole, and all its copies are good.
     case well(Int)
-    /// - aside: below the volume's folder
-    case damage(Digest, on: Int, CopyProblem, aside: String?)
+    case damage(Digest, on: Int, CopyProblem)
     case copies([Digest], on: Int)
     case scrub(on: Int, folder: UInt8, files: Int64, bytes: Int64, bad: Int64)
 
@@ -75,12 +74,11 @@ enum Fact: Sendable {
                 .init("op", .string("replace")), .init("volume", .int(Int64(ordinal))),
                 .init("successor", .int(Int64(successor))),
             ])
-        case .damage(let digest, let ordinal, let problem, let aside):
-            JSONObject(
-                [
-                    .init("sha256", .string(digest.hex)), .init("volume", .int(Int64(ordinal))),
-                    .init("problem", .string(problem.rawValue)),
-                ] + (aside.map { [.init("aside", .string($0))] } ?? []))
+        case .damage(let digest, let ordinal, let problem):
+            JSONObject([
+                .init("sha256", .string(digest.hex)), .init("volume", .int(Int64(ordinal))),
+                .init("problem", .string(problem.rawValue)),
+            ])
         case .copies(let digests, let ordinal):
             JSONObject([
                 .init("volume", .int(Int64(ordinal))), .init("sha256", .array(digests.map { .string($0.hex) })),

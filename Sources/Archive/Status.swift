@@ -186,7 +186,7 @@ extension Archive {
         }
         return ArchiveStatus.Copies(
             wanted: wanted, minimum: settings.minimumCopies,
-            short: totals.byCopies.filter { $0.key < wanted }.values.reduce(0, +),
+            short: totals.instances(withFewerThan: wanted),
             single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
             lost_images: lost.compactMap { Digest(bytes: $0.sha256)?.hex }, elsewhere: try elsewhere())
     }
@@ -219,7 +219,7 @@ extension Archive {
             number: member.ordinal > 0 ? member.ordinal : nil, id: member.volume?.identity.volume ?? member.id,
             path: member.place.path, domain: member.place.domain, state: Self.state(of: member, space),
             problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
-            free: (try? member.volume?.room()) ?? 0, total: space?.total ?? 0,
+            free: space.flatMap { member.volume?.room(in: $0) } ?? 0, total: space?.total ?? 0,
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
             scrubbed: scrubs.count == 256 ? scrubs.values.map(\.time).min() : nil)
     }

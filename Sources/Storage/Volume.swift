@@ -106,7 +106,10 @@ public final class Volume: Sendable {
     public func space() throws(StorageError) -> Space { try Self.space(of: root) }
 
     /// Bytes that new files can take: what is available less the reserve, never negative.
-    public func room() throws(StorageError) -> Int64 { max(0, try space().available - reserve) }
+    public func room() throws(StorageError) -> Int64 { room(in: try space()) }
+
+    /// The same, of a space that was just asked for.
+    public func room(in space: Space) -> Int64 { max(0, space.available - reserve) }
 
     /// See: 'man 3 fstatvfs'
     private static func space(of root: borrowing Directory) throws(StorageError) -> Space {

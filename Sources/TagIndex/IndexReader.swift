@@ -195,4 +195,9 @@ public struct Totals: Sendable {
     public var rejected: Int64 = 0
     /// How many instances have how many copies.
     public var byCopies: [Int: Int64] = [:]
+
+    /// How many instances have fewer copies than so many.
+    public func instances(withFewerThan copies: Int) -> Int64 {
+        byCopies.filter { $0.key < copies }.values.reduce(0, +)
+    }
 }

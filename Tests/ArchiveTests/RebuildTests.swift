@@ -43,7 +43,7 @@ struct RebuildTests {
             let id = Int64(random.below(Int(known))) + 1
             guard let copies = try archive.index.read({ try $0.copies(of: id) }), let digest = Digest(bytes: copies.sha256)
             else { return }
-            try archive.catalogue.record([.damage(digest, on: random.below(2) + 1, .altered, aside: nil)])
+            try archive.catalogue.record([.damage(digest, on: random.below(2) + 1, .altered)])
         case 7 where known > 0:
             let ids = (0..<3).map { _ in Int64(random.below(Int(known))) + 1 }
             let digests = try archive.index.read { reader in

@@ -96,7 +96,7 @@ import Testing
         try overwrite(volume + "/blobs/notes.txt", with: [1])
         try temporary.open { archive in
             // As it is after a copy was lost and found again.
-            try archive.catalogue.record([.damage(digest, on: 1, .missing, aside: nil)])
+            try archive.catalogue.record([.damage(digest, on: 1, .missing)])
             let report = try archive.scrub()
             #expect(report.volumes.map(\.adopted) == [1, 0])
             #expect(report.bad == 0)

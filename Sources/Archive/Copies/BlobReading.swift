@@ -73,12 +73,6 @@ extension Archive {
     /// For how long a file that was read and did not change since is believed in, ns.
     static let trust: Int64 = 86_400_000_000_000
 
-    static func monotonicNow() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-    }
-
     /// Whether the file that was opened is still there as it was, on a volume that is there,
     /// and was read within a day.
     public func isCurrent(_ version: BlobVersion) -> Bool {
@@ -86,7 +80,7 @@ extension Archive {
     }
 
     private func isTrusted(_ version: BlobVersion) -> Bool {
-        Self.monotonicNow() - version.checked < Self.trust && isThere(version)
+        monotonicNow() - version.checked < Self.trust && isThere(version)
     }
 
     /// Whether the volume that the file is on is still there.
@@ -164,7 +158,7 @@ extension Archive {
             return .good(
                 file.release(),
                 BlobVersion(
-                    instance: image.id, digest: digest, volume: volume, stamp: stamp, checked: Self.monotonicNow()))
+                    instance: image.id, digest: digest, volume: volume, stamp: stamp, checked: monotonicNow()))
         } catch {
             volumes.suspect(volume, error)
             guard volumes[volume.identity.ordinal] === volume else { return .gone("\(error)") }

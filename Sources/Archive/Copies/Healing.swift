@@ -38,7 +38,7 @@ extension Archive {
             let (volume, ordinal) = (copy.volume, copy.volume.identity.ordinal)
             let name = "\(volume.path)/\(volume.blobPath(digest))"
             log.error("\(name) is \(copy.problem.rawValue).")
-            facts.append(.damage(digest, on: ordinal, copy.problem, aside: nil))
+            facts.append(.damage(digest, on: ordinal, copy.problem))
             do throws(StorageError) {
                 guard let source else {
                     // What cannot be read stays: it may be all there is, and come back.
@@ -59,7 +59,7 @@ extension Archive {
         good.forget(image.id)
         do {
             try catalogue.record(facts)
-            volumes.adopt(try index.read { try $0.volumes() })
+            try adoptVolumes()
         } catch {
             log.error("That copies of \(digest.hex) were bad could not be recorded: \(error)")
         }

@@ -1,10 +1,14 @@
 import Foundation
 
-/// A queue between threads: those that put things in never wait, those that take them do.
+/// A queue between threads: those that take things wait for some, those that put them in only
+/// when it has a limit.
 public final class Mailbox<Element: Sendable>: @unchecked Sendable {
     // `items` and `isClosed` are touched only while `condition` is locked.
-    public init() {}
 
+    /// - parameter limit: with so many waiting, ``put(_:)`` waits too
+    public init(limit: Int = .max) { self.limit = limit }
+
+    private let limit: Int
     private let condition = NSCondition()
     private var items: [Element] = []
     private var isClosed = false
@@ -13,9 +17,11 @@ public final class Mailbox<Element: Sendable>: @unchecked Sendable {
     public func put(_ item: Element) -> Bool {
         condition.lock()
         defer { condition.unlock() }
+        while items.count >= limit, !isClosed { condition.wait() }
         guard !isClosed else { return false }
         items.append(item)
-        condition.signal()
+        // With a limit, both sides may wait for the same condition.
+        if limit == .max { condition.signal() } else { condition.broadcast() }
         return true
     }
 
@@ -27,6 +33,7 @@ public final class Mailbox<Element: Sendable>: @unchecked Sendable {
         while items.isEmpty, !isClosed { condition.wait() }
         let taken = Array(items.prefix(limit))
         items.removeFirst(taken.count)
+        if self.limit < .max { condition.broadcast() }
         return taken
     }
 

@@ -103,7 +103,7 @@ struct IndexRebuild {
 
     /// Reads the ledger on a thread of its own, and calls `body` with what it gives.
     private func read(preparing prepares: Bool, _ body: (Batch) throws -> Void) throws {
-        let queue = BoundedQueue<Batch>(limit: Self.batchesAhead)
+        let queue = Mailbox<Result<Batch, any Error>>(limit: Self.batchesAhead)
         let (volume, site) = (volume, site)
         let thread = Thread {
             do {
@@ -113,20 +113,20 @@ struct IndexRebuild {
                     batch.steps.append(try Self.step(record.entry, prepares: prepares))
                     batch.ends.append(record.end)
                     if batch.steps.count == Self.batch {
-                        guard queue.put(batch) else { return }
+                        guard queue.put(.success(batch)) else { return }
                         batch = Batch()
                     }
                 }
-                if !batch.steps.isEmpty { _ = queue.put(batch) }
-                queue.finish()
+                if !batch.steps.isEmpty { _ = queue.put(.success(batch)) }
             } catch {
-                queue.finish(error)
+                _ = queue.put(.failure(error))
             }
+            queue.close()
         }
         thread.name = "ledger reader"
         thread.start()
-        defer { queue.finish() }
-        while let batch = try queue.take() { try body(batch) }
+        defer { queue.close() }
+        while let batch = try queue.take(atMost: 1).first?.get() { try body(batch) }
     }
 
     private static func step(_ entry: LedgerEntry, prepares: Bool) throws -> Step {

@@ -128,12 +128,7 @@ extension Archive {
     private func scrubbed(_ names: [String]) throws -> [VolumeSet.Member] {
         let members = volumes.members
         if names.isEmpty { return members }
-        return try names.map { name in
-            if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }) { return member }
-            throw ArchiveError(
-                .notFound,
-                "The archive has no volume \(name). It has: " + members.map { "\($0.ordinal) \($0.place.path)" }.joined(separator: ", ") + ".")
-        }
+        return try names.map { try VolumeSet.member($0, of: members) }
     }
 
     /// About how many bytes a volume holds.

@@ -206,6 +206,6 @@ extension Archive {
             volume.errors > 0 || volume.state == .failing, volume.state == .active || volume.state == .failing
         else { return }
         try catalogue.record([.well(ordinal)])
-        self.volumes.adopt(try index.read { try $0.volumes() })
+        try adoptVolumes()
     }
 }

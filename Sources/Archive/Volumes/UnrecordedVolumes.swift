@@ -12,7 +12,7 @@ extension Archive {
             }
             guard !unknown.isEmpty else { return }
             try catalogue.record(unknown.map { .addVolume($0) })
-            volumes.adopt(try index.read { try $0.volumes() })
+            try adoptVolumes()
         } catch {
             // The next start, or the next volume that comes, does it.
             log.warning("The ledger was not told of a volume that it does not know: \(error)")

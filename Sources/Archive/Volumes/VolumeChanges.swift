@@ -98,7 +98,7 @@ extension Archive {
 
     /// How many images have fewer copies than they should.
     func missing() throws -> Int64 {
-        try index.read { try $0.totals() }.byCopies.filter { $0.key < settings.copies }.values.reduce(0, +)
+        try index.read { try $0.totals() }.instances(withFewerThan: settings.copies)
     }
 
     // MARK: Steps
@@ -110,7 +110,8 @@ extension Archive {
         return try ArchiveError.from(body)
     }
 
-    private func adoptVolumes() throws { volumes.adopt(try index.read { try $0.volumes() }) }
+    /// Takes over what the ledger says of the volumes by now.
+    func adoptVolumes() throws { volumes.adopt(try index.read { try $0.volumes() }) }
 
     private func member(_ name: String) throws -> VolumeSet.Member {
         var members = volumes.members
@@ -118,10 +119,7 @@ extension Archive {
         members += try index.read { try $0.volumes() }.filter { record in
             record.state != .retired && !members.contains { $0.ordinal == record.ordinal }
         }.map { VolumeSet.Member(place: .init(path: $0.domain, domain: $0.domain), ordinal: $0.ordinal, id: $0.id) }
-        if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }) { return member }
-        throw ArchiveError(
-            .notFound,
-            "The archive has no volume \(name). It has: " + members.map { "\($0.ordinal) \($0.place.path)" }.joined(separator: ", ") + ".")
+        return try VolumeSet.member(name, of: members)
     }
 
     private func add(
@@ -129,7 +127,7 @@ extension Archive {
     ) throws -> VolumeChange {
         for member in volumes.members where member.ordinal != old?.ordinal {
             let other = member.place.path
-            guard place.path != other, !place.path.hasPrefix(other + "/"), !other.hasPrefix(place.path + "/") else {
+            guard !Self.lieInOneAnother(place.path, other) else {
                 throw ArchiveError(
                     .configuration,
                     place.path == other ? "\(place.path) is named twice, or is a volume already. Name another directory, best on another disk."

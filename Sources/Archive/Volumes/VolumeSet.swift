@@ -123,6 +123,16 @@ final class VolumeSet: Sendable {
         state.withLock { Set($0.members.filter { $0.state == .retiring }.map(\.ordinal)) }
     }
 
+    /// The member with a path or a number.
+    ///
+    /// - throws: ``ArchiveError`` that names those there are
+    static func member(_ name: String, of members: [Member]) throws(ArchiveError) -> Member {
+        if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }) { return member }
+        throw ArchiveError(
+            .notFound,
+            "The archive has no volume \(name). It has: " + members.map { "\($0.ordinal) \($0.place.path)" }.joined(separator: ", ") + ".")
+    }
+
     // MARK: Choosing
 
     /// The volumes that take copies of a file: as many as are missing to `copies`, but at least
@@ -134,11 +144,7 @@ final class VolumeSet: Sendable {
         copies: Int, minimum: Int, bytes: Int64, holding: Set<Int> = []
     ) throws(ArchiveError) -> [Volume] {
         let members = members
-        let candidates = members.map { member in
-            Placement.Candidate(
-                ordinal: member.ordinal, domain: member.place.domain,
-                room: (try? member.volume?.room()) ?? 0, state: Self.placement(of: member))
-        }
+        let candidates = members.map(Self.candidate)
         return try ArchiveError.from {
             var refusal: (any Error)?
             // A volume that fails takes a copy only where no other can.
@@ -168,9 +174,13 @@ final class VolumeSet: Sendable {
         }
     }
 
-    private static func placement(of member: Member) -> Placement.State {
-        guard let volume = member.volume, let space = try? volume.space() else { return .absent }
-        return space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
+    private static func candidate(_ member: Member) -> Placement.Candidate {
+        var candidate = Placement.Candidate(
+            ordinal: member.ordinal, domain: member.place.domain, room: 0, state: .absent)
+        guard let volume = member.volume, let space = try? volume.space() else { return candidate }
+        candidate.room = volume.room(in: space)
+        candidate.state = space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
+        return candidate
     }
 
     // MARK: At once
