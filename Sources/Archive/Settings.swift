@@ -28,6 +28,10 @@ public struct Settings: Sendable {
     public var scrubDays = 30.0
     /// Bytes a second that the daemon reads for it at most; `nil` for no limit.
     public var scrubRate: Int64?
+    /// The group that sees the archive; `nil` for everybody.
+    public var readers: Group?
+    /// The group that may write to `/incoming`; `nil` for everybody.
+    public var writers: Group?
     public var views = DefaultViews.all
     public var volumes: [VolumePlace] = []
 
@@ -72,7 +76,9 @@ extension Settings {
     init(toml text: String) throws {
         self.init()
         let table = try TOMLTable(string: text)
-        let known: Set = ["copies", "min_copies", "settle", "ignore", "volume", "scrub", "views"]
+        let known: Set = [
+            "copies", "min_copies", "settle", "ignore", "readers", "writers", "volume", "scrub", "views",
+        ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw ArchiveError(.configuration, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
         }
@@ -100,6 +106,8 @@ extension Settings {
             }
             ignored = names.compactMap(\.string)
         }
+        readers = try Self.group(table, "readers")
+        writers = try Self.group(table, "writers")
         if let value = table["scrub"] { try readScrub(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
             throw ArchiveError(.configuration, "There is no [[volume]].")
@@ -180,6 +188,11 @@ extension Settings {
 
             # Names that are cleared from incoming/ quietly.
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
+
+            # The group (name or number) that sees the archive, and the one that may add to it.
+            # Without: everybody whom the mount lets in.
+            \(Self.setting("readers", readers))
+            \(Self.setting("writers", writers))
 
             """
         text += """

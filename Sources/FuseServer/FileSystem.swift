@@ -14,22 +14,25 @@ final class FileSystem: Sendable {
     private let imageFiles = Mutex<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
-    private let owner = (uid: geteuid(), gid: getegid())
+    let permissions: Permissions
     /// When the archive was begun: the time of the root.
     private let created: Int64
     /// Each image has a name in every view.
     private let links: Int
 
-    init(archive: Archive, negotiation: InitNegotiation) {
+    init(archive: Archive, negotiation: InitNegotiation, permissions: Permissions) {
         self.archive = archive
+        self.permissions = permissions
         self.negotiation = negotiation
         let staging = archive.staging
         trees = Mutex(
             Trees(
                 incoming: BackedTree(
-                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive),
+                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                    permissions: permissions),
                 rejected: BackedTree(
-                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive)))
+                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
+                    permissions: permissions)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
         links = archive.viewCount
         incoming.takeUpLeftovers()
@@ -75,10 +78,10 @@ final class FileSystem: Sendable {
                 + [WeakTree(tree: trees.incoming), WeakTree(tree: trees.rejected)]
             trees.incoming = BackedTree(
                 kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
-                predecessor: trees.incoming)
+                permissions: permissions, predecessor: trees.incoming)
             trees.rejected = BackedTree(
                 kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
-                predecessor: trees.rejected)
+                permissions: permissions, predecessor: trees.rejected)
             return true
         }
         if moved { incoming.takeUpLeftovers() }
@@ -131,10 +134,7 @@ final class FileSystem: Sendable {
                 throw Errno(ESTALE)
             }
             return attributes(of: image)
-        case .tree(let tree):
-            var status = try tree.attributes(of: number)
-            if number == FixedEntry.incoming.number { status.st_mode = S_IFDIR | 0o1777 }
-            return status
+        case .tree(let tree): return try tree.attributes(of: number)
         }
     }
 
@@ -142,13 +142,11 @@ final class FileSystem: Sendable {
         if case .tree = try? place(number) { 0 } else { Self.timeout }
     }
 
-    private func attributes(mode: mode_t, number: UInt64, size: Int64, time: Int64, links: Int) -> stat {
+    private func attributes(_ subject: Permissions.Subject, number: UInt64, size: Int64, time: Int64, links: Int) -> stat {
         var status = stat()
         status.st_ino = UInt(number)
-        status.st_mode = mode
+        permissions.apply(subject, to: &status)
         status.st_nlink = UInt(links)
-        status.st_uid = owner.uid
-        status.st_gid = owner.gid
         status.st_size = Int(size)
         status.st_blocks = Int((size + 511) / 512)
         status.st_blksize = 131_072
@@ -163,23 +161,22 @@ final class FileSystem: Sendable {
         switch entry {
         case .readme:
             attributes(
-                mode: S_IFREG | 0o444, number: entry.number, size: Int64(FixedEntry.readmeText.count),
-                time: created, links: 1)
+                .readme, number: entry.number, size: Int64(FixedEntry.readmeText.count), time: created,
+                links: 1)
         default:
-            attributes(mode: S_IFDIR | 0o555, number: entry.number, size: 0, time: created, links: 1)
+            attributes(.root, number: entry.number, size: 0, time: created, links: 1)
         }
     }
 
     /// A directory has one link, which says that its subdirectories are not counted.
     func attributes(of node: Node) -> stat {
         attributes(
-            mode: S_IFDIR | 0o555, number: InodeNumber.node(node.id).rawValue, size: 0, time: node.changed,
-            links: 1)
+            .view, number: InodeNumber.node(node.id).rawValue, size: 0, time: node.changed, links: 1)
     }
 
     func attributes(of image: Image) -> stat {
         attributes(
-            mode: S_IFREG | 0o444, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
+            .image, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
             time: image.received, links: links)
     }
 
