@@ -24,6 +24,8 @@ public struct Settings: Sendable {
     public var settle = 10.0
     /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
     public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*"]
+    /// Whether names are found in any case.
+    public var ignoresCase = false
     /// In how many days everything is read once; 0 for never.
     public var scrubDays = 30.0
     /// Bytes a second that the daemon reads for it at most; `nil` for no limit.
@@ -72,7 +74,7 @@ extension Settings {
     init(toml text: String) throws {
         self.init()
         let table = try TOMLTable(string: text)
-        let known: Set = ["copies", "min_copies", "settle", "ignore", "volume", "scrub", "views"]
+        let known: Set = ["copies", "min_copies", "settle", "ignore", "ignore_case", "volume", "scrub", "views"]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw ArchiveError(.configuration, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
         }
@@ -99,6 +101,12 @@ extension Settings {
                 throw ArchiveError(.configuration, "«ignore» must be a list of names.")
             }
             ignored = names.compactMap(\.string)
+        }
+        if let value = table["ignore_case"] {
+            guard let ignores = value.bool else {
+                throw ArchiveError(.configuration, "«ignore_case» must be true or false.")
+            }
+            ignoresCase = ignores
         }
         if let value = table["scrub"] { try readScrub(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
@@ -180,6 +188,10 @@ extension Settings {
 
             # Names that are cleared from incoming/ quietly.
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
+
+            # true: names are found in any case, as Windows expects, so that Samba need not read
+            # whole folders to find them («case sensitive = yes» in smb.conf).
+            ignore_case = \(ignoresCase)
 
             """
         text += """

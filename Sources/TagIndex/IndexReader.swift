@@ -92,6 +92,13 @@ public struct IndexReader {
         return names.reversed()
     }
 
+    /// The first directory that shows an image; `nil` when there is no such image.
+    public func leaf(ofImage id: Int64) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: "SELECT min(node.id) FROM instance JOIN node ON node.series = instance.series WHERE instance.id = ?")
+        return try Int64.fetchOne(statement, arguments: [id])
+    }
+
     // MARK: Images
 
     private func image(_ row: Row) -> Image {

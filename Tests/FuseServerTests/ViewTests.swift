@@ -43,7 +43,7 @@ struct ViewTests {
             listed += portion
         }
         let views = try archive.index.read { try $0.views() }?.map(\.name) ?? []
-        #expect(listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt"] + views)
+        #expect(listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt", "search"] + views)
         #expect(listed.filter { $0.name != "README.txt" }.allSatisfy { $0.type == UInt32(DT_DIR) })
     }
 
