@@ -10,6 +10,8 @@ extension BackedTree {
         try locked { () throws(Errno) in
             let node = try node(number)
             touch(node)
+            var which = which
+            if !Capabilities.canGiveFilesAway { which = try showOwner(wanted, which, of: node) }
             if which & FUSE_SET_ATTR_SIZE != 0 { try truncate(node, to: wanted.st_size) }
             if let file = node.file, file.state.withLock({ $0.isFrozen }) {
                 let overrides = Self.overrides(wanted, which)
@@ -21,6 +23,20 @@ extension BackedTree {
             }
             return try attributes(of: node)
         }
+    }
+
+    /// Notes an owner that the disk cannot be given.
+    ///
+    /// - returns: what else is to be set
+    private func showOwner(_ wanted: stat, _ which: Int32, of node: BackedNode) throws(Errno) -> Int32 {
+        let ids = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID
+        guard which & ids != 0 else { return which }
+        let shown = try attributes(of: node)
+        node.owner = (
+            uid: which & FUSE_SET_ATTR_UID != 0 ? wanted.st_uid : shown.st_uid,
+            gid: which & FUSE_SET_ATTR_GID != 0 ? wanted.st_gid : shown.st_gid
+        )
+        return which & ~ids
     }
 
     private func truncate(_ node: BackedNode, to size: Int) throws(Errno) {

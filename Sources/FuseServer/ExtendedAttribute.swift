@@ -60,9 +60,13 @@ extension FileSystem {
     }
 
     private func extendedAttributes(of number: UInt64) throws(Errno) -> [(name: String, value: String)] {
-        guard case .image(let id) = try place(number) else { return [] }
-        guard let facts = try Errno.from({ try archive.index.read { try $0.facts(id) } }) else { throw Errno(ESTALE) }
-        return ExtendedAttribute.all(of: facts)
+        switch try place(number) {
+        case .image(let id):
+            guard let facts = try Errno.from({ try archive.index.read { try $0.facts(id) } }) else { throw Errno(ESTALE) }
+            return ExtendedAttribute.all(of: facts)
+        case .tree(let tree): return try tree.reason(of: number).map { [(ExtendedAttribute.reason, $0)] } ?? []
+        default: return []
+        }
     }
 
     /// Why nobody may set or remove an attribute: EPERM for ours, which are facts; EROFS in the

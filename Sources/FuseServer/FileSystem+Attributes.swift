@@ -16,10 +16,7 @@ extension FileSystem {
             }
             return attributes(of: image)
         case .search(let place): return try attributes(of: place)
-        case .tree(let tree):
-            var status = try tree.attributes(of: number)
-            if number == FixedEntry.incoming.number { status.st_mode = S_IFDIR | 0o1777 }
-            return status
+        case .tree(let tree): return try tree.attributes(of: number)
         }
     }
 
@@ -31,13 +28,11 @@ extension FileSystem {
         }
     }
 
-    func attributes(mode: mode_t, number: UInt64, size: Int64, time: Int64, links: Int) -> stat {
+    func attributes(_ subject: Permissions.Subject, number: UInt64, size: Int64, time: Int64, links: Int) -> stat {
         var status = stat()
         status.st_ino = UInt(number)
-        status.st_mode = mode
+        permissions.apply(subject, to: &status)
         status.st_nlink = UInt(links)
-        status.st_uid = owner.uid
-        status.st_gid = owner.gid
         status.st_size = Int(size)
         status.st_blocks = Int((size + 511) / 512)
         status.st_blksize = 131_072
@@ -50,23 +45,22 @@ extension FileSystem {
 
     func attributes(of entry: FixedEntry) -> stat {
         if let text = entry.text {
-            attributes(
-                mode: S_IFREG | 0o444, number: entry.number, size: Int64(text.count), time: created, links: 1)
+            attributes(.readme, number: entry.number, size: Int64(text.count), time: created, links: 1)
         } else {
-            attributes(mode: S_IFDIR | 0o555, number: entry.number, size: 0, time: created, links: 1)
+            attributes(.root, number: entry.number, size: 0, time: created, links: 1)
         }
     }
 
     /// A directory has one link, which says that its subdirectories are not counted.
     func attributes(of node: Node) -> stat {
         attributes(
-            mode: S_IFDIR | 0o555, number: InodeNumber.node(node.id).rawValue, size: 0, time: node.changed,
+            .view, number: InodeNumber.node(node.id).rawValue, size: 0, time: node.changed,
             links: 1)
     }
 
     func attributes(of image: Image) -> stat {
         attributes(
-            mode: S_IFREG | 0o444, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
+            .image, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
             time: image.received, links: links)
     }
 }

@@ -63,20 +63,18 @@ extension FileSystem {
     }
 
     func attributes(of place: SearchPlace) throws(Errno) -> stat {
-        func directory(_ mode: mode_t = 0o555, time: Int64?) throws(Errno) -> stat {
+        func directory(_ subject: Permissions.Subject = .view, time: Int64?) throws(Errno) -> stat {
             guard let time else { throw Errno(ESTALE) }
-            return attributes(mode: S_IFDIR | mode, number: place.shownNumber, size: 0, time: time, links: 1)
+            return attributes(subject, number: place.shownNumber, size: 0, time: time, links: 1)
         }
         switch place {
-        // Whoever may make a folder may take it away: it holds nothing.
-        case .top: return try directory(0o777, time: searchesChanged.withLock { $0 })
+        case .top: return try directory(.search, time: searchesChanged.withLock { $0 })
         case .folder(let number):
             _ = try words(of: number)
             return try directory(time: Errno.from { try archive.index.read { max(try $0.lastReceived(), created) } })
         case .note(let number):
             guard let text = try note(in: number)?.text else { throw Errno(ESTALE) }
-            return attributes(
-                mode: S_IFREG | 0o444, number: place.number, size: Int64(text.count), time: created, links: 1)
+            return attributes(.readme, number: place.number, size: Int64(text.count), time: created, links: 1)
         case .study(let id, _):
             return try directory(time: Errno.from { try archive.index.read { try $0.lastReceived(inStudy: id) } })
         case .series(let id, _):

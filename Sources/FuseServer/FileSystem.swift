@@ -14,7 +14,7 @@ final class FileSystem: Sendable {
     private let imageFiles = Mutex<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
-    let owner = (uid: geteuid(), gid: getegid())
+    let permissions: Permissions
     /// When the archive was begun: the time of the root.
     let created: Int64
     /// Each image has a name in every view.
@@ -25,16 +25,19 @@ final class FileSystem: Sendable {
     let searchesChanged: Mutex<Int64>
 
     /// - parameter searchLimit: how many studies a search shows
-    init(archive: Archive, negotiation: InitNegotiation, searchLimit: Int = 1000) {
+    init(archive: Archive, negotiation: InitNegotiation, permissions: Permissions, searchLimit: Int = 1000) {
         self.archive = archive
+        self.permissions = permissions
         self.negotiation = negotiation
         let staging = archive.staging
         trees = Mutex(
             Trees(
                 incoming: BackedTree(
-                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive),
+                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                    permissions: permissions),
                 rejected: BackedTree(
-                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive)))
+                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
+                    permissions: permissions)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
         links = archive.viewCount
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
@@ -82,10 +85,10 @@ final class FileSystem: Sendable {
                 + [WeakTree(tree: trees.incoming), WeakTree(tree: trees.rejected)]
             trees.incoming = BackedTree(
                 kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
-                predecessor: trees.incoming)
+                permissions: permissions, predecessor: trees.incoming)
             trees.rejected = BackedTree(
                 kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
-                predecessor: trees.rejected)
+                permissions: permissions, predecessor: trees.rejected)
             return true
         }
         if moved { incoming.takeUpLeftovers() }

@@ -18,7 +18,7 @@ struct ExtendedAttributeTests {
     init() throws {
         temporary = try TemporaryArchive()
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
-        fileSystem = FileSystem(archive: archive, negotiation: InitNegotiation(wantsPassthrough: false))
+        fileSystem = FileSystem(archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), permissions: .everybody)
         _ = try archive.ingest(image(1), in: temporary.folder)
     }
 

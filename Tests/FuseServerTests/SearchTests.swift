@@ -19,7 +19,7 @@ struct SearchTests {
         temporary = try TemporaryArchive()
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
         fileSystem = FileSystem(
-            archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), searchLimit: 2)
+            archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), permissions: .everybody, searchLimit: 2)
     }
 
     private func lookup(_ names: String..., by caller: CallingThread = CallingThread(id: 0)) throws -> fuse_entry_param {
