@@ -15,10 +15,6 @@ final class FileSystem: Sendable {
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
     private let owner = (uid: geteuid(), gid: getegid())
-    /// When the archive was begun: the time of the root.
-    private let created: Int64
-    /// Each image has a name in every view.
-    private let links: Int
 
     init(archive: Archive, negotiation: InitNegotiation) {
         self.archive = archive
@@ -30,8 +26,6 @@ final class FileSystem: Sendable {
                     kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive),
                 rejected: BackedTree(
                     kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive)))
-        created = (try? archive.index.read { try $0.created() }) ?? 0
-        links = archive.viewCount
         incoming.takeUpLeftovers()
     }
 
@@ -127,10 +121,13 @@ final class FileSystem: Sendable {
             guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
             return attributes(of: node)
         case .image(let id):
-            guard let image = try Errno.from({ try archive.index.read { try $0.image(id) } }) else {
-                throw Errno(ESTALE)
+            let found = try Errno.from {
+                try archive.index.read { reader in
+                    try reader.image(id).map { attributes(of: $0, links: try archive.links(ofSeries: $0.series, reader)) }
+                }
             }
-            return attributes(of: image)
+            guard let found else { throw Errno(ESTALE) }
+            return found
         case .tree(let tree):
             var status = try tree.attributes(of: number)
             if number == FixedEntry.incoming.number { status.st_mode = S_IFDIR | 0o1777 }
@@ -164,9 +161,11 @@ final class FileSystem: Sendable {
         case .readme:
             attributes(
                 mode: S_IFREG | 0o444, number: entry.number, size: Int64(FixedEntry.readmeText.count),
-                time: created, links: 1)
+                time: (try? archive.index.read { try $0.created() }) ?? 0, links: 1)
         default:
-            attributes(mode: S_IFDIR | 0o555, number: entry.number, size: 0, time: created, links: 1)
+            attributes(
+                mode: S_IFDIR | 0o555, number: entry.number, size: 0,
+                time: (try? archive.index.read { try $0.arranged() }) ?? 0, links: 1)
         }
     }
 
@@ -177,7 +176,8 @@ final class FileSystem: Sendable {
             links: 1)
     }
 
-    func attributes(of image: Image) -> stat {
+    /// - parameter links: how many views show it
+    func attributes(of image: Image, links: Int) -> stat {
         attributes(
             mode: S_IFREG | 0o444, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
             time: image.received, links: links)
@@ -215,7 +215,8 @@ final class FileSystem: Sendable {
                     guard let text = String(validating: name, as: UTF8.self) else { return nil }
                     if let series = node.series {
                         let image = try reader.image(inSeries: series, name: text, byUID: node.byUID)
-                        return image?.name == text ? image.map(attributes(of:)) : nil
+                        guard let image, image.name == text else { return nil }
+                        return attributes(of: image, links: try archive.links(ofSeries: series, reader))
                     }
                     let child = try reader.node(in: id, folded: PortableName.folded(text))
                     return child?.name == text ? child.map(attributes(of:)) : nil
@@ -267,7 +268,7 @@ final class FileSystem: Sendable {
             guard add(".", own, cookie: 1, buffer: &buffer) else { return }
         }
         if cookie < 2 {
-            let parent = node.map { $0.parent == 0 ? FixedEntry.root.number : InodeNumber.node($0.parent).rawValue }
+            let parent = node.map { $0.parent <= 0 ? FixedEntry.root.number : InodeNumber.node($0.parent).rawValue }
             var status = attributes(of: .root)
             status.st_ino = UInt(parent ?? FixedEntry.root.number)
             guard add("..", status, cookie: 2, buffer: &buffer) else { return }
@@ -282,8 +283,9 @@ final class FileSystem: Sendable {
         try Errno.from {
             try archive.index.read { reader in
                 if let node, let series = node.series {
+                    let links = try archive.links(ofSeries: series, reader)
                     try reader.images(inSeries: series, byUID: node.byUID, after: after) { image in
-                        add(image.name, attributes(of: image), cookie: Int(image.id) + Self.firstCookie, buffer: &buffer)
+                        add(image.name, attributes(of: image, links: links), cookie: Int(image.id) + Self.firstCookie, buffer: &buffer)
                     }
                 } else {
                     try reader.nodes(in: node?.id ?? 0, after: after) { child in
