@@ -35,6 +35,8 @@ public struct Settings: Sendable {
     /// The group that may write to `/incoming`; `nil` for everybody.
     public var writers: Group?
     public var views = DefaultViews.all
+    /// Whether the file has the table `[views]`; an archive whose file has none keeps those it shows.
+    public var namesViews = false
     public var volumes: [VolumePlace] = []
 
     /// Names at the root of the mount that no view may have.
@@ -144,21 +146,8 @@ extension Settings {
             guard let templates = value.table else {
                 throw ArchiveError(.configuration, "«views» must be a table of templates.")
             }
-            var folded: Set<String> = []
-            views = try templates.keys.sorted().map { name in
-                guard let text = templates[name]?.string else {
-                    throw ArchiveError(.configuration, "The view «\(name)» must be a template in quotes.")
-                }
-                guard !Self.reserved.contains(name.lowercased()), PortableName.component(name) == name else {
-                    throw ArchiveError(.configuration, "«\(name)» cannot be the name of a view.")
-                }
-                guard folded.insert(PortableName.folded(name)).inserted else {
-                    throw ArchiveError(.configuration, "There are two views «\(name)»: names that differ in case only are the same. Rename one.")
-                }
-                do { return View(name: name, template: try Template(text)) } catch {
-                    throw ArchiveError(.configuration, "The view «\(name)»: \(error).")
-                }
-            }
+            namesViews = true
+            views = try Self.views(templates, inOrderOf: ConfigurationFile(text).keys(of: "views"))
         }
     }
 
@@ -193,7 +182,8 @@ extension Settings {
     /// The text of a new `pacsfs.toml`, with comments.
     public var toml: String {
         var text = """
-            # Configuration of this pacsfs archive. Restart the daemon after a change.
+            # Configuration of this pacsfs archive. After a change: pacsfs reload. It takes over
+            # views, settle, ignore and scrub; the rest needs a restart of the daemon.
 
             # On how many volumes every image is kept.
             copies = \(copies)
@@ -241,7 +231,10 @@ extension Settings {
         }
         text += """
 
-            # How the archive is shown: a folder for each view, levels made of DICOM keywords.
+            # How the archive is shown: a folder for each view, levels made of DICOM keywords. A
+            # field that ends with ! leaves out images without a value. Try one before it is used:
+            # pacsfs views try "{PatientID}/{StudyDate}". A view that is taken out keeps its paths
+            # for when it is put in again.
             [views]
 
             """

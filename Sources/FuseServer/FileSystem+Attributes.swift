@@ -11,10 +11,13 @@ extension FileSystem {
             guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
             return attributes(of: node)
         case .image(let id):
-            guard let image = try Errno.from({ try archive.index.read { try $0.image(id) } }) else {
-                throw Errno(ESTALE)
+            let found = try Errno.from {
+                try archive.index.read { reader in
+                    try reader.image(id).map { attributes(of: $0, links: try archive.links(ofSeries: $0.series, reader)) }
+                }
             }
-            return attributes(of: image)
+            guard let found else { throw Errno(ESTALE) }
+            return found
         case .search(let place): return try attributes(of: place)
         case .tree(let tree): return try tree.attributes(of: number)
         }
@@ -47,7 +50,9 @@ extension FileSystem {
         if let text = entry.text {
             attributes(.readme, number: entry.number, size: Int64(text.count), time: created, links: 1)
         } else {
-            attributes(.root, number: entry.number, size: 0, time: created, links: 1)
+            attributes(
+                .root, number: entry.number, size: 0, time: (try? archive.index.read { try $0.arranged() }) ?? created,
+                links: 1)
         }
     }
 
@@ -58,7 +63,8 @@ extension FileSystem {
             links: 1)
     }
 
-    func attributes(of image: Image) -> stat {
+    /// - parameter links: how many views show it
+    func attributes(of image: Image, links: Int) -> stat {
         attributes(
             .image, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
             time: image.received, links: links)

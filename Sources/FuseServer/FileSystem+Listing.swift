@@ -66,8 +66,9 @@ extension FileSystem {
     ) throws(Errno) {
         try Errno.from {
             try archive.index.read { reader in
+                let links = try archive.links(ofSeries: series, reader)
                 try reader.images(inSeries: series, byUID: byUID, after: Self.row(cookie)) { image in
-                    let (attributes, cookie) = (attributes(of: image), Int(image.id) + Self.firstCookie)
+                    let (attributes, cookie) = (attributes(of: image, links: links), Int(image.id) + Self.firstCookie)
                     guard plus else { return buffer.add(image.name, attributes, cookie: cookie) }
                     var entry = entry(attributes)
                     entry.entry_timeout = entryTimeout

@@ -74,11 +74,15 @@ extension FileSystem {
 
     func image(_ name: [UInt8], inSeries series: Int64, byUID: Bool) throws(Errno) -> fuse_entry_param {
         guard let text = String(validating: name, as: UTF8.self) else { throw Errno(ENOENT) }
-        let image = try Errno.from {
-            try archive.index.read { try $0.image(inSeries: series, name: text, byUID: byUID) }
+        let known = try Errno.from {
+            try archive.index.read { reader in
+                try reader.image(inSeries: series, name: text, byUID: byUID).map {
+                    ($0, try archive.links(ofSeries: series, reader))
+                }
+            }
         }
-        guard let image, let timeout = timeout(of: image.name, askedFor: text) else { throw Errno(ENOENT) }
-        var found = entry(attributes(of: image))
+        guard let (image, links) = known, let timeout = timeout(of: image.name, askedFor: text) else { throw Errno(ENOENT) }
+        var found = entry(attributes(of: image, links: links))
         found.entry_timeout = timeout
         return found
     }
@@ -122,9 +126,9 @@ extension FileSystem {
         }
     }
 
-    /// - parameter id: `node.id`, 0 for the root
+    /// - parameter id: `node.id`; 0 for the root, below it for what holds the views that are not shown
     func number(ofNode id: Int64) -> UInt64 {
-        id == 0 ? FixedEntry.root.number : InodeNumber.node(id).rawValue
+        id <= 0 ? FixedEntry.root.number : InodeNumber.node(id).rawValue
     }
 }
 

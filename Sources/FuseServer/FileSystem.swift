@@ -15,10 +15,8 @@ final class FileSystem: Sendable {
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
     let permissions: Permissions
-    /// When the archive was begun: the time of the root.
+    /// When the archive was begun, ns since 1970: the time of what never changes.
     let created: Int64
-    /// Each image has a name in every view.
-    let links: Int
     let passingSearches = PassingSearches()
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.
@@ -39,7 +37,6 @@ final class FileSystem: Sendable {
                     kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
                     permissions: permissions)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
-        links = archive.viewCount
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
         searchesChanged = Mutex((try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
         incoming.takeUpLeftovers()

@@ -14,7 +14,7 @@ public struct FoundStudy: Sendable {
     /// How many series of it fit, and how many images those have.
     public var series: Int
     public var images: Int
-    /// Where its first fitting series is shown, a path for each view.
+    /// Where its first fitting series is shown, a path for each view that shows it.
     public var paths: [[String]]
 }
 
@@ -31,7 +31,7 @@ public struct ImageDetails: Sendable {
     public var attributes: AttributeSet
     /// Ordinal of each volume that holds it, and when that copy was last hashed, ns since 1970.
     public var copies: [(volume: Int, verified: Int64)]
-    /// Its path in every view, the view's name first.
+    /// Its path in every view that shows it, the view's name first.
     public var paths: [[String]]
 }
 
@@ -141,13 +141,6 @@ extension IndexReader {
             let components = part.split(whereSeparator: { "^=: ".contains($0) }).map(String.init)
             return ([part] + components).contains { $0.compare(wanted, options: options) == .orderedSame }
         }
-    }
-
-    private func paths(ofSeries series: Int64) throws -> [(path: [String], byUID: Bool)] {
-        let leaves = try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT id, by_uid FROM node WHERE series = ? ORDER BY id"),
-            arguments: [series])
-        return try leaves.map { (try path(of: $0[0]), $0[1]) }
     }
 
     /// All that is known of an image.

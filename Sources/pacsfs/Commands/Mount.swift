@@ -64,6 +64,8 @@ struct Mount: ParsableCommand {
                 // Not before: how images are read is settled only now.
                 control.start()
                 archive.startUpkeep()
+                // What is wrong is logged, and told by status.
+                DaemonProcess.onHangup { [archive] in _ = try? archive.reload() }
                 Background.announceReady(on: descriptor)
                 log.notice("Mounted \(path) on \(mountpoint).")
             }
