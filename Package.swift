@@ -37,7 +37,7 @@ let package = Package(
                 "DICOM", "Naming", "TagIndex", "Storage", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .target(name: "FuseServer", dependencies: ["CFuse3", "Archive", "TagIndex", "Storage", "Naming"]),
+        .target(name: "FuseServer", dependencies: ["CFuse3", "CLinux", "Archive", "TagIndex", "Storage", "Naming"]),
         .executableTarget(
             name: "pacsfs",
             dependencies: [
