@@ -23,7 +23,7 @@ public struct Settings: Sendable {
     /// Seconds for which a name stays in `/incoming` after it was last used.
     public var settle = 10.0
     /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
-    public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*"]
+    public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*", directoryName]
     /// In how many days everything is read once; 0 for never.
     public var scrubDays = 30.0
     /// Bytes a second that the daemon reads for it at most; `nil` for no limit.
@@ -43,11 +43,22 @@ public struct Settings: Sendable {
     /// On how many volumes a file must be before it counts as safe.
     public var minimumCopies: Int { min(leastCopies ?? copies, copies) }
 
+    /// The name of a DICOMDIR (PS3.10 section 8.6), which is known by its content: an image of
+    /// that name is an image.
+    private static let directoryName = "DICOMDIR"
+
+    /// Whether a DICOMDIR is cleared away quietly. It repeats what the images of its disc say
+    /// of themselves, with their places there: nothing is lost with it.
+    public var ignoresDirectories: Bool {
+        ignored.contains { $0.lowercased() == Self.directoryName.lowercased() }
+    }
+
     /// - parameter name: the bytes of a file name
     public func ignores(_ name: [UInt8]) -> Bool {
         let name = String(decoding: name, as: UTF8.self).lowercased()
         return ignored.contains { pattern in
             let pattern = pattern.lowercased()
+            if pattern == Self.directoryName.lowercased() { return false }
             if pattern.hasSuffix("*") { return name.hasPrefix(pattern.dropLast()) }
             if pattern.hasPrefix("*") { return name.hasSuffix(pattern.dropFirst()) }
             return name == pattern
@@ -186,7 +197,8 @@ extension Settings {
             # Seconds for which a name stays in incoming/ after it was last used.
             settle = \(settle == settle.rounded() ? String(Int(settle)) : String(settle))
 
-            # Names that are cleared from incoming/ quietly.
+            # Names that are cleared from incoming/ quietly. DICOMDIR stands for the table of
+            # contents of a disc, known by its content.
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
 
             # The group (name or number) that sees the archive, and the one that may add to it.

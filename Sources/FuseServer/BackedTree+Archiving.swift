@@ -132,6 +132,8 @@ extension BackedTree {
         switch result {
         case .success(.archived(let id)), .success(.duplicate(let id)):
             (status, answer) = (.archived(id), .success(()))
+        case .success(.unpacked), .success(.ignored):
+            (status, answer) = (.served, .success(()))
         case .success(.refused(let reason)):
             (status, answer) = (.refused(reason), .success(()))
         case .failure(let error):
