@@ -28,6 +28,10 @@ extern int pipe2(int[2], int);
 extern int mallopt(int, int);
 enum { PACSFS_SPAWN_SETSID = 0x80, PACSFS_M_ARENA_MAX = -8 };
 
+// See: 'man 2 prctl'
+#include <sys/prctl.h>
+static inline int pacsfs_no_new_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }
+
 // See: 'man 2 ioprio_set', linux/ioprio.h; glibc has no wrapper. `who` 0 is the calling thread.
 #include <sys/syscall.h>
 extern long syscall(long number, ...);
