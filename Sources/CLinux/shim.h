@@ -65,3 +65,7 @@ extern unsigned int gnu_dev_minor(unsigned long device);
 #define O_DIRECT __O_DIRECT
 #endif
 static const int PACSFS_O_DIRECT = O_DIRECT;
+
+// See: 'man 2 memfd_create'. A file without a name, for a child process to read.
+extern int memfd_create(const char *name, unsigned int flags);
+enum { PACSFS_MFD_CLOEXEC = 1 };

@@ -16,6 +16,8 @@ final class BackedNode {
     /// How often the kernel was told of it, less what it has forgotten.
     var lookups: UInt64 = 0
     var isRemoved = false
+    /// How many have the directory open.
+    var openings = 0
     /// When something last happened in it, monotonic ns.
     var lastUse: Int64
     /// Whether a file that was in it has been archived or rejected: then it goes as well.

@@ -165,7 +165,7 @@ extension FileSystem {
 
     /// A snapshot for a directory of a tree; `nil` for one of the views.
     func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot? {
-        if case .tree(let tree) = try place(number) { try tree.snapshot(of: number) } else { nil }
+        if case .tree(let tree) = try place(number) { try tree.openDirectory(number) } else { nil }
     }
 
     func readDirectory(
