@@ -177,7 +177,7 @@ final class BackedTree: @unchecked Sendable {
 
     /// Forgets a node that neither the kernel nor the settling needs.
     private func dropIfUnknown(_ node: BackedNode) {
-        guard node.lookups == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
+        guard node.lookups == 0, node.openings == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
             node.children.isEmpty, node !== root, node.owner == nil || node.isRemoved
         else { return }
         if let file = node.file, file.state.withLock({ $0.handles > 0 }) { return }

@@ -176,7 +176,7 @@ extension FileSystem {
     /// A snapshot for a directory of a tree or of `/search`; `nil` for one that is listed by rows.
     func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot? {
         switch try place(number) {
-        case .tree(let tree): try tree.snapshot(of: number)
+        case .tree(let tree): try tree.openDirectory(number)
         case .search(let place): try snapshot(of: place)
         default: nil
         }

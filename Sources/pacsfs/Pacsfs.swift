@@ -15,6 +15,6 @@ struct Pacsfs: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
-            Views.self, Reload.self, Volumes.self, Scrub.self, Verify.self, Rebuild.self,
+            Views.self, Reload.self, Volumes.self, Scrub.self, Verify.self, Rebuild.self, Receive.self,
         ])
 }
