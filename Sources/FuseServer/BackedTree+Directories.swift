@@ -75,8 +75,19 @@ extension BackedTree {
         try entries(in: node).map(\.name)
     }
 
+    /// The names in a folder, given by its path.
+    func names(at path: [UInt8]) throws(Errno) -> [[UInt8]] {
+        try entries(at: path) { Self.isHidden($0) }.map(\.name)
+    }
+
     private func entries(in node: BackedNode) throws(Errno) -> [DirectorySnapshot.Entry] {
-        let descriptor = node.path.withCString {
+        try entries(at: node.path) { isHidden($0, in: node) }
+    }
+
+    private func entries(
+        at path: [UInt8], isHidden: ([UInt8]) -> Bool
+    ) throws(Errno) -> [DirectorySnapshot.Entry] {
+        let descriptor = path.withCString {
             openat(directory, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
         }
         guard descriptor >= 0 else { throw .last }
@@ -92,7 +103,7 @@ extension BackedTree {
             }
             let type = Int32(entry.pointee.d_type)
             let isShown = [DT_REG, DT_DIR, DT_UNKNOWN].map { Int32($0) }.contains(type)
-            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name, in: node), isShown else { continue }
+            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name), isShown else { continue }
             entries.append(
                 .init(name: name, isDirectory: type == Int32(DT_DIR), inode: UInt64(entry.pointee.d_ino)))
         }

@@ -30,6 +30,10 @@ final class BackedTree: @unchecked Sendable {
     var unsettled: [UInt64: BackedNode] = [:]
     /// The directories that go when they are empty.
     var vanishing: [UInt64: BackedNode] = [:]
+    /// What was moved here from `/rejected`: its path there, and when, monotonic ns.
+    var servedReasons: [(path: [UInt8], time: Int64)] = []
+    /// Moving something from `/rejected` waits for disks.
+    let retries = ThreadGroup()
 
     /// - parameter predecessor: what was shown in its place before, on a volume that went:
     ///   numbers are not given again

@@ -189,8 +189,9 @@ public final class IndexWriter {
     public func apply(_ record: RejectRecord) throws {
         try db.cachedStatement(
             sql: """
-                INSERT OR IGNORE INTO rejected(sha256, bytes, path, source, reason, time)
+                INSERT INTO rejected(sha256, bytes, path, source, reason, time)
                 VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET path = excluded.path, reason = excluded.reason, time = excluded.time
                 """
         ).execute(arguments: [
             Data(record.sha256), record.bytes, record.path, record.source, record.reason, record.time,
