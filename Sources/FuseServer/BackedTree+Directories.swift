@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Naming
 
 /// What a directory held when it was opened: cookies are places in it, so that nothing is
 /// listed twice or left out while others come and go.
@@ -31,6 +32,14 @@ extension BackedTree {
     func snapshot(of number: UInt64) throws(Errno) -> DirectorySnapshot {
         try locked { () throws(Errno) in
             try DirectorySnapshot(entries(in: directoryNode(number)))
+        }
+    }
+
+    /// The name on disk that differs from `name` in case only.
+    func otherCase(of name: [UInt8], in node: BackedNode) -> [UInt8]? {
+        let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
+        return try? names(in: node).first {
+            $0 != name && PortableName.folded(String(decoding: $0, as: UTF8.self)) == folded
         }
     }
 
