@@ -23,6 +23,8 @@ public final class Archive: Sendable {
     let volumes: VolumeSet
     let catalogue: Catalogue
     private let pipeline: IngestPipeline
+    /// Zip archives on their way.
+    let zips = ZipQueue()
     let observer = ObserverBox()
     /// Makes the copies that are missing.
     let resilver = Resilver()
@@ -98,7 +100,8 @@ public final class Archive: Sendable {
             return (index, catalogue)
         }
         let preparation = Preparation(
-            volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies))
+            volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies),
+            ignoresDirectories: settings.ignoresDirectories)
         pipeline = IngestPipeline(
             preparation: preparation,
             committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer, healing: healing),
@@ -223,6 +226,7 @@ public final class Archive: Sendable {
         upkeep.wait(for: "resilver")
         upkeep.wait(for: "scrub")
         upkeep.wait(for: "views")
+        zips.stop()
         pipeline.drain()
         index.close()
     }
@@ -238,18 +242,25 @@ public final class Archive: Sendable {
 
     // MARK: Ingest
 
-    /// Archives a file. `completion` is called once, from another thread, when the file is
-    /// safe or is known not to be.
+    /// Archives a file, or the images in it when it is a zip archive. `completion` is called
+    /// once, from another thread, when the file is safe or is known not to be.
     public func ingest(
         _ request: IngestRequest,
         completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     ) {
+        if !request.isExtracted, Self.isZip(request.file.descriptor) {
+            let path = request.source.hasPrefix("incoming/") ? String(request.source.dropFirst(9)) : request.source
+            return zips.submit(request, to: self, rejectedPath: path, completion: completion)
+        }
         let log = log
         pipeline.submit(request) { result in
             if case .failure(let error) = result { log.error("\(error.message)") }
             completion(result)
         }
     }
+
+    /// Whether an open file is a zip archive, whose images are to be archived.
+    public static func isZip(_ descriptor: Int32) -> Bool { ZipReader.isZip(descriptor: descriptor) }
 
     /// - throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many
     ///   volumes as are wanted

@@ -90,6 +90,7 @@ struct LedgerReplay {
             try writer.apply(record)
         case "volume", "damage", "copies", "scrub":
             guard try applyFact(entry, with: writer) else { throw damaged() }
+        case SearchChange.kind: try applySearch(entry, with: writer)
         default: break
         }
     }

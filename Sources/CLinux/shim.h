@@ -65,3 +65,12 @@ extern unsigned int gnu_dev_minor(unsigned long device);
 #define O_DIRECT __O_DIRECT
 #endif
 static const int PACSFS_O_DIRECT = O_DIRECT;
+
+// See: 'man 2 open', O_TMPFILE
+#ifndef O_TMPFILE
+#define O_TMPFILE (020000000 | O_DIRECTORY)
+#endif
+static const int PACSFS_O_TMPFILE = O_TMPFILE;
+
+// See: 'man 2 fallocate'
+extern int fallocate(int fd, int mode, off_t offset, off_t length);

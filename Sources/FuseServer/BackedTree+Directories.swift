@@ -70,13 +70,29 @@ extension BackedTree {
             let path = path(name, in: parent)
             // The daemon must be able to enter whatever its clients make.
             guard path.withCString({ mkdirat(directory, $0, mode | 0o700) }) == 0 else { throw .last }
-            if geteuid() == 0 {
-                _ = path.withCString { fchownat(directory, $0, caller.uid, caller.gid, AT_SYMLINK_NOFOLLOW) }
-            }
             let node = try child(name, of: parent)
+            try give(node, to: caller, in: parent)
             touch(node)
             return try entry(for: node)
         }
+    }
+
+    /// Makes what is new the caller's, and the group's of the directory where that one has its bit
+    /// set (inode(7), S_ISGID). Inside the lock.
+    func give(_ node: BackedNode, to caller: (uid: uid_t, gid: gid_t), in parent: BackedNode) throws(Errno) {
+        let above = try attributes(of: parent)
+        let isInherited = above.st_mode & S_ISGID != 0
+        let owner = (uid: caller.uid, gid: isInherited ? above.st_gid : caller.gid)
+        let path = node.path
+        if Capabilities.canGiveFilesAway {
+            _ = path.withCString { fchownat(directory, $0, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) }
+        } else if owner != (uid: geteuid(), gid: getegid()) {
+            node.owner = owner
+        }
+        guard isInherited, node.isDirectory else { return }
+        // Behind chown, which takes the bit away.
+        let mode = try attributes(of: node).st_mode & 0o7777 | S_ISGID
+        _ = path.withCString { fchmodat(directory, $0, mode, 0) }
     }
 
     func removeDirectory(_ name: [UInt8], in parent: UInt64) throws(Errno) {

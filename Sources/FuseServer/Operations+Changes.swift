@@ -37,6 +37,7 @@ extension Operations {
             let request = taken(request)
             do throws(Errno) {
                 let caller = request.caller
+                if let search = try fileSystem.keepSearch(bytes(name), in: parent) { return request.entry(search) }
                 let entry = try fileSystem.making(in: parent) { (tree) throws(Errno) in
                     try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)
                 }
@@ -59,7 +60,9 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                if try !fileSystem.forgetSearch(bytes(name), in: parent) {
+                    try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                }
                 request.ok()
             } catch {
                 request.error(error)
@@ -69,6 +72,11 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
+                if try fileSystem.renameSearch(
+                    bytes(name), in: parent, to: bytes(newName), in: newParent, mustBeNew: flags == 1)
+                {
+                    return request.ok()
+                }
                 let tree = try fileSystem.writableTree(parent)
                 // What is archived is copied out, not moved; linux/fs.h: RENAME_NOREPLACE is 1.
                 guard case .tree(let newTree) = try fileSystem.place(newParent), newTree === tree else {

@@ -19,13 +19,17 @@ public final class Session: Sendable {
     private let log: Logger
     public let mountpoint: String
 
-    /// - parameter allowsPassthrough: false makes the daemon serve all reads itself
-    public init(archive: Archive, mountpoint: String, allowsPassthrough: Bool, log: Logger) {
+    /// - parameters:
+    ///   - permissions: who may see the archive and add to it
+    ///   - allowsPassthrough: false makes the daemon serve all reads itself
+    public init(
+        archive: Archive, mountpoint: String, permissions: Permissions, allowsPassthrough: Bool, log: Logger
+    ) {
         self.archive = archive
         self.mountpoint = mountpoint
         self.log = log
-        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && geteuid() == 0)
-        fileSystem = FileSystem(archive: archive, negotiation: negotiation)
+        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && Capabilities.effective.contains(.systemAdministration))
+        fileSystem = FileSystem(archive: archive, negotiation: negotiation, permissions: permissions)
         settling = Settling { [fileSystem] in fileSystem.incoming }
     }
 
@@ -110,9 +114,10 @@ public final class Session: Sendable {
         return result
     }
 
-    /// Root may let others in; anybody else only if /etc/fuse.conf says so (mount.fuse3(8)).
-    static var mayAllowOthers: Bool {
-        if geteuid() == 0 { return true }
+    /// Who mounts by himself may let others in; anybody else, for whom fusermount3 does, only if
+    /// /etc/fuse.conf says so (mount.fuse3(8)).
+    public static var mayAllowOthers: Bool {
+        if geteuid() == 0 || Capabilities.effective.contains(.systemAdministration) { return true }
         guard let file = fopen("/etc/fuse.conf", "re") else { return false }
         defer { fclose(file) }
         var line: UnsafeMutablePointer<CChar>?

@@ -14,7 +14,7 @@ final class Settling: Sendable {
     /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
     private let stopping = DispatchSemaphore(value: 0)
     /// Between two attempts at what failed, ns.
-    private static let retry: Int64 = 30_000_000_000
+    static let retry: Int64 = 30_000_000_000
     /// After which a temporary name is taken for abandoned, ns.
     private static let abandoned: Int64 = 86_400_000_000_000
 
@@ -60,7 +60,7 @@ final class Settling: Sendable {
                 }
                 switch status {
                 case .archiving: busy.insert(ObjectIdentifier(node.top))
-                case .archived: clear(node, in: tree)
+                case .archived, .served: clear(node, in: tree)
                 case .refused(let reason): append(reject(node, file, reason, in: tree))
                 case .failed:
                     guard now - lastUse >= Self.retry else { continue }
@@ -175,7 +175,10 @@ final class Settling: Sendable {
         return tree.locked {
             tree.unsettled.values.count { node in
                 node.file?.state.withLock { state in
-                    if case .archived = state.status { false } else { true }
+                    switch state.status {
+                    case .archived, .served: false
+                    default: true
+                    }
                 } ?? false
             }
         }

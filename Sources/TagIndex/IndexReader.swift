@@ -81,6 +81,16 @@ public struct IndexReader {
         }
     }
 
+    /// The first directory that shows an image; `nil` when there is no such image.
+    public func leaf(ofImage id: Int64) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT node.id FROM instance JOIN node ON node.series = instance.series JOIN view ON view.node = node.view
+                WHERE instance.id = ? ORDER BY place IS NULL, place LIMIT 1
+                """)
+        return try Int64.fetchOne(statement, arguments: [id])
+    }
+
     // MARK: Images
 
     private func image(_ row: Row) -> Image {

@@ -7,7 +7,7 @@ import GRDB
 /// numbers, and a kernel, an NFS client or a backup catalogue may remember one for years.
 enum Schema {
     /// Raised when a table changes; an index of another version is set aside and rebuilt.
-    static let version = 3
+    static let version = 4
 
     static func create(in db: Database) throws {
         try createTables(in: db)
@@ -160,6 +160,14 @@ enum Schema {
               reason TEXT NOT NULL,
               time   INTEGER NOT NULL,     -- ns since 1970
               UNIQUE (sha256, source)
+            );
+
+            -- The searches that stay listed in /search.
+            CREATE TABLE search(
+              id     INTEGER PRIMARY KEY AUTOINCREMENT,
+              words  TEXT NOT NULL,
+              folded TEXT NOT NULL UNIQUE, -- PortableName.folded(words)
+              since  INTEGER NOT NULL      -- ns since 1970
             );
 
             -- The words of a series, for `find`: rowid is series.id. Case and accents are

@@ -16,6 +16,7 @@ struct SettingsTests {
             ("copies = 1.5", "«copies»"), ("settle = -1", "«settle»"), ("settle = 3601", "«settle»"),
             ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"), ("ignore = [1]", "«ignore»"),
             ("copys = 2", "«copys»"), ("views = 3", "«views»"),
+            ("readers = 1.5", "«readers»"), ("readers = -1", "«readers»"), ("writers = \"\"", "«writers»"),
             ("copies = ", "line 1"), ("settle = 10\ncopies = [", "line"),
         ])
     func wrong(line: String, names: String) throws {
@@ -77,6 +78,8 @@ struct SettingsTests {
         settings.copies = 3
         settings.settle = 2.5
         settings.ignored = ["*.tmp", "a\"b\\c", "ü"]
+        settings.readers = .name("Domain \"Users\"")
+        settings.writers = .number(4711)
         settings.volumes = [
             .init(path: "/srv/disk \"1\"", domain: "C:\\server"), .init(path: "/srv/ü", domain: "a = b # no comment"),
         ]
@@ -88,6 +91,7 @@ struct SettingsTests {
         #expect(read.settle == settings.settle)
         #expect(read.ignored == settings.ignored)
         #expect(read.volumes == settings.volumes)
+        #expect(read.readers == settings.readers && read.writers == settings.writers)
         #expect(read.views == settings.views)
     }
 

@@ -17,7 +17,7 @@ struct ViewTests {
     init() throws {
         temporary = try TemporaryArchive()
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
-        fileSystem = FileSystem(archive: archive, negotiation: InitNegotiation(wantsPassthrough: false))
+        fileSystem = FileSystem(archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), permissions: .everybody)
         for seed: UInt64 in 1...3 { _ = try archive.ingest(image(seed), in: temporary.folder) }
     }
 
@@ -43,7 +43,7 @@ struct ViewTests {
             listed += portion
         }
         let views = try archive.index.read { try $0.views() }.map(\.name)
-        #expect(listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt"] + views)
+        #expect(listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt", "search"] + views)
         #expect(listed.filter { $0.name != "README.txt" }.allSatisfy { $0.type == UInt32(DT_DIR) })
     }
 
@@ -149,7 +149,7 @@ struct ViewTests {
         let day = String(decoding: days[0].name, as: UTF8.self)
         let entry = try lookup(["rejected", day, "cd", "letter.txt"])
         #expect(entry.attr.st_mode == S_IFREG | 0o444)
-        #expect(try lookup(["rejected", day]).attr.st_mode == S_IFDIR | 0o555)
+        #expect(try lookup(["rejected", day]).attr.st_mode == S_IFDIR | 0o777)
         #expect(throws: Errno(EROFS)) { try fileSystem.open(entry.ino, flags: O_WRONLY) }
         guard case .handle(let handle) = try fileSystem.open(entry.ino, flags: O_RDONLY) else {
             Issue.record("it has no handle")

@@ -22,6 +22,8 @@ public struct IngestRequest: Sendable {
     public var digest: Digest?
     /// Where its `/incoming` is when it lies there: it can become a blob without a copy then.
     public var staging: StagingArea?
+    /// Whether it was unpacked into a file without a name, which goes when it is refused.
+    var isExtracted = false
     /// Its place among files that are to be archived in their order.
     var turn: (sequence: IngestSequence, number: Int)?
 
@@ -40,6 +42,10 @@ public enum IngestOutcome: Sendable, Equatable {
     case archived(Int64)
     /// The same bytes were there, and every copy of them is good; `instance.id`.
     case duplicate(Int64)
+    /// It was a zip archive, and its images are safe as those that are archived by themselves.
+    case unpacked(images: Int)
+    /// It is of a kind that is not wanted: a DICOMDIR. Nothing was stored.
+    case ignored
     /// It is no image, for this reason. Nothing was stored: the caller sets it aside.
     case refused(String)
 }
@@ -54,8 +60,10 @@ public protocol ChangeObserver: AnyObject, Sendable {
 
     /// Other views are shown now than before.
     ///
-    /// - parameter gone: names at the root that are not there any more, or are another directory
-    func arranged(gone: [String])
+    /// - parameters:
+    ///   - gone: names at the root that are not there any more, or are another directory
+    ///   - images: `instance.id` of those that may have another number of names now
+    func arranged(gone: [String], images: Range<Int64>)
 
     /// Files of this volume (its ordinal) are not to be used any more; `/incoming` may be
     /// elsewhere from now on.

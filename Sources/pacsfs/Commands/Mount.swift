@@ -36,6 +36,7 @@ struct Mount: ParsableCommand {
             } else {
                 // What can be told without the daemon is told without it.
                 let settings = try Settings(file: path + "/pacsfs.toml")
+                _ = try Permissions(settings, file: path + "/pacsfs.toml")
                 try Mountpoint.prepare(mountpoint, keptOutside: [path] + settings.volumes.map(\.path))
                 var arguments = ["mount", mountpoint, "--archive", path]
                 if noPassthrough { arguments.append("--no-passthrough") }
@@ -51,9 +52,11 @@ struct Mount: ParsableCommand {
             DaemonProcess.prepare()
             let settings = try Settings(file: path + "/pacsfs.toml")
             try Mountpoint.prepare(mountpoint, keptOutside: [path] + settings.volumes.map(\.path))
+            let permissions = try Permissions(settings, file: path + "/pacsfs.toml")
             let archive = try Archive(at: path, log: log)
             let session = Session(
-                archive: archive, mountpoint: mountpoint, allowsPassthrough: !noPassthrough, log: log)
+                archive: archive, mountpoint: mountpoint, permissions: permissions,
+                allowsPassthrough: !noPassthrough, log: log)
             let control = try ControlServer(archive: archive, session: session, log: log)
             defer { control.stop() }
             let descriptor = readyFd
