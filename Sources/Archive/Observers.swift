@@ -12,5 +12,7 @@ final class ObserverBox: Sendable {
         observer.published(nodes: nodes, replaced: replaced, completion: completion)
     }
 
+    func arranged(gone: [String]) { observer.withLock { $0 }?.arranged(gone: gone) }
+
     func lost(volume: Int) { observer.withLock { $0 }?.lost(volume: volume) }
 }

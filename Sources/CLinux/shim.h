@@ -78,3 +78,7 @@ static const int PACSFS_O_TMPFILE = O_TMPFILE;
 
 // See: 'man 2 fallocate'
 extern int fallocate(int fd, int mode, off_t offset, off_t length);
+
+// See: 'man 2 memfd_create'. A file without a name, for a child process to read.
+extern int memfd_create(const char *name, unsigned int flags);
+enum { PACSFS_MFD_CLOEXEC = 1 };

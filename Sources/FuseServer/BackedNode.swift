@@ -18,6 +18,8 @@ final class BackedNode {
     /// Whom it is shown to belong to, where the daemon may not give it to him on disk.
     var owner: (uid: uid_t, gid: gid_t)?
     var isRemoved = false
+    /// How many have the directory open.
+    var openings = 0
     /// When something last happened in it, monotonic ns.
     var lastUse: Int64
     /// Whether a file that was in it has been archived or rejected: then it goes as well.

@@ -13,8 +13,29 @@ final class DirectorySnapshot: @unchecked Sendable {
     }
 
     var entries: [Entry]
+    private let hold: DirectoryHold?
 
-    init(_ entries: [Entry]) { self.entries = entries }
+    /// - parameter hold: kept as long as this
+    init(_ entries: [Entry], hold: DirectoryHold? = nil) {
+        self.entries = entries
+        self.hold = hold
+    }
+}
+
+/// Keeps an open directory of `/incoming` from being cleared away when it is empty, until this
+/// goes. Not to be let go with the lock of the tree held.
+final class DirectoryHold: Sendable {
+    private let tree: BackedTree
+    private let number: UInt64
+
+    /// Inside the lock of the tree.
+    fileprivate init(_ node: BackedNode, of tree: BackedTree) {
+        node.openings += 1
+        self.tree = tree
+        number = node.number
+    }
+
+    deinit { tree.locked { tree.closedDirectory(number) } }
 }
 
 extension BackedTree {
@@ -34,12 +55,39 @@ extension BackedTree {
         }
     }
 
+    /// OPENDIR: whoever has a directory open, as a program that writes into it again and again,
+    /// finds it there.
+    func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot {
+        try locked { () throws(Errno) in
+            let node = try directoryNode(number)
+            let entries = try entries(in: node)
+            return DirectorySnapshot(entries, hold: DirectoryHold(node, of: self))
+        }
+    }
+
+    fileprivate func closedDirectory(_ number: UInt64) {
+        guard let node = try? node(number) else { return }
+        node.openings -= 1
+        forget(number, count: 0)
+    }
+
     func names(in node: BackedNode) throws(Errno) -> [[UInt8]] {
         try entries(in: node).map(\.name)
     }
 
+    /// The names in a folder, given by its path.
+    func names(at path: [UInt8]) throws(Errno) -> [[UInt8]] {
+        try entries(at: path) { Self.isHidden($0) }.map(\.name)
+    }
+
     private func entries(in node: BackedNode) throws(Errno) -> [DirectorySnapshot.Entry] {
-        let descriptor = node.path.withCString {
+        try entries(at: node.path) { isHidden($0, in: node) }
+    }
+
+    private func entries(
+        at path: [UInt8], isHidden: ([UInt8]) -> Bool
+    ) throws(Errno) -> [DirectorySnapshot.Entry] {
+        let descriptor = path.withCString {
             openat(directory, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
         }
         guard descriptor >= 0 else { throw .last }
@@ -55,7 +103,7 @@ extension BackedTree {
             }
             let type = Int32(entry.pointee.d_type)
             let isShown = [DT_REG, DT_DIR, DT_UNKNOWN].map { Int32($0) }.contains(type)
-            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name, in: node), isShown else { continue }
+            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name), isShown else { continue }
             entries.append(
                 .init(name: name, isDirectory: type == Int32(DT_DIR), inode: UInt64(entry.pointee.d_ino)))
         }

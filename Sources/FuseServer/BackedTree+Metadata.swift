@@ -63,7 +63,7 @@ extension BackedTree {
         let descriptor = node.file?.state.withLock { $0.descriptor }
         guard descriptor != nil || !node.isRemoved else { throw Errno(ESTALE) }
         if which & FUSE_SET_ATTR_MODE != 0 {
-            let mode = wanted.st_mode & 0o7777 | (node.isDirectory ? 0o700 : 0o600)
+            let mode = Self.mode(wanted, isDirectory: node.isDirectory) | (node.isDirectory ? 0o700 : 0o600)
             let result =
                 if let descriptor { fchmod(descriptor.number, mode) } else {
                     path.withCString { fchmodat(directory, $0, mode, 0) }
@@ -94,6 +94,12 @@ extension BackedTree {
         }
     }
 
+    /// Files are never set-user-id or set-group-id: the mount is nosuid, and the kernel leaves it
+    /// to us to take such bits away when somebody else writes (``InitNegotiation``).
+    private static func mode(_ wanted: stat, isDirectory: Bool) -> mode_t {
+        wanted.st_mode & (isDirectory ? 0o7777 : 0o1777)
+    }
+
     // utimensat(2): UTIME_OMIT; a macro that is not imported.
     private static let utimeOmit = (1 << 30) - 2
 
@@ -107,7 +113,7 @@ extension BackedTree {
 
     private static func overrides(_ wanted: stat, _ which: Int32) -> BackedFile.Overrides {
         var result = BackedFile.Overrides()
-        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = wanted.st_mode & 0o7777 }
+        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = mode(wanted, isDirectory: false) }
         if which & FUSE_SET_ATTR_UID != 0 { result.uid = wanted.st_uid }
         if which & FUSE_SET_ATTR_GID != 0 { result.gid = wanted.st_gid }
         result.accessed = time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)

@@ -30,6 +30,10 @@ final class BackedTree: @unchecked Sendable {
     var unsettled: [UInt64: BackedNode] = [:]
     /// The directories that go when they are empty.
     var vanishing: [UInt64: BackedNode] = [:]
+    /// What was moved here from `/rejected`: its path there, and when, monotonic ns.
+    var servedReasons: [(path: [UInt8], time: Int64)] = []
+    /// Moving something from `/rejected` waits for disks.
+    let retries = ThreadGroup()
 
     /// - parameter predecessor: what was shown in its place before, on a volume that went:
     ///   numbers are not given again
@@ -177,7 +181,7 @@ final class BackedTree: @unchecked Sendable {
 
     /// Forgets a node that neither the kernel nor the settling needs.
     private func dropIfUnknown(_ node: BackedNode) {
-        guard node.lookups == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
+        guard node.lookups == 0, node.openings == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
             node.children.isEmpty, node !== root, node.owner == nil || node.isRemoved
         else { return }
         if let file = node.file, file.state.withLock({ $0.handles > 0 }) { return }

@@ -14,6 +14,8 @@ final class Invalidator: ChangeObserver {
         var replaced: [Int64]
         /// Volumes that went.
         var lost: [Int] = []
+        /// Names at the root that are something else now.
+        var gone: [String] = []
         var completion: @Sendable () -> Void
     }
 
@@ -34,6 +36,10 @@ final class Invalidator: ChangeObserver {
                     // ENOENT: the kernel does not know it, so there is nothing to forget.
                     _ = fuse_lowlevel_notify_inval_inode(session.raw, number, 0, 0)
                 }
+                for name in batch.flatMap(\.gone) {
+                    // Whoever has something open below it keeps that.
+                    _ = fuse_lowlevel_notify_inval_entry(session.raw, FixedEntry.root.number, name, name.utf8.count)
+                }
                 for instance in batch.flatMap(\.replaced) {
                     fileSystem.images.replaced(instance)
                     // What the kernel has cached of it are the bad bytes.
@@ -50,6 +56,10 @@ final class Invalidator: ChangeObserver {
         nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
     ) {
         if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) { completion() }
+    }
+
+    func arranged(gone: [String]) {
+        _ = changes.put(Change(nodes: [0], replaced: [], gone: gone, completion: {}))
     }
 
     func lost(volume: Int) { _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {})) }

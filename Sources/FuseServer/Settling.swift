@@ -27,7 +27,21 @@ final class Settling: Sendable {
         while !isStopped.withLock({ $0 }) {
             _ = stopping.wait(timeout: .now() + pause)
             pass(over: current(), settle: Int64(settle * 1_000_000_000))
+            tidyRejected(current(), settle: Int64(settle * 1_000_000_000))
         }
+        tidyRejected(current(), settle: 0)
+    }
+
+    /// Removes the reasons of what was moved from `/rejected` some time ago: until then
+    /// `mv rejected/…/* incoming` may still come to them.
+    private func tidyRejected(_ tree: BackedTree, settle: Int64) {
+        let now = monotonicNow()
+        let served = tree.locked {
+            let due = tree.servedReasons.filter { now - $0.time >= settle }
+            tree.servedReasons.removeAll { now - $0.time >= settle }
+            return due.map(\.path)
+        }
+        if !served.isEmpty { tree.archive.removeServedReasons(served, on: tree.staging) }
     }
 
     func stop() {
@@ -159,7 +173,8 @@ final class Settling: Sendable {
             again = false
             for node in Array(tree.vanishing.values) {
                 let top = node.top
-                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle else { continue }
+                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle, node.openings == 0
+                else { continue }
                 let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
                 if result != 0, errno != ENOENT { continue }
                 hadFiles(node.parent, in: tree)

@@ -39,7 +39,7 @@ struct ReasonTests {
     func rejected() throws {
         let tree = BackedTree(
             kind: .rejected, staging: fixture.archive.staging, root: FixedEntry.rejected.number,
-            archive: fixture.archive)
+            archive: fixture.archive, permissions: .everybody)
         let folder = fixture.temporary.folder
         try folder.write(Array("x".utf8), to: "volume1/rejected/2024-05-01/a.txt")
         try folder.write(Array("It is no image. Nothing to do.\n".utf8), to: "volume1/rejected/2024-05-01/a.txt.reason.txt")

@@ -86,6 +86,12 @@ struct Mount: ParsableCommand {
                     // Not before: how images are read is settled only now.
                     control.start()
                     archive.startUpkeep()
+                    // What is wrong is logged, and told by status.
+                    DaemonProcess.onHangup { [archive] in
+                        notification.reloading()
+                        _ = try? archive.reload()
+                        notification.ready("Shows \(path) on \(mountpoint)")
+                    }
                     Background.announceReady(on: descriptor)
                     log.notice("Mounted \(path) on \(mountpoint).")
                     notification.ready("Shows \(path) on \(mountpoint)")

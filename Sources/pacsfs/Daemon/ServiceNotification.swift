@@ -19,6 +19,13 @@ struct ServiceNotification: Sendable {
     /// What it does now, in one line.
     func status(_ status: String) { send("STATUS=\(status)") }
 
+    /// The configuration is being read again; ``ready(_:)`` ends that.
+    func reloading() {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        send("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
+    }
+
     func stopping() { send("STOPPING=1\nSTATUS=Finishing what is under way") }
 
     /// It lives.
