@@ -28,6 +28,10 @@ extern int pipe2(int[2], int);
 extern int mallopt(int, int);
 enum { PACSFS_SPAWN_SETSID = 0x80, PACSFS_M_ARENA_MAX = -8 };
 
+// See: 'man 2 prctl'
+#include <sys/prctl.h>
+static inline int pacsfs_no_new_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }
+
 // See: 'man 2 ioprio_set', linux/ioprio.h; glibc has no wrapper. `who` 0 is the calling thread.
 #include <sys/syscall.h>
 extern long syscall(long number, ...);
@@ -74,3 +78,7 @@ static const int PACSFS_O_TMPFILE = O_TMPFILE;
 
 // See: 'man 2 fallocate'
 extern int fallocate(int fd, int mode, off_t offset, off_t length);
+
+// See: 'man 2 memfd_create'. A file without a name, for a child process to read.
+extern int memfd_create(const char *name, unsigned int flags);
+enum { PACSFS_MFD_CLOEXEC = 1 };

@@ -20,6 +20,8 @@ final class BackedNode {
     var isRemoved = false
     /// What a directory that was removed last was: who has it open may still ask.
     var final: stat?
+    /// How many have the directory open.
+    var openings = 0
     /// When something last happened in it, monotonic ns.
     var lastUse: Int64
     /// Whether a file that was in it has been archived or rejected: then it goes as well.

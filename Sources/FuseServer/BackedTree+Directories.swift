@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Naming
 
 /// What a directory held when it was opened: cookies are places in it, so that nothing is
 /// listed twice or left out while others come and go.
@@ -13,8 +14,29 @@ final class DirectorySnapshot: @unchecked Sendable {
     }
 
     var entries: [Entry]
+    private let hold: DirectoryHold?
 
-    init(_ entries: [Entry]) { self.entries = entries }
+    /// - parameter hold: kept as long as this
+    init(_ entries: [Entry], hold: DirectoryHold? = nil) {
+        self.entries = entries
+        self.hold = hold
+    }
+}
+
+/// Keeps an open directory of `/incoming` from being cleared away when it is empty, until this
+/// goes. Not to be let go with the lock of the tree held.
+final class DirectoryHold: Sendable {
+    private let tree: BackedTree
+    private let number: UInt64
+
+    /// Inside the lock of the tree.
+    fileprivate init(_ node: BackedNode, of tree: BackedTree) {
+        node.openings += 1
+        self.tree = tree
+        number = node.number
+    }
+
+    deinit { tree.locked { tree.closedDirectory(number) } }
 }
 
 extension BackedTree {
@@ -31,6 +53,30 @@ extension BackedTree {
     func snapshot(of number: UInt64) throws(Errno) -> DirectorySnapshot {
         try locked { () throws(Errno) in
             try DirectorySnapshot(entries(in: directoryNode(number)))
+        }
+    }
+
+    /// OPENDIR: whoever has a directory open, as a program that writes into it again and again,
+    /// finds it there.
+    func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot {
+        try locked { () throws(Errno) in
+            let node = try directoryNode(number)
+            let entries = try entries(in: node)
+            return DirectorySnapshot(entries, hold: DirectoryHold(node, of: self))
+        }
+    }
+
+    fileprivate func closedDirectory(_ number: UInt64) {
+        guard let node = try? node(number) else { return }
+        node.openings -= 1
+        forget(number, count: 0)
+    }
+
+    /// The name on disk that differs from `name` in case only.
+    func otherCase(of name: [UInt8], in node: BackedNode) -> [UInt8]? {
+        let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
+        return try? names(in: node).first {
+            $0 != name && PortableName.folded(String(decoding: $0, as: UTF8.self)) == folded
         }
     }
 

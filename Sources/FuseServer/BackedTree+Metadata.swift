@@ -61,13 +61,15 @@ extension BackedTree {
         // An unlinked file is reached by its descriptor, any other by its path.
         let path = node.path
         if let final = node.final {
-            node.final = Self.overrides(wanted, which).applied(to: final)
+            var changed = Self.overrides(wanted, which).applied(to: final)
+            changed.st_mode |= 0o700
+            node.final = changed
             return
         }
         let descriptor = node.file?.state.withLock { $0.descriptor }
         guard descriptor != nil || !node.isRemoved else { throw Errno(ESTALE) }
         if which & FUSE_SET_ATTR_MODE != 0 {
-            let mode = wanted.st_mode & 0o7777 | (node.isDirectory ? 0o700 : 0o600)
+            let mode = Self.mode(wanted, isDirectory: node.isDirectory) | (node.isDirectory ? 0o700 : 0o600)
             let result =
                 if let descriptor { fchmod(descriptor.number, mode) } else {
                     path.withCString { fchmodat(directory, $0, mode, 0) }
@@ -98,6 +100,12 @@ extension BackedTree {
         }
     }
 
+    /// Files are never set-user-id or set-group-id: the mount is nosuid, and the kernel leaves it
+    /// to us to take such bits away when somebody else writes (``InitNegotiation``).
+    private static func mode(_ wanted: stat, isDirectory: Bool) -> mode_t {
+        wanted.st_mode & (isDirectory ? 0o7777 : 0o1777)
+    }
+
     // utimensat(2): UTIME_OMIT; a macro that is not imported.
     private static let utimeOmit = (1 << 30) - 2
 
@@ -111,7 +119,7 @@ extension BackedTree {
 
     private static func overrides(_ wanted: stat, _ which: Int32) -> BackedFile.Overrides {
         var result = BackedFile.Overrides()
-        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = wanted.st_mode & 0o7777 | 0o600 }
+        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = mode(wanted, isDirectory: false) | 0o600 }
         if which & FUSE_SET_ATTR_UID != 0 { result.uid = wanted.st_uid }
         if which & FUSE_SET_ATTR_GID != 0 { result.gid = wanted.st_gid }
         result.accessed = time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)
@@ -163,8 +171,10 @@ extension BackedTree {
             let newParent = try directoryNode(target.parent)
             guard !Self.isHidden(target.name) else { throw Errno(EPERM) }
             let source = node.path
-            let path = path(target.name, in: newParent)
             let existing: BackedNode? = try? child(target.name, of: newParent)
+            // What is replaced may be called the same in another case.
+            let newName = existing.flatMap { $0 === node ? nil : $0.name } ?? target.name
+            let path = path(newName, in: newParent)
             if existing != nil, target.mustBeNew { throw Errno(EEXIST) }
             // rename(2) does nothing when both names are the same inode, as a file and its
             // archived copy of the same bytes may be.
@@ -181,7 +191,7 @@ extension BackedTree {
                 status.st_nlink = 0
                 return status
             }
-            move(node, to: target.name, in: newParent)
+            move(node, to: newName, in: newParent)
             touch(node)
         }
     }

@@ -119,6 +119,9 @@ final class BackedTree: @unchecked Sendable {
         var status = stat()
         guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             let error = Errno.last
+            if error.code == ENOENT, archive.settings.ignoresCase, let other = otherCase(of: name, in: parent) {
+                return try child(other, of: parent)
+            }
             if error.code == ENOENT, let gone = parent.children[name] { remove(gone) }
             throw error
         }
@@ -181,7 +184,7 @@ final class BackedTree: @unchecked Sendable {
 
     /// Forgets a node that neither the kernel nor the settling needs.
     private func dropIfUnknown(_ node: BackedNode) {
-        guard node.lookups == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
+        guard node.lookups == 0, node.openings == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
             node.children.isEmpty, node !== root, node.owner == nil || node.isRemoved
         else { return }
         if let file = node.file, file.state.withLock({ $0.handles > 0 }) { return }

@@ -37,6 +37,7 @@ extension Operations {
             let request = taken(request)
             do throws(Errno) {
                 let caller = request.caller
+                if let search = try fileSystem.keepSearch(bytes(name), in: parent) { return request.entry(search) }
                 let entry = try fileSystem.making(in: parent) { (tree) throws(Errno) in
                     try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)
                 }
@@ -59,7 +60,9 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                if try !fileSystem.forgetSearch(bytes(name), in: parent) {
+                    try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                }
                 request.ok()
             } catch {
                 request.error(error)
@@ -71,6 +74,11 @@ extension Operations {
             do throws(Errno) {
                 guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
                 let target = BackedTree.Target(name: bytes(newName), parent: newParent, mustBeNew: flags == 1)
+                if try fileSystem.renameSearch(
+                    bytes(name), in: parent, to: bytes(newName), in: newParent, mustBeNew: flags == 1)
+                {
+                    return request.ok()
+                }
                 if let (rejected, incoming) = try fileSystem.treesOfRetry(from: parent, to: newParent) {
                     let caller = request.caller
                     return incoming.takeBack(

@@ -48,8 +48,11 @@ public final class Session: Sendable {
     /// - parameters:
     ///   - threads: how many requests are worked on at once
     ///   - ready: called when the mount can be used
+    ///   - ending: called when it is being ended, before what is under way is finished
     /// - throws: ``MountError``
-    public func run(threads: UInt32, ready: @escaping @Sendable () -> Void) throws(MountError) {
+    public func run(
+        threads: UInt32, ready: @escaping @Sendable () -> Void, ending: () -> Void
+    ) throws(MountError) {
         let context = SessionContext(fileSystem: fileSystem, negotiation: negotiation, ready: ready)
         let userdata = Unmanaged.passRetained(context)
         defer { userdata.release() }
@@ -58,7 +61,7 @@ public final class Session: Sendable {
         }
         defer { fuse_session_destroy(session) }
         guard fuse_session_mount(session, mountpoint) == 0 else {
-            throw MountError("\(mountpoint) could not be mounted on; the line above says why.")
+            throw MountError("\(mountpoint) could not be mounted on. What libfuse said of it is in the log, before this line: the end of pacsfs.log in the archive's directory, or «journalctl -u pacsfs».")
         }
         negotiation.device = fuse_session_fd(session)
         var hooks = Self.hooks()
@@ -80,6 +83,7 @@ public final class Session: Sendable {
         fuse_loop_cfg_destroy(configuration)
 
         log.info("Finishing what is under way.")
+        ending()
         settling.stop()
         threadGroup.wait(for: "settle")
         // Everybody who waits for a file to be safe is answered before the mount goes.

@@ -173,7 +173,8 @@ final class Settling: Sendable {
             again = false
             for node in Array(tree.vanishing.values) {
                 let top = node.top
-                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle else { continue }
+                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle, node.openings == 0
+                else { continue }
                 let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
                 if result != 0, errno != ENOENT { continue }
                 hadFiles(node.parent, in: tree)

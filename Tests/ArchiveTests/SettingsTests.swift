@@ -41,7 +41,9 @@ struct SettingsTests {
             (volume + "[views]\nsearch = \"{PatientID}\"", "«search»"),
             (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "«a/b»"), (volume + "[views]\n\"\" = \"{PatientID}\"", "«»"),
             (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"), (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
-            (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «by-id»"),
+            (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «BY-ID»"),
+            (volume + "[views]", "at least one view"), (volume + "[views]\nby-id = \"{PatientID!}\"", "without «!»"),
+            (volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"", "«b»: column 14: "),
         ])
     func wrongTables(text: String, names: String) throws {
         do {
@@ -81,7 +83,7 @@ struct SettingsTests {
         settings.volumes = [
             .init(path: "/srv/disk \"1\"", domain: "C:\\server"), .init(path: "/srv/ü", domain: "a = b # no comment"),
         ]
-        settings.views = try ["a", "by-id", "by.dot", "mit Leerzeichen", "nach Größe"].map {
+        settings.views = try ["by-id", "a", "mit Leerzeichen", "by.dot", "nach Größe"].map {
             View(name: $0, template: try Template("{PatientName} ({PatientID})/{Series}"))
         }
         let read = try Settings(toml: settings.toml)
@@ -104,8 +106,7 @@ struct SettingsTests {
     func defaultViews() throws {
         var settings = Settings()
         settings.volumes = [.init(path: "/v", domain: "d")]
-        #expect(try Set(Settings(toml: settings.toml).views.map(\.name)) == Set(DefaultViews.all.map(\.name)))
-        for view in try Settings(toml: settings.toml).views { #expect(DefaultViews.all.contains(view)) }
+        #expect(try Settings(toml: settings.toml).views == DefaultViews.all)
     }
 
     @Test(

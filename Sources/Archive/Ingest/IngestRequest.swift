@@ -58,6 +58,13 @@ public protocol ChangeObserver: AnyObject, Sendable {
     ///   - completion: to be called, from any thread, when nobody can see the old state any more
     func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
 
+    /// Other views are shown now than before.
+    ///
+    /// - parameters:
+    ///   - gone: names at the root that are not there any more, or are another directory
+    ///   - images: `instance.id` of those that may have another number of names now
+    func arranged(gone: [String], images: Range<Int64>)
+
     /// Files of this volume (its ordinal) are not to be used any more; `/incoming` may be
     /// elsewhere from now on.
     func lost(volume: Int)

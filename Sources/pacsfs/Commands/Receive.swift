@@ -1,0 +1,62 @@
+import ArgumentParser
+import Archive
+import Foundation
+
+struct Receive: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Receive images from DICOM senders, into the mounted archive.",
+        discussion: """
+            Runs until it is stopped, and logs who sent how much. The sender is told that an image
+            is stored when it is archived, on as many volumes as are wanted, and that it failed
+            otherwise. It uses storescp of DCMTK (apt-get install dcmtk).
+
+            A modality wants to know three things: this machine's address, the port, and the
+            AE title. Everybody who reaches the port can send: keep it inside the practice.
+
+            Example:
+              pacsfs receive --port 11112 --aet ARCHIVE
+              storescu -aec ARCHIVE localhost 11112 image.dcm
+            """)
+
+    @OptionGroup var archive: ArchiveOption
+
+    @Option(name: .long, help: ArgumentHelp("TCP port to listen on; 0 takes any that is free.", valueName: "N"))
+    var port: UInt16 = 11112
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The AE title that senders call; others are answered too.", valueName: "NAME"))
+    var aet = "PACSFS"
+
+    @Option(
+        name: .long, help: ArgumentHelp("Listen on this address only, instead of on all.", valueName: "ADDRESS"))
+    var bind: String?
+
+    func validate() throws {
+        // PS3.5 section 6.2: AE.
+        let isTitle = (1...16).contains(aet.utf8.count) && aet.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+            && !aet.contains("\\") && aet.contains { $0 != " " }
+        if !isTitle { throw ValidationError("--aet must be 1 to 16 letters, digits or signs of ASCII, without a backslash.") }
+    }
+
+    func run() throws {
+        try reporting {
+            let path = try archive.existing
+            guard StorageProvider.isInstalled else {
+                throw ArchiveError(.configuration, "There is no storescp, which speaks DICOM with the senders. Install it with: apt-get install dcmtk")
+            }
+            guard let mountpoint = Paths.mountpoint(of: path) else {
+                throw ArchiveError(
+                    .notFound, "The archive \(path) is not mounted. Mount it first: pacsfs mount DIR --archive \(path)")
+            }
+            let log = StandardErrorLog.logger()
+            let interruption = Interruption()
+            let answer = interruption.answer
+            let receiver = try Receiver(
+                archive: path, aeTitle: aet, address: bind, port: port, log: log)
+            log.notice("\(aet) receives on port \(receiver.port), into \(mountpoint).")
+            withExtendedLifetime(interruption) { receiver.run { answer.isYes } }
+            log.notice("\(aet) receives no more.")
+        }
+    }
+}

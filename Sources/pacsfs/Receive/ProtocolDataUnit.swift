@@ -1,0 +1,59 @@
+/// A protocol data unit of the DICOM upper layer (PS3.8 section 9.3), whole:
+///
+/// ```
+/// type 1 byte | reserved 1 | length of the rest 4, big endian | …
+/// ```
+struct ProtocolDataUnit {
+    enum Kind: UInt8 {
+        case associateRequest = 1
+        case associateReject = 3
+        case data = 4
+        case abort = 7
+    }
+
+    static let headerLength = 6
+    /// Nobody announces longer ones: what is longer is no DICOM, or an attack. Bytes.
+    static let longest = 1 << 20
+
+    var bytes: [UInt8]
+
+    /// `nil` for one that nobody here looks into.
+    var kind: Kind? { Kind(rawValue: bytes[0]) }
+
+    /// Refuses an association for now (PS3.8 section 9.3.4): result transient, source provider
+    /// (presentation), reason local limit exceeded.
+    static let busy = ProtocolDataUnit(bytes: [Kind.associateReject.rawValue, 0, 0, 0, 0, 4, 0, 2, 3, 2])
+
+    /// Ends an association at once (PS3.8 section 9.3.8): source provider, no reason.
+    static let abort = ProtocolDataUnit(bytes: [Kind.abort.rawValue, 0, 0, 0, 0, 4, 0, 0, 2, 0])
+}
+
+/// Cuts a stream of bytes into units.
+struct ProtocolDataUnits {
+    private var bytes: [UInt8] = []
+
+    mutating func append(_ more: ArraySlice<UInt8>) { bytes += more }
+
+    /// The next unit; `nil` until all of it has come.
+    ///
+    /// - throws: ``AssociationError`` when it is too long to be one
+    mutating func next() throws(AssociationError) -> ProtocolDataUnit? {
+        guard bytes.count >= ProtocolDataUnit.headerLength else { return nil }
+        let length = bytes[2..<6].reduce(0) { $0 << 8 | Int($1) }
+        guard length <= ProtocolDataUnit.longest else {
+            throw AssociationError("what came is no DICOM")
+        }
+        let end = ProtocolDataUnit.headerLength + length
+        guard bytes.count >= end else { return nil }
+        let unit = ProtocolDataUnit(bytes: Array(bytes[..<end]))
+        bytes.removeFirst(end)
+        return unit
+    }
+}
+
+/// Why an association cannot go on, as the end of a sentence.
+struct AssociationError: Error, CustomStringConvertible {
+    var description: String
+
+    init(_ description: String) { self.description = description }
+}
