@@ -20,7 +20,7 @@ struct InstallTests {
             fails() { ! "$@"; }
 
             """
-        // Its symbols are many megabytes, and stripped again for each.
+
         let run = try ProgramRun(
             ["bash", "-euo", "pipefail", "-c", beginning + script], in: folder.path,
             environment: ["PACSFS": PacsfsProgram.path ?? ""], timeout: 120)
