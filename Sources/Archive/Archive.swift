@@ -225,8 +225,8 @@ public final class Archive: Sendable {
         upkeep.wait(for: "watch")
         upkeep.wait(for: "resilver")
         upkeep.wait(for: "scrub")
-        zips.stop()
         upkeep.wait(for: "views")
+        zips.stop()
         pipeline.drain()
         index.close()
     }

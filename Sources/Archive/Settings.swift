@@ -183,7 +183,7 @@ extension Settings {
     public var toml: String {
         var text = """
             # Configuration of this pacsfs archive. After a change: pacsfs reload. It takes over
-            # views, settle, ignore and scrub; the rest needs a restart of the daemon.
+            # views, settle, ignore, ignore_case and scrub; the rest needs a restart of the daemon.
 
             # On how many volumes every image is kept.
             copies = \(copies)

@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Naming
 
 /// What a directory held when it was opened: cookies are places in it, so that nothing is
 /// listed twice or left out while others come and go.
@@ -69,6 +70,14 @@ extension BackedTree {
         guard let node = try? node(number) else { return }
         node.openings -= 1
         forget(number, count: 0)
+    }
+
+    /// The name on disk that differs from `name` in case only.
+    func otherCase(of name: [UInt8], in node: BackedNode) -> [UInt8]? {
+        let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
+        return try? names(in: node).first {
+            $0 != name && PortableName.folded(String(decoding: $0, as: UTF8.self)) == folded
+        }
     }
 
     func names(in node: BackedNode) throws(Errno) -> [[UInt8]] {

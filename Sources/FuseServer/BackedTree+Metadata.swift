@@ -165,8 +165,10 @@ extension BackedTree {
             let newParent = try directoryNode(target.parent)
             guard !Self.isHidden(target.name) else { throw Errno(EPERM) }
             let source = node.path
-            let path = path(target.name, in: newParent)
             let existing: BackedNode? = try? child(target.name, of: newParent)
+            // What is replaced may be called the same in another case.
+            let newName = existing.flatMap { $0 === node ? nil : $0.name } ?? target.name
+            let path = path(newName, in: newParent)
             if existing != nil, target.mustBeNew { throw Errno(EEXIST) }
             // rename(2) does nothing when both names are the same inode, as a file and its
             // archived copy of the same bytes may be.
@@ -177,7 +179,7 @@ extension BackedTree {
                 path.withCString { renameat(directory, source, directory, $0) }
             }
             guard result == 0 else { throw .last }
-            move(node, to: target.name, in: newParent)
+            move(node, to: newName, in: newParent)
             touch(node)
         }
     }

@@ -119,6 +119,9 @@ final class BackedTree: @unchecked Sendable {
         var status = stat()
         guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             let error = Errno.last
+            if error.code == ENOENT, archive.settings.ignoresCase, let other = otherCase(of: name, in: parent) {
+                return try child(other, of: parent)
+            }
             if error.code == ENOENT, let gone = parent.children[name] { remove(gone) }
             throw error
         }

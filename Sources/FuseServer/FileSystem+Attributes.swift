@@ -50,11 +50,12 @@ extension FileSystem {
         if let text = entry.text {
             attributes(.readme, number: entry.number, size: Int64(text.count), time: created, links: 1)
         } else {
-            attributes(
-                .root, number: entry.number, size: 0, time: (try? archive.index.read { try $0.arranged() }) ?? created,
-                links: 1)
+            attributes(.root, number: entry.number, size: 0, time: arranged, links: 1)
         }
     }
+
+    /// When the views were last set: the time of the root.
+    private var arranged: Int64 { (try? archive.index.read { try $0.arranged() }) ?? created }
 
     /// A directory has one link, which says that its subdirectories are not counted.
     func attributes(of node: Node) -> stat {

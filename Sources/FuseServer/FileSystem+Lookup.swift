@@ -74,15 +74,15 @@ extension FileSystem {
 
     func image(_ name: [UInt8], inSeries series: Int64, byUID: Bool) throws(Errno) -> fuse_entry_param {
         guard let text = String(validating: name, as: UTF8.self) else { throw Errno(ENOENT) }
-        let known = try Errno.from {
+        let image = try Errno.from {
             try archive.index.read { reader in
                 try reader.image(inSeries: series, name: text, byUID: byUID).map {
-                    ($0, try archive.links(ofSeries: series, reader))
+                    (name: $0.name, attributes: attributes(of: $0, links: try archive.links(ofSeries: series, reader)))
                 }
             }
         }
-        guard let (image, links) = known, let timeout = timeout(of: image.name, askedFor: text) else { throw Errno(ENOENT) }
-        var found = entry(attributes(of: image, links: links))
+        guard let image, let timeout = timeout(of: image.name, askedFor: text) else { throw Errno(ENOENT) }
+        var found = entry(image.attributes)
         found.entry_timeout = timeout
         return found
     }
@@ -126,7 +126,7 @@ extension FileSystem {
         }
     }
 
-    /// - parameter id: `node.id`; 0 for the root, below it for what holds the views that are not shown
+    /// - parameter id: `node.id`, 0 for the root; -1, above a view that is not shown, is the root too
     func number(ofNode id: Int64) -> UInt64 {
         id <= 0 ? FixedEntry.root.number : InodeNumber.node(id).rawValue
     }

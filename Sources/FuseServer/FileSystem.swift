@@ -15,7 +15,7 @@ final class FileSystem: Sendable {
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
     let permissions: Permissions
-    /// When the archive was begun, ns since 1970: the time of what never changes.
+    /// When the archive was begun.
     let created: Int64
     let passingSearches = PassingSearches()
     let searchResults: SearchResults

@@ -54,8 +54,8 @@ enum FixedEntry: UInt64, CaseIterable {
         incoming/     Copy or save images here. When the copy has ended without an error, the
                       image is safe: it is stored on as many disks as the archive keeps copies.
                       Names go from here some seconds later.
-        by-patient/   The archive as folders: by-patient, by-date, by-modality, by-id, by-owner,
-                      by-accession and by-uid show the same images in different orders. Open
+        by-patient/   The archive as folders: by-patient, by-date, by-owner and the others show
+                      the same images in different orders («pacsfs views» lists them). Open
                       them with any DICOM viewer. Nobody can change or delete them here.
         rejected/     Files that are no images or cannot be read, each with a .reason.txt.
 

@@ -16,10 +16,14 @@ final class Invalidator: ChangeObserver {
         var lost: [Int] = []
         /// Names at the root that are something else now.
         var gone: [String] = []
+        /// Images (`instance.id`) that have another number of names now.
+        var renumbered: Range<Int64> = 0..<0
         var completion: @Sendable () -> Void
     }
 
     private let changes = Mailbox<Change>()
+    /// So many images are told of at once.
+    private static let portion = 2000
     private let threads = ThreadGroup()
 
     /// - parameters:
@@ -40,6 +44,15 @@ final class Invalidator: ChangeObserver {
                     // Whoever has something open below it keeps that.
                     _ = fuse_lowlevel_notify_inval_entry(session.raw, FixedEntry.root.number, name, name.utf8.count)
                 }
+                for range in batch.map(\.renumbered) where !range.isEmpty {
+                    for instance in range.prefix(Self.portion) {
+                        // Only their attributes: nothing else has changed.
+                        _ = fuse_lowlevel_notify_inval_inode(session.raw, InodeNumber.instance(instance).rawValue, -1, 0)
+                    }
+                    // Whoever waits for an image to be shown does not wait for all of them.
+                    let rest = range.dropFirst(Self.portion)
+                    _ = changes.put(Change(nodes: [], replaced: [], renumbered: rest, completion: {}))
+                }
                 for instance in batch.flatMap(\.replaced) {
                     fileSystem.images.replaced(instance)
                     // What the kernel has cached of it are the bad bytes.
@@ -58,8 +71,8 @@ final class Invalidator: ChangeObserver {
         if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) { completion() }
     }
 
-    func arranged(gone: [String]) {
-        _ = changes.put(Change(nodes: [0], replaced: [], gone: gone, completion: {}))
+    func arranged(gone: [String], images: Range<Int64>) {
+        _ = changes.put(Change(nodes: [0], replaced: [], gone: gone, renumbered: images, completion: {}))
     }
 
     func lost(volume: Int) { _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {})) }

@@ -41,6 +41,11 @@ extension IndexReader {
         try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'series'") ?? 0
     }
 
+    /// The highest `instance.id`.
+    public func lastInstance() throws -> Int64 {
+        try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'instance'") ?? 0
+    }
+
     /// How many directories lie in a directory.
     public func count(in node: Int64) throws -> Int {
         try Int.fetchOne(

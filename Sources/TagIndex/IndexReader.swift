@@ -81,12 +81,12 @@ public struct IndexReader {
         }
     }
 
-    /// The first directory that shows an image; `nil` when there is no such image, or no view shows it.
+    /// The first directory that shows an image; `nil` when there is no such image.
     public func leaf(ofImage id: Int64) throws -> Int64? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT min(node.id) FROM instance JOIN node ON node.series = instance.series
-                WHERE instance.id = ? AND node.view IN (SELECT node FROM view WHERE place IS NOT NULL)
+                SELECT node.id FROM instance JOIN node ON node.series = instance.series JOIN view ON view.node = node.view
+                WHERE instance.id = ? ORDER BY place IS NULL, place LIMIT 1
                 """)
         return try Int64.fetchOne(statement, arguments: [id])
     }
@@ -166,10 +166,7 @@ public struct IndexReader {
         (totals.instances, totals.bytes) = try sums()
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
-        totals.rejected = try Int64.fetchOne(db, sql: """
-                SELECT count(*) FROM rejected
-                WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
-                """) ?? 0
+        totals.rejected = try Int64.fetchOne(db, sql: "SELECT count(*) FROM rejected") ?? 0
         let histogram = try Row.fetchAll(db, sql: "SELECT copies, instances FROM copy_count")
         for row in histogram { totals.byCopies[row[0]] = row[1] }
         return totals

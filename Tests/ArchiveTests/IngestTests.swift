@@ -216,7 +216,7 @@ private final class Recorder: ChangeObserver {
         }
     }
 
-    func arranged(gone: [String]) { state.withLock { $0.events.append("gone \(gone)") } }
+    func arranged(gone: [String], images: Range<Int64>) { state.withLock { $0.events.append("gone \(gone)") } }
 
     func lost(volume: Int) { state.withLock { $0.events.append("lost \(volume)") } }
 }

@@ -91,13 +91,13 @@ struct ViewChangeTests {
         }
     }
 
-    @Test("Whatever is added, dropped and brought back, paths and numbers stay, also after a crash and a rebuild", arguments: UInt64(1)...5)
+    @Test("Whatever is added, dropped and brought back, paths and numbers stay, also after a crash and a rebuild", arguments: UInt64(1)...4)
     func histories(seed: UInt64) throws {
         let temporary = try TemporaryArchive()
         var random = SyntheticRandom(seed: seed, 0x7669_6577)
         let memory = Memory()
         var behind: [UInt8]?
-        for round in 0..<8 {
+        for round in 0..<6 {
             try temporary.open { archive in
                 for _ in 0..<6 {
                     switch random.below(6) {
@@ -115,9 +115,10 @@ struct ViewChangeTests {
                     case 4: try archive.makeViews()
                     default: _ = try archive.catalogue.makeStep(to: archive.wantedViews, atMost: 1 + random.below(3))
                     }
-                    try memory.compare(with: archive)
+                    if random.below(3) == 0 { try memory.compare(with: archive) }
                 }
-                if round == 7 {
+                try memory.compare(with: archive)
+                if round == 5 {
                     try archive.makeViews()
                     #expect(try archive.index.read { try $0.views() } == archive.settings.views)
                     try memory.compare(with: archive)

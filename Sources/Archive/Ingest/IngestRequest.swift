@@ -60,8 +60,10 @@ public protocol ChangeObserver: AnyObject, Sendable {
 
     /// Other views are shown now than before.
     ///
-    /// - parameter gone: names at the root that are not there any more, or are another directory
-    func arranged(gone: [String])
+    /// - parameters:
+    ///   - gone: names at the root that are not there any more, or are another directory
+    ///   - images: `instance.id` of those that may have another number of names now
+    func arranged(gone: [String], images: Range<Int64>)
 
     /// Files of this volume (its ordinal) are not to be used any more; `/incoming` may be
     /// elsewhere from now on.

@@ -13,7 +13,8 @@ public struct ReloadSummary: Codable, Sendable {
 }
 
 extension Archive {
-    /// Reads `pacsfs.toml` again. Views, `settle`, `ignore` and `[scrub]` are in use at once.
+    /// Reads `pacsfs.toml` again. Views, `settle`, `ignore`, `ignore_case` and `[scrub]` are in
+    /// use at once.
     ///
     /// - throws: ``ArchiveError`` that names the mistake and its place; everything is as it was then
     public func reload() throws(ArchiveError) -> ReloadSummary {
@@ -63,12 +64,14 @@ extension Settings {
             ("views", { $0.namesViews == $1.namesViews && $0.views == $1.views }),
             ("settle", { $0.settle == $1.settle }),
             ("ignore", { $0.ignored == $1.ignored }),
+            ("ignore_case", { $0.ignoresCase == $1.ignoresCase }),
             ("scrub", { $0.scrubDays == $1.scrubDays && $0.scrubRate == $1.scrubRate }),
         ])
     }
 
     mutating func takeLive(from new: Settings) {
-        (namesViews, views, settle, ignored) = (new.namesViews, new.views, new.settle, new.ignored)
+        (namesViews, views) = (new.namesViews, new.views)
+        (settle, ignored, ignoresCase) = (new.settle, new.ignored, new.ignoresCase)
         (scrubDays, scrubRate) = (new.scrubDays, new.scrubRate)
     }
 
@@ -76,6 +79,7 @@ extension Settings {
     static var fixed: Comparison {
         Comparison(settings: [
             ("copies", { $0.copies == $1.copies }), ("min_copies", { $0.leastCopies == $1.leastCopies }),
+            ("readers", { $0.readers == $1.readers }), ("writers", { $0.writers == $1.writers }),
         ])
     }
 }

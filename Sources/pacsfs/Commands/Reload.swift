@@ -6,9 +6,9 @@ struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a changed pacsfs.toml into use.",
         discussion: """
-            Views, settle, ignore and scrub are in use at once; new views are made in the background
-            and shown when they are whole. Other settings need a restart of the daemon. When there is
-            a mistake in the file nothing changes. SIGHUP does the same.
+            Views, settle, ignore, ignore_case and scrub are in use at once; new views are made in
+            the background and shown when they are whole. Other settings need a restart of the
+            daemon. When there is a mistake in the file nothing changes. SIGHUP does the same.
 
             Example:
               pacsfs reload
