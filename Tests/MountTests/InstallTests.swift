@@ -95,7 +95,7 @@ struct InstallTests {
             install --binary "$PWD/pacsfs" --prefix /opt/pacsfs --user archivist
             unit=root/etc/systemd/system/pacsfs.service
             grep -q '^ExecStart=/opt/pacsfs/bin/pacsfs mount --foreground' $unit
-            grep -q '^User=archivist$' $unit; grep -q '^AmbientCapabilities=CAP_SYS_ADMIN$' $unit
+            grep -q '^User=archivist$' $unit; grep -q '^AmbientCapabilities=CAP_SYS_ADMIN ' $unit
             fails grep '@[A-Z]' root/etc/systemd/system/*.service
             echo '# mine' >>$unit
             install --binary "$PWD/pacsfs" --prefix /opt/pacsfs >out
