@@ -25,6 +25,8 @@ public struct ImportResult: Codable, Sendable {
     public var outcome: Outcome
     /// Why it was rejected or failed.
     public var reason: String?
+    /// Set when it was archived and an earlier image has the same data set.
+    public var sameDataSet: Bool?
 
     public init(path: String, bytes: Int64, outcome: Outcome, reason: String? = nil) {
         self.path = path
@@ -86,6 +88,7 @@ extension Archive {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
             case .success(.archived): break
+            case .success(.sameDataSet): answer.sameDataSet = true
             case .success(.duplicate): answer.outcome = .duplicate
             case .success(.refused(let reason)):
                 do {
