@@ -257,7 +257,12 @@ public final class Archive: Sendable {
         }
         let log = log
         pipeline.submit(request) { result in
-            if case .failure(let error) = result { log.error("\(error.message)") }
+            switch result {
+            case .failure(let error): log.error("\(error.message)")
+            case .success(.sameDataSet):
+                log.info("\(request.source) has the data set of an image that was archived before; only the file header differs. Both are kept.")
+            case .success: break
+            }
             completion(result)
         }
     }

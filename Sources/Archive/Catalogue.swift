@@ -91,7 +91,7 @@ final class Catalogue: Sendable {
             return try batch.map { prepared in
                 let time = nextTime()
                 switch prepared.kind {
-                case .new(let attributes, let flags):
+                case .new(let attributes, let flags, let same):
                     guard prepared.volumes.allSatisfy({ !retired.contains($0.identity.ordinal) }) else {
                         throw ArchiveError(.storage, "A volume was taken out of the archive while it was stored. Copy it again.")
                     }
@@ -105,10 +105,11 @@ final class Catalogue: Sendable {
                         id: place.instance, series: place.series, sha256: prepared.staged.digest.bytes,
                         bytes: prepared.staged.bytes, received: time, name: place.name,
                         uidName: place.uidName, flags: flags, source: prepared.request.source,
-                        volumes: prepared.volumes.map(\.identity.ordinal).sorted(), difference: place.difference)
+                        volumes: prepared.volumes.map(\.identity.ordinal).sorted(), difference: place.difference,
+                        same: same?.bytes)
                     try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
                     entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
-                    return .archived(record.id)
+                    return same == nil ? .archived(record.id) : .sameDataSet(record.id)
                 case .duplicate(let id):
                     let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }.sorted()
                     var body = JSONObject([

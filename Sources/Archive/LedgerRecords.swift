@@ -8,7 +8,8 @@ import TagIndex
 //
 //   series     id, paths [view/level/…], a {keyword: value}
 //   ingest     sha256, bytes, series, name, uidname (when it is not <SOPInstanceUID>.dcm),
-//              uid (SOPInstanceUID), on [volume], flags (when not 0), from, a {differences}
+//              uid (SOPInstanceUID), on [volume], flags (when not 0), from, same (sha256 of an
+//              earlier image with the same data set, when there is one), a {differences}
 //   duplicate  sha256, from, healed [volume] (when copies had to be replaced),
 //              verified [volume] (when copies were read, and are good)
 //   reject     sha256, bytes, path, from, reason
@@ -69,6 +70,7 @@ extension InstanceRecord {
         body.append("on", .array(volumes.map { .int(Int64($0)) }))
         if flags != 0 { body.append("flags", .int(flags)) }
         body.append("from", .string(source))
+        if let same = same.flatMap({ Digest(bytes: $0) }) { body.append("same", .string(same.hex)) }
         let differences = difference.json(without: .sopInstanceUID)
         if differences != .object(JSONObject()) { body.append("a", differences) }
         return LedgerEntry(kind: "ingest", by: actor, time: Timestamp(nanoseconds: received), body: body)
@@ -90,7 +92,7 @@ extension InstanceRecord {
             id: id, series: series, sha256: sha256.bytes, bytes: bytes, received: entry.time.nanoseconds,
             name: name, uidName: body["uidname"]?.string ?? Self.plainUIDName(uid),
             flags: body["flags"]?.int ?? 0, source: body["from"]?.string ?? "", volumes: volumes,
-            difference: difference)
+            difference: difference, same: body["same"]?.string.flatMap { Digest(hex: $0) }?.bytes)
     }
 
     private static func plainUIDName(_ uid: String?) -> String {

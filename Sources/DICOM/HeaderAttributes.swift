@@ -19,6 +19,10 @@ public struct HeaderAttributes: Sendable, AttributeValues {
     /// indexed attribute unless the rest is in memory anyway, and in deflated files.
     public internal(set) var pixelDataOffset: UInt64?
 
+    /// Where the data set begins, after group 0002, in bytes from the start of the file; a
+    /// deflated one begins there in its deflated form.
+    public internal(set) var dataSetOffset: UInt64
+
     @usableFromInline let storage: [UInt8]
 
     /// The decoded text of an attribute, several values joined with `\`, without the spaces

@@ -24,4 +24,7 @@ public struct HeaderFlags: OptionSet, Hashable, Sendable {
     /// An indexed attribute has a value that its value representation does not allow: a
     /// number of the wrong size, more than 64 KiB of text, letters outside ASCII in a code.
     public static let invalidValue = HeaderFlags(rawValue: 1 << 6)
+    /// An earlier file has the same data set, and another preamble or group 0002. Never set by
+    /// ``HeaderReader``, which sees one file: whoever has both sets it.
+    public static let sameDataSet = HeaderFlags(rawValue: 1 << 8)
 }

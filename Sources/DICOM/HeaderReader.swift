@@ -35,6 +35,7 @@ public struct HeaderReader: ~Copyable {
     var flags: HeaderFlags = []
     var isDirectory = false
     var pixelDataOffset: UInt64?
+    var dataSetStart = 0
     var hasElements = false
     var unusualElements = 0
     /// The sequences that the element being read lies in.
@@ -73,7 +74,7 @@ public struct HeaderReader: ~Copyable {
         }
         return HeaderAttributes(
             flags: flags, isMediaStorageDirectory: isDirectory, pixelDataOffset: pixelDataOffset,
-            storage: text.makeStorage())
+            dataSetOffset: UInt64(dataSetStart), storage: text.makeStorage())
     }
 
     /// Makes do with what was read before a fault in the bytes, if that tells anything.
@@ -96,6 +97,7 @@ public struct HeaderReader: ~Copyable {
         flags = []
         isDirectory = false
         pixelDataOffset = nil
+        dataSetStart = 0
         hasElements = false
         unusualElements = 0
         if !path.isEmpty { path.removeAll(keepingCapacity: true) }
@@ -107,6 +109,7 @@ public struct HeaderReader: ~Copyable {
         guard have > 0 else { throw .data(.empty, at: 0) }
         let start = skipPreamble(have)
         let dataSet = try readFileMetaInformation(from: start)
+        dataSetStart = dataSet
         let hasMeta = dataSet > start
         if !hasMeta { flags.insert(.noFileMetaInformation) }
         guard try window.reach(dataSet, 8) >= 8 else {

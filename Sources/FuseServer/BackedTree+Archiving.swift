@@ -130,7 +130,7 @@ extension BackedTree {
         let status: BackedFile.Status
         let answer: Result<Void, Errno>
         switch result {
-        case .success(.archived(let id)), .success(.duplicate(let id)):
+        case .success(.archived(let id)), .success(.sameDataSet(let id)), .success(.duplicate(let id)):
             (status, answer) = (.archived(id), .success(()))
         case .success(.unpacked), .success(.ignored):
             (status, answer) = (.served, .success(()))

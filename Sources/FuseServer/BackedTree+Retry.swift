@@ -56,7 +56,7 @@ struct Retry: Sendable {
         }
         for file in tried {
             switch file.outcome {
-            case .archived, .duplicate: incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging)
+            case .archived, .sameDataSet, .duplicate: incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging)
             default: break
             }
         }
@@ -143,7 +143,7 @@ struct Retry: Sendable {
         file.state.withLock { state in
             state.digest = nil
             switch tried.outcome {
-            case .archived(let id), .duplicate(let id): state.status = .archived(id)
+            case .archived(let id), .sameDataSet(let id), .duplicate(let id): state.status = .archived(id)
             case .unpacked, .ignored: state.status = .served
             case .refused(let reason): state.status = .refused(reason)
             case nil: state.isChanged = true

@@ -164,10 +164,13 @@ extension IndexReader {
             paths: try paths(ofSeries: row[8]).map { $0.path + [$0.byUID ? row[7] : row[6]] })
     }
 
-    /// The images with this SOPInstanceUID; several when versions of it were received.
-    public func instances(sopInstanceUID: String) throws -> [Int64] {
-        try Int64.fetchAll(
-            db, sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id", arguments: [sopInstanceUID])
+    /// The images with this SOPInstanceUID, in the order they came; several when versions of it
+    /// were received.
+    ///
+    /// - parameter limit: how many at most
+    public func instances(sopInstanceUID: String, limit: Int = .max) throws -> [Int64] {
+        let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id LIMIT ?")
+        return try Int64.fetchAll(statement, arguments: [sopInstanceUID, limit])
     }
 
     /// The images of a series or study with this UID.

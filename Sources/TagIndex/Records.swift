@@ -77,10 +77,12 @@ public struct InstanceRecord: Equatable, Sendable {
     public var volumes: [Int]
     /// What differs from the attributes of the series.
     public var difference: AttributeSet
+    /// The digest (32 bytes) of an earlier image with the same data set and another file header.
+    public var same: [UInt8]?
 
     public init(
         id: Int64, series: Int64, sha256: [UInt8], bytes: Int64, received: Int64, name: String,
-        uidName: String, flags: Int64, source: String, volumes: [Int], difference: AttributeSet
+        uidName: String, flags: Int64, source: String, volumes: [Int], difference: AttributeSet, same: [UInt8]? = nil
     ) {
         self.id = id
         self.series = series
@@ -93,6 +95,7 @@ public struct InstanceRecord: Equatable, Sendable {
         self.source = source
         self.volumes = volumes
         self.difference = difference
+        self.same = same
     }
 }
 

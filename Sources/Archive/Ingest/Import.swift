@@ -25,6 +25,8 @@ public struct ImportResult: Codable, Sendable {
     public var outcome: Outcome
     /// Why it was rejected or failed.
     public var reason: String?
+    /// Set when it was archived and an earlier image has the same data set.
+    public var sameDataSet: Bool?
 
     public init(path: String, bytes: Int64, outcome: Outcome, reason: String? = nil) {
         self.path = path
@@ -95,6 +97,7 @@ extension Archive {
             case .success(.archived): break
             case .success(.unpacked): return completion(nil)
             case .success(.ignored): answer.outcome = .ignored
+            case .success(.sameDataSet): answer.sameDataSet = true
             case .success(.duplicate): answer.outcome = .duplicate
             case .success(.refused(let reason)):
                 do {

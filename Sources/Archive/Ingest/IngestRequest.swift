@@ -40,6 +40,9 @@ public struct IngestRequest: Sendable {
 public enum IngestOutcome: Sendable, Equatable {
     /// It is durable on as many volumes as are wanted; `instance.id`.
     case archived(Int64)
+    /// The same, and an earlier image has the same data set: only the preamble or group 0002 of
+    /// the files differ. Both are kept; `instance.id` of this one.
+    case sameDataSet(Int64)
     /// The same bytes were there, and every copy of them is good; `instance.id`.
     case duplicate(Int64)
     /// It was a zip archive, and its images are safe as those that are archived by themselves.

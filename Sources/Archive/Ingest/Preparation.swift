@@ -7,7 +7,8 @@ import TagIndex
 /// A file that is ready to be committed: hashed, read, and staged where it shall go.
 struct Prepared: Sendable {
     enum Kind: Sendable {
-        case new(AttributeSet, flags: Int64)
+        /// `same` is the digest of an earlier image with the same data set.
+        case new(AttributeSet, flags: Int64, same: Digest?)
         /// The same bytes are archived as this `instance.id`.
         case duplicate(Int64)
     }
@@ -65,6 +66,7 @@ struct Preparation: Sendable {
                 of: request,
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them.")
         }
+        let same = try imageWithSameDataSet(as: header, in: request)
         // From here on the second name in staging/commit says that the file was closed and is
         // whole, also when there is no room for it now.
         let isLinked = request.staging.map { volumes.isWritable($0.volume) } ?? false
@@ -72,9 +74,10 @@ struct Preparation: Sendable {
             try request.staging?.volume.stageLink(from: request.file.descriptor, as: digest, bytes: request.bytes)
         }
         let targets = try stageSomewhere(staged, from: request, holding: [], isLinked: isLinked)
+        let flags = same == nil ? header.flags : header.flags.union(.sameDataSet)
         return .ready(
             Prepared(
-                kind: .new(AttributeSet(header), flags: Int64(header.flags.rawValue)), request: request,
+                kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same), request: request,
                 staged: staged, volumes: targets, completion: completion))
     }
 

@@ -199,6 +199,8 @@ struct ImportSummary: Encodable {
 
     var files = 0
     var archived = 0
+    /// Of these.
+    var sameDataSet = 0
     var duplicates = 0
     var rejected = 0
     var ignored = 0
@@ -212,7 +214,9 @@ struct ImportSummary: Encodable {
             files += 1
             bytes += result.bytes
             switch result.outcome {
-            case .archived: archived += 1
+            case .archived:
+                archived += 1
+                if result.sameDataSet == true { sameDataSet += 1 }
             case .duplicate: duplicates += 1
             case .ignored: ignored += 1
             case .rejected:
@@ -230,6 +234,9 @@ struct ImportSummary: Encodable {
             "\(Output.count(files, "file", "files")), \(Output.bytes(bytes)): \(archived) archived, \(Output.count(duplicates, "duplicate", "duplicates")), \(rejected) rejected"
                 + (ignored > 0 ? ", \(ignored) ignored" : "") + (failed > 0 ? ", \(failed) FAILED" : "")
         ]
+        if sameDataSet > 0 {
+            lines.append("\(sameDataSet) of them had the same data set as an image in the archive: only the file header differs, and both are kept.")
+        }
         func list(_ title: String, _ items: [Rejection]) {
             guard !items.isEmpty else { return }
             lines += ["", title]

@@ -39,6 +39,8 @@ struct Show: ParsableCommand {
         var attributes: [String: String]
         var copies: [Copy]
         var paths: [String]
+        /// SHA-256 of the earlier images, one of which has the same data set as this.
+        var sameDataSetAs: [String]?
     }
 
     func run() throws {
@@ -55,7 +57,11 @@ struct Show: ParsableCommand {
             let details: [Details] = try index.read { (reader: IndexReader) -> [Details] in
                 try shown.compactMap { id in
                     guard let image = try reader.details(id) else { return nil }
-                    return Self.details(image, root: root)
+                    var details = Self.details(image, root: root)
+                    if details.flags.contains("sameDataSet") {
+                        details.sameDataSetAs = try Self.earlier(than: image, reader)
+                    }
+                    return details
                 }
             }
             if json {
@@ -64,6 +70,17 @@ struct Show: ParsableCommand {
                 print(details.map(Self.text).joined(separator: "\n\n"))
                 if instances.count > shown.count { print("\n… and \(instances.count - shown.count) more images; --json lists them all.") }
             }
+        }
+    }
+
+    /// Those of the same SOPInstanceUID that are no repetition themselves: mostly one.
+    private static func earlier(than image: ImageDetails, _ reader: IndexReader) throws -> [String] {
+        guard let uid = image.attributes[.sopInstanceUID] else { return [] }
+        return try reader.instances(sopInstanceUID: uid).compactMap { id in
+            guard id < image.id, let other = try reader.details(id),
+                !HeaderFlags(rawValue: UInt16(truncatingIfNeeded: other.flags)).contains(.sameDataSet)
+            else { return nil }
+            return Digest(bytes: other.sha256)?.hex
         }
     }
 
@@ -88,7 +105,11 @@ struct Show: ParsableCommand {
         lines.append("Size      \(Output.bytes(details.bytes))")
         lines.append("Received  \(details.received) from \(details.source)")
         for copy in details.copies { lines.append("Copy      volume \(copy.volume), verified \(copy.verified)") }
-        if !details.flags.isEmpty { lines.append("Unusual   \(details.flags.joined(separator: ", "))") }
+        if let earlier = details.sameDataSetAs {
+            lines.append("Version   the file header differs, the data set is that of \(earlier.joined(separator: " or "))")
+        }
+        let unusual = details.flags.filter { $0 != "sameDataSet" }
+        if !unusual.isEmpty { lines.append("Unusual   \(unusual.joined(separator: ", "))") }
         for path in details.paths { lines.append("Path      \(path)") }
         return lines.joined(separator: "\n")
     }
@@ -101,6 +122,7 @@ extension HeaderFlags {
             (.noPreamble, "noPreamble"), (.noFileMetaInformation, "noFileMetaInformation"),
             (.wrongTransferSyntax, "wrongTransferSyntax"), (.wrongCharacterSet, "wrongCharacterSet"),
             (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"), (.invalidValue, "invalidValue"), (.pixelDataTruncated, "pixelDataTruncated"),
+            (.sameDataSet, "sameDataSet"),
         ]
         return all.filter { contains($0.0) }.map(\.1)
     }

@@ -136,6 +136,7 @@ struct Association {
         var units = ProtocolDataUnits()
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
         var isSending = true
+        var isOver = false
         while true {
             var polled = [
                 pollfd(fd: provider.socket, events: Int16(pending.isEmpty ? POLLIN : POLLIN | POLLOUT), revents: 0),
@@ -151,9 +152,13 @@ struct Association {
             if polled[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 {
                 let count = recv(provider.socket, &buffer, buffer.count, 0)
                 if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }
+                guard count > 0 else {
+                    if isOver || !isSending { return }
+                    throw AssociationError("storescp has ended in the middle")
+                }
                 units.append(buffer[..<count])
                 while let unit = try units.next() {
+                    isOver = unit.isLast
                     guard sender.send(try answer(unit)) else { return }
                 }
             }

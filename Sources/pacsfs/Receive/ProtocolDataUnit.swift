@@ -8,6 +8,7 @@ struct ProtocolDataUnit {
         case associateRequest = 1
         case associateReject = 3
         case data = 4
+        case releaseResponse = 6
         case abort = 7
     }
 
@@ -19,6 +20,9 @@ struct ProtocolDataUnit {
 
     /// `nil` for one that nobody here looks into.
     var kind: Kind? { Kind(rawValue: bytes[0]) }
+
+    /// Whether nothing comes after it.
+    var isLast: Bool { kind == .associateReject || kind == .releaseResponse || kind == .abort }
 
     /// Refuses an association for now (PS3.8 section 9.3.4): result transient, source provider
     /// (presentation), reason local limit exceeded.

@@ -1,6 +1,7 @@
 import Archive
 import CLinux
 import Foundation
+import FuseServer
 import Logging
 import Synchronization
 
@@ -64,9 +65,9 @@ final class Receiver: Sendable {
             return
         }
         Thread.detachNewThread { [self] in
-            Association(
-                sender: sender, aeTitle: aeTitle, mountpoint: Paths.mountpoint(of: archive), log: log
-            ).serve()
+            // One whose daemon has died is none.
+            let mountpoint = Paths.mountpoint(of: archive).flatMap { Mountpoint.isStale($0) ? nil : $0 }
+            Association(sender: sender, aeTitle: aeTitle, mountpoint: mountpoint, log: log).serve()
             senders.withLock { $0[ObjectIdentifier(sender)] = nil }
         }
     }
