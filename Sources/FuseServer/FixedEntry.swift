@@ -64,6 +64,7 @@ enum FixedEntry: UInt64, CaseIterable {
         Are we safe?                  pacsfs status
         Find a study:                 pacsfs find smith rex 2024
         Everything about an image:    pacsfs show PATH
+        Something does not work:      pacsfs doctor
 
         Every image is also an ordinary file on each of the archive's volumes. The README.txt
         there says how to get them back without pacsfs.
