@@ -27,14 +27,27 @@ struct Submission {
 }
 
 extension BackedTree {
+    /// Why a file whose writer was killed is set aside.
+    private static let killed =
+        "The copy was interrupted: the program that wrote it was ended before it closed the file. Copy the original again; if this is all there is, move it back into incoming."
+
     /// FLUSH: archives what was written, and answers when it is safe.
-    func flush(_ handle: BackedHandle, replyingTo reply: DeferredReply) {
+    ///
+    /// - parameter wasKilled: the kernel closes the file because a signal ended the program
+    func flush(_ handle: BackedHandle, wasKilled: Bool = false, replyingTo reply: DeferredReply) {
         guard kind == .incoming, handle.canWrite else { return reply.answer(.success(())) }
         do throws(Errno) {
             let step = try locked { () throws(Errno) -> Archiving in
                 guard let node = try? node(handle.number) else { return .nothing }
                 touch(node)
-                _ = handle.file.state.withLock { $0.dirtyHandles.remove(ObjectIdentifier(handle)) }
+                let isHalf = handle.file.state.withLock { state in
+                    let wasWriting = state.dirtyHandles.remove(ObjectIdentifier(handle)) != nil
+                    guard wasKilled, wasWriting, state.isChanged, !node.isTemporary else { return false }
+                    state.status = .refused(Self.killed)
+                    state.isChanged = false
+                    return true
+                }
+                if isHalf { return .nothing }
                 return try archiving(of: node) { reply.answer($0) }
             }
             switch step {

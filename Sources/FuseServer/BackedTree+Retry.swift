@@ -38,7 +38,7 @@ struct Retry: Sendable {
             let node = try rejected.child(name, of: rejected.directoryNode(parent))
             return (node.path, node.backingInode)
         }
-        if Volume.isRejectionReason(name) { return try dropReason(source) }
+        if Volume.isRejectionReason(name) { try requireServed(reason: source) }
         let newPath = try incoming.locked { () throws(Errno) in
             let newParent = try incoming.directoryNode(target.parent)
             guard !BackedTree.isHidden(target.name) else { throw Errno(EPERM) }
@@ -62,15 +62,13 @@ struct Retry: Sendable {
         }
     }
 
-    /// `mv rejected/…/* incoming` moves the reason of a file after the file: it has served.
-    private func dropReason(_ path: [UInt8]) throws(Errno) {
+    /// `mv rejected/…/* incoming` moves the reason of a file after the file: it has served, and
+    /// goes when it settles.
+    private func requireServed(reason path: [UInt8]) throws(Errno) {
         let subject = Array(path.dropLast(Volume.rejectionReason(of: []).count))
         var status = stat()
-        guard subject.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) != 0 else {
-            throw Errno(EPERM)
-        }
-        guard path.withCString({ unlinkat(rejected.directory, $0, 0) }) == 0 else { throw .last }
-        incoming.archive.removeServedReasons([subject], on: rejected.staging)
+        let isNeeded = subject.withCString { fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
+        if isNeeded { throw Errno(EPERM) }
     }
 
     private func join(_ path: [UInt8], _ rest: [UInt8]) -> [UInt8] {
@@ -82,7 +80,8 @@ struct Retry: Sendable {
         let full = join(source, path)
         var status = stat()
         guard full.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { throw .last }
-        if status.st_mode & S_IFMT == S_IFREG, !Volume.isRejectionReason(full) { return try body(path) }
+        let isWanted = path.isEmpty || !Volume.isRejectionReason(full)
+        if status.st_mode & S_IFMT == S_IFREG, isWanted { return try body(path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { return }
         for name in try rejected.names(at: full) {
             try files(at: source, below: path.isEmpty ? name : join(path, name), body)
@@ -96,6 +95,7 @@ struct Retry: Sendable {
         guard !TemporaryName.matches(newName), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
             return Tried(path: path, outcome: nil, status: status)
         }
+        if Volume.isRejectionReason(source) { return Tried(path: path, outcome: .ignored, status: status) }
         let result = incoming.archive.ingestAndWait(
             IngestRequest(
                 file: IngestFile(descriptor.number, owner: descriptor),

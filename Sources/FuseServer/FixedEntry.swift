@@ -53,11 +53,12 @@ enum FixedEntry: UInt64, CaseIterable {
 
         incoming/     Copy or save images here. When the copy has ended without an error, the
                       image is safe: it is stored on as many disks as the archive keeps copies.
-                      Names go from here some seconds later.
+                      Names go from here some seconds later. Zip archives are unpacked.
         by-patient/   The archive as folders: by-patient, by-date, by-owner and the others show
                       the same images in different orders («pacsfs views» lists them). Open
                       them with any DICOM viewer. Nobody can change or delete them here.
-        rejected/     Files that are no images or cannot be read, each with a .reason.txt.
+        rejected/     Files that are no images or cannot be read, each with a .reason.txt. Move one
+                      back into incoming to try it again.
 
         search/       A folder for everything you look for: open search/smith rex 2024.
 

@@ -65,7 +65,8 @@ extension Operations {
             let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.ok() }
-            handle.tree.flush(handle, replyingTo: request.deferred())
+            let wasKilled = handle.canWrite && request.callingThread.isKilled
+            handle.tree.flush(handle, wasKilled: wasKilled, replyingTo: request.deferred())
         }
         operations.fsync = { request, _, dataOnly, info in
             let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)

@@ -166,7 +166,13 @@ public struct IndexReader {
         (totals.instances, totals.bytes) = try sums()
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
-        totals.rejected = try Int64.fetchOne(db, sql: "SELECT count(*) FROM rejected") ?? 0
+        // What was archived later, after it was mended or moved back, is no longer set aside.
+        totals.rejected = try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT count(*) FROM rejected
+                WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
+                """) ?? 0
         let histogram = try Row.fetchAll(db, sql: "SELECT copies, instances FROM copy_count")
         for row in histogram { totals.byCopies[row[0]] = row[1] }
         return totals

@@ -205,6 +205,53 @@ struct IncomingWriteTests {
         }
     }
 
+    @Test("Locks, holes, room taken ahead and copies within the kernel work; what does not says so")
+    func besides() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages(2)
+            try archive.python(
+                """
+                import ctypes, errno, fcntl, glob
+                libc = ctypes.CDLL(None, use_errno=True)
+                data = open('1.dcm', 'rb').read()
+                with open(I + '/a.dcm', 'w+b') as file:
+                    # Held against other processes.
+                    for lock in (fcntl.flock, fcntl.lockf):
+                        lock(file, fcntl.LOCK_EX)
+                        other = f'import fcntl; fcntl.{lock.__name__}(open("{I}/a.dcm", "r+b"), fcntl.LOCK_EX | fcntl.LOCK_NB)'
+                        assert subprocess.run([sys.executable, '-c', other], stderr=subprocess.DEVNULL).returncode == 1
+                        lock(file, fcntl.LOCK_UN)
+                        assert subprocess.run([sys.executable, '-c', other]).returncode == 0
+                    fd = file.fileno()
+                    # Room that is kept does not make it longer; a hole is zeros, and is found.
+                    def allocate(mode, offset, length):
+                        offset, length = ctypes.c_long(offset), ctypes.c_long(length)
+                        return 0 if libc.fallocate(fd, mode, offset, length) == 0 else ctypes.get_errno()
+                    assert allocate(1, 0, 1 << 20) == 0 and os.fstat(fd).st_size == 0
+                    os.pwrite(fd, b'x' * 65536, 0)
+                    assert allocate(3, 8192, 16384) == 0
+                    assert os.pread(fd, 65536, 0) == b'x' * 8192 + bytes(16384) + b'x' * 40960
+                    assert os.lseek(fd, 0, os.SEEK_HOLE) == 8192 and os.lseek(fd, 8192, os.SEEK_DATA) == 24576
+                    assert allocate(8, 0, 4096) == errno.EOPNOTSUPP
+                    os.ftruncate(fd, 0); os.pwrite(fd, data, 0); os.fsync(fd)
+                folder = os.open(I, os.O_RDONLY); os.fsync(folder); os.close(folder)
+                view = glob.glob(glob.escape(M) + '/by-uid/*/*/*.dcm')[0]
+                with open(view, 'rb') as image, open(I + '/copy.dcm', 'wb') as copy:
+                    assert os.lseek(image.fileno(), 10, os.SEEK_HOLE) == len(data)
+                    image.seek(0)
+                    done = 0
+                    while done < len(data): done += os.copy_file_range(image.fileno(), copy.fileno(), len(data))
+                assert open(I + '/copy.dcm', 'rb').read() == data
+                try: os.open(I, os.O_TMPFILE | os.O_RDWR)
+                except OSError as error: assert error.errno == errno.EOPNOTSUPP, error
+                else: assert False
+                """)
+            try archive.expectArchived(archive.work + "/1.dcm")
+            #expect(try archive.status().instances == 1)
+            try archive.settled()
+        }
+    }
+
     @Test("A file that is unlinked while it is written can be used to the end, and is not archived")
     func unlinked() throws {
         try MountedArchive.with { archive in

@@ -8,6 +8,7 @@ struct Import: ParsableCommand {
         discussion: """
             Works while the archive is mounted and while it is not. It can be interrupted and run
             again: what is archived already is recognised. The sources stay as they are.
+            Zip archives are unpacked: their images are archived one by one.
             With --verbose it prints a line for each file as soon as that is safe: what became of
             it, a tab, its path. Whatever happens afterwards, a file so named is not lost.
             Exit code: 0 all is archived, 1 files were rejected, 2 files could not be read or stored.

@@ -1,0 +1,192 @@
+import Programs
+import Testing
+
+/// Programs that are used with incoming beside those that copy: archivers, transfers over a
+/// network, file managers, and what people do when something went wrong.
+@Suite(
+    "Programs around incoming", .serialized,
+    .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
+struct IncomingProgramTests {
+    /// Commands that unpack or copy the folder `samples` into incoming.
+    private static let ways = [
+        "zip -qr s.zip samples; unzip -q s.zip -d \"$I\"", "7z x -aoa -bso0 -bsp0 -o\"$I\" s.zip",
+        "bsdtar -cf s.tar samples; bsdtar -xpf s.tar -C \"$I\"", "rsync -aH samples \"$I/\"",
+        "cp s.zip \"$I/\"", "cp s.zip \"$I/s.part\"; mv \"$I/s.part\" \"$I/images.zip\"",
+        "zip -qr \"$I/direct.zip\" samples",
+    ]
+
+    @Test("Archivers unpack into incoming, and zip archives are unpacked in it; nothing is set aside")
+    func archivers() throws {
+        try MountedArchive.with { archive in
+            let samples = try archive.writeSamples()
+            for way in Self.ways {
+                let run = try archive.mustShell(way)
+                #expect(run.errors.isEmpty, "\(run.report)")
+                #expect(try archive.status().instances == samples.count, "\(way)")
+            }
+            for sample in samples { try archive.expectArchived(sample) }
+            // And the other way, out of a view.
+            try archive.mustShell(
+                """
+                cd "$M/by-patient"; zip -qr ../../work/view.zip .; cd - >/dev/null
+                unzip -tqq view.zip; mkdir out; bsdtar -xf view.zip -C out; diff -r out "$M/by-patient"
+                """)
+            try archive.settled()
+            let status = try archive.status()
+            #expect((status.rejected, status.incoming.pending) == (0, 0))
+        }
+    }
+
+    @Test("A disc with a viewer, in a zip archive too; what is refused says why, and moving it back tries again")
+    func discs() throws {
+        try MountedArchive.with { archive in
+            let images = try archive.writeImages(3)
+            try archive.mustShell(
+                """
+                mkdir -p disc/DICOM disc/VIEWER; cp 1.dcm disc/DICOM/IM1; cp 2.dcm disc/DICOM/IM2
+                printf '[autorun]\\r\\nopen=viewer.exe\\r\\n' >disc/AUTORUN.INF; head -c 9000 /dev/urandom >disc/VIEWER/viewer.exe
+                : >disc/VIEWER/empty.log; echo '<html>' >disc/index.html
+                cp -r disc "$I/"
+                grep -q 'Will be set aside' <(getfattr --only-values -n user.pacsfs.reason "$I/disc/index.html")
+                (cd disc && zip -qr ../disc.zip .); cp disc.zip "$I/"
+                python3 - <<'END'
+                import zipfile
+                with zipfile.ZipFile('evil.zip', 'w') as file:
+                    file.write('3.dcm', 'good.dcm'); file.write('3.dcm', '../../evil.dcm')
+                END
+                cp evil.zip "$I/"
+                cp 3.dcm "$I/half.part"; grep -q 'when it is renamed' <(getfattr --only-values -n user.pacsfs.reason "$I/half.part"); rm "$I/half.part"
+                """)
+            for image in images.prefix(2) { try archive.expectArchived(image) }
+            try archive.settled()
+            try archive.expectUnknown(images[2])
+            #expect(try archive.status().instances == 2)
+            try archive.mustShell(
+                """
+                cd "$M/rejected"/*-*-*
+                find . -type f ! -name '*.reason.txt' | sort >../../work/found 2>/dev/null || find . -type f ! -name '*.reason.txt' | sort >"$OLDPWD/found"
+                grep -q 'evil.dcm leads out' evil.zip.reason.txt
+                grep -q 'leads out' <(getfattr --only-values -n user.pacsfs.reason evil.zip)
+                cmp evil.zip "$OLDPWD/evil.zip"
+                """)
+            let found = try Files.text(archive.work + "/found").split(separator: "\n")
+            #expect(
+                found == [
+                    "./disc.zip/AUTORUN.INF", "./disc.zip/VIEWER/empty.log", "./disc.zip/VIEWER/viewer.exe", "./disc.zip/index.html",
+                    "./disc/AUTORUN.INF", "./disc/VIEWER/empty.log", "./disc/VIEWER/viewer.exe", "./disc/index.html", "./evil.zip",
+                ])
+            // A copy that was cut short is all there is: whoever looked at it moves it back.
+            try archive.mustShell(
+                """
+                D=$(echo "$M/rejected"/*-*-*)
+                fails touch "$D/new" 2>errors; fails rm -f "$D/evil.zip" 2>>errors; fails mv "$D/evil.zip" "$D/other" 2>>errors
+                test "$(grep -c 'Read-only file system' errors)" = 3
+                mv "$D/evil.zip" "$I/"; cmp evil.zip "$I/evil.zip"; test ! -e "$D/evil.zip"
+                mv "$D/disc" "$I/again"
+                """)
+            try archive.settled()
+            // They are no better than before.
+            try archive.mustShell("test -e \"$M\"/rejected/*/evil.zip; test -e \"$M\"/rejected/*/again/index.html; test ! -e \"$M\"/rejected/*/disc")
+        }
+    }
+
+    @Test("A copy that is interrupted with Ctrl-C, or killed, is set aside and never shown; moved back it is archived")
+    func interrupted() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.python(
+                """
+                import signal, time
+                with open('1.dcm', 'rb') as file: data = file.read()
+                for number, ending in ((0, signal.SIGINT), (1, signal.SIGKILL)):
+                    # The program stops when the pipe is empty, in the middle of the file.
+                    name = f'{I}/half{number}.dcm'
+                    copy = subprocess.Popen(['cp', '/dev/stdin', name], stdin=subprocess.PIPE)
+                    copy.stdin.write(data[:-100 - number]); copy.stdin.flush()
+                    while not os.path.exists(name) or os.stat(name).st_size < len(data) - 100 - number: time.sleep(0.01)
+                    copy.send_signal(ending)
+                    assert copy.wait() == -ending
+                assert 'ended before it closed' in os.getxattr(f'{I}/half0.dcm', 'user.pacsfs.reason').decode()
+                """)
+            #expect(try archive.status().instances == 0)
+            try archive.settled()
+            #expect(try archive.status().instances == 0)
+            try archive.mustShell(
+                """
+                cd "$M/rejected"/*; grep -q interrupted half0.dcm.reason.txt half1.dcm.reason.txt
+                cmp half0.dcm <(head -c -100 "$OLDPWD/1.dcm")
+                mv half* "$I/"
+                """)
+            #expect(try archive.status().instances == 2)
+            try archive.settled()
+            try archive.mustShell("test -z \"$(ls -A \"$M/rejected\")\"")
+            #expect(try archive.status().rejected == 0)
+        }
+    }
+
+    @Test("Programs that write the same name at once, a file manager's way, and one that watches")
+    func together() throws {
+        try MountedArchive.with { archive in
+            let images = try archive.writeImages(4)
+            try archive.mustShell(
+                """
+                inotifywait -qm --format '%e %f' "$I" >events 2>/dev/null & watcher=$!
+                trap 'kill $watcher 2>/dev/null || true' EXIT
+                sleep 0.3
+                rsync -a 1.dcm "$I/same.dcm" & one=$!; rsync -a 2.dcm "$I/same.dcm" & two=$!; wait $one; wait $two
+                cmp -s 1.dcm "$I/same.dcm" || cmp 2.dcm "$I/same.dcm"
+                : >"$I/finder.dcm"; printf '\\0\\5\\26\\7' >"$I/._finder.dcm"
+                cat 3.dcm >"$I/finder.dcm"
+                for n in 1 2 3; do cp 1.dcm "$I/cp.dcm" & one=$!; cp 1.dcm "$I/cp.dcm" & two=$!; wait $one; wait $two; done
+                cp 4.dcm "$I/"
+                for step in {1..50}; do grep -q 'CLOSE_WRITE.* 4.dcm' events && break; sleep 0.1; done
+                grep -q 'CREATE 4.dcm' events
+                grep -q 'CLOSE_WRITE.* finder.dcm' events
+                grep -q 'MOVED_TO same.dcm' events
+                """)
+            for image in images { try archive.expectArchived(image) }
+            try archive.settled()
+            #expect(try archive.status().rejected == 0)
+            #expect(try archive.pacsfs("verify").succeeded)
+        }
+    }
+
+    private static let hasServer = (try? ProgramRun(["bash", "-c", "test -x /usr/sbin/sshd && command -v scp sftp ssh-keygen"]))?.succeeded == true
+
+    @Test("scp and sftp put images into incoming", .enabled(if: hasServer, "there is no sshd, or no scp"))
+    func secureShell() throws {
+        try MountedArchive.with { archive in
+            let images = try archive.writeImages(2)
+            try archive.mustShell(
+                """
+                umask 077; mkdir ssh
+                ssh-keygen -q -t ed25519 -N '' -f ssh/host; ssh-keygen -q -t ed25519 -N '' -f ssh/key
+                cat >ssh/config <<END
+                HostKey $PWD/ssh/host
+                AuthorizedKeysFile $PWD/ssh/key.pub
+                StrictModes no
+                UsePAM no
+                PidFile none
+                Subsystem sftp internal-sftp
+                END
+                if test "$(id -u)" = 0; then mkdir -p /run/sshd; fi
+                cat >ssh/client <<END
+                Host archive
+                HostName localhost
+                User $(id -un)
+                IdentityFile $PWD/ssh/key
+                StrictHostKeyChecking no
+                UserKnownHostsFile /dev/null
+                LogLevel ERROR
+                ProxyCommand /usr/sbin/sshd -i -f $PWD/ssh/config
+                END
+                scp -q -p -F ssh/client 1.dcm "archive:$I/scp.dcm"
+                cmp 1.dcm "$I/scp.dcm"
+                echo "put 2.dcm \\"$I/sftp.dcm\\"" | sftp -q -b - -F ssh/client archive >/dev/null
+                cmp 2.dcm "$I/sftp.dcm"
+                """)
+            for image in images { try archive.expectArchived(image) }
+            try archive.settled()
+        }
+    }
+}
