@@ -75,7 +75,7 @@ let package = Package(
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
-        .testTarget(name: "MountTests", dependencies: ["Programs", "SyntheticStudy", "pacsfs"]),
+        .testTarget(name: "MountTests", dependencies: ["CLinux", "Programs", "SyntheticStudy", "pacsfs"]),
         // What is left after every crash, fault and power cut.
         .testTarget(
             name: "FaultTests", dependencies: ["Programs", "Storage", "SyntheticStudy", "pacsfs"],

@@ -118,6 +118,9 @@ public final class Archive: Sendable {
             try adoptVolumes()
             recordUnknownVolumes()
             for volume in volumes.writable { recover(volume) }
+            for volume in volumes.writable where volume !== volumes.staging {
+                try? Recovery(archive: self, volume: volume).gather(on: volumes.staging)
+            }
         }
     }
 

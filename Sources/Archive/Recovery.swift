@@ -39,7 +39,7 @@ public struct Recovery {
         try removeEmptyFolders(in: staging.incomingDescriptor)
     }
 
-    private struct IncomingFile {
+    struct IncomingFile {
         var path: [UInt8]
         var inode: UInt64
 
@@ -96,7 +96,7 @@ public struct Recovery {
 
     // MARK: staging/incoming
 
-    private static func incomingFiles(in path: [UInt8], of directory: Int32) throws -> [IncomingFile] {
+    static func incomingFiles(in path: [UInt8], of directory: Int32) throws -> [IncomingFile] {
         var result: [IncomingFile] = []
         try FolderWalk.entries(of: directory) { name, status in
             let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
@@ -159,7 +159,7 @@ public struct Recovery {
         }
     }
 
-    private func removeEmptyFolders(in directory: Int32) throws {
+    func removeEmptyFolders(in directory: Int32) throws {
         try FolderWalk.entries(of: directory) { name, status in
             guard status.st_mode & S_IFMT == S_IFDIR else { return }
             try FolderWalk.inside(name, of: directory) { try removeEmptyFolders(in: $0) }

@@ -18,6 +18,8 @@ final class BackedNode {
     /// Whom it is shown to belong to, where the daemon may not give it to him on disk.
     var owner: (uid: uid_t, gid: gid_t)?
     var isRemoved = false
+    /// What a directory that was removed last was: who has it open may still ask.
+    var final: stat?
     /// How many have the directory open.
     var openings = 0
     /// When something last happened in it, monotonic ns.

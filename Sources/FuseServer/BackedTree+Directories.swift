@@ -155,9 +155,12 @@ extension BackedTree {
     func removeDirectory(_ name: [UInt8], in parent: UInt64) throws(Errno) {
         try locked { () throws(Errno) in
             let node = try child(name, of: directoryNode(parent))
+            var final: stat? = try attributes(of: node)
+            final?.st_nlink = 0
             guard node.path.withCString({ unlinkat(directory, $0, AT_REMOVEDIR) }) == 0 else { throw .last }
             touch(node)
             remove(node)
+            node.final = final
         }
     }
 

@@ -58,10 +58,11 @@ extension BackedTree {
 
     /// Inside the lock.
     private func open(_ node: BackedNode, flags: Int32) throws(Errno) -> BackedHandle {
-        let writes = flags & O_ACCMODE != O_RDONLY
+        // Linux cuts a file that is opened for reading with O_TRUNC, too (open(2)).
+        let truncates = flags & O_TRUNC != 0
+        let writes = flags & O_ACCMODE != O_RDONLY || truncates
         guard kind == .incoming || !writes else { throw Errno(EROFS) }
         guard let file = node.file else { throw Errno(EISDIR) }
-        let truncates = writes && flags & O_TRUNC != 0
         if writes, file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: !truncates) }
         try file.state.withLock { state throws(Errno) in
             // An archived inode is not writable even for its owner; readers get it as it is.
@@ -79,7 +80,8 @@ extension BackedTree {
         }
         if writes { unsettled[node.number] = node }
         touch(node)
-        return BackedHandle(tree: self, number: node.number, file: file, canWrite: writes)
+        return BackedHandle(
+            tree: self, number: node.number, file: file, canWrite: flags & O_ACCMODE != O_RDONLY)
     }
 
     func release(_ handle: BackedHandle) {
@@ -159,27 +161,6 @@ extension BackedTree {
     func descriptor(of handle: BackedHandle) throws(Errno) -> SharedDescriptor {
         guard let descriptor = handle.file.state.withLock({ $0.descriptor }) else { throw Errno(EBADF) }
         return descriptor
-    }
-
-    func sync(_ handle: BackedHandle, dataOnly: Bool) throws(Errno) {
-        let descriptor = try descriptor(of: handle)
-        guard (dataOnly ? fdatasync(descriptor.number) : fsync(descriptor.number)) == 0 else { throw .last }
-    }
-
-    func allocate(_ handle: BackedHandle, mode: Int32, offset: Int, length: Int) throws(Errno) {
-        guard mode == 0 else { throw Errno(EOPNOTSUPP) }
-        try checkRoom(to: offset + length)
-        try locked { () throws(Errno) in
-            let file = handle.file
-            if file.state.withLock({ $0.isFrozen }) { try thaw(node(handle.number), file, keepingBytes: true) }
-            let descriptor = try descriptor(of: handle)
-            let result = posix_fallocate(descriptor.number, offset, length)
-            guard result == 0 else { throw Errno(result) }
-            file.state.withLock { state in
-                state.isChanged = true
-                state.status = .new
-            }
-        }
     }
 
     /// - throws: ENOSPC when a file of this size could not be kept

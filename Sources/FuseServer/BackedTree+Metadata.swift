@@ -60,6 +60,12 @@ extension BackedTree {
     private func apply(_ wanted: stat, _ which: Int32, to node: BackedNode) throws(Errno) {
         // An unlinked file is reached by its descriptor, any other by its path.
         let path = node.path
+        if let final = node.final {
+            var changed = Self.overrides(wanted, which).applied(to: final)
+            changed.st_mode |= 0o700
+            node.final = changed
+            return
+        }
         let descriptor = node.file?.state.withLock { $0.descriptor }
         guard descriptor != nil || !node.isRemoved else { throw Errno(ESTALE) }
         if which & FUSE_SET_ATTR_MODE != 0 {
@@ -113,7 +119,7 @@ extension BackedTree {
 
     private static func overrides(_ wanted: stat, _ which: Int32) -> BackedFile.Overrides {
         var result = BackedFile.Overrides()
-        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = mode(wanted, isDirectory: false) }
+        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = mode(wanted, isDirectory: false) | 0o600 }
         if which & FUSE_SET_ATTR_UID != 0 { result.uid = wanted.st_uid }
         if which & FUSE_SET_ATTR_GID != 0 { result.gid = wanted.st_gid }
         result.accessed = time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)
@@ -175,10 +181,16 @@ extension BackedTree {
             if let existing, existing !== node, existing.backingInode == node.backingInode {
                 _ = path.withCString { unlinkat(directory, $0, 0) }
             }
+            let replaced: stat? = existing.flatMap { $0.isDirectory && $0 !== node ? try? attributes(of: $0) : nil }
             let result = source.withCString { source in
                 path.withCString { renameat(directory, source, directory, $0) }
             }
             guard result == 0 else { throw .last }
+            existing?.final = replaced.map {
+                var status = $0
+                status.st_nlink = 0
+                return status
+            }
             move(node, to: newName, in: newParent)
             touch(node)
         }

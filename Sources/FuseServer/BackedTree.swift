@@ -215,6 +215,7 @@ final class BackedTree: @unchecked Sendable {
         if let descriptor = state?.0 {
             status = try descriptor.status()
         } else {
+            if let final = node.final { return final }
             guard !node.isRemoved else { throw Errno(ESTALE) }
             let path = node.path
             guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {

@@ -89,6 +89,17 @@ extension Operations {
                 request.error(error)
             }
         }
+        operations.lseek = { request, number, offset, whence, info in
+            let fileSystem = fileSystem(request)
+            let handle = info?.pointee.fh ?? 0
+            let request = taken(request)
+            do throws(Errno) {
+                let position = try fileSystem.seek(number, handle: handle, to: Int(offset), whence: whence)
+                request.position(position)
+            } catch {
+                request.error(error)
+            }
+        }
         operations.release = { request, number, info in
             let fileSystem = fileSystem(request)
             fileSystem.release(number, handle: info?.pointee.fh ?? 0)
@@ -150,6 +161,24 @@ extension FileSystem {
             guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
             return .file(try handle.tree.descriptor(of: handle))
         default: throw Errno(EISDIR)
+        }
+    }
+
+    /// Only files of trees may have holes; any other is data to its end.
+    ///
+    /// - throws: ENXIO beyond the end of the file
+    func seek(_ number: UInt64, handle: UInt64, to offset: Int, whence: Int32) throws(Errno) -> Int {
+        if case .tree(let tree) = try place(number) {
+            guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
+            return try tree.seek(handle, to: offset, whence: whence)
+        }
+        let size = try attributes(of: number).st_size
+        guard (0..<size).contains(offset) else { throw Errno(ENXIO) }
+        // lseek(2): SEEK_DATA is 3, SEEK_HOLE is 4.
+        switch whence {
+        case 3: return offset
+        case 4: return size
+        default: throw Errno(EINVAL)
         }
     }
 

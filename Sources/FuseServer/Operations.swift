@@ -163,7 +163,17 @@ enum Operations {
             if let handle = info?.pointee.fh, handle != 0 { Handles.release(handle, as: DirectorySnapshot.self) }
             taken(request).ok()
         }
-        operations.fsyncdir = { request, _, _, _ in taken(request).ok() }
+        operations.fsyncdir = { request, number, _, _ in
+            let fileSystem = fileSystem(request)
+            let request = taken(request)
+            do throws(Errno) {
+                // What views show is durable before it is shown.
+                if case .tree(let tree) = try fileSystem.place(number) { try tree.syncDirectory(number) }
+                request.ok()
+            } catch {
+                request.error(error)
+            }
+        }
     }
 }
 

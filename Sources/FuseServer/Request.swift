@@ -78,6 +78,11 @@ struct Request: ~Copyable {
         discard self
     }
 
+    consuming func position(_ offset: Int) {
+        fuse_reply_lseek(raw, offset)
+        discard self
+    }
+
     consuming func bytes(_ bytes: ArraySlice<UInt8>) {
         bytes.withUnsafeBytes { bytes in
             _ = fuse_reply_buf(raw, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)

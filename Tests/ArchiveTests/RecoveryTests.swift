@@ -134,6 +134,27 @@ struct RecoveryTests {
         try temporary.expectBlobs([])
     }
 
+    @Test("What waits in incoming of another volume is taken over, with its folders, and taken up")
+    func gathering() throws {
+        let other = temporary.volumes[1] + "/staging/incoming"
+        try temporary.folder.write([1, 2], to: "volume2/staging/incoming/CD/a.dcm.part")
+        try temporary.folder.write([3], to: "volume2/staging/incoming/taken.part")
+        try temporary.folder.write([4], to: "volume1/staging/incoming/taken.part")
+        // As a crash leaves it that came in between.
+        try temporary.folder.write([5], to: "volume2/staging/incoming/twice.part")
+        try temporary.folder.write([5], to: "volume1/staging/incoming/twice.part")
+        chmod(other + "/CD/a.dcm.part", 0o640)
+        try temporary.open { _ in }
+        #expect(try left() == ["CD/a.dcm.part", "taken.part", "twice.part"])
+        #expect(try contents(of: incoming("CD/a.dcm.part")) == [1, 2])
+        var status = stat()
+        #expect(stat(incoming("CD/a.dcm.part"), &status) == 0 && status.st_mode & 0o777 == 0o640)
+        #expect(try files(below: other) == ["taken.part"])
+        #expect(try contents(of: incoming("taken.part")) == [4])
+        #expect(try contents(of: other + "/taken.part") == [3])
+        #expect(temporary.log.messages(.error).contains { $0.contains("taken.part") && $0.contains("stays") })
+    }
+
     // MARK: staging/incoming
 
     @Test("A copy that was interrupted is set aside on both volumes, and says so")

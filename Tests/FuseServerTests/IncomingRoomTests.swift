@@ -126,7 +126,7 @@ struct IncomingRoomTests {
         #expect(throws: Errno(ENOSPC)) {
             try fixture.tree.setAttributes(handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
         }
-        #expect(throws: Errno(EOPNOTSUPP)) { try fixture.tree.allocate(handle, mode: 1, offset: 0, length: 10) }
+        #expect(throws: Errno(EOPNOTSUPP)) { try fixture.tree.allocate(handle, mode: 8, offset: 0, length: 10) }
         fixture.tree.release(handle)
     }
 

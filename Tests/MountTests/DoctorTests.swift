@@ -103,8 +103,8 @@ struct DoctorTests {
                 open('fstab', 'w').write(f'LABEL=one\t{V1}\text4\tnofail 0 2\n')
                 expect('ok', volume, "is the archive's")
                 sh(f'head -c 62M /dev/zero >{V1}/fill'); expect('problem', volume, 'It is full'); os.remove(V1 + '/fill')
-                sh(f'mount -o remount,nr_inodes=400 {V1}'); expect('attention', volume, 'inodes')
-                sh(f'mount -o remount,ro {V1}'); expect('problem', volume, 'read-only')
+                sh(f'mount -o remount,nr_inodes=400 tmpfs {V1}'); expect('attention', volume, 'inodes')
+                sh(f'mount -o remount,ro tmpfs {V1}'); expect('problem', volume, 'read-only')
                 sh(f'umount {V1}; mv {V1} kept2; mkdir {V1}'); expect('problem', volume, f'mount {V1}'); sh(f'rmdir {V1}; mv kept2 {V1}')
 
                 # The clock, as seen from a ledger that goes on in a later century.

@@ -48,15 +48,16 @@ struct IncomingNameTests {
             for image in 1...3 { try archive.expectArchived("\(archive.work)/\(image).dcm") }
             try archive.python(
                 """
-                os.makedirs(I + '/other', exist_ok=True)
-                open(I + '/other/a.part', 'wb').write(b'x')
-                try: os.link(I + '/other/a.part', I + '/other/hard')
+                os.mkdir(I + '/third')
+                open(I + '/third/a.part', 'wb').write(b'x')
+                try: os.link(I + '/third/a.part', I + '/third/hard')
                 except OSError as error: assert error.errno == 1, error
                 else: assert False
-                try: os.rename(I + '/other', I + '/other/below')
+                try: os.rename(I + '/third', I + '/third/below')
                 except OSError as error: assert error.errno == 22, error
                 else: assert False
-                os.unlink(I + '/other/a.part')
+                os.unlink(I + '/third/a.part')
+                os.rmdir(I + '/third')
                 """)
             try archive.settled()
         }

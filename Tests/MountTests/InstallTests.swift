@@ -20,7 +20,7 @@ struct InstallTests {
             fails() { ! "$@"; }
 
             """
-        // Its symbols are many megabytes, and stripped again for each.
+
         let run = try ProgramRun(
             ["bash", "-euo", "pipefail", "-c", beginning + script], in: folder.path,
             environment: ["PACSFS": PacsfsProgram.path ?? ""], timeout: 120)
@@ -95,7 +95,7 @@ struct InstallTests {
             install --binary "$PWD/pacsfs" --prefix /opt/pacsfs --user archivist
             unit=root/etc/systemd/system/pacsfs.service
             grep -q '^ExecStart=/opt/pacsfs/bin/pacsfs mount --foreground' $unit
-            grep -q '^User=archivist$' $unit; grep -q '^AmbientCapabilities=CAP_SYS_ADMIN$' $unit
+            grep -q '^User=archivist$' $unit; grep -q '^AmbientCapabilities=CAP_SYS_ADMIN ' $unit
             fails grep '@[A-Z]' root/etc/systemd/system/*.service
             echo '# mine' >>$unit
             install --binary "$PWD/pacsfs" --prefix /opt/pacsfs >out

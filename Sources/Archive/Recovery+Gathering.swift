@@ -1,0 +1,100 @@
+import Glibc
+import Storage
+
+extension Recovery {
+    /// Moves what still waits in `staging/incoming` of this volume to that of another, the one
+    /// that `/incoming` shows: it was the one shown when the last run ended. Each file is on the
+    /// other volume, with its name, before it goes from here.
+    ///
+    /// What has no free name there, or cannot be read, stays, and the log says so.
+    func gather(on target: Volume) {
+        guard target !== volume else { return }
+        let waiting: [IncomingFile]
+        do { waiting = try Self.incomingFiles(in: [], of: volume.incomingDescriptor) } catch {
+            return archive.log.error("What waits in incoming of \(volume.path) cannot be listed: \(error)")
+        }
+        for file in waiting {
+            do { try move(file, to: target) } catch {
+                archive.log.error("\(file.shown) of incoming stays on \(volume.path): \(error)")
+            }
+        }
+        try? removeEmptyFolders(in: volume.incomingDescriptor)
+    }
+
+    private func move(_ file: IncomingFile, to target: Volume) throws {
+        let descriptor = file.path.withCString {
+            openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        }
+        guard descriptor >= 0 else { throw Self.failure("cannot be opened", errno) }
+        let source = StagedFile(descriptor)
+        let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
+        // A second name in staging/commit says that it was closed and is whole.
+        let isWhole = try volume.isStaged(digest)
+        let copy = try target.makeUnnamedFile()
+        try Self.copy(source, to: copy)
+        try Self.makeFolders(of: file.path, in: target.incomingDescriptor)
+        guard try Self.giveName(file.path, to: copy, in: target.incomingDescriptor)
+                || Self.isThere(file.path, digest, in: target.incomingDescriptor)
+        else {
+            throw Self.failure("cannot be moved to \(target.path), where another has its name", EEXIST)
+        }
+        if isWhole { try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes) }
+        try target.makeIncomingDurable(copy.descriptor)
+        _ = file.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
+        if isWhole { try volume.finish([digest]) }
+        archive.log.notice("Took over \(file.shown) of incoming from \(volume.path).")
+    }
+
+    private static func failure(_ what: String, _ errno: Int32) -> ArchiveError {
+        ArchiveError(.storage, "It \(what): \(String(cString: strerror(errno))).")
+    }
+
+    private static func copy(_ source: StagedFile, to target: UnnamedFile) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset: Int64 = 0
+        while true {
+            let count = pread(source.descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw failure("cannot be read", errno) }
+            if count == 0 { break }
+            try target.write(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), at: offset)
+            offset += Int64(count)
+        }
+        var status = stat()
+        guard fstat(source.descriptor, &status) == 0 else { return }
+        _ = fchown(target.descriptor, status.st_uid, status.st_gid)
+        _ = fchmod(target.descriptor, status.st_mode & 0o7777 | 0o600)
+        _ = futimens(target.descriptor, [status.st_atim, status.st_mtim])
+    }
+
+    private static func makeFolders(of path: [UInt8], in directory: Int32) throws {
+        let slash = UInt8(ascii: "/")
+        var folder: [UInt8] = []
+        for part in path.split(separator: slash).dropLast() {
+            folder += (folder.isEmpty ? [] : [slash]) + part
+            guard folder.withCString({ mkdirat(directory, $0, 0o755) }) == 0 || errno == EEXIST else {
+                throw failure("cannot be given a folder", errno)
+            }
+        }
+    }
+
+    /// Whether the same bytes have the name already, as when a crash came in between.
+    private static func isThere(_ path: [UInt8], _ digest: Digest, in directory: Int32) throws -> Bool {
+        let descriptor = path.withCString { openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
+        guard descriptor >= 0 else { return false }
+        let file = StagedFile(descriptor)
+        return try Digest.of(descriptor: descriptor, bytes: file.bytes, path: String(decoding: path, as: UTF8.self)) == digest
+    }
+
+    /// - returns: false when the name is taken
+    private static func giveName(_ path: [UInt8], to file: UnnamedFile, in directory: Int32) throws -> Bool {
+        // See: 'man 2 linkat', AT_SYMLINK_FOLLOW
+        let result = path.withCString {
+            linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", directory, $0, AT_SYMLINK_FOLLOW)
+        }
+        if result == 0 { return true }
+        if errno == EEXIST { return false }
+        throw failure("cannot be given its name", errno)
+    }
+}
