@@ -13,15 +13,6 @@ extension FileSystem {
     func list(
         _ directory: UInt64, after cookie: Int, plus: Bool, into buffer: inout DirectoryBuffer
     ) throws(Errno) {
-        func add(_ name: String, _ attributes: stat, cookie: Int, buffer: inout DirectoryBuffer) -> Bool {
-            guard plus else { return buffer.add(name, attributes, cookie: cookie) }
-            var entry = entry(attributes)
-            // Zero: no look-up is counted (`.`, `..`), or the kernel shall ask (trees).
-            if name == "." || name == ".." || FixedEntry.atRoot.contains(where: { $0.text == nil && $0.name == name }) {
-                entry.ino = 0
-            }
-            return buffer.add(name, entry, cookie: cookie)
-        }
         let node: Node?
         if case .node(let id) = try place(directory) {
             guard let found = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
@@ -31,17 +22,23 @@ extension FileSystem {
         }
         if cookie < 1 {
             let own = node.map(attributes(of:)) ?? attributes(of: .root)
-            guard add(".", own, cookie: 1, buffer: &buffer) else { return }
+            guard buffer.add(".", own, cookie: 1, plus: plus) else { return }
         }
         if cookie < 2 {
             var status = attributes(of: .root)
             status.st_ino = UInt(number(ofNode: node?.parent ?? 0))
-            guard add("..", status, cookie: 2, buffer: &buffer) else { return }
+            guard buffer.add("..", status, cookie: 2, plus: plus) else { return }
         }
         if node == nil {
             for entry in FixedEntry.atRoot where Int(entry.number) + 2 > cookie {
                 let status = try attributes(of: entry.number)
-                guard add(entry.name, status, cookie: Int(entry.number) + 2, buffer: &buffer) else { return }
+                let cookie = Int(entry.number) + 2
+                // The kernel asks for the attributes of directories itself: they change.
+                guard plus, entry.text != nil else {
+                    guard buffer.add(entry.name, status, cookie: cookie, plus: plus) else { return }
+                    continue
+                }
+                guard buffer.add(entry.name, self.entry(status), cookie: cookie) else { return }
             }
         }
         if let node, let series = node.series {
@@ -50,8 +47,17 @@ extension FileSystem {
         }
         try Errno.from {
             try archive.index.read { reader in
-                try reader.nodes(in: node?.id ?? 0, after: Self.row(cookie)) { child in
-                    add(child.name, attributes(of: child), cookie: Int(child.id) + Self.firstCookie, buffer: &buffer)
+                let (parent, after) = (node?.id ?? 0, Self.row(cookie))
+                guard plus else {
+                    var status = stat()
+                    status.st_mode = S_IFDIR
+                    return try reader.listNodes(in: parent, after: after) { id, name in
+                        status.st_ino = UInt(InodeNumber.node(id).rawValue)
+                        return buffer.add(name, status, cookie: Int(id) + Self.firstCookie)
+                    }
+                }
+                try reader.nodes(in: parent, after: after) { child in
+                    buffer.add(child.name, entry(attributes(of: child)), cookie: Int(child.id) + Self.firstCookie)
                 }
             }
         }
@@ -66,13 +72,19 @@ extension FileSystem {
     ) throws(Errno) {
         try Errno.from {
             try archive.index.read { reader in
+                guard plus else {
+                    var status = stat()
+                    status.st_mode = S_IFREG
+                    return try reader.listImages(inSeries: series, byUID: byUID, after: Self.row(cookie)) { id, name in
+                        status.st_ino = UInt(InodeNumber.instance(id).rawValue)
+                        return buffer.add(name, status, cookie: Int(id) + Self.firstCookie)
+                    }
+                }
                 let links = try archive.links(ofSeries: series, reader)
                 try reader.images(inSeries: series, byUID: byUID, after: Self.row(cookie)) { image in
-                    let (attributes, cookie) = (attributes(of: image, links: links), Int(image.id) + Self.firstCookie)
-                    guard plus else { return buffer.add(image.name, attributes, cookie: cookie) }
-                    var entry = entry(attributes)
+                    var entry = entry(attributes(of: image, links: links))
                     entry.entry_timeout = entryTimeout
-                    return buffer.add(image.name, entry, cookie: cookie)
+                    return buffer.add(image.name, entry, cookie: Int(image.id) + Self.firstCookie)
                 }
             }
         }

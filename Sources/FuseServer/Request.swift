@@ -173,7 +173,8 @@ struct DirectoryBuffer {
         return true
     }
 
-    /// Adds `.` or `..`, of which no look-up is counted.
+    /// Adds an entry of which no look-up is counted: `.`, `..`, and what the kernel shall ask
+    /// for when it wants to know more.
     mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool) -> Bool {
         guard plus else { return add(name, attributes, cookie: cookie) }
         var entry = fuse_entry_param()

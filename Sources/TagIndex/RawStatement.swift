@@ -88,6 +88,21 @@ final class RawStatement {
         return value
     }
 
+    /// Runs the statement and calls `body` with the first two columns of each row, until it
+    /// returns false. The text is good during the call.
+    func forEachNumberAndText(_ body: (Int64, UnsafePointer<CChar>) -> Bool) throws {
+        while true {
+            let code = sqlite3_step(pointer)
+            guard code == SQLITE_ROW else { return try reset(after: code) }
+            // There is none when memory is short (or it is NULL, which names are not).
+            guard let text = sqlite3_column_text(pointer, 1) else { return try reset(after: SQLITE_NOMEM) }
+            let goesOn = UnsafeRawPointer(text).withMemoryRebound(to: CChar.self, capacity: 1) {
+                body(sqlite3_column_int64(pointer, 0), $0)
+            }
+            if !goesOn { return try reset(after: code) }
+        }
+    }
+
     private func reset(after code: Int32) throws {
         defer {
             sqlite3_reset(pointer)
