@@ -54,9 +54,9 @@ final class ViewMaking: Sendable {
             if shown.count == wanted.count, wanted.allSatisfy(shown.contains) { return }
             guard case .shown(let gone) = try archive.catalogue.makeStep(to: wanted) else { continue }
             let new = wanted.filter { !shown.contains($0) }.map(\.name)
-            let changes = [("now shown", new), ("no longer shown", gone.filter { !new.contains($0) })]
+            let changes = [("new", new), ("not shown any more", gone.filter { !new.contains($0) })]
                 .filter { !$1.isEmpty }.map { "\($0): \($1.joined(separator: ", "))" }
-            archive.log.notice("The views were changed. \(changes.joined(separator: "; "))")
+            archive.log.notice("The views were changed; \(changes.joined(separator: "; ")).")
             archive.observer.arranged(gone: gone, images: 1..<1 + (try archive.index.read { try $0.lastInstance() }))
         }
     }
