@@ -178,6 +178,8 @@ extension BackedTree {
             if keepingBytes { try Self.copy(old, to: copy) }
             if Capabilities.canGiveFilesAway { _ = fchown(copy.number, shown.st_uid, shown.st_gid) }
             _ = fchmod(copy.number, shown.st_mode & 0o7777 | 0o600)
+            // To open a file changes nothing of it; what is written then does.
+            if keepingBytes { _ = futimens(copy.number, [shown.st_atim, shown.st_mtim]) }
             if node.isRemoved {
                 _ = temporary.withCString { unlinkat(directory, $0, 0) }
             } else {

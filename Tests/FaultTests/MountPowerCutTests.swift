@@ -21,7 +21,22 @@ struct MountPowerCutTests {
         }
     }
 
-    @Test("leaves everything that was copied") func cut() throws {
+    /// Writes a file and syncs it; it is closed after the mark says that it is safe.
+    private func sync(_ source: TestArchive.Source, into mount: CrashingMount) throws {
+        let folder = "\(mount.mountpoint)/incoming/open/below"
+        let made = try ProgramRun(["mkdir", "-p", folder])
+        try #require(made.succeeded, "\(made.report)")
+        let file = open(folder + "/synced.txt", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        defer { close(file) }
+        let bytes = try Files.read(source.path)
+        try #require(Glibc.write(file, bytes, bytes.count) == bytes.count && fsync(file) == 0)
+        let trace = open(mount.trace, O_WRONLY | O_APPEND)
+        defer { close(trace) }
+        let mark = TraceRecord.mark("archived\t\(source.path)\n")
+        try #require(Glibc.write(trace, mark, mark.count) == mark.count)
+    }
+
+    @Test("leaves everything that was copied, or was synced and is still open") func cut() throws {
         let folder = try TestFolder()
         defer { try? folder.remove() }
         let notes = Array("Rex was very good.\n".utf8)
@@ -33,6 +48,9 @@ struct MountPowerCutTests {
             return TestArchive.Source(path: path, digest: Digest.of(bytes).hex, isImage: true)
         }
             + [TestArchive.Source(path: "\(folder.path)/sources/notes.txt", digest: Digest.of(notes).hex, isImage: false)]
+        let letter = Array("Dear client\n".utf8)
+        let synced = TestArchive.Source(path: "\(folder.path)/sources/letter.txt", digest: Digest.of(letter).hex, isImage: false)
+        try Files.write(letter, to: synced.path)
         try Files.write(notes, to: "\(folder.path)/sources/notes.txt")
         let mount = try CrashingMount(in: folder, number: 1)
         defer { mount.remove() }
@@ -42,6 +60,7 @@ struct MountPowerCutTests {
         let started = try mount.mount(isTraced: true, passthrough: false)
         try #require(started.succeeded, "\(started.report)")
         try copy(sources, into: mount)
+        try sync(synced, into: mount)
         try mount.unmount()
         let trace = try TraceRecord.all(in: mount.trace)
 
@@ -50,16 +69,16 @@ struct MountPowerCutTests {
         var cuts = 0
         for (number, record) in trace.enumerated() {
             if record.kind == .mark || record.isSync && random.below(4) == 0 {
-                try check(mount, model, heard, sources, number, nil)
+                try check(mount, model, heard, sources + [synced], number, nil)
                 if random.below(2) == 0 {
-                    try check(mount, model, heard, sources, number, .init(seed: FaultSeed.value &+ UInt64(number)))
+                    try check(mount, model, heard, sources + [synced], number, .init(seed: FaultSeed.value &+ UInt64(number)))
                 }
                 cuts += 1
             }
             try model.apply(record)
             if record.kind == .mark { heard += String(decoding: record.payload, as: UTF8.self) }
         }
-        try check(mount, model, heard, sources, trace.count, nil)
+        try check(mount, model, heard, sources + [synced], trace.count, nil)
         #expect(cuts >= 15)
     }
 

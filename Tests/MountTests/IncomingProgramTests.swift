@@ -137,7 +137,7 @@ struct IncomingProgramTests {
                 cmp -s 1.dcm "$I/same.dcm" || cmp 2.dcm "$I/same.dcm"
                 : >"$I/finder.dcm"; printf '\\0\\5\\26\\7' >"$I/._finder.dcm"
                 cat 3.dcm >"$I/finder.dcm"
-                for n in 1 2 3; do cp 1.dcm "$I/cp.dcm" & one=$!; cp 1.dcm "$I/cp.dcm" & two=$!; wait $one; wait $two; done
+                for n in 1 2 3; do cat 1.dcm >"$I/cat.dcm" & one=$!; cat 1.dcm >"$I/cat.dcm" & two=$!; wait $one; wait $two; done
                 cp 4.dcm "$I/"
                 for step in {1..50}; do grep -q 'CLOSE_WRITE.* 4.dcm' events && break; sleep 0.1; done
                 grep -q 'CREATE 4.dcm' events

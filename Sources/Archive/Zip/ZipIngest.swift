@@ -25,9 +25,11 @@ struct ZipIngest {
     func run() throws -> Int {
         let isEmpty = ZipReader.isEmpty(descriptor: request.file.descriptor)
         if isEmpty { throw ZipError("This is an empty zip archive.") }
-        let survey = try ZipSurvey(
-            try reader(), packed: request.bytes, capacity: try archive.room().total)
-        try archive.checkRoom(for: survey.bytes)
+        let room = try archive.room()
+        let survey = try ZipSurvey(try reader(), packed: request.bytes, capacity: room.total)
+        guard survey.bytes <= room.free else {
+            throw ArchiveError(.noSpace, "\(survey.bytes) bytes do not fit, there is room for \(room.free). Add a volume; pacsfs deletes nothing to make room.")
+        }
         let progress = ZipProgress(each: each)
         try unpack(survey, progress)
         let result = progress.wait()

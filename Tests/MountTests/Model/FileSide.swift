@@ -27,7 +27,7 @@ final class FileSide {
         return switch operation {
         case .open(let name, let flags, let mode): keep(open(path(name), flags | O_CLOEXEC, mode))
         case .close(let handle): result(Glibc.close(handles.remove(at: handle)))
-        case .duplicate(let handle): handles.count < FileOperations.mostHandles ? keep(dup(handles[handle])) : .done
+        case .duplicate(let handle): duplicate(handles[handle])
         case .read(let handle, let count): bytes(count) { read(handles[handle], $0, $1) }
         case .readAt(let handle, let count, let offset): bytes(count) { pread(handles[handle], $0, $1, offset) }
         case .write(let handle, let bytes): number(bytes.withUnsafeBytes { write(handles[handle], $0.baseAddress, $0.count) })
@@ -61,6 +61,12 @@ final class FileSide {
 
     private func times(_ time: Int) -> [timespec] {
         [timespec(tv_sec: time, tv_nsec: 1), timespec(tv_sec: time + 1, tv_nsec: 2)]
+    }
+
+    private func duplicate(_ descriptor: Int32) -> FileOutcome {
+        guard handles.count < FileOperations.mostHandles else { return .done }
+        // Programs that other tests start meanwhile must not keep it open.
+        return keep(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))
     }
 
     private func keep(_ descriptor: Int32) -> FileOutcome {
@@ -104,7 +110,9 @@ final class FileSide {
         defer { munmap(memory, status.st_size) }
         let count = min(bytes.count, status.st_size - offset)
         UnsafeMutableRawBufferPointer(start: memory + offset, count: count).copyBytes(from: bytes.prefix(count))
-        return .done
+        // A published difference: incoming takes it for written, and the time changes, only when
+        // the kernel passes it on.
+        return result(msync(memory, status.st_size, MS_SYNC))
     }
 
     private func list(_ path: String) -> FileOutcome {
