@@ -17,6 +17,9 @@ let package = Package(
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
+        .systemLibrary(
+            name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+
         .target(name: "DICOM", dependencies: ["CZlib"]),
         .target(name: "Naming", dependencies: ["DICOM"]),
         // Constants and calls of Linux that Swift's Glibc module leaves out; no C sources.
@@ -34,10 +37,10 @@ let package = Package(
         .target(
             name: "Archive",
             dependencies: [
-                "DICOM", "Naming", "TagIndex", "Storage", "TOMLKit",
+                "CArchive", "DICOM", "Naming", "TagIndex", "Storage", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .target(name: "FuseServer", dependencies: ["CFuse3", "Archive", "TagIndex", "Storage", "Naming"]),
+        .target(name: "FuseServer", dependencies: ["CFuse3", "CLinux", "Archive", "TagIndex", "Storage", "Naming"]),
         .executableTarget(
             name: "pacsfs",
             dependencies: [
@@ -79,7 +82,7 @@ let package = Package(
             exclude: ["interposer"]),
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
         .testTarget(
-            name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),
+            name: "ArchiveTests", dependencies: ["CArchive", "Archive", "SyntheticStudy", "TemporaryArchive"]),
         .testTarget(
             name: "FuseServerTests",
             dependencies: ["CFuse3", "FuseServer", "SyntheticStudy", "TemporaryArchive"]),

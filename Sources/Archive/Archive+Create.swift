@@ -53,6 +53,8 @@ extension Archive {
     /// Writes what makes a directory an archive.
     static func write(_ settings: Settings, _ identity: Identity, at path: String) throws {
         try makeDirectory(path, mode: 0o700)
+        // It may have been there: the index tells what the images are.
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
         try ReplacedFile.write(JSONEncoder().encode(identity), to: idName, in: path)
         // The configuration comes last: a directory that has one is a whole archive.
         try ReplacedFile.write(settings.toml.utf8, to: configurationName, in: path)

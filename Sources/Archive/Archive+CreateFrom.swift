@@ -159,8 +159,7 @@ private struct LedgerTelling {
             records = record.number
             let body = record.entry.body
             switch (record.entry.kind, body["op"]?.string) {
-            case ("views", _):
-                views = try body.members.map { View(name: $0.key, template: try Template($0.value.string ?? "")) }
+            case ("views", _): views = View.list(body) ?? views
             case ("volume", "add"):
                 guard let ordinal = body["volume"]?.int, let id = body["id"]?.string, let domain = body["domain"]?.string
                 else { continue }

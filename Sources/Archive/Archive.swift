@@ -17,18 +17,24 @@ import TagIndex
 /// ```
 public final class Archive: Sendable {
     public let path: String
-    public let settings: Settings
+    private let current: Mutex<Settings>
     public let id: String
     public let index: TagIndex
     let volumes: VolumeSet
     let catalogue: Catalogue
     private let pipeline: IngestPipeline
+    /// Zip archives on their way.
+    let zips = ZipQueue()
     let observer = ObserverBox()
     /// Makes the copies that are missing.
     let resilver = Resilver()
     private let watch = VolumeWatch()
     let scrubTurn = ScrubTurn()
     private let schedule = ScrubSchedule()
+    /// Makes the views that are wanted and not shown.
+    let views = ViewMaking()
+    /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
+    let configurationProblem = Mutex<String?>(nil)
     private let upkeep = ThreadGroup()
     /// Files that were seen to be good lately.
     let good = GoodVersions()
@@ -52,7 +58,8 @@ public final class Archive: Sendable {
     public init(at path: String, log: Logger) throws(ArchiveError) {
         self.path = path
         self.log = log
-        settings = try Settings(file: Self.file(Self.configurationName, in: path))
+        let settings = try Settings(file: Self.file(Self.configurationName, in: path))
+        current = Mutex(settings)
         let identity = try Self.identity(of: path)
         id = identity.archive
         lock = try ArchiveLock(archive: path)
@@ -63,7 +70,7 @@ public final class Archive: Sendable {
             guard let problem = member.problem else { continue }
             log.error("The volume \(member.place.path) is \(member.isReadOnly ? "read-only" : "absent"): \(problem)")
         }
-        let (id, settings, volumes, observer, healing) = (id, settings, volumes, observer, healing)
+        let (id, volumes, observer, healing) = (id, volumes, observer, healing)
         (index, catalogue) = try ArchiveError.from {
             let (ledger, recovery) = try Ledger.open(on: volumes.online, archive: id)
             for volume in recovery.volumes {
@@ -93,7 +100,8 @@ public final class Archive: Sendable {
             return (index, catalogue)
         }
         let preparation = Preparation(
-            volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies))
+            volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies),
+            ignoresDirectories: settings.ignoresDirectories)
         pipeline = IngestPipeline(
             preparation: preparation,
             committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer, healing: healing),
@@ -112,6 +120,11 @@ public final class Archive: Sendable {
             for volume in volumes.writable { recover(volume) }
         }
     }
+
+    /// What `pacsfs.toml` says, as far as it is in use.
+    public var settings: Settings { current.withLock { $0 } }
+
+    func replaceSettings<R: Sendable>(_ change: (inout Settings) -> R) -> R { current.withLock { change(&$0) } }
 
     /// When the index knows records that the volumes here have not, the one that has them is
     /// away. To go on without it would be to write other records in their place, and that
@@ -141,6 +154,7 @@ public final class Archive: Sendable {
     public func startUpkeep() {
         upkeep.start("watch") { [watch, unowned self] in watch.run(self) }
         upkeep.start("resilver") { [resilver, unowned self] in resilver.serve(self) }
+        upkeep.start("views") { [views, unowned self] in views.run(self) }
         upkeep.start("scrub") { [schedule, unowned self] in schedule.run(self) }
     }
 
@@ -151,6 +165,9 @@ public final class Archive: Sendable {
             return resilver.progress
         }
     }
+
+    /// Makes the views that `pacsfs.toml` asks for, and returns when they are shown.
+    public func makeViews() throws(ArchiveError) { try ArchiveError.from { try views.make(self) } }
 
     /// Takes up a volume that is there again: its ledger gets what it lacks, what was under way
     /// on it is finished, and its missing copies are made.
@@ -203,28 +220,38 @@ public final class Archive: Sendable {
         watch.stop()
         resilver.stop()
         schedule.stop()
+        views.stop()
         scrubTurn.close()
         upkeep.wait(for: "watch")
         upkeep.wait(for: "resilver")
         upkeep.wait(for: "scrub")
+        upkeep.wait(for: "views")
+        zips.stop()
         pipeline.drain()
         index.close()
     }
 
-    /// How many views show each image.
-    public var viewCount: Int { catalogue.views.count }
+    /// How many views show an image of a series.
+    public func links(ofSeries series: Int64, _ reader: IndexReader) throws -> Int {
+        let common = catalogue.commonLinks.load(ordering: .relaxed)
+        return common > 0 ? common : try reader.links(ofSeries: series)
+    }
 
     /// Who is told of changes.
     public func observe(_ observer: (any ChangeObserver)?) { self.observer.set(observer) }
 
     // MARK: Ingest
 
-    /// Archives a file. `completion` is called once, from another thread, when the file is
-    /// safe or is known not to be.
+    /// Archives a file, or the images in it when it is a zip archive. `completion` is called
+    /// once, from another thread, when the file is safe or is known not to be.
     public func ingest(
         _ request: IngestRequest,
         completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     ) {
+        if !request.isExtracted, Self.isZip(request.file.descriptor) {
+            let path = request.source.hasPrefix("incoming/") ? String(request.source.dropFirst(9)) : request.source
+            return zips.submit(request, to: self, rejectedPath: path, completion: completion)
+        }
         let log = log
         pipeline.submit(request) { result in
             switch result {
@@ -236,6 +263,9 @@ public final class Archive: Sendable {
             completion(result)
         }
     }
+
+    /// Whether an open file is a zip archive, whose images are to be archived.
+    public static func isZip(_ descriptor: Int32) -> Bool { ZipReader.isZip(descriptor: descriptor) }
 
     /// - throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many
     ///   volumes as are wanted

@@ -39,7 +39,7 @@ extension Catalogue {
     func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
         var replay = LedgerReplay(views: views)
         try replay.apply(entry, with: writer)
-        if entry.kind == "views" { shown.withLock { $0 = replay.views } }
+        if entry.kind == "views" { show(replay.views) }
     }
 }
 
@@ -52,11 +52,12 @@ struct LedgerReplay {
         func damaged() -> ArchiveError { Self.incomplete(entry) }
         switch entry.kind {
         case "views":
-            let views = try entry.body.members.map { member in
-                View(name: member.key, template: try Template(member.value.string ?? ""))
-            }
+            guard let views = View.list(entry.body) else { throw damaged() }
             try writer.setViews(views, at: entry.time.nanoseconds)
             self.views = views
+        case "paths":
+            guard let record = PathsRecord(entry) else { throw damaged() }
+            try writer.apply(record)
         case "series":
             guard let record = SeriesRecord(entry) else { throw damaged() }
             if try writer.hasSeries(record) { return }
@@ -89,6 +90,7 @@ struct LedgerReplay {
             try writer.apply(record)
         case "volume", "damage", "copies", "scrub":
             guard try applyFact(entry, with: writer) else { throw damaged() }
+        case SearchChange.kind: try applySearch(entry, with: writer)
         default: break
         }
     }

@@ -10,7 +10,9 @@ final class Catalogue: Sendable {
     let index: TagIndex
     let ledger: Ledger
     let volumes: VolumeSet
-    let shown = Mutex<[View]>([])
+    private let shown = Mutex<[View]>([])
+    /// How many views show each series; 0 when that differs.
+    let commonLinks = Atomic<Int>(0)
     /// On how many volumes a record must be.
     private let minimum: Int
     private let log: Logger
@@ -30,12 +32,17 @@ final class Catalogue: Sendable {
         minimum = settings.minimumCopies
         self.log = log
         self.actor = actor
-        let known = try index.read { try $0.views() } ?? []
-        shown.withLock { $0 = known }
+        let known = try index.read { try $0.views() }
+        show(known)
     }
 
     /// The views that are shown.
     var views: [View] { shown.withLock { $0 } }
+
+    func show(_ views: [View]) {
+        shown.withLock { $0 = views }
+        commonLinks.store(views.contains { $0.template.isSelective } ? 0 : views.count, ordering: .relaxed)
+    }
 
     /// Brings the index to the state of the ledger, and begins a ledger that is empty.
     ///
@@ -43,9 +50,6 @@ final class Catalogue: Sendable {
     func start(_ settings: Settings) throws -> Int {
         let replayed = try replay()
         if views.isEmpty { try begin(settings) }
-        if views.map(\.definition).sorted() != settings.views.map(\.definition).sorted() {
-            log.warning("The views of pacsfs.toml are not those that the archive was made with. It goes on with those.")
-        }
         return replayed
     }
 
@@ -58,9 +62,7 @@ final class Catalogue: Sendable {
                 try apply(add, with: writer)
                 entries.append(add)
             }
-            let views = entry(
-                kind: "views",
-                JSONObject(settings.views.map { .init($0.name, .string($0.template.description)) }))
+            let views = entry(kind: "views", View.record(settings.views))
             entries.append(views)
             try apply(views, with: writer)
         }
@@ -73,7 +75,7 @@ final class Catalogue: Sendable {
     /// Where the ledger ends.
     var position: LedgerPosition { ledger.position }
 
-    private func nextTime() -> Int64 {
+    func nextTime() -> Int64 {
         lastTime.withLock { last in
             last = max(Timestamp.now().nanoseconds, last + 1)
             return last
@@ -153,8 +155,17 @@ final class Catalogue: Sendable {
                     throw ArchiveError(.index, "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?")
                 }
                 var entries: [LedgerEntry] = []
-                let result = try body(writer, &entries)
-                let append = try ledger.append(entries, enough: max(1, minimum))
+                let views = views
+                let result: R
+                let append: LedgerAppend
+                do {
+                    result = try body(writer, &entries)
+                    append = try ledger.append(entries, enough: max(1, minimum))
+                } catch {
+                    // Nothing came of it: what was shown is shown. No other change may see another state.
+                    show(views)
+                    throw error
+                }
                 isAppended = true
                 if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
                 for failure in append.failures {
@@ -226,10 +237,6 @@ final class Catalogue: Sendable {
 
     /// It is in the ledger, but the index did not take it the usual way.
     struct Unindexed: Error { var reason: String }
-}
-
-extension View {
-    fileprivate var definition: String { "\(name) = \(template)" }
 }
 
 extension IndexedPosition {

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TOMLKit
 
 /// The text of `pacsfs.toml`, changed line by line so that what its owner wrote stays.
 struct ConfigurationFile {
@@ -32,6 +33,17 @@ struct ConfigurationFile {
                 .configuration, "pacsfs.toml has no [[volume]] with the path \(path) that could be taken out. Take it out by hand.")
         }
         lines.removeSubrange(block)
+    }
+
+    /// The keys of a table in their order, as far as each has a line of its own.
+    func keys(of table: String) -> [String] {
+        guard let start = lines.firstIndex(where: { header($0) == "[\(table)]" }) else { return [] }
+        let end = lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count
+        return lines[(start + 1)..<end].compactMap { line in
+            // TOML says what the key is, whatever quotes and escapes it has.
+            guard line.contains("="), let only = try? TOMLTable(string: line) else { return nil }
+            return only.keys.count == 1 ? only.keys.first : nil
+        }
     }
 
     /// The lines of each `[[volume]]`, without what is empty or a comment at its end.

@@ -60,6 +60,10 @@ extension Health {
                 .attention,
                 "The index is damaged, and folders may lack images (\(damage)). No image is lost: unmount the archive and mount it again, which makes the index anew.")
         }
+        if let problem = status.configuration_problem {
+            add(.attention, "\(problem) Correct the file, then: pacsfs reload")
+        }
+        if let problem = status.views_problem { add(.attention, "The views of pacsfs.toml cannot be made: \(problem)") }
         let takers = Self.takers(status)
         // With a volume away, the sentence about that one says so.
         if takers < copies.minimum, missing.isEmpty {

@@ -13,6 +13,9 @@ import TagIndex
 //   duplicate  sha256, from, healed [volume] (when copies had to be replaced),
 //              verified [volume] (when copies were read, and are good)
 //   reject     sha256, bytes, path, from, reason
+//   views      {name: template}: those that are shown from here on, in this order
+//   paths      view, template, through, paths [[series, level/level/…]]: where series that came
+//              before are shown in a view; through is the last series that was looked at
 
 extension AttributeSet {
     /// - parameter left: an attribute that is written elsewhere in the record
@@ -120,5 +123,48 @@ extension RejectRecord {
         self.init(
             sha256: sha256.bytes, bytes: bytes, path: path, source: body["from"]?.string ?? "",
             reason: body["reason"]?.string ?? "", time: entry.time.nanoseconds)
+    }
+}
+
+extension PathsRecord {
+    func entry(by actor: String) -> LedgerEntry {
+        LedgerEntry(
+            kind: "paths", by: actor, time: Timestamp(nanoseconds: time),
+            body: JSONObject([
+                .init("view", .string(view.name)),
+                .init("template", .string(view.template.description)),
+                .init("through", .int(through)),
+                .init("paths", .array(paths.map { .array([.int($0.series), .string($0.path.joined(separator: "/"))]) })),
+            ]))
+    }
+
+    init?(_ entry: LedgerEntry) {
+        let body = entry.body
+        guard let name = body["view"]?.string, let text = body["template"]?.string,
+            let template = try? Template(text), let through = body["through"]?.int, let list = body["paths"]?.array
+        else { return nil }
+        let paths = list.compactMap { pair -> (series: Int64, path: [String])? in
+            guard let pair = pair.array, pair.count == 2, let series = pair[0].int, let path = pair[1].string
+            else { return nil }
+            return (series, path.split(separator: "/").map(String.init))
+        }
+        guard paths.count == list.count else { return nil }
+        self.init(
+            view: View(name: name, template: template), through: through, time: entry.time.nanoseconds, paths: paths)
+    }
+}
+
+extension View {
+    /// What a `views` record says.
+    static func record(_ views: [View]) -> JSONObject {
+        JSONObject(views.map { .init($0.name, .string($0.template.description)) })
+    }
+
+    /// The views of such a record; `nil` when it is none.
+    static func list(_ body: JSONObject) -> [View]? {
+        let views = body.members.compactMap { member in
+            member.value.string.flatMap { try? Template($0) }.map { View(name: member.key, template: $0) }
+        }
+        return views.count == body.members.count ? views : nil
     }
 }

@@ -12,5 +12,9 @@ final class ObserverBox: Sendable {
         observer.published(nodes: nodes, replaced: replaced, completion: completion)
     }
 
+    func arranged(gone: [String], images: Range<Int64>) {
+        observer.withLock { $0 }?.arranged(gone: gone, images: images)
+    }
+
     func lost(volume: Int) { observer.withLock { $0 }?.lost(volume: volume) }
 }

@@ -129,21 +129,31 @@ public struct Recovery {
                 file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
                 bytes: file.bytes, digest: digest)
             if case .failure = archive.ingestAndWait(request) { return }
-        } else {
+        } else if let reason = try reason(for: incoming, file) {
             try archive.reject(
                 RejectRequest(
                     file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
-                    path: incoming.shown, reason: reason(descriptor, bytes: file.bytes)))
+                    path: incoming.shown, reason: reason))
         }
         _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
     }
 
-    private func reason(_ descriptor: Int32, bytes: Int64) -> String {
-        if bytes == 0 { return "It is empty (0 bytes). Copy the original again." }
+    /// - returns: why it is set aside; `nil` when it has served
+    /// - throws: ``ArchiveError`` when it is to be tried again
+    private func reason(for incoming: IncomingFile, _ file: StagedFile) throws(ArchiveError) -> String? {
+        if file.bytes == 0 { return "It is empty (0 bytes). Copy the original again." }
+        if Archive.isZip(file.descriptor) {
+            // Its members have checksums, so that half of one does not pass for a whole.
+            let request = IngestRequest(
+                file: IngestFile(file.descriptor, owner: file), source: "incoming/\(incoming.shown)",
+                bytes: file.bytes, digest: nil, staging: staging)
+            if case .refused(let reason) = try archive.ingestAndWait(request).get() { return reason }
+            return nil
+        }
         var reader = HeaderReader()
         do {
-            _ = try reader.read(FileDescriptorSource(descriptor: descriptor))
-            return Self.interrupted
+            let header = try reader.read(FileDescriptorSource(descriptor: file.descriptor))
+            return header.isMediaStorageDirectory && archive.settings.ignoresDirectories ? nil : Self.interrupted
         } catch {
             return error.message
         }

@@ -37,9 +37,10 @@ extension Archive {
                 descriptor: request.file.descriptor, bytes: bytes, path: request.source)
             rejecting.lock()
             defer { rejecting.unlock() }
-            // Set aside before, and still there: it may have been cleared away by hand since.
+            // Set aside before, and still there: it may have been cleared away by hand since, or
+            // moved back into incoming.
             if let known = try index.read({ try $0.rejected(sha256: digest.bytes, source: request.source) }),
-                volumes.online.contains(where: { $0.hasRejected(known, bytes: bytes) })
+                volumes.staging.hasRejected(known, bytes: bytes)
             { return }
             let path = request.path.split(separator: "/").map { PortableName.component(String($0)) }
                 .joined(separator: "/")

@@ -23,12 +23,20 @@ public struct Settings: Sendable {
     /// Seconds for which a name stays in `/incoming` after it was last used.
     public var settle = 10.0
     /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
-    public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*"]
+    public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*", directoryName]
+    /// Whether names are found in any case.
+    public var ignoresCase = false
     /// In how many days everything is read once; 0 for never.
     public var scrubDays = 30.0
     /// Bytes a second that the daemon reads for it at most; `nil` for no limit.
     public var scrubRate: Int64?
+    /// The group that sees the archive; `nil` for everybody.
+    public var readers: Group?
+    /// The group that may write to `/incoming`; `nil` for everybody.
+    public var writers: Group?
     public var views = DefaultViews.all
+    /// Whether the file has the table `[views]`; an archive whose file has none keeps those it shows.
+    public var namesViews = false
     public var volumes: [VolumePlace] = []
 
     /// Names at the root of the mount that no view may have.
@@ -39,11 +47,22 @@ public struct Settings: Sendable {
     /// On how many volumes a file must be before it counts as safe.
     public var minimumCopies: Int { min(leastCopies ?? copies, copies) }
 
+    /// The name of a DICOMDIR (PS3.10 section 8.6), which is known by its content: an image of
+    /// that name is an image.
+    private static let directoryName = "DICOMDIR"
+
+    /// Whether a DICOMDIR is cleared away quietly. It repeats what the images of its disc say
+    /// of themselves, with their places there: nothing is lost with it.
+    public var ignoresDirectories: Bool {
+        ignored.contains { $0.lowercased() == Self.directoryName.lowercased() }
+    }
+
     /// - parameter name: the bytes of a file name
     public func ignores(_ name: [UInt8]) -> Bool {
         let name = String(decoding: name, as: UTF8.self).lowercased()
         return ignored.contains { pattern in
             let pattern = pattern.lowercased()
+            if pattern == Self.directoryName.lowercased() { return false }
             if pattern.hasSuffix("*") { return name.hasPrefix(pattern.dropLast()) }
             if pattern.hasPrefix("*") { return name.hasSuffix(pattern.dropFirst()) }
             return name == pattern
@@ -72,7 +91,9 @@ extension Settings {
     init(toml text: String) throws {
         self.init()
         let table = try TOMLTable(string: text)
-        let known: Set = ["copies", "min_copies", "settle", "ignore", "volume", "scrub", "views"]
+        let known: Set = [
+            "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers", "volume", "scrub", "views",
+        ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw ArchiveError(.configuration, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
         }
@@ -100,6 +121,14 @@ extension Settings {
             }
             ignored = names.compactMap(\.string)
         }
+        if let value = table["ignore_case"] {
+            guard let ignores = value.bool else {
+                throw ArchiveError(.configuration, "«ignore_case» must be true or false.")
+            }
+            ignoresCase = ignores
+        }
+        readers = try Self.group(table, "readers")
+        writers = try Self.group(table, "writers")
         if let value = table["scrub"] { try readScrub(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
             throw ArchiveError(.configuration, "There is no [[volume]].")
@@ -117,21 +146,8 @@ extension Settings {
             guard let templates = value.table else {
                 throw ArchiveError(.configuration, "«views» must be a table of templates.")
             }
-            var folded: Set<String> = []
-            views = try templates.keys.sorted().map { name in
-                guard let text = templates[name]?.string else {
-                    throw ArchiveError(.configuration, "The view «\(name)» must be a template in quotes.")
-                }
-                guard !Self.reserved.contains(name.lowercased()), PortableName.component(name) == name else {
-                    throw ArchiveError(.configuration, "«\(name)» cannot be the name of a view.")
-                }
-                guard folded.insert(PortableName.folded(name)).inserted else {
-                    throw ArchiveError(.configuration, "There are two views «\(name)»: names that differ in case only are the same. Rename one.")
-                }
-                do { return View(name: name, template: try Template(text)) } catch {
-                    throw ArchiveError(.configuration, "The view «\(name)»: \(error).")
-                }
-            }
+            namesViews = true
+            views = try Self.views(templates, inOrderOf: ConfigurationFile(text).keys(of: "views"))
         }
     }
 
@@ -166,7 +182,8 @@ extension Settings {
     /// The text of a new `pacsfs.toml`, with comments.
     public var toml: String {
         var text = """
-            # Configuration of this pacsfs archive. Restart the daemon after a change.
+            # Configuration of this pacsfs archive. After a change: pacsfs reload. It takes over
+            # views, settle, ignore, ignore_case and scrub; the rest needs a restart of the daemon.
 
             # On how many volumes every image is kept.
             copies = \(copies)
@@ -178,8 +195,18 @@ extension Settings {
             # Seconds for which a name stays in incoming/ after it was last used.
             settle = \(settle == settle.rounded() ? String(Int(settle)) : String(settle))
 
-            # Names that are cleared from incoming/ quietly.
+            # Names that are cleared from incoming/ quietly. DICOMDIR stands for the table of
+            # contents of a disc, known by its content.
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
+
+            # true: names are found in any case, as Windows expects, so that Samba need not read
+            # whole folders to find them («case sensitive = yes» in smb.conf).
+            ignore_case = \(ignoresCase)
+
+            # The group (name or number) that sees the archive, and the one that may add to it.
+            # Without: everybody whom the mount lets in.
+            \(Self.setting("readers", readers))
+            \(Self.setting("writers", writers))
 
             """
         text += """
@@ -204,7 +231,10 @@ extension Settings {
         }
         text += """
 
-            # How the archive is shown: a folder for each view, levels made of DICOM keywords.
+            # How the archive is shown: a folder for each view, levels made of DICOM keywords. A
+            # field that ends with ! leaves out images without a value. Try one before it is used:
+            # pacsfs views try "{PatientID}/{StudyDate}". A view that is taken out keeps its paths
+            # for when it is put in again.
             [views]
 
             """

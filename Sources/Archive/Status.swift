@@ -97,6 +97,12 @@ public struct ArchiveStatus: Codable, Sendable {
     /// What a look-up met in the index that cannot be; `nil` when none did. The next mount makes
     /// the index anew.
     public var index_damage: String?
+    /// The views, and how far those are that are being made.
+    public var views: [ViewStatus] = []
+    /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
+    public var configuration_problem: String?
+    /// Why views cannot be made; `nil` when they can.
+    public var views_problem: String?
 }
 
 // Written out, so that what is not known is `null` and not left out: programs look for the keys.
@@ -121,6 +127,9 @@ extension ArchiveStatus {
         try container.encode(resilver, forKey: .resilver)
         try container.encode(index_rebuilt, forKey: .index_rebuilt)
         try container.encode(index_damage, forKey: .index_damage)
+        try container.encode(views, forKey: .views)
+        try container.encode(configuration_problem, forKey: .configuration_problem)
+        try container.encode(views_problem, forKey: .views_problem)
     }
 }
 
@@ -160,7 +169,9 @@ extension Archive {
                 ledger: .init(
                     records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),
                 room: try forecast(), resilver: resilver.progress, index_rebuilt: indexRebuilt,
-                index_damage: TagIndex.damage(of: path + "/" + Self.indexName))
+                index_damage: TagIndex.damage(of: path + "/" + Self.indexName),
+                views: try index.read { try ViewStatus.list($0, wanted: wantedViews) },
+                configuration_problem: configurationProblem.withLock { $0 }, views_problem: views.problem)
             result.volumes += Self.unlisted(known, volumes.members)
             result.health = Health(of: result)
             return result

@@ -28,6 +28,10 @@ extern int pipe2(int[2], int);
 extern int mallopt(int, int);
 enum { PACSFS_SPAWN_SETSID = 0x80, PACSFS_M_ARENA_MAX = -8 };
 
+// See: 'man 2 prctl'
+#include <sys/prctl.h>
+static inline int pacsfs_no_new_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }
+
 // See: 'man 2 ioprio_set', linux/ioprio.h; glibc has no wrapper. `who` 0 is the calling thread.
 #include <sys/syscall.h>
 extern long syscall(long number, ...);
@@ -66,6 +70,18 @@ extern unsigned int gnu_dev_minor(unsigned long device);
 #endif
 static const int PACSFS_O_DIRECT = O_DIRECT;
 
+// See: 'man 2 open', O_TMPFILE
+#ifndef O_TMPFILE
+#define O_TMPFILE (020000000 | O_DIRECTORY)
+#endif
+static const int PACSFS_O_TMPFILE = O_TMPFILE;
+
+// See: 'man 2 fallocate'
+extern int fallocate(int fd, int mode, off_t offset, off_t length);
+
 // See: 'man 2 memfd_create'. A file without a name, for a child process to read.
 extern int memfd_create(const char *name, unsigned int flags);
 enum { PACSFS_MFD_CLOEXEC = 1 };
+
+// See: 'man 2 getxattr'
+extern ssize_t getxattr(const char *path, const char *name, void *value, size_t size);

@@ -47,6 +47,8 @@ final class BackedFile: Sendable {
         case archiving
         /// `instance.id`.
         case archived(Int64)
+        /// A zip archive that was unpacked, or a DICOMDIR: it goes when it settles.
+        case served
         /// Is to be set aside when it settles, for this reason.
         case refused(String)
         /// Is to be tried again.

@@ -15,6 +15,8 @@ final class BackedNode {
     var children: [[UInt8]: BackedNode] = [:]
     /// How often the kernel was told of it, less what it has forgotten.
     var lookups: UInt64 = 0
+    /// Whom it is shown to belong to, where the daemon may not give it to him on disk.
+    var owner: (uid: uid_t, gid: gid_t)?
     var isRemoved = false
     /// How many have the directory open.
     var openings = 0

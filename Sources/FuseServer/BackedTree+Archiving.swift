@@ -98,7 +98,9 @@ extension BackedTree {
         }
         guard shown.st_size > 0 else { return nil }
         let descriptor = try openDescriptor(of: node, file, flags: O_RDONLY)
-        if geteuid() == 0, shown.st_uid != 0 || shown.st_gid != 0 { _ = fchown(descriptor.number, 0, 0) }
+        if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
+            _ = fchown(descriptor.number, geteuid(), getegid())
+        }
         return file.state.withLock { state in
             state.isChanged = false
             state.isFrozen = true
@@ -130,6 +132,8 @@ extension BackedTree {
         switch result {
         case .success(.archived(let id)), .success(.sameDataSet(let id)), .success(.duplicate(let id)):
             (status, answer) = (.archived(id), .success(()))
+        case .success(.unpacked), .success(.ignored):
+            (status, answer) = (.served, .success(()))
         case .success(.refused(let reason)):
             (status, answer) = (.refused(reason), .success(()))
         case .failure(let error):
@@ -158,7 +162,9 @@ extension BackedFile.State {
         isFrozen = false
         guard let overrides else { return }
         self.overrides = nil
-        if geteuid() == 0 { _ = fchown(descriptor.number, overrides.uid ?? .max, overrides.gid ?? .max) }
+        if Capabilities.canGiveFilesAway {
+            _ = fchown(descriptor.number, overrides.uid ?? .max, overrides.gid ?? .max)
+        }
         if let mode = overrides.mode { _ = fchmod(descriptor.number, mode | 0o600) }
         if let accessed = overrides.accessed, let modified = overrides.modified {
             _ = futimens(descriptor.number, [accessed, modified])

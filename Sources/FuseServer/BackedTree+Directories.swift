@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import Naming
 
 /// What a directory held when it was opened: cookies are places in it, so that nothing is
 /// listed twice or left out while others come and go.
@@ -71,12 +72,31 @@ extension BackedTree {
         forget(number, count: 0)
     }
 
+    /// The name on disk that differs from `name` in case only.
+    func otherCase(of name: [UInt8], in node: BackedNode) -> [UInt8]? {
+        let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
+        return try? names(in: node).first {
+            $0 != name && PortableName.folded(String(decoding: $0, as: UTF8.self)) == folded
+        }
+    }
+
     func names(in node: BackedNode) throws(Errno) -> [[UInt8]] {
         try entries(in: node).map(\.name)
     }
 
+    /// The names in a folder, given by its path.
+    func names(at path: [UInt8]) throws(Errno) -> [[UInt8]] {
+        try entries(at: path) { Self.isHidden($0) }.map(\.name)
+    }
+
     private func entries(in node: BackedNode) throws(Errno) -> [DirectorySnapshot.Entry] {
-        let descriptor = node.path.withCString {
+        try entries(at: node.path) { isHidden($0, in: node) }
+    }
+
+    private func entries(
+        at path: [UInt8], isHidden: ([UInt8]) -> Bool
+    ) throws(Errno) -> [DirectorySnapshot.Entry] {
+        let descriptor = path.withCString {
             openat(directory, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
         }
         guard descriptor >= 0 else { throw .last }
@@ -92,7 +112,7 @@ extension BackedTree {
             }
             let type = Int32(entry.pointee.d_type)
             let isShown = [DT_REG, DT_DIR, DT_UNKNOWN].map { Int32($0) }.contains(type)
-            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name, in: node), isShown else { continue }
+            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name), isShown else { continue }
             entries.append(
                 .init(name: name, isDirectory: type == Int32(DT_DIR), inode: UInt64(entry.pointee.d_ino)))
         }
@@ -107,13 +127,29 @@ extension BackedTree {
             let path = path(name, in: parent)
             // The daemon must be able to enter whatever its clients make.
             guard path.withCString({ mkdirat(directory, $0, mode | 0o700) }) == 0 else { throw .last }
-            if geteuid() == 0 {
-                _ = path.withCString { fchownat(directory, $0, caller.uid, caller.gid, AT_SYMLINK_NOFOLLOW) }
-            }
             let node = try child(name, of: parent)
+            try give(node, to: caller, in: parent)
             touch(node)
             return try entry(for: node)
         }
+    }
+
+    /// Makes what is new the caller's, and the group's of the directory where that one has its bit
+    /// set (inode(7), S_ISGID). Inside the lock.
+    func give(_ node: BackedNode, to caller: (uid: uid_t, gid: gid_t), in parent: BackedNode) throws(Errno) {
+        let above = try attributes(of: parent)
+        let isInherited = above.st_mode & S_ISGID != 0
+        let owner = (uid: caller.uid, gid: isInherited ? above.st_gid : caller.gid)
+        let path = node.path
+        if Capabilities.canGiveFilesAway {
+            _ = path.withCString { fchownat(directory, $0, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) }
+        } else if owner != (uid: geteuid(), gid: getegid()) {
+            node.owner = owner
+        }
+        guard isInherited, node.isDirectory else { return }
+        // Behind chown, which takes the bit away.
+        let mode = try attributes(of: node).st_mode & 0o7777 | S_ISGID
+        _ = path.withCString { fchmodat(directory, $0, mode, 0) }
     }
 
     func removeDirectory(_ name: [UInt8], in parent: UInt64) throws(Errno) {

@@ -37,8 +37,8 @@ extension BackedTree {
             let descriptor = try SharedDescriptor(
                 at: directory, path(name, in: parent), flags: O_RDWR | O_CREAT | O_EXCL,
                 mode: mode & 0o777 | 0o600)
-            if geteuid() == 0 { _ = fchown(descriptor.number, caller.uid, caller.gid) }
             let node = try child(name, of: parent)
+            try give(node, to: caller, in: parent)
             guard let file = node.file else { throw Errno(EISDIR) }
             file.state.withLock { state in
                 state.descriptor = descriptor
@@ -195,7 +195,7 @@ extension BackedTree {
         let copy = try SharedDescriptor(at: directory, temporary, flags: O_RDWR | O_CREAT | O_TRUNC)
         do throws(Errno) {
             if keepingBytes { try Self.copy(old, to: copy) }
-            if geteuid() == 0 { _ = fchown(copy.number, shown.st_uid, shown.st_gid) }
+            if Capabilities.canGiveFilesAway { _ = fchown(copy.number, shown.st_uid, shown.st_gid) }
             _ = fchmod(copy.number, shown.st_mode & 0o7777 | 0o600)
             if node.isRemoved {
                 _ = temporary.withCString { unlinkat(directory, $0, 0) }

@@ -32,13 +32,15 @@ extension BackedTree {
                     }
                     continue
                 }
+                // Whether a zip archive is whole is seen when it is unpacked.
+                let isZip = (try? openDescriptor(of: node, file, flags: O_RDONLY)).map { Archive.isZip($0.number) } ?? false
                 file.state.withLock { state in
-                    state.isChanged = isWhole
+                    state.isChanged = isWhole || isZip
                     // Its inode may be a blob already.
                     state.isFrozen = isWhole
                     state.digest = nil
                     state.lastUse = 0
-                    if !isWhole { state.status = .refused(Recovery.interrupted) }
+                    if !isWhole, !isZip { state.status = .refused(Recovery.interrupted) }
                 }
             } else {
                 takeUp(in: node)

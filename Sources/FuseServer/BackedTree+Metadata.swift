@@ -10,6 +10,8 @@ extension BackedTree {
         try locked { () throws(Errno) in
             let node = try node(number)
             touch(node)
+            var which = which
+            if !Capabilities.canGiveFilesAway { which = try showOwner(wanted, which, of: node) }
             if which & FUSE_SET_ATTR_SIZE != 0 { try truncate(node, to: wanted.st_size) }
             if let file = node.file, file.state.withLock({ $0.isFrozen }) {
                 let overrides = Self.overrides(wanted, which)
@@ -21,6 +23,20 @@ extension BackedTree {
             }
             return try attributes(of: node)
         }
+    }
+
+    /// Notes an owner that the disk cannot be given.
+    ///
+    /// - returns: what else is to be set
+    private func showOwner(_ wanted: stat, _ which: Int32, of node: BackedNode) throws(Errno) -> Int32 {
+        let ids = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID
+        guard which & ids != 0 else { return which }
+        let shown = try attributes(of: node)
+        node.owner = (
+            uid: which & FUSE_SET_ATTR_UID != 0 ? wanted.st_uid : shown.st_uid,
+            gid: which & FUSE_SET_ATTR_GID != 0 ? wanted.st_gid : shown.st_gid
+        )
+        return which & ~ids
     }
 
     private func truncate(_ node: BackedNode, to size: Int) throws(Errno) {
@@ -47,7 +63,7 @@ extension BackedTree {
         let descriptor = node.file?.state.withLock { $0.descriptor }
         guard descriptor != nil || !node.isRemoved else { throw Errno(ESTALE) }
         if which & FUSE_SET_ATTR_MODE != 0 {
-            let mode = wanted.st_mode & 0o7777 | (node.isDirectory ? 0o700 : 0o600)
+            let mode = Self.mode(wanted, isDirectory: node.isDirectory) | (node.isDirectory ? 0o700 : 0o600)
             let result =
                 if let descriptor { fchmod(descriptor.number, mode) } else {
                     path.withCString { fchmodat(directory, $0, mode, 0) }
@@ -78,6 +94,12 @@ extension BackedTree {
         }
     }
 
+    /// Files are never set-user-id or set-group-id: the mount is nosuid, and the kernel leaves it
+    /// to us to take such bits away when somebody else writes (``InitNegotiation``).
+    private static func mode(_ wanted: stat, isDirectory: Bool) -> mode_t {
+        wanted.st_mode & (isDirectory ? 0o7777 : 0o1777)
+    }
+
     // utimensat(2): UTIME_OMIT; a macro that is not imported.
     private static let utimeOmit = (1 << 30) - 2
 
@@ -91,7 +113,7 @@ extension BackedTree {
 
     private static func overrides(_ wanted: stat, _ which: Int32) -> BackedFile.Overrides {
         var result = BackedFile.Overrides()
-        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = wanted.st_mode & 0o7777 }
+        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = mode(wanted, isDirectory: false) }
         if which & FUSE_SET_ATTR_UID != 0 { result.uid = wanted.st_uid }
         if which & FUSE_SET_ATTR_GID != 0 { result.gid = wanted.st_gid }
         result.accessed = time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)
@@ -143,8 +165,10 @@ extension BackedTree {
             let newParent = try directoryNode(target.parent)
             guard !Self.isHidden(target.name) else { throw Errno(EPERM) }
             let source = node.path
-            let path = path(target.name, in: newParent)
             let existing: BackedNode? = try? child(target.name, of: newParent)
+            // What is replaced may be called the same in another case.
+            let newName = existing.flatMap { $0 === node ? nil : $0.name } ?? target.name
+            let path = path(newName, in: newParent)
             if existing != nil, target.mustBeNew { throw Errno(EEXIST) }
             // rename(2) does nothing when both names are the same inode, as a file and its
             // archived copy of the same bytes may be.
@@ -155,7 +179,7 @@ extension BackedTree {
                 path.withCString { renameat(directory, source, directory, $0) }
             }
             guard result == 0 else { throw .last }
-            move(node, to: target.name, in: newParent)
+            move(node, to: newName, in: newParent)
             touch(node)
         }
     }

@@ -21,6 +21,7 @@ final class BackedTree: @unchecked Sendable {
     var directory: Int32 { kind == .incoming ? staging.incomingDescriptor : staging.rejectedDescriptor }
     let root: BackedNode
     let archive: Archive
+    let permissions: Permissions
     private let lock = Mutex(())
     let room = RoomWatch()
     private var nodes: [UInt64: BackedNode] = [:]
@@ -29,15 +30,21 @@ final class BackedTree: @unchecked Sendable {
     var unsettled: [UInt64: BackedNode] = [:]
     /// The directories that go when they are empty.
     var vanishing: [UInt64: BackedNode] = [:]
+    /// What was moved here from `/rejected`: its path there, and when, monotonic ns.
+    var servedReasons: [(path: [UInt8], time: Int64)] = []
+    /// Moving something from `/rejected` waits for disks.
+    let retries = ThreadGroup()
 
     /// - parameter predecessor: what was shown in its place before, on a volume that went:
     ///   numbers are not given again
     init(
-        kind: Kind, staging: StagingArea, root number: UInt64, archive: Archive, predecessor: BackedTree? = nil
+        kind: Kind, staging: StagingArea, root number: UInt64, archive: Archive,
+        permissions: Permissions, predecessor: BackedTree? = nil
     ) {
         self.kind = kind
         self.staging = staging
         self.archive = archive
+        self.permissions = permissions
         root = BackedNode(number: number, isDirectory: true, backingInode: 0, parent: nil, name: [])
         // Beyond every number of an earlier run, as long as that gave fewer than 65,536 a second.
         nextNumber = UInt64(max(time(nil) - 1_700_000_000, 1)) << 16
@@ -67,6 +74,7 @@ final class BackedTree: @unchecked Sendable {
                 number: other.number, isDirectory: true, backingInode: UInt64(status.st_ino), parent: parent,
                 name: other.name)
             node.lookups = other.lookups
+            node.owner = other.owner
             node.hadFiles = true
             nodes[node.number] = node
             parent.children[node.name] = node
@@ -111,6 +119,9 @@ final class BackedTree: @unchecked Sendable {
         var status = stat()
         guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             let error = Errno.last
+            if error.code == ENOENT, archive.settings.ignoresCase, let other = otherCase(of: name, in: parent) {
+                return try child(other, of: parent)
+            }
             if error.code == ENOENT, let gone = parent.children[name] { remove(gone) }
             throw error
         }
@@ -174,7 +185,7 @@ final class BackedTree: @unchecked Sendable {
     /// Forgets a node that neither the kernel nor the settling needs.
     private func dropIfUnknown(_ node: BackedNode) {
         guard node.lookups == 0, node.openings == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
-            node.children.isEmpty, node !== root
+            node.children.isEmpty, node !== root, node.owner == nil || node.isRemoved
         else { return }
         if let file = node.file, file.state.withLock({ $0.handles > 0 }) { return }
         nodes[node.number] = nil
@@ -211,13 +222,15 @@ final class BackedTree: @unchecked Sendable {
             }
         }
         if let overrides = state?.1 { status = overrides.applied(to: status) }
+        if let owner = node.owner { (status.st_uid, status.st_gid) = owner }
         status.st_ino =
             node === root
             ? UInt(node.number)
             : UInt(shownInode(UInt64(status.st_ino)))
         if !node.isDirectory { status.st_nlink = node.isRemoved ? 0 : 1 }
-        if kind == .rejected {
-            status.st_mode = status.st_mode & S_IFMT | (node.isDirectory ? 0o555 : 0o444)
+        switch kind {
+        case .incoming: if node === root { permissions.apply(.incoming, to: &status) }
+        case .rejected: permissions.apply(node.isDirectory ? .rejectedDirectory : .rejectedFile, to: &status)
         }
         return status
     }

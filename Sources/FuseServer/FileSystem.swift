@@ -14,24 +14,31 @@ final class FileSystem: Sendable {
     private let imageFiles = Mutex<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
-    private let owner = (uid: geteuid(), gid: getegid())
-    /// When the archive was begun: the time of the root.
-    private let created: Int64
-    /// Each image has a name in every view.
-    private let links: Int
+    let permissions: Permissions
+    /// When the archive was begun.
+    let created: Int64
+    let passingSearches = PassingSearches()
+    let searchResults: SearchResults
+    /// When searches were last kept or forgotten, ns since 1970.
+    let searchesChanged: Mutex<Int64>
 
-    init(archive: Archive, negotiation: InitNegotiation) {
+    /// - parameter searchLimit: how many studies a search shows
+    init(archive: Archive, negotiation: InitNegotiation, permissions: Permissions, searchLimit: Int = 1000) {
         self.archive = archive
+        self.permissions = permissions
         self.negotiation = negotiation
         let staging = archive.staging
         trees = Mutex(
             Trees(
                 incoming: BackedTree(
-                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive),
+                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                    permissions: permissions),
                 rejected: BackedTree(
-                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive)))
+                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
+                    permissions: permissions)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
-        links = archive.viewCount
+        searchResults = SearchResults(index: archive.index, limit: searchLimit)
+        searchesChanged = Mutex((try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
         incoming.takeUpLeftovers()
     }
 
@@ -75,10 +82,10 @@ final class FileSystem: Sendable {
                 + [WeakTree(tree: trees.incoming), WeakTree(tree: trees.rejected)]
             trees.incoming = BackedTree(
                 kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
-                predecessor: trees.incoming)
+                permissions: permissions, predecessor: trees.incoming)
             trees.rejected = BackedTree(
                 kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
-                predecessor: trees.rejected)
+                permissions: permissions, predecessor: trees.rejected)
             return true
         }
         if moved { incoming.takeUpLeftovers() }
@@ -98,6 +105,7 @@ final class FileSystem: Sendable {
         case node(Int64)
         case image(Int64)
         case tree(BackedTree)
+        case search(SearchPlace)
     }
 
     /// - throws: ESTALE for a number that cannot be ours
@@ -108,189 +116,19 @@ final class FileSystem: Sendable {
             switch entry {
             case .incoming: return .tree(incoming)
             case .rejected: return .tree(rejected)
-            case .root, .readme: return .fixed(entry)
+            case .search: return .search(.top)
+            case .root, .readme, .searchHelp: return .fixed(entry)
             }
         case .node(let id): return .node(id)
         case .instance(let id): return .image(id)
         case .incoming: return .tree(tree(of: number, incoming))
         case .rejected: return .tree(tree(of: number, rejected))
-        case nil: throw Errno(ESTALE)
-        }
-    }
-
-    // MARK: Attributes
-
-    func attributes(of number: UInt64) throws(Errno) -> stat {
-        switch try place(number) {
-        case .fixed(let entry): return attributes(of: entry)
-        case .node(let id):
-            guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
-            return attributes(of: node)
-        case .image(let id):
-            guard let image = try Errno.from({ try archive.index.read { try $0.image(id) } }) else {
-                throw Errno(ESTALE)
-            }
-            return attributes(of: image)
-        case .tree(let tree):
-            var status = try tree.attributes(of: number)
-            if number == FixedEntry.incoming.number { status.st_mode = S_IFDIR | 0o1777 }
-            return status
-        }
-    }
-
-    func timeout(of number: UInt64) -> Double {
-        if case .tree = try? place(number) { 0 } else { Self.timeout }
-    }
-
-    private func attributes(mode: mode_t, number: UInt64, size: Int64, time: Int64, links: Int) -> stat {
-        var status = stat()
-        status.st_ino = UInt(number)
-        status.st_mode = mode
-        status.st_nlink = UInt(links)
-        status.st_uid = owner.uid
-        status.st_gid = owner.gid
-        status.st_size = Int(size)
-        status.st_blocks = Int((size + 511) / 512)
-        status.st_blksize = 131_072
-        let seconds = timespec(tv_sec: Int(time / 1_000_000_000), tv_nsec: Int(time % 1_000_000_000))
-        status.st_mtim = seconds
-        status.st_ctim = seconds
-        status.st_atim = seconds
-        return status
-    }
-
-    func attributes(of entry: FixedEntry) -> stat {
-        switch entry {
-        case .readme:
-            attributes(
-                mode: S_IFREG | 0o444, number: entry.number, size: Int64(FixedEntry.readmeText.count),
-                time: created, links: 1)
-        default:
-            attributes(mode: S_IFDIR | 0o555, number: entry.number, size: 0, time: created, links: 1)
-        }
-    }
-
-    /// A directory has one link, which says that its subdirectories are not counted.
-    func attributes(of node: Node) -> stat {
-        attributes(
-            mode: S_IFDIR | 0o555, number: InodeNumber.node(node.id).rawValue, size: 0, time: node.changed,
-            links: 1)
-    }
-
-    func attributes(of image: Image) -> stat {
-        attributes(
-            mode: S_IFREG | 0o444, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
-            time: image.received, links: links)
-    }
-
-    func entry(_ attributes: stat) -> fuse_entry_param {
-        var entry = fuse_entry_param()
-        entry.ino = UInt64(attributes.st_ino)
-        entry.attr = attributes
-        entry.attr_timeout = Self.timeout
-        entry.entry_timeout = Self.timeout
-        return entry
-    }
-
-    // MARK: Lookup
-
-    func lookup(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param {
-        switch try place(parent) {
-        case .tree(let tree): return try tree.lookup(name, in: parent)
-        case .image, .fixed(.readme): throw Errno(ENOTDIR)
-        case .fixed:
-            switch FixedEntry.named(name) {
-            case .readme: return entry(attributes(of: .readme))
-            case .some(let fixed):
-                var found = entry(try attributes(of: fixed.number))
-                found.ino = fixed.number
-                found.attr_timeout = 0
-                return found
-            case nil: return entry(attributes(of: try node(name, in: 0)))
-            }
-        case .node(let id):
-            let found: stat? = try Errno.from {
-                try archive.index.read { reader in
-                    guard let node = try reader.contents(of: id) else { throw Errno(ESTALE) }
-                    guard let text = String(validating: name, as: UTF8.self) else { return nil }
-                    if let series = node.series {
-                        let image = try reader.image(inSeries: series, name: text, byUID: node.byUID)
-                        return image?.name == text ? image.map(attributes(of:)) : nil
-                    }
-                    let child = try reader.node(in: id, folded: PortableName.folded(text))
-                    return child?.name == text ? child.map(attributes(of:)) : nil
-                }
-            }
-            guard let found else { throw Errno(ENOENT) }
-            return entry(found)
-        }
-    }
-
-    private func node(_ name: [UInt8], in parent: Int64) throws(Errno) -> Node {
-        guard let text = String(validating: name, as: UTF8.self),
-            let node = try Errno.from({
-                try archive.index.read { try $0.node(in: parent, folded: PortableName.folded(text)) }
-            }), node.name == text
-        else { throw Errno(ENOENT) }
-        return node
-    }
-
-    // MARK: Reading directories
-
-    // The first cookies are those of `.`, `..` and the fixed entries; a row's is its id beyond.
-    private static let firstCookie = 16
-
-    /// Fills `buffer` with entries after `cookie`.
-    ///
-    /// - parameter plus: with attributes (READDIRPLUS)
-    func list(
-        _ number: UInt64, after cookie: Int, plus: Bool, into buffer: inout DirectoryBuffer
-    ) throws(Errno) {
-        func add(_ name: String, _ attributes: stat, cookie: Int, buffer: inout DirectoryBuffer) -> Bool {
-            guard plus else { return buffer.add(name, attributes, cookie: cookie) }
-            var entry = entry(attributes)
-            // Zero: no look-up is counted (`.`, `..`), or the kernel shall ask (trees).
-            if name == "." || name == ".." || name == FixedEntry.incoming.name || name == FixedEntry.rejected.name {
-                entry.ino = 0
-            }
-            return buffer.add(name, entry, cookie: cookie)
-        }
-        let node: Node?
-        if case .node(let id) = try place(number) {
-            guard let found = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
-            node = found
-        } else {
-            node = nil
-        }
-        if cookie < 1 {
-            let own = node.map(attributes(of:)) ?? attributes(of: .root)
-            guard add(".", own, cookie: 1, buffer: &buffer) else { return }
-        }
-        if cookie < 2 {
-            let parent = node.map { $0.parent == 0 ? FixedEntry.root.number : InodeNumber.node($0.parent).rawValue }
-            var status = attributes(of: .root)
-            status.st_ino = UInt(parent ?? FixedEntry.root.number)
-            guard add("..", status, cookie: 2, buffer: &buffer) else { return }
-        }
-        if node == nil {
-            for entry in FixedEntry.allCases where entry != .root && Int(entry.number) + 2 > cookie {
-                let status = try attributes(of: entry.number)
-                guard add(entry.name, status, cookie: Int(entry.number) + 2, buffer: &buffer) else { return }
-            }
-        }
-        let after = Int64(max(0, cookie - Self.firstCookie))
-        try Errno.from {
-            try archive.index.read { reader in
-                if let node, let series = node.series {
-                    try reader.images(inSeries: series, byUID: node.byUID, after: after) { image in
-                        add(image.name, attributes(of: image), cookie: Int(image.id) + Self.firstCookie, buffer: &buffer)
-                    }
-                } else {
-                    try reader.nodes(in: node?.id ?? 0, after: after) { child in
-                        add(child.name, attributes(of: child), cookie: Int(child.id) + Self.firstCookie, buffer: &buffer)
-                    }
-                }
-            }
+        case .search(let number): return .search(.folder(number))
+        case .searchNote(let number): return .search(.note(number))
+        case .foundStudy(let id, let search): return .search(.study(id, search: search))
+        case .foundSeries(let id, let search): return .search(.series(id, search: search))
+        // What programs see as inode numbers only.
+        case .study, .series, nil: throw Errno(ESTALE)
         }
     }
 

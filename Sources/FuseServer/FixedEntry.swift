@@ -1,11 +1,15 @@
 import Glibc
+import Naming
 
-/// What is always at the root, besides the views.
+/// What is always there, besides the views.
 enum FixedEntry: UInt64, CaseIterable {
     case root = 1
     case incoming = 2
     case rejected = 3
     case readme = 4
+    case search = 5
+    /// Lies in `search`, all others at the root.
+    case searchHelp = 6
 
     var number: UInt64 { rawValue }
 
@@ -15,11 +19,31 @@ enum FixedEntry: UInt64, CaseIterable {
         case .incoming: "incoming"
         case .rejected: "rejected"
         case .readme: "README.txt"
+        case .search: "search"
+        case .searchHelp: "how to search.txt"
         }
     }
 
-    static func named(_ name: [UInt8]) -> FixedEntry? {
-        allCases.first { $0 != .root && Array($0.name.utf8) == name }
+    /// What is at the root, in the order in which it is listed.
+    static let atRoot: [FixedEntry] = [.incoming, .rejected, .readme, .search]
+
+    /// What is at the root under this name.
+    ///
+    /// - parameter ignoresCase: whether its case may differ
+    static func named(_ name: [UInt8], ignoresCase: Bool = false) -> FixedEntry? {
+        let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
+        return atRoot.first {
+            Array($0.name.utf8) == name || ignoresCase && PortableName.folded($0.name) == folded
+        }
+    }
+
+    /// The bytes of a file.
+    var text: [UInt8]? {
+        switch self {
+        case .readme: Self.readmeText
+        case .searchHelp: SearchTexts.help
+        case .root, .incoming, .rejected, .search: nil
+        }
     }
 
     /// What README.txt says.
@@ -30,10 +54,12 @@ enum FixedEntry: UInt64, CaseIterable {
         incoming/     Copy or save images here. When the copy has ended without an error, the
                       image is safe: it is stored on as many disks as the archive keeps copies.
                       Names go from here some seconds later.
-        by-patient/   The archive as folders: by-patient, by-date, by-modality, by-id, by-owner,
-                      by-accession and by-uid show the same images in different orders. Open
+        by-patient/   The archive as folders: by-patient, by-date, by-owner and the others show
+                      the same images in different orders («pacsfs views» lists them). Open
                       them with any DICOM viewer. Nobody can change or delete them here.
         rejected/     Files that are no images or cannot be read, each with a .reason.txt.
+
+        search/       A folder for everything you look for: open search/smith rex 2024.
 
         Are we safe?                  pacsfs status
         Find a study:                 pacsfs find smith rex 2024

@@ -4,14 +4,15 @@ import Synchronization
 
 /// What the kernel and we agree on in INIT.
 ///
-/// libfuse 3.14 knows neither passthrough nor, in its answer, parallel look-ups in one
-/// directory. So its reads and writes of /dev/fuse pass through here; the first hook notes
+/// libfuse 3.14 knows neither passthrough nor the second way to handle privileges nor, in its
+/// answer, parallel look-ups in one directory. So its reads and writes of /dev/fuse pass through here; the first hook notes
 /// what the kernel offers, the second adds to the one answer what libfuse leaves out.
 final class InitNegotiation: Sendable {
     private let wantsPassthrough: Bool
     private let descriptor = Atomic<Int32>(-1)
     private let initUnique = Atomic<UInt64>(0)
     private let offersPassthrough = Atomic<Bool>(false)
+    private let offersKillpriv = Atomic<Bool>(false)
     private let agreed = Atomic<Bool>(false)
 
     init(wantsPassthrough: Bool) { self.wantsPassthrough = wantsPassthrough }
@@ -31,6 +32,9 @@ final class InitNegotiation: Sendable {
     // max_stack_depth at 36.
     private static let opcodeInit: UInt32 = 26
     private static let flagParallelDirops: UInt32 = 1 << 18
+    // The kernel then does not ask for `security.capability` before every write: that a write
+    // takes away set-user-id bits is up to us, and no file of ours has any.
+    private static let flagHandleKillprivV2: UInt32 = 1 << 28
     private static let flagInitExt: UInt32 = 1 << 30
     private static let flag2Passthrough: UInt32 = 1 << (37 - 32)
 
@@ -39,6 +43,8 @@ final class InitNegotiation: Sendable {
         else { return }
         initUnique.store(bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self), ordering: .releasing)
         let flags2 = bytes.loadUnaligned(fromByteOffset: 56, as: UInt32.self)
+        let flags = bytes.loadUnaligned(fromByteOffset: 52, as: UInt32.self)
+        offersKillpriv.store(flags & Self.flagHandleKillprivV2 != 0, ordering: .releasing)
         offersPassthrough.store(flags2 & Self.flag2Passthrough != 0, ordering: .releasing)
     }
 
@@ -51,6 +57,7 @@ final class InitNegotiation: Sendable {
         else { return false }
         initUnique.store(0, ordering: .releasing)
         var flags = body.loadUnaligned(fromByteOffset: 12, as: UInt32.self) | Self.flagParallelDirops
+        if offersKillpriv.load(ordering: .acquiring) { flags |= Self.flagHandleKillprivV2 }
         if wantsPassthrough, offersPassthrough.load(ordering: .acquiring) {
             flags |= Self.flagInitExt
             let flags2 = body.loadUnaligned(fromByteOffset: 32, as: UInt32.self)

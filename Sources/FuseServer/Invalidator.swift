@@ -14,10 +14,16 @@ final class Invalidator: ChangeObserver {
         var replaced: [Int64]
         /// Volumes that went.
         var lost: [Int] = []
+        /// Names at the root that are something else now.
+        var gone: [String] = []
+        /// Images (`instance.id`) that have another number of names now.
+        var renumbered: Range<Int64> = 0..<0
         var completion: @Sendable () -> Void
     }
 
     private let changes = Mailbox<Change>()
+    /// So many images are told of at once.
+    private static let portion = 2000
     private let threads = ThreadGroup()
 
     /// - parameters:
@@ -33,6 +39,19 @@ final class Invalidator: ChangeObserver {
                     let number = node == 0 ? FixedEntry.root.number : InodeNumber.node(node).rawValue
                     // ENOENT: the kernel does not know it, so there is nothing to forget.
                     _ = fuse_lowlevel_notify_inval_inode(session.raw, number, 0, 0)
+                }
+                for name in batch.flatMap(\.gone) {
+                    // Whoever has something open below it keeps that.
+                    _ = fuse_lowlevel_notify_inval_entry(session.raw, FixedEntry.root.number, name, name.utf8.count)
+                }
+                for range in batch.map(\.renumbered) where !range.isEmpty {
+                    for instance in range.prefix(Self.portion) {
+                        // Only their attributes: nothing else has changed.
+                        _ = fuse_lowlevel_notify_inval_inode(session.raw, InodeNumber.instance(instance).rawValue, -1, 0)
+                    }
+                    // Whoever waits for an image to be shown does not wait for all of them.
+                    let rest = range.dropFirst(Self.portion)
+                    _ = changes.put(Change(nodes: [], replaced: [], renumbered: rest, completion: {}))
                 }
                 for instance in batch.flatMap(\.replaced) {
                     fileSystem.images.replaced(instance)
@@ -50,6 +69,10 @@ final class Invalidator: ChangeObserver {
         nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
     ) {
         if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) { completion() }
+    }
+
+    func arranged(gone: [String], images: Range<Int64>) {
+        _ = changes.put(Change(nodes: [0], replaced: [], gone: gone, renumbered: images, completion: {}))
     }
 
     func lost(volume: Int) { _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {})) }

@@ -55,57 +55,6 @@ public enum Mountpoint {
     /// What is mounted at `path`, if anything.
     public static func mount(at path: String) -> Mount? { all().last { $0.path == path } }
 
-    /// Makes sure that `path` can be mounted on. A mount whose daemon has died is detached.
-    ///
-    /// - parameter keptOutside: directories that must not lie below it: the daemon would wait
-    ///   for itself
-    /// - throws: ``MountError``
-    public static func prepare(_ path: String, keptOutside: [String]) throws(MountError) {
-        if let existing = mount(at: path) {
-            guard existing.type == "fuse.pacsfs" else {
-                throw MountError("\(path) has something else mounted on it (\(existing.type)). Choose an empty directory.")
-            }
-            guard isStale(path) else {
-                throw MountError("\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)")
-            }
-            try detach(path)
-        }
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw MountError(
-                errno == ENOENT
-                    ? "There is no directory \(path). Make it with: mkdir -p \(path)"
-                    : "\(path) cannot be mounted on: \(String(cString: strerror(errno))).")
-        }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw MountError("\(path) is no directory. Choose an empty directory to mount on.")
-        }
-        for other in keptOutside where other == path || other.hasPrefix(path == "/" ? "/" : path + "/") {
-            throw MountError("\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point.")
-        }
-        guard isEmpty(path) else {
-            throw MountError("\(path) is not empty; its files would be hidden by the mount. Choose an empty directory.")
-        }
-        guard access("/dev/fuse", F_OK) == 0 else {
-            throw MountError("There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: modprobe fuse")
-        }
-    }
-
-    /// Whether the daemon of a mount has died. `stat` may be answered from the kernel's
-    /// cache; how full a file system is, is always asked.
-    public static func isStale(_ path: String) -> Bool {
-        var status = statvfs()
-        return statvfs(path, &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)
-    }
-
-    private static func isEmpty(_ path: String) -> Bool {
-        guard let stream = opendir(path) else { return true }
-        defer { closedir(stream) }
-        var count = 0
-        while readdir(stream) != nil { count += 1 }
-        return count <= 2
-    }
-
     /// Takes a mount away that nobody serves any more.
     public static func detach(_ path: String) throws(MountError) {
         if umount2(path, Int32(MNT_DETACH)) == 0 { return }

@@ -37,6 +37,7 @@ extension Operations {
             let request = taken(request)
             do throws(Errno) {
                 let caller = request.caller
+                if let search = try fileSystem.keepSearch(bytes(name), in: parent) { return request.entry(search) }
                 let entry = try fileSystem.making(in: parent) { (tree) throws(Errno) in
                     try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)
                 }
@@ -59,7 +60,9 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                if try !fileSystem.forgetSearch(bytes(name), in: parent) {
+                    try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
+                }
                 request.ok()
             } catch {
                 request.error(error)
@@ -69,16 +72,25 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
+                guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
+                let target = BackedTree.Target(name: bytes(newName), parent: newParent, mustBeNew: flags == 1)
+                if try fileSystem.renameSearch(
+                    bytes(name), in: parent, to: bytes(newName), in: newParent, mustBeNew: flags == 1)
+                {
+                    return request.ok()
+                }
+                if let (rejected, incoming) = try fileSystem.treesOfRetry(from: parent, to: newParent) {
+                    let caller = request.caller
+                    return incoming.takeBack(
+                        bytes(name), in: parent, of: rejected, to: target, caller: caller,
+                        replyingTo: request.deferred())
+                }
                 let tree = try fileSystem.writableTree(parent)
                 // What is archived is copied out, not moved; linux/fs.h: RENAME_NOREPLACE is 1.
                 guard case .tree(let newTree) = try fileSystem.place(newParent), newTree === tree else {
                     throw Errno(EXDEV)
                 }
-                guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
-                tree.rename(
-                    bytes(name), in: parent,
-                    to: .init(name: bytes(newName), parent: newParent, mustBeNew: flags == 1),
-                    replyingTo: request.deferred())
+                tree.rename(bytes(name), in: parent, to: target, replyingTo: request.deferred())
             } catch {
                 request.error(error)
             }
@@ -114,6 +126,18 @@ extension FileSystem {
             guard other !== tree else { throw error }
             return try body(other)
         }
+    }
+
+    /// The trees of a RENAME that moves something from `/rejected` to `/incoming`.
+    func treesOfRetry(
+        from parent: UInt64, to newParent: UInt64
+    ) throws(Errno) -> (rejected: BackedTree, incoming: BackedTree)? {
+        guard case .tree(let rejected) = try place(parent), rejected.kind == .rejected,
+            case .tree(let incoming) = try place(newParent), incoming.kind == .incoming
+        else { return nil }
+        // They are of two volumes after one of them went.
+        guard rejected.staging.isSame(as: incoming.staging) else { throw Errno(EXDEV) }
+        return (rejected, incoming)
     }
 
     /// - throws: EROFS for whatever is not `/incoming` or below

@@ -127,7 +127,8 @@ extension FileSystem {
             case .descriptor(_, let keepsCache): return .shared(keepsCache: keepsCache)
             case .direct(let descriptor): return .direct(descriptor)
             }
-        case .fixed(.readme): return .shared(keepsCache: true)
+        case .fixed(let entry) where entry.text != nil: return .shared(keepsCache: true)
+        case .search(.note): return .shared(keepsCache: false)
         default: throw Errno(EISDIR)
         }
     }
@@ -139,7 +140,12 @@ extension FileSystem {
             if let direct: SharedDescriptor = Handles.object(handle) { return .file(direct) }
             guard let descriptor = images.descriptor(of: id) else { throw Errno(EIO) }
             return .file(descriptor)
-        case .fixed(.readme): return .bytes(FixedEntry.readmeText)
+        case .fixed(let entry):
+            guard let text = entry.text else { throw Errno(EISDIR) }
+            return .bytes(text)
+        case .search(.note(let folder)):
+            guard let note = try note(in: folder) else { throw Errno(ESTALE) }
+            return .bytes(note.text)
         case .tree:
             guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
             return .file(try handle.tree.descriptor(of: handle))
@@ -160,24 +166,34 @@ extension FileSystem {
     }
 
     func forget(_ number: UInt64, count: UInt64) {
-        if case .tree(let tree) = try? place(number) { tree.locked { tree.forget(number, count: count) } }
+        switch try? place(number) {
+        case .tree(let tree): tree.locked { tree.forget(number, count: count) }
+        case .search(.folder(let folder)): passingSearches.forget(folder, count: count)
+        default: break
+        }
     }
 
-    /// A snapshot for a directory of a tree; `nil` for one of the views.
+    /// A snapshot for a directory of a tree or of `/search`; `nil` for one that is listed by rows.
     func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot? {
-        if case .tree(let tree) = try place(number) { try tree.openDirectory(number) } else { nil }
+        switch try place(number) {
+        case .tree(let tree): try tree.openDirectory(number)
+        case .search(let place): try snapshot(of: place)
+        default: nil
+        }
     }
 
     func readDirectory(
         _ number: UInt64, snapshot: DirectorySnapshot?, after cookie: Int, plus: Bool,
         into buffer: inout DirectoryBuffer
     ) throws(Errno) {
-        guard case .tree(let tree) = try place(number) else {
-            return try list(number, after: cookie, plus: plus, into: &buffer)
-        }
-        guard let snapshot else { throw Errno(EBADF) }
         // rewinddir(3) shall show what has come since.
-        if cookie == 0 { snapshot.entries = try tree.snapshot(of: number).entries }
-        tree.list(snapshot, of: number, after: cookie, plus: plus, into: &buffer)
+        if cookie == 0, let snapshot, let fresh = try openDirectory(number) { snapshot.entries = fresh.entries }
+        switch try place(number) {
+        case .tree(let tree):
+            guard let snapshot else { throw Errno(EBADF) }
+            tree.list(snapshot, of: number, after: cookie, plus: plus, into: &buffer)
+        case .search(let place): try list(snapshot, of: place, after: cookie, plus: plus, into: &buffer)
+        default: try list(number, after: cookie, plus: plus, into: &buffer)
+        }
     }
 }

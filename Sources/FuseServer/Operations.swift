@@ -47,6 +47,7 @@ enum Operations {
         addFiles(to: &operations)
         addDirectories(to: &operations)
         addChanges(to: &operations)
+        addExtendedAttributes(to: &operations)
         return operations
     }
 
@@ -66,6 +67,8 @@ enum Operations {
             want(FUSE_CAP_READDIRPLUS_AUTO)
             want(FUSE_CAP_PARALLEL_DIROPS)
             want(FUSE_CAP_ASYNC_READ)
+            // Handles of NFS stay valid when we are started again (doc/README.NFS of libfuse).
+            want(FUSE_CAP_EXPORT_SUPPORT)
             // Lets a directory that changed be read again even if its reader was faster than
             // our notice; the times of images never change.
             want(FUSE_CAP_AUTO_INVAL_DATA)
@@ -81,7 +84,7 @@ enum Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                let entry = try fileSystem.lookup(bytes(name), in: parent)
+                let entry = try fileSystem.lookup(bytes(name), in: parent, by: request.callingThread)
                 request.entry(entry)
             } catch {
                 request.error(error)
@@ -130,8 +133,9 @@ enum Operations {
                     answer.fh = UInt64(UInt(bitPattern: Unmanaged.passRetained(snapshot).toOpaque()))
                 } else {
                     answer.fh = 0
-                    answer.cache_readdir = 1
-                    answer.keep_cache = 1
+                    let isKept = fileSystem.mayKeepListing(number)
+                    answer.cache_readdir = isKept ? 1 : 0
+                    answer.keep_cache = isKept ? 1 : 0
                 }
                 let handle = answer.fh
                 if !request.opened(answer), handle != 0 { Handles.release(handle, as: DirectorySnapshot.self) }

@@ -98,6 +98,22 @@ struct Request: ~Copyable {
         discard self
     }
 
+    /// Answers GETXATTR and LISTXATTR.
+    ///
+    /// - parameter size: how much the caller has room for; 0 when he asks how much it takes
+    consuming func extendedAttribute(_ value: [UInt8], size: Int) {
+        if size == 0 {
+            fuse_reply_xattr(raw, value.count)
+        } else if value.count > size {
+            fuse_reply_err(raw, ERANGE)
+        } else {
+            value.withUnsafeBytes { value in
+                _ = fuse_reply_buf(raw, value.bindMemory(to: CChar.self).baseAddress, value.count)
+            }
+        }
+        discard self
+    }
+
     consuming func statistics(_ statistics: statvfs) {
         var statistics = statistics
         fuse_reply_statfs(raw, &statistics)
@@ -117,6 +133,9 @@ struct Request: ~Copyable {
         }
         discard self
     }
+
+    /// The thread that waits.
+    var callingThread: CallingThread { CallingThread(id: fuse_req_ctx(raw)?.pointee.pid ?? 0) }
 
     /// Who asks.
     var caller: (uid: uid_t, gid: gid_t) {
@@ -147,6 +166,14 @@ struct DirectoryBuffer {
         guard need <= free else { return false }
         used += need
         return true
+    }
+
+    /// Adds `.` or `..`, of which no look-up is counted.
+    mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool) -> Bool {
+        guard plus else { return add(name, attributes, cookie: cookie) }
+        var entry = fuse_entry_param()
+        entry.attr = attributes
+        return add(name, entry, cookie: cookie)
     }
 
     /// Adds an entry with its attributes (READDIRPLUS); false when it does not fit any more.

@@ -19,13 +19,17 @@ public final class Session: Sendable {
     private let log: Logger
     public let mountpoint: String
 
-    /// - parameter allowsPassthrough: false makes the daemon serve all reads itself
-    public init(archive: Archive, mountpoint: String, allowsPassthrough: Bool, log: Logger) {
+    /// - parameters:
+    ///   - permissions: who may see the archive and add to it
+    ///   - allowsPassthrough: false makes the daemon serve all reads itself
+    public init(
+        archive: Archive, mountpoint: String, permissions: Permissions, allowsPassthrough: Bool, log: Logger
+    ) {
         self.archive = archive
         self.mountpoint = mountpoint
         self.log = log
-        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && geteuid() == 0)
-        fileSystem = FileSystem(archive: archive, negotiation: negotiation)
+        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && Capabilities.effective.contains(.systemAdministration))
+        fileSystem = FileSystem(archive: archive, negotiation: negotiation, permissions: permissions)
         settling = Settling { [fileSystem] in fileSystem.incoming }
     }
 
@@ -44,8 +48,11 @@ public final class Session: Sendable {
     /// - parameters:
     ///   - threads: how many requests are worked on at once
     ///   - ready: called when the mount can be used
+    ///   - ending: called when it is being ended, before what is under way is finished
     /// - throws: ``MountError``
-    public func run(threads: UInt32, ready: @escaping @Sendable () -> Void) throws(MountError) {
+    public func run(
+        threads: UInt32, ready: @escaping @Sendable () -> Void, ending: () -> Void
+    ) throws(MountError) {
         let context = SessionContext(fileSystem: fileSystem, negotiation: negotiation, ready: ready)
         let userdata = Unmanaged.passRetained(context)
         defer { userdata.release() }
@@ -54,7 +61,7 @@ public final class Session: Sendable {
         }
         defer { fuse_session_destroy(session) }
         guard fuse_session_mount(session, mountpoint) == 0 else {
-            throw MountError("\(mountpoint) could not be mounted on; the line above says why.")
+            throw MountError("\(mountpoint) could not be mounted on. What libfuse said of it is in the log, before this line: the end of pacsfs.log in the archive's directory, or «journalctl -u pacsfs».")
         }
         negotiation.device = fuse_session_fd(session)
         var hooks = Self.hooks()
@@ -76,10 +83,12 @@ public final class Session: Sendable {
         fuse_loop_cfg_destroy(configuration)
 
         log.info("Finishing what is under way.")
+        ending()
         settling.stop()
         threadGroup.wait(for: "settle")
         // Everybody who waits for a file to be safe is answered before the mount goes.
         archive.close()
+        fileSystem.incoming.retries.wait(for: "retry")
         archive.observe(nil)
         invalidator.stop()
         fuse_remove_signal_handlers(session)
@@ -110,9 +119,10 @@ public final class Session: Sendable {
         return result
     }
 
-    /// Root may let others in; anybody else only if /etc/fuse.conf says so (mount.fuse3(8)).
-    static var mayAllowOthers: Bool {
-        if geteuid() == 0 { return true }
+    /// Who mounts by himself may let others in; anybody else, for whom fusermount3 does, only if
+    /// /etc/fuse.conf says so (mount.fuse3(8)).
+    public static var mayAllowOthers: Bool {
+        if geteuid() == 0 || Capabilities.effective.contains(.systemAdministration) { return true }
         guard let file = fopen("/etc/fuse.conf", "re") else { return false }
         defer { fclose(file) }
         var line: UnsafeMutablePointer<CChar>?

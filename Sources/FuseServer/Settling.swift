@@ -14,7 +14,7 @@ final class Settling: Sendable {
     /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
     private let stopping = DispatchSemaphore(value: 0)
     /// Between two attempts at what failed, ns.
-    private static let retry: Int64 = 30_000_000_000
+    static let retry: Int64 = 30_000_000_000
     /// After which a temporary name is taken for abandoned, ns.
     private static let abandoned: Int64 = 86_400_000_000_000
 
@@ -27,7 +27,21 @@ final class Settling: Sendable {
         while !isStopped.withLock({ $0 }) {
             _ = stopping.wait(timeout: .now() + pause)
             pass(over: current(), settle: Int64(settle * 1_000_000_000))
+            tidyRejected(current(), settle: Int64(settle * 1_000_000_000))
         }
+        tidyRejected(current(), settle: 0)
+    }
+
+    /// Removes the reasons of what was moved from `/rejected` some time ago: until then
+    /// `mv rejected/…/* incoming` may still come to them.
+    private func tidyRejected(_ tree: BackedTree, settle: Int64) {
+        let now = monotonicNow()
+        let served = tree.locked {
+            let due = tree.servedReasons.filter { now - $0.time >= settle }
+            tree.servedReasons.removeAll { now - $0.time >= settle }
+            return due.map(\.path)
+        }
+        if !served.isEmpty { tree.archive.removeServedReasons(served, on: tree.staging) }
     }
 
     func stop() {
@@ -60,7 +74,7 @@ final class Settling: Sendable {
                 }
                 switch status {
                 case .archiving: busy.insert(ObjectIdentifier(node.top))
-                case .archived: clear(node, in: tree)
+                case .archived, .served: clear(node, in: tree)
                 case .refused(let reason): append(reject(node, file, reason, in: tree))
                 case .failed:
                     guard now - lastUse >= Self.retry else { continue }
@@ -176,7 +190,10 @@ final class Settling: Sendable {
         return tree.locked {
             tree.unsettled.values.count { node in
                 node.file?.state.withLock { state in
-                    if case .archived = state.status { false } else { true }
+                    switch state.status {
+                    case .archived, .served: false
+                    default: true
+                    }
                 } ?? false
             }
         }

@@ -3,6 +3,8 @@ import DICOM
 /// What stands between braces: attributes, of which the first that has a value is shown.
 struct Field: Sendable, Equatable {
     let sources: [Source]
+    /// Marked with `!`: what has no value here is not shown.
+    var isRequired = false
 
     var isDate: Bool { sources.allSatisfy { $0.attribute.kind == .date } }
 
@@ -20,6 +22,8 @@ struct Source: Sendable, Equatable {
     enum Form: Sendable, Equatable {
         case plain
         case namePart(PersonName.Part)
+        /// Of several identifiers those that are the numbers of chips.
+        case microchip
         case date(DateFormat)
         /// A whole number with at least so many digits.
         case number(width: Int)
@@ -35,11 +39,24 @@ struct Source: Sendable, Equatable {
             values[attribute].flatMap { Value.text($0, of: attribute.kind) }
         case .namePart(let part):
             values[attribute].flatMap { Value.joined($0) { PersonName($0).text(of: part) } }
+        case .microchip:
+            values[attribute].flatMap { Value.joined($0, Self.microchip) }
         case .number(let width):
             values[attribute].flatMap { Value.first($0) { Value.number($0, width: width) } }
         case .date(let format):
             date(for: values).map(format.text)
         }
+    }
+
+    /// The number of an identifier as the header reader gives it, `RFID:985…`. Devices that know
+    /// the retired Other Patient IDs only write the number alone: 15 digits (ISO 11784).
+    private static func microchip(_ identifier: String) -> String? {
+        if identifier.hasPrefix("RFID:") {
+            let number = Value.tidied(String(identifier.dropFirst(5)))
+            return number.isEmpty ? nil : number
+        }
+        let isNumber = identifier.utf8.count == 15 && identifier.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        return isNumber ? identifier : nil
     }
 
     private func date(for values: some AttributeValues) -> CalendarDate? {

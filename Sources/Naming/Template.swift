@@ -14,6 +14,8 @@ import DICOM
 /// | `{PatientName.family}` | a component of a person name: `family`, `given`, `middle`, `prefix`, `suffix`, or its group `ideographic` or `phonetic` |
 /// | `{StudyDate:yyyy-MM}` | a date made of `yyyy`, `MM`, `dd` and `-`, `_`, `.`, `,` or space; without a format, `yyyy-MM-dd` |
 /// | `{SeriesNumber:3}` | a whole number with at least so many digits |
+/// | `{OtherPatientIDs.microchip}` | the number of the animal's chip: identifiers of the type RFID (PS3.3 C.7.1.1, Type of Patient ID), and others of 15 digits, as ISO 11784 has them |
+/// | `{AccessionNumber!}` | with `!` at the end of any field: images without a value are left out of this view, instead of being shown as `unknown` |
 /// | `{Series}` | short for `{SeriesNumber:3} {Modality} {SeriesDescription}` |
 /// | `{{` and `}}` | a brace |
 ///
@@ -49,6 +51,16 @@ public struct Template: Sendable, Equatable, CustomStringConvertible {
     /// (``PortableName``). Never fails; no name is empty.
     public func components(for values: some AttributeValues) -> [String] {
         levels.map { PortableName.component($0.text(for: values)) }
+    }
+
+    /// Whether there are images that the view does not show: a field is marked with `!`.
+    public var isSelective: Bool { levels.contains { Piece.fields(in: $0.pieces).contains(where: \.isRequired) } }
+
+    /// Whether an image is left out of the view, because a field marked with `!` has no value.
+    public func leavesOut(_ values: some AttributeValues) -> Bool {
+        levels.contains { level in
+            Piece.fields(in: level.pieces).contains { $0.isRequired && $0.text(for: values) == nil }
+        }
     }
 
     /// The attribute that the last level consists of, if it is one and nothing else.

@@ -9,4 +9,9 @@ public struct TemplateError: Error, Sendable, Equatable, CustomStringConvertible
 
     /// One line for people: `column 2: there is no attribute PatienName; did you mean PatientName?`
     public var description: String { "column \(column): \(message); \(allowed)" }
+
+    /// The template, and below it a mark where the error begins; two lines.
+    public func marked(in template: String) -> String {
+        "\(template)\n\(String(repeating: " ", count: column - 1))^"
+    }
 }

@@ -107,21 +107,27 @@ struct TemplateParser {
                 "the field that begins here is not closed", at: brace,
                 "a field ends with } in the same level, and a brace as text is written {{")
         }
-        let content = start..<position
+        let isRequired = position > start && text[position - 1] == "!"
+        let content = start..<(isRequired ? position - 1 : position)
         position += 1
-        if String(text[content]).lowercased() == "series" { return Self.series }
+        if String(text[content]).lowercased() == "series" {
+            guard !isRequired else {
+                throw error("{Series} cannot be required", at: content.upperBound, "write {SeriesDescription!} or another of its fields")
+            }
+            return Self.series
+        }
 
         let colon = text[content].firstIndex(of: ":")
         var sources: [Source] = []
         var begin = start
-        for part in text[start..<(colon ?? content.upperBound)]
+        for part in text[content.lowerBound..<(colon ?? content.upperBound)]
             .split(separator: "|", omittingEmptySubsequences: false)
         {
             sources.append(
                 try source(text[begin..<(begin + part.count)], colon, content.upperBound))
             begin += part.count + 1
         }
-        return [.field(Field(sources: sources))]
+        return [.field(Field(sources: sources, isRequired: isRequired))]
     }
 
     private static let series: [Piece] = [
@@ -140,6 +146,14 @@ struct TemplateParser {
         let keyword = String(characters[..<(dot ?? characters.endIndex)])
         guard let attribute = Attribute(keyword: keyword) else {
             throw unknown(keyword, at: characters.startIndex)
+        }
+        if let dot, attribute == .otherPatientIDs {
+            let part = String(characters[(dot + 1)...])
+            guard part.lowercased() == "microchip" else {
+                throw error("OtherPatientIDs has no part '\(part)'", at: dot + 1, "its part is microchip")
+            }
+            if let colon { throw misplacedFormat("a microchip", at: colon) }
+            return Source(attribute: attribute, form: .microchip)
         }
         if let dot {
             let part = try namePart(String(characters[(dot + 1)...]), of: attribute, at: dot + 1)

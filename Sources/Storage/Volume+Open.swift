@@ -21,7 +21,7 @@ extension Volume {
         try makeFolder(at: path)
         let root = try Directory.open(path: path)
         try requireEmpty(root)
-        for name in Name.layout.sorted() { try root.makeDirectory(name) }
+        for name in Name.layout.sorted() { try root.makeDirectory(name, mode: closedMode) }
         let staging = try root.openDirectory(Name.staging)
         try staging.makeDirectory(Name.incoming)
         try staging.makeDirectory(Name.commit)

@@ -77,6 +77,14 @@ extension Volume {
 
     static let reasonSuffix = ".reason.txt"
 
+    /// The path of the file that says why another one was set aside, beside it.
+    public static func rejectionReason(of path: [UInt8]) -> [UInt8] { path + Array(reasonSuffix.utf8) }
+
+    /// Whether a path is that of such a reason.
+    public static func isRejectionReason(_ path: [UInt8]) -> Bool {
+        path.suffix(reasonSuffix.utf8.count).elementsEqual(reasonSuffix.utf8)
+    }
+
     /// The reason is written in `staging/commit` and takes its name when it is durable: what a
     /// crash leaves of it there, recovery removes. The folder is made durable by the caller.
     private func writeReason(_ reason: String, in place: borrowing Place) throws(StorageError) {

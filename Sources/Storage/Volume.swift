@@ -65,13 +65,16 @@ public final class Volume: Sendable {
         static let layout: Set = [blobs, ledger, staging, rejected]
     }
 
+    /// Who may see images is said by the mount, and must not be got round by way of the disk.
+    static let closedMode: mode_t = 0o700
+
     init(
         root: consuming Directory, identity: VolumeIdentity, reserve: Int64?
     ) throws(StorageError) {
-        let staging = try root.openOrMakeDirectory(Name.staging)
+        let staging = try root.openOrMakeDirectory(Name.staging, mode: Self.closedMode)
         incoming = try staging.openOrMakeDirectory(Name.incoming)
         committing = try staging.openOrMakeDirectory(Name.commit)
-        rejected = try root.openOrMakeDirectory(Name.rejected)
+        rejected = try root.openOrMakeDirectory(Name.rejected, mode: Self.closedMode)
         blobs = try root.openDirectory(Name.blobs)
         ledger = try root.openDirectory(Name.ledger)
         self.identity = identity

@@ -14,7 +14,7 @@ public struct FoundStudy: Sendable {
     /// How many series of it fit, and how many images those have.
     public var series: Int
     public var images: Int
-    /// Where its first fitting series is shown, a path for each view.
+    /// Where its first fitting series is shown, a path for each view that shows it.
     public var paths: [[String]]
 }
 
@@ -31,13 +31,62 @@ public struct ImageDetails: Sendable {
     public var attributes: AttributeSet
     /// Ordinal of each volume that holds it, and when that copy was last hashed, ns since 1970.
     public var copies: [(volume: Int, verified: Int64)]
-    /// Its path in every view, the view's name first.
+    /// Its path in every view that shows it, the view's name first.
     public var paths: [[String]]
 }
 
 extension IndexReader {
     /// The studies that fit, the newest first, at most `limit`.
     public func studies(_ query: SearchQuery, limit: Int) throws -> [FoundStudy] {
+        var found: [FoundStudy] = []
+        try fittingSeries(query) { series in
+            let images = try Int.fetchOne(
+                db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
+                arguments: [series.id]) ?? 0
+            if let index = found.lastIndex(where: { $0.id == series.study }) {
+                found[index].series += 1
+                found[index].images += images
+                if let modality = series.modality, !found[index].modalities.contains(modality) {
+                    found[index].modalities.append(modality)
+                }
+            } else {
+                if found.count == limit { return false }
+                found.append(
+                    FoundStudy(
+                        id: series.study, date: series.date, attributes: try series.attributes,
+                        modalities: [series.modality].compactMap { $0 }, series: 1, images: images,
+                        paths: try paths(ofSeries: series.id).map(\.path)))
+            }
+            return true
+        }
+        return found
+    }
+
+    /// `study.id` of those that fit, the newest first, at most `limit`.
+    public func studyIDs(_ query: SearchQuery, limit: Int) throws -> [Int64] {
+        var found: [Int64] = []
+        var met: Set<Int64> = []
+        try fittingSeries(query) { series in
+            guard met.insert(series.study).inserted else { return true }
+            found.append(series.study)
+            return found.count < limit
+        }
+        return found
+    }
+
+    private struct FittingSeries {
+        var id: Int64
+        var study: Int64
+        var date: String?
+        var modality: String?
+        fileprivate var json: String
+
+        var attributes: AttributeSet { get throws { try AttributeSet(json: json) } }
+    }
+
+    /// Calls `body` with the series that fit, those of the newest studies first, until it
+    /// returns false.
+    private func fittingSeries(_ query: SearchQuery, _ body: (FittingSeries) throws -> Bool) throws {
         var conditions: [String] = []
         var arguments: StatementArguments = []
         if let match = query.match {
@@ -70,32 +119,14 @@ extension IndexReader {
                 WHERE \(conditions.isEmpty ? "1" : conditions.joined(separator: " AND "))
                 ORDER BY date DESC, study DESC, id
                 """, arguments: arguments)
-        var found: [FoundStudy] = []
         while let row = try rows.next() {
-            let series: Int64 = row[0]
-            let study: Int64 = row[1]
-            let attributes = try AttributeSet(json: row[4])
-            guard exact.allSatisfy({ Self.fits(attributes[$0.0], $0.1) }) else { continue }
-            let images = try Int.fetchOne(
-                db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
-                arguments: [series]) ?? 0
-            let modality: String? = row[3]
-            if let index = found.lastIndex(where: { $0.id == study }) {
-                found[index].series += 1
-                found[index].images += images
-                if let modality, !found[index].modalities.contains(modality) {
-                    found[index].modalities.append(modality)
-                }
-            } else {
-                if found.count == limit { break }
-                found.append(
-                    FoundStudy(
-                        id: study, date: row[2], attributes: attributes,
-                        modalities: [modality].compactMap { $0 }, series: 1, images: images,
-                        paths: try paths(ofSeries: series).map(\.path)))
+            let series = FittingSeries(id: row[0], study: row[1], date: row[2], modality: row[3], json: row[4])
+            if !exact.isEmpty {
+                let attributes = try series.attributes
+                guard exact.allSatisfy({ Self.fits(attributes[$0.0], $0.1) }) else { continue }
             }
+            if try !body(series) { return }
         }
-        return found
     }
 
     private static func fits(_ value: String?, _ wanted: String) -> Bool {
@@ -110,13 +141,6 @@ extension IndexReader {
             let components = part.split(whereSeparator: { "^=: ".contains($0) }).map(String.init)
             return ([part] + components).contains { $0.compare(wanted, options: options) == .orderedSame }
         }
-    }
-
-    private func paths(ofSeries series: Int64) throws -> [(path: [String], byUID: Bool)] {
-        let leaves = try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT id, by_uid FROM node WHERE series = ? ORDER BY id"),
-            arguments: [series])
-        return try leaves.map { (try path(of: $0[0]), $0[1]) }
     }
 
     /// All that is known of an image.

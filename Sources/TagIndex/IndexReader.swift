@@ -81,15 +81,14 @@ public struct IndexReader {
         }
     }
 
-    /// The names from the view down to `node`, the view's first.
-    public func path(of id: Int64) throws -> [String] {
-        var names: [String] = []
-        var current = id
-        while current != 0, let node = try node(current) {
-            names.append(node.name)
-            current = node.parent
-        }
-        return names.reversed()
+    /// The first directory that shows an image; `nil` when there is no such image.
+    public func leaf(ofImage id: Int64) throws -> Int64? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT node.id FROM instance JOIN node ON node.series = instance.series JOIN view ON view.node = node.view
+                WHERE instance.id = ? ORDER BY place IS NULL, place LIMIT 1
+                """)
+        return try Int64.fetchOne(statement, arguments: [id])
     }
 
     // MARK: Images
@@ -145,15 +144,8 @@ public struct IndexReader {
 
     /// When the archive was begun, ns since 1970; 0 when it was not.
     public func created() throws -> Int64 {
-        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'created'").flatMap { Int64($0) } ?? 0
-    }
-
-    /// The views that are shown; `nil` when none were set.
-    public func views() throws -> [View]? {
-        guard let json = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'views'") else { return nil }
-        return try JSONDecoder().decode([[String]].self, from: Data(json.utf8)).map { pair in
-            View(name: pair[0], template: try Template(pair[1]))
-        }
+        let statement = try db.cachedStatement(sql: "SELECT value FROM meta WHERE key = 'created'")
+        return try String.fetchOne(statement).flatMap { Int64($0) } ?? 0
     }
 
     /// How far the ledger has been taken in; `nil` when nothing has.

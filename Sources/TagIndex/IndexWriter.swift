@@ -11,7 +11,7 @@ import Naming
 public final class IndexWriter {
     let db: Database
     /// The directories in which something appeared: `node.id`, 0 for the root.
-    public private(set) var changedNodes: Set<Int64> = []
+    public internal(set) var changedNodes: Set<Int64> = []
     private var addedInstances: Int64 = 0
     private var addedBytes: Int64 = 0
     var addedByCopies: [Int: Int64] = [:]
@@ -68,7 +68,10 @@ public final class IndexWriter {
         } else {
             let record = SeriesRecord(
                 id: try nextID(of: "series"), created: received, attributes: attributes,
-                paths: try views.map { try path(for: attributes, key: key, in: $0) })
+                paths: try views.compactMap { view in
+                    let root = try reader.node(in: 0, folded: PortableName.folded(view.name))?.id
+                    return try path(of: attributes, key: key, in: view, at: root).map { [view.name] + $0 }
+                })
             try apply(record, views: views)
             newSeries = record
             series = (key, record.id, attributes)
@@ -79,27 +82,6 @@ public final class IndexWriter {
             name: try free(FileName.instance(attributes), in: series.id, column: "name", tag: hex),
             uidName: try free(FileName.sopInstance(attributes), in: series.id, column: "uid_name", tag: hex),
             difference: attributes.difference(from: series.attributes))
-    }
-
-    /// The path of a new series in `view`: group directories as they are already spelled,
-    /// and a name of its own for the leaf.
-    private func path(for attributes: AttributeSet, key: String, in view: View) throws -> [String] {
-        var names = view.template.components(for: attributes)
-        let leaf = names.removeLast()
-        var path = [view.name]
-        var parent = try reader.node(in: 0, folded: PortableName.folded(view.name))?.id
-        for name in names {
-            let existing = try parent.flatMap { try reader.node(in: $0, folded: PortableName.folded(name)) }
-            path.append(existing?.name ?? name)
-            parent = existing?.id
-        }
-        guard let parent else { return path + [leaf] }
-        let tag = StableHash.hex(key)
-        return path + [
-            try PortableName.firstFree(leaf, tag: tag) {
-                try reader.node(in: parent, folded: PortableName.folded($0)) == nil
-            }
-        ]
     }
 
     private func free(_ name: String, in series: Int64, column: String, tag: String) throws -> String {
@@ -116,7 +98,7 @@ public final class IndexWriter {
         return try nextID(of: "instance")
     }
 
-    private func nextID(of table: String) throws -> Int64 {
+    func nextID(of table: String) throws -> Int64 {
         let statement = try db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
         return (try Int64.fetchOne(statement, arguments: [table]) ?? 0) + 1
     }
@@ -149,38 +131,11 @@ public final class IndexWriter {
         try statements.insertWords
             .bind(id).bind(rows.words.name).bind(rows.words.id).bind(rows.words.study).bind(rows.words.other).run()
         for path in rows.paths {
-            var parent: Int64 = 0
-            for (level, name) in path.enumerated() {
-                let isLeaf = level == path.count - 1
-                let view = isLeaf ? views.first { $0.name == path[0].shown } : nil
-                parent = try directory(
-                    name, in: parent, series: isLeaf ? id : nil, byUID: view?.fileNaming == .sopInstanceUID,
-                    at: rows.created)
-            }
+            guard let first = path.first, path.count > 1 else { continue }
+            let root = try directory(first, in: 0, at: rows.created)
+            let naming = views.first { $0.name == first.shown }?.fileNaming ?? .instanceNumber
+            try showSeries(id, at: path.dropFirst(), inViewAt: root, naming: naming, time: rows.created)
         }
-    }
-
-    /// Makes the views those that are shown, with their directories, which are empty still.
-    public func setViews(_ views: [View], at time: Int64) throws {
-        let list = views.map { [$0.name, $0.template.description] }
-        let json = String(decoding: try JSONEncoder().encode(list), as: UTF8.self)
-        try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES ('views', ?)", arguments: [json])
-        try db.execute(sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
-        for view in views {
-            _ = try directory(DirectoryName(view.name), in: 0, series: nil, byUID: false, at: time)
-        }
-    }
-
-    private func directory(
-        _ name: DirectoryName, in parent: Int64, series: Int64?, byUID: Bool, at time: Int64
-    ) throws -> Int64 {
-        if series == nil, let existing = try knownDirectory(name.folded, in: parent) { return existing }
-        try statements.insertNode.bind(parent).bind(name.shown).bind(name.folded).bind(series).bind(byUID ? 1 : 0).bind(time)
-            .run()
-        let id = db.lastInsertedRowID
-        if parent != 0 { try touch(parent, at: time) }
-        if building == nil { changedNodes.insert(parent) }
-        return id
     }
 
     private func row(in table: String, key: String, patient: Int64? = nil) throws -> Int64 {
@@ -234,8 +189,9 @@ public final class IndexWriter {
     public func apply(_ record: RejectRecord) throws {
         try db.cachedStatement(
             sql: """
-                INSERT OR IGNORE INTO rejected(sha256, bytes, path, source, reason, time)
+                INSERT INTO rejected(sha256, bytes, path, source, reason, time)
                 VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET path = excluded.path, reason = excluded.reason, time = excluded.time
                 """
         ).execute(arguments: [
             Data(record.sha256), record.bytes, record.path, record.source, record.reason, record.time,

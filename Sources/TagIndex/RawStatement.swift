@@ -129,7 +129,7 @@ final class FrequentStatements {
             "INSERT INTO words(rowid, name, id, study, other) VALUES (?, ?, ?, ?, ?)", in: db)
         findSeries = try RawStatement("SELECT 1 FROM series WHERE id = ? OR key = ?", in: db)
         insertNode = try RawStatement(
-            "INSERT INTO node(parent, name, folded, series, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?)", in: db)
+            "INSERT INTO node(parent, name, folded, series, view, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?, ?)", in: db)
         findNode = try RawStatement("SELECT id FROM node WHERE parent = ? AND folded = ?", in: db)
         touchNode = try RawStatement("UPDATE node SET changed = ? WHERE id = ?", in: db)
     }

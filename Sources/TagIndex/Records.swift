@@ -1,4 +1,5 @@
 import DICOM
+import Naming
 
 /// How far the ledger has been taken into the index.
 public struct IndexedPosition: Codable, Equatable, Sendable {
@@ -34,6 +35,24 @@ public struct SeriesRecord: Equatable, Sendable {
         self.id = id
         self.created = created
         self.attributes = attributes
+        self.paths = paths
+    }
+}
+
+/// Where series are shown in a view that was added when they were there already.
+public struct PathsRecord: Sendable {
+    public var view: View
+    /// Up to this `series.id` all are in the view now, or are left out by it.
+    public var through: Int64
+    /// When it was recorded, ns since 1970.
+    public var time: Int64
+    /// `series.id`, and its directories below the view's.
+    public var paths: [(series: Int64, path: [String])] = []
+
+    public init(view: View, through: Int64, time: Int64, paths: [(series: Int64, path: [String])] = []) {
+        self.view = view
+        self.through = through
+        self.time = time
         self.paths = paths
     }
 }

@@ -7,7 +7,7 @@ import GRDB
 /// numbers, and a kernel, an NFS client or a backup catalogue may remember one for years.
 enum Schema {
     /// Raised when a table changes; an index of another version is set aside and rebuilt.
-    static let version = 2
+    static let version = 4
 
     static func create(in db: Database) throws {
         try createTables(in: db)
@@ -20,8 +20,8 @@ enum Schema {
         try db.execute(sql: """
             -- One row a fact about the index itself:
             --   schema   the version above
-            --   created  when the first views were set, ns: the time of the root
-            --   views    the views that are shown, as JSON: [[name, template], …]
+            --   created  when the first views were set, ns
+            --   arranged when the views were last set, ns: the time of the root
             --   ledger   how far the ledger has been taken in, as JSON (IndexedPosition)
             CREATE TABLE meta(
               key   TEXT PRIMARY KEY,
@@ -122,8 +122,21 @@ enum Schema {
               PRIMARY KEY (volume, folder)
             ) WITHOUT ROWID;
 
-            -- The directories of the views. A row with parent 0 is a view; a row with a
-            -- series is a leaf, whose files are the rows of `instance`; all others group
+            -- The views that the archive shows, has shown, or is making. Those that are not
+            -- shown keep their directories: who has one open goes on reading, and when the
+            -- view is shown again it has the same paths and numbers.
+            CREATE TABLE view(
+              node     INTEGER PRIMARY KEY,  -- its directory
+              name     TEXT NOT NULL,
+              template TEXT NOT NULL,
+              place    INTEGER,              -- among those that are shown, from 1; NULL when it is not
+              made     INTEGER NOT NULL,     -- while not shown: the series up to this one are in it
+              UNIQUE (name, template)
+            );
+
+            -- The directories of the views. A row with parent 0 is a view that is shown, with
+            -- parent -1 one that is not, by the name that IndexWriter.hiddenKey gives it; a row
+            -- with a series is a leaf, whose files are the rows of `instance`; all others group
             -- what renders to the same text, ignoring case.
             CREATE TABLE node(
               id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -131,6 +144,7 @@ enum Schema {
               name    TEXT NOT NULL,
               folded  TEXT NOT NULL,       -- PortableName.folded(name)
               series  INTEGER,             -- NULL for what is not a leaf
+              view    INTEGER,             -- of a leaf: view.node
               by_uid  INTEGER NOT NULL,    -- 1: its files are named by SOPInstanceUID
               changed INTEGER NOT NULL,    -- when an entry was last added, ns; a leaf asks its images
               UNIQUE (parent, folded)
@@ -146,6 +160,14 @@ enum Schema {
               reason TEXT NOT NULL,
               time   INTEGER NOT NULL,     -- ns since 1970
               UNIQUE (sha256, source)
+            );
+
+            -- The searches that stay listed in /search.
+            CREATE TABLE search(
+              id     INTEGER PRIMARY KEY AUTOINCREMENT,
+              words  TEXT NOT NULL,
+              folded TEXT NOT NULL UNIQUE, -- PortableName.folded(words)
+              since  INTEGER NOT NULL      -- ns since 1970
             );
 
             -- The words of a series, for `find`: rowid is series.id. Case and accents are
@@ -177,7 +199,7 @@ enum Schema {
             CREATE INDEX        instance_copies   ON instance(copies);  -- in order of id: resilver
             CREATE INDEX copy_instance ON copy(instance);
             CREATE INDEX node_parent ON node(parent);        -- in order of id: readdir
-            CREATE INDEX node_series ON node(series) WHERE series IS NOT NULL;
+            CREATE INDEX node_series ON node(series, view) WHERE series IS NOT NULL;
             """)
     }
 }

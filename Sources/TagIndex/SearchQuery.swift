@@ -16,6 +16,11 @@ public struct SearchQuery: Equatable, Sendable {
 
     var terms: [Term]
 
+    /// Whether an image more in a series that is there can change what is found.
+    public var asksForImages: Bool {
+        terms.contains { if case .attribute(.sopInstanceUID, _) = $0 { true } else { false } }
+    }
+
     /// - throws: ``IndexError`` with code ``IndexError/Code/badQuery``: no words, an unknown
     ///   keyword before `=`, or what stands after `date=` is no date.
     public init(words: [String]) throws {

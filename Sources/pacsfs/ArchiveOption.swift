@@ -49,6 +49,7 @@ enum Paths {
         let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         var rest: [Substring] = full.split(separator: "/").filter { $0 != "." }
         var tail: [Substring] = []
+        var links = 0
         while !rest.isEmpty {
             if let real = realpath("/" + rest.joined(separator: "/"), nil) {
                 defer { free(real) }
@@ -57,9 +58,24 @@ enum Paths {
             }
             // A mount whose daemon has died cannot be resolved, and is meant as it is written.
             if errno == ENOTCONN || errno == ECONNABORTED { break }
+            // A link to what does not exist yet.
+            if links < 40, let target = target(of: "/" + rest.joined(separator: "/")) {
+                links += 1
+                rest = target.hasPrefix("/") ? [] : Array(rest.dropLast())
+                for component in target.split(separator: "/") where component != "." {
+                    if component == ".." { _ = rest.popLast() } else { rest.append(component) }
+                }
+                continue
+            }
             tail.insert(rest.removeLast(), at: 0)
         }
         return "/" + (rest + tail).joined(separator: "/")
+    }
+
+    private static func target(of link: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = readlink(link, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : nil
     }
 
     /// Where the archive is mounted, if it is.

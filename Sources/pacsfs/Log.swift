@@ -14,7 +14,7 @@ enum StandardError {
 struct StandardErrorLog: LogHandler {
     var logLevel: Logger.Level = .info
     var metadata: Logger.Metadata = [:]
-    private let isJournal = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil
+    private let isJournal = Self.isJournal(ProcessInfo.processInfo.environment["JOURNAL_STREAM"])
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -28,6 +28,16 @@ struct StandardErrorLog: LogHandler {
             ? "<\(priority(event.level))>\(text)\n"
             : "\(Date.now.formatted(.iso8601)) \(event.level): \(text)\n"
         StandardError.write(line)
+    }
+
+    /// Whether standard error is the stream to the journal that the variable names, `DEVICE:INODE`;
+    /// it is inherited also by those whose errors go elsewhere.
+    ///
+    /// See: 'man 5 systemd.exec', $JOURNAL_STREAM
+    static func isJournal(_ variable: String?) -> Bool {
+        var status = stat()
+        guard let variable, fstat(STDERR_FILENO, &status) == 0 else { return false }
+        return variable == "\(status.st_dev):\(status.st_ino)"
     }
 
     private func priority(_ level: Logger.Level) -> Int {

@@ -15,6 +15,7 @@ struct Pacsfs: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
-            Volumes.self, Scrub.self, Verify.self, Rebuild.self, Receive.self,
+            Volumes.self, Views.self, Reload.self, Scrub.self, Verify.self, Rebuild.self, Receive.self,
+            Doctor.self, Manual.self,
         ])
 }

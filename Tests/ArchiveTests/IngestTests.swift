@@ -43,7 +43,7 @@ struct IngestTests {
             #expect(details.attributes[.patientName] == "Müller^Minka")
             #expect(details.attributes[.sopInstanceUID] == image.sopInstanceUID)
             #expect(details.copies.map(\.volume) == [1, 2])
-            #expect(details.paths.count == archive.viewCount)
+            #expect(details.paths.count == archive.wantedViews.count)
             #expect(details.paths.allSatisfy { $0.last == "00007.dcm" || $0.first == "by-uid" })
             #expect(try archive.index.read { try $0.totals().byCopies.filter { $0.value != 0 } } == [2: 1])
         }
@@ -215,6 +215,8 @@ private final class Recorder: ChangeObserver {
             completion()
         }
     }
+
+    func arranged(gone: [String], images: Range<Int64>) { state.withLock { $0.events.append("gone \(gone)") } }
 
     func lost(volume: Int) { state.withLock { $0.events.append("lost \(volume)") } }
 }

@@ -17,8 +17,21 @@ struct RefusalTests {
         return image.write()
     }
 
-    @Test("Text, nothing and a DICOMDIR are refused with a reason for a person; nothing is stored")
+    @Test("A DICOMDIR goes quietly, an image of that name does not")
+    func directoryOfDisc() throws {
+        let image = SyntheticImage(seed: 4).write()
+        try temporary.open { archive in
+            let result = try archive.ingest(dicomdir, from: "incoming/CD/dicomdir", in: temporary.folder)
+            guard case .success(.ignored) = result else { Issue.record("\(result)"); return }
+            #expect(!archive.settings.ignores(Array("DICOMDIR".utf8)))
+            #expect(try archive.ingest(image, from: "incoming/CD/DICOMDIR", in: temporary.folder).archived != nil)
+        }
+        try temporary.expectBlobs([image])
+    }
+
+    @Test("Text, nothing and a DICOMDIR, when that is wanted, are refused with a reason for a person; nothing is stored")
     func reasons() throws {
+        try temporary.configure { $0.replacing(", \"DICOMDIR\"", with: "") }
         let cases: [(bytes: [UInt8], says: String)] = [
             (Array("Dear client, these are the images of Rex. Please find them on this disc.".utf8), "DICOM"),
             ([], "empty"), (dicomdir, "DICOMDIR"), ([UInt8](repeating: 0, count: 4096), "DICOM"),

@@ -150,21 +150,6 @@ struct ReplayTests {
         try temporary.expectBlobs(images)
     }
 
-    @Test("Views that were changed in pacsfs.toml are told of, and those of the archive stay")
-    func changedViews() throws {
-        try temporary.archive(series())
-        let before = try temporary.index.dump()
-        try temporary.configure { $0.replacing("by-id = ", with: "by-number = ") }
-        try temporary.open { archive in
-            #expect(temporary.log.messages(.warning).contains { $0.contains("views of pacsfs.toml") })
-            let names = try archive.index.read { try $0.views() }?.map(\.name) ?? []
-            #expect(names.contains("by-id"))
-            #expect(!names.contains("by-number"))
-            #expect(archive.viewCount == 7)
-        }
-        #expect(try temporary.index.dump() == before)
-    }
-
     @Test("Views that are the same in another order are no change")
     func reorderedViews() throws {
         try temporary.open { _ in }

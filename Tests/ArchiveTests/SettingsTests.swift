@@ -16,6 +16,7 @@ struct SettingsTests {
             ("copies = 1.5", "«copies»"), ("settle = -1", "«settle»"), ("settle = 3601", "«settle»"),
             ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"), ("ignore = [1]", "«ignore»"),
             ("copys = 2", "«copys»"), ("views = 3", "«views»"),
+            ("readers = 1.5", "«readers»"), ("readers = -1", "«readers»"), ("writers = \"\"", "«writers»"),
             ("copies = ", "line 1"), ("settle = 10\ncopies = [", "line"),
         ])
     func wrong(line: String, names: String) throws {
@@ -40,7 +41,9 @@ struct SettingsTests {
             (volume + "[views]\nsearch = \"{PatientID}\"", "«search»"),
             (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "«a/b»"), (volume + "[views]\n\"\" = \"{PatientID}\"", "«»"),
             (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"), (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
-            (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «by-id»"),
+            (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «BY-ID»"),
+            (volume + "[views]", "at least one view"), (volume + "[views]\nby-id = \"{PatientID!}\"", "without «!»"),
+            (volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"", "«b»: column 14: "),
         ])
     func wrongTables(text: String, names: String) throws {
         do {
@@ -75,10 +78,12 @@ struct SettingsTests {
         settings.copies = 3
         settings.settle = 2.5
         settings.ignored = ["*.tmp", "a\"b\\c", "ü"]
+        settings.readers = .name("Domain \"Users\"")
+        settings.writers = .number(4711)
         settings.volumes = [
             .init(path: "/srv/disk \"1\"", domain: "C:\\server"), .init(path: "/srv/ü", domain: "a = b # no comment"),
         ]
-        settings.views = try ["a", "by-id", "by.dot", "mit Leerzeichen", "nach Größe"].map {
+        settings.views = try ["by-id", "a", "mit Leerzeichen", "by.dot", "nach Größe"].map {
             View(name: $0, template: try Template("{PatientName} ({PatientID})/{Series}"))
         }
         let read = try Settings(toml: settings.toml)
@@ -86,6 +91,7 @@ struct SettingsTests {
         #expect(read.settle == settings.settle)
         #expect(read.ignored == settings.ignored)
         #expect(read.volumes == settings.volumes)
+        #expect(read.readers == settings.readers && read.writers == settings.writers)
         #expect(read.views == settings.views)
     }
 
@@ -100,8 +106,7 @@ struct SettingsTests {
     func defaultViews() throws {
         var settings = Settings()
         settings.volumes = [.init(path: "/v", domain: "d")]
-        #expect(try Set(Settings(toml: settings.toml).views.map(\.name)) == Set(DefaultViews.all.map(\.name)))
-        for view in try Settings(toml: settings.toml).views { #expect(DefaultViews.all.contains(view)) }
+        #expect(try Settings(toml: settings.toml).views == DefaultViews.all)
     }
 
     @Test(

@@ -147,7 +147,8 @@ struct VolumeChangeTests {
         let request = IngestRequest(
             file: IngestFile(file.descriptor, owner: file), source: "late.dcm", bytes: file.bytes, digest: nil)
         let preparation = Preparation(volumes: archive.volumes, index: archive.index, copies: (2, 1))
-        let prepared = try #require(try preparation.prepare(request, digest: .of(image), completion: { _ in }).0)
+        let outcome = try preparation.prepare(request, digest: .of(image), completion: { _ in })
+        guard case .ready(let prepared) = outcome else { throw ArchiveError(.storage, "It is no image.") }
         #expect(prepared.volumes.count == 2)
         for volume in prepared.volumes { try volume.store([prepared.staged]) }
         return prepared

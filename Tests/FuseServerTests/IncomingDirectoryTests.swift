@@ -64,11 +64,11 @@ struct IncomingDirectoryTests {
         #expect(kinds.allSatisfy { if case .incoming = $0 { true } else { false } })
         // Nor those of an earlier run.
         let later = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
         try fixture.save([1], as: "y.part")
         usleep(1_100_000)
         let third = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
         let last = try third.lookup(Array("y.part".utf8), in: fixture.root).ino
         #expect(try last > later.lookup(Array("y.part".utf8), in: fixture.root).ino)
         #expect(try #require(numbers.max()) < last)

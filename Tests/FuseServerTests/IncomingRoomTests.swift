@@ -18,7 +18,7 @@ struct IncomingRoomTests {
         try FileManager.default.moveItem(atPath: temporary.volumes[1], toPath: temporary.folder.path("unplugged"))
         try temporary.open { (archive) throws in
             let tree = BackedTree(
-                kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number, archive: archive)
+                kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number, archive: archive, permissions: .everybody)
             #expect(throws: Errno(EIO)) {
                 try tree.create(
                     Array("IM1.dcm".utf8), in: FixedEntry.incoming.number, flags: O_WRONLY, mode: 0o644, caller: (0, 0))

@@ -214,7 +214,7 @@ struct SettlingTests {
         #expect(fixture.rename("IM1.dcm", to: "IM1.dcm.part") == 0)
         // The next run.
         let tree = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
         tree.takeUpLeftovers()
         let number = try tree.lookup(Array("IM1.dcm.part".utf8), in: fixture.root).ino
         let handle = try tree.open(number, flags: O_WRONLY)

@@ -17,12 +17,14 @@ final class TreeFixture {
     let root = FixedEntry.incoming.number
 
     /// - parameter prepare: is told the folder before the volumes are made
-    init(settle: Double = 10, prepare: (TemporaryFolder) throws -> Void = { _ in }) throws {
+    init(
+        settle: Double = 10, permissions: Permissions = .everybody, prepare: (TemporaryFolder) throws -> Void = { _ in }
+    ) throws {
         temporary = try TemporaryArchive(settle: settle, prepare: prepare)
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
         tree = BackedTree(
             kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number,
-            archive: archive)
+            archive: archive, permissions: permissions)
     }
 
     deinit { archive.close() }

@@ -18,7 +18,7 @@ struct FreshnessTests {
         [false, true].map { Way(mode: mode, imports: $0) }
     }
 
-    /// Reads lines of: a file, then the seven paths below the mount that it is going to have.
+    /// Reads lines of: a file, then the paths below the mount that it is going to have.
     /// Archives one after another, and looks with everything it has held open since the start.
     private static let script = """
         plan = [line.rstrip('\\n').split('\\t') for line in open('plan')]
@@ -61,7 +61,7 @@ struct FreshnessTests {
             try twin.importSamples()
             return try samples.sorted().map { sample in
                 let image = try #require(try twin.image(Files.digest(sample)))
-                try #require(image.paths.count == 7)
+                try #require(image.paths.count == MountedArchive.views.count)
                 return ["samples" + sample.dropFirst(twin.work.count + "/samples".count)] + image.paths
             }
         }

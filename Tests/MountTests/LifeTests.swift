@@ -26,7 +26,7 @@ struct LifeTests {
             let other = archive.work + "/other"
             try archive.mustShell("mkdir other")
             let daemon = try #require(archive.daemon)
-            expectRefused(try archive.pacsfs("mount", other), saying: archive.archive, "in use by process \(daemon)")
+            expectRefused(try archive.pacsfs("mount", other), saying: archive.archive, "in use by process \(daemon), which shows it on \(archive.mountpoint)", "pacsfs unmount")
             expectRefused(
                 try archive.pacsfs("mount", archive.mountpoint), saying: archive.mountpoint, "mounted already",
                 "pacsfs unmount")
@@ -52,6 +52,14 @@ struct LifeTests {
                 try archive.pacsfs("mount", "empty", "--archive", "nowhere"), saying: "no archive in \(work)/nowhere",
                 "pacsfs init")
             expectRefused(try archive.pacsfs("unmount", "empty"), saying: "No pacsfs is mounted on \(work)/empty")
+            // The same by way of links, and the other way round.
+            try archive.mustShell("ln -s ../volume1 disk; mkdir ../volume1/mnt")
+            expectRefused(try archive.pacsfs("mount", "disk/mnt"), saying: "\(archive.volumes[0])/mnt lies in the volume")
+            try archive.mustShell("rmdir ../volume1/mnt; mkdir empty/v; mv ../volume1 empty/v/; ln -s work/empty/v/volume1 ..")
+            expectRefused(try archive.pacsfs("mount", "empty"), saying: "\(work)/empty/v/volume1 belongs to the archive")
+            try archive.mustShell("rm ../volume1; mv empty/v/volume1 ..; rmdir empty/v; ln -s ../work/empty/log ../archive/pacsfs.log")
+            expectRefused(try archive.pacsfs("mount", "empty"), saying: "\(work)/empty/log belongs to the archive")
+            try archive.mustShell("rm ../archive/pacsfs.log")
             #expect(archive.daemon == nil)
             #expect(!archive.isMounted)
             // A relative path and a link are fine.

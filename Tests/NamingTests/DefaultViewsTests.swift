@@ -6,17 +6,18 @@ import Testing
 struct DefaultViewsTests {
     private func path(_ view: String, _ header: Header) throws -> String {
         let view = try #require(DefaultViews.all.first { $0.name == view })
+        if view.template.leavesOut(header) { return "" }
         let names = view.template.components(for: header) + [FileName.name(view.fileNaming, header)]
         return names.joined(separator: "/")
     }
 
-    @Test("There are seven, with portable names")
+    @Test("There are nine, with portable names")
     func names() {
         let names = DefaultViews.all.map(\.name)
         #expect(
             names == [
-                "by-patient", "by-date", "by-modality", "by-id", "by-owner", "by-accession",
-                "by-uid",
+                "by-patient", "by-date", "by-modality", "by-id", "by-owner", "by-species", "by-microchip",
+                "by-accession", "by-uid",
             ])
         #expect(names.flatMap(portabilityFaults) == [])
     }
@@ -29,7 +30,8 @@ struct DefaultViewsTests {
             ("by-modality", "DX/2024-03/Smith^Rex (1234) 2024-03-05/001 DX Hip VD/00002.dcm"),
             ("by-id", "1234/2024-03-05/001 DX Hip VD/00002.dcm"),
             ("by-owner", "Smith^Mary/Smith^Rex (1234)/2024-03-05/001 DX Hip VD/00002.dcm"),
-            ("by-accession", "A77/001 DX Hip VD/00002.dcm"),
+            ("by-species", "Canine/unknown/Smith^Rex (1234)/2024-03-05/001 DX Hip VD/00002.dcm"),
+            ("by-microchip", ""), ("by-accession", "A77/001 DX Hip VD/00002.dcm"),
             ("by-uid", "2.25.10/2.25.11/2.25.12.dcm"),
         ])
     func complete(view: String, expected: String) throws {
@@ -44,7 +46,8 @@ struct DefaultViewsTests {
             ("by-modality", "unknown/undated/unknown/unknown/unknown.dcm"),
             ("by-id", "unknown/undated/unknown/unknown.dcm"),
             ("by-owner", "unknown/unknown/undated/unknown/unknown.dcm"),
-            ("by-accession", "unknown/unknown/unknown.dcm"),
+            ("by-species", "unknown/unknown/unknown/undated/unknown/unknown.dcm"),
+            ("by-microchip", ""), ("by-accession", ""),
             ("by-uid", "unknown/unknown/unknown.dcm"),
         ])
     func missing(view: String, expected: String) throws {
@@ -59,7 +62,8 @@ struct DefaultViewsTests {
             ("by-modality", "DX/2023-11/Müller^Minka 2023-11-02/DX/00001.dcm"),
             ("by-id", "unknown/2023-11-02/DX/00001.dcm"),
             ("by-owner", "Müller/Müller^Minka/2023-11-02/DX/00001.dcm"),
-            ("by-accession", "unknown/DX/00001.dcm"),
+            ("by-species", "Feline/unknown/Müller^Minka/2023-11-02/DX/00001.dcm"),
+            ("by-microchip", ""), ("by-accession", ""),
             ("by-uid", "2.25.1/2.25.2/2.25.3.dcm"),
         ])
     func veterinary(view: String, expected: String) throws {

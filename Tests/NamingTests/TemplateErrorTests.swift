@@ -21,7 +21,9 @@ struct TemplateErrorTests {
             ("{PatientID:3}", 11, "format"),
             ("{PatientName.first}", 14, "family"), ("{PatientID.family}", 12, "PatientName"),
             ("{PatientName.family:3}", 20, "format"), ("{Series:3}", 2, "SeriesNumber"),
-            ("{Series|Modality}", 2, "SeriesNumber"), ("1/2/3/4/5/6/7/8/9/10/11", 22, "10"),
+            ("{Series|Modality}", 2, "SeriesNumber"), ("{Series!}", 8, "SeriesDescription!"),
+            ("{OtherPatientIDs.chip}", 18, "microchip"), ("{OtherPatientIDs.microchip:3}", 27, "format"),
+            ("{PatientID!|Modality}", 2, "PatientID"), ("{PatientID!!}", 2, "PatientID"), ("1/2/3/4/5/6/7/8/9/10/11", 22, "10"),
             (String(repeating: "(", count: 2_000), 1_001, "1000"),
         ])
     func columns(template: String, column: Int, hint: String) {
@@ -42,5 +44,14 @@ struct TemplateErrorTests {
     func suggestions(template: String, hint: String) {
         let error = #expect(throws: TemplateError.self) { try Template(template) }
         #expect(error?.allowed.hasPrefix(hint) == true, "\(error?.allowed ?? "")")
+    }
+
+    @Test("The place of an error is marked below the template")
+    func marked() throws {
+        let text = "Größe/{StudyDate}/{PatienID}"
+        let error = try #require(throws: TemplateError.self) { try Template(text) }
+        #expect(error.marked(in: text) == "\(text)\n                   ^")
+        let end = try #require(throws: TemplateError.self) { try Template("a/") }
+        #expect(end.marked(in: "a/") == "a/\n  ^")
     }
 }

@@ -132,7 +132,7 @@ struct FindTests {
         #expect(study.modalities.sorted() == ["CT", "SR"])
         #expect(study.date == "2023-11-20")
         #expect(study.paths.contains(["by-id", "1001", "2023-11-20", "001 CT Lung"]))
-        #expect(study.paths.count == 7)
+        #expect(study.paths.count == 8)
         let lung = try fixture.index.read { try $0.studies(SearchQuery(words: ["lung"]), limit: 9) }
         #expect(lung.map(\.series) == [1])
         #expect(lung.map(\.images) == [2])

@@ -13,7 +13,7 @@ struct PlacingTests {
         try fixture.path(fixture.add(attributes, seed: seed), in: "by-patient")
     }
 
-    @Test("An image is shown in every view, by number in most and by UID in by-uid")
+    @Test("An image is shown in every view but those that leave it out, by number in most and by UID in by-uid")
     func everyView() throws {
         let place = try fixture.add(rex, seed: 1)
         #expect(
@@ -23,6 +23,7 @@ struct PlacingTests {
                 "by-modality/DX/2024-03/Smith^Rex (1001) 2024-03-14/001 DX Hip VD/00001.dcm",
                 "by-id/1001/2024-03-14/001 DX Hip VD/00001.dcm",
                 "by-owner/Smith^Mary/Smith^Rex (1001)/2024-03-14/001 DX Hip VD/00001.dcm",
+                "by-species/unknown/unknown/Smith^Rex (1001)/2024-03-14/001 DX Hip VD/00001.dcm",
                 "by-accession/A101/001 DX Hip VD/00001.dcm",
                 "by-uid/1.2.3/1.2.3.1/1.2.3.1.1.dcm",
             ])

@@ -38,32 +38,40 @@ public struct ImportResult: Codable, Sendable {
 
 extension Archive {
     /// Archives files that lie elsewhere, or sets them aside; the sources stay as they are.
-    /// Returns when each of them is safe, or is known not to be.
+    /// Returns when each of them is safe, or is known not to be. Of a zip archive that was
+    /// unpacked its members are told, each as a file below it.
     ///
     /// - parameter each: told so of each file as soon as it is known; from any thread, one at a time
     public func importFiles(
         _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void = { _ in }
     ) -> [ImportResult] {
-        let results = Mutex<[ImportResult?]>(Array(repeating: nil, count: files.count))
+        let results = Mutex<[[ImportResult]]>(Array(repeating: [], count: files.count))
         let group = DispatchGroup()
         let sequence = IngestSequence()
         for (index, file) in files.enumerated() {
             group.enter()
-            importFile(file, turn: (sequence, index)) { result in
+            @Sendable func tell(_ result: ImportResult) {
                 results.withLock {
-                    $0[index] = result
+                    $0[index].append(result)
                     each(result)
                 }
+            }
+            importFile(file, turn: (sequence, index), member: tell) { result in
+                if let result { tell(result) }
                 group.leave()
             }
         }
         group.wait()
-        return results.withLock { $0 }.compactMap { $0 }
+        return results.withLock { $0.flatMap(\.self) }
     }
 
+    /// - parameters:
+    ///   - member: told what became of each member of a zip archive
+    ///   - completion: called once, with what became of the file when that is not told by its members
     private func importFile(
         _ file: ImportFile, turn: (sequence: IngestSequence, number: Int),
-        completion: @escaping @Sendable (ImportResult) -> Void
+        member: @escaping @Sendable (ImportResult) -> Void,
+        completion: @escaping @Sendable (ImportResult?) -> Void
     ) {
         let name = file.path.split(separator: "/").last.map { Array($0.utf8) } ?? []
         let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
@@ -83,12 +91,13 @@ extension Archive {
         let open = IngestFile(descriptor, owner: staged)
         var request = IngestRequest(
             file: open, source: file.path, bytes: bytes, digest: nil)
-        request.turn = turn
-        ingest(request) { [self] result in
+        @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
             case .success(.archived): break
             case .success(.sameDataSet): answer.sameDataSet = true
+            case .success(.unpacked): return completion(nil)
+            case .success(.ignored): answer.outcome = .ignored
             case .success(.duplicate): answer.outcome = .duplicate
             case .success(.refused(let reason)):
                 do {
@@ -101,6 +110,13 @@ extension Archive {
             case .failure(let error): (answer.outcome, answer.reason) = (.failed, error.message)
             }
             completion(answer)
+        }
+        if ZipReader.isZip(descriptor: descriptor) {
+            turn.sequence.take(turn.number) {}
+            zips.submit(request, to: self, rejectedPath: file.rejectedPath, each: member, completion: finish)
+        } else {
+            request.turn = turn
+            ingest(request, completion: finish)
         }
     }
 }

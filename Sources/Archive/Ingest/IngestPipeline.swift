@@ -88,13 +88,14 @@ final class IngestPipeline: Sendable {
                 }
             }
             do {
-                let (ready, refusal) = try preparation.prepare(job.request, digest: digest, completion: completion)
-                guard let ready else {
+                switch try preparation.prepare(job.request, digest: digest, completion: completion) {
+                case .ready(let ready):
+                    inTurn { [self] in
+                        if !prepared.put(ready) { completion(.failure(Self.stopped(job.request))) }
+                    }
+                case .noImage(let outcome):
                     inTurn {}
-                    return completion(.success(.refused(refusal ?? "")))
-                }
-                inTurn { [self] in
-                    if !prepared.put(ready) { completion(.failure(Self.stopped(job.request))) }
+                    completion(.success(outcome))
                 }
             } catch {
                 inTurn {}

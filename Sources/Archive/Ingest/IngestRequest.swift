@@ -22,6 +22,8 @@ public struct IngestRequest: Sendable {
     public var digest: Digest?
     /// Where its `/incoming` is when it lies there: it can become a blob without a copy then.
     public var staging: StagingArea?
+    /// Whether it was unpacked into a file without a name, which goes when it is refused.
+    var isExtracted = false
     /// Its place among files that are to be archived in their order.
     var turn: (sequence: IngestSequence, number: Int)?
 
@@ -43,6 +45,10 @@ public enum IngestOutcome: Sendable, Equatable {
     case sameDataSet(Int64)
     /// The same bytes were there, and every copy of them is good; `instance.id`.
     case duplicate(Int64)
+    /// It was a zip archive, and its images are safe as those that are archived by themselves.
+    case unpacked(images: Int)
+    /// It is of a kind that is not wanted: a DICOMDIR. Nothing was stored.
+    case ignored
     /// It is no image, for this reason. Nothing was stored: the caller sets it aside.
     case refused(String)
 }
@@ -54,6 +60,13 @@ public protocol ChangeObserver: AnyObject, Sendable {
     ///   - replaced: images (`instance.id`) whose blob was bad and is good now
     ///   - completion: to be called, from any thread, when nobody can see the old state any more
     func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
+
+    /// Other views are shown now than before.
+    ///
+    /// - parameters:
+    ///   - gone: names at the root that are not there any more, or are another directory
+    ///   - images: `instance.id` of those that may have another number of names now
+    func arranged(gone: [String], images: Range<Int64>)
 
     /// Files of this volume (its ordinal) are not to be used any more; `/incoming` may be
     /// elsewhere from now on.

@@ -31,17 +31,24 @@ struct Preparation: Sendable {
     let index: TagIndex
     /// How many copies there shall be, and how many there must be.
     let copies: (wanted: Int, minimum: Int)
+    /// Whether a DICOMDIR goes without a word: ``Settings/ignoresDirectories``.
+    var ignoresDirectories = false
     /// For how long a verified copy is believed in, ns.
     private static let trust: Int64 = 86_400_000_000_000
 
-    /// - returns: `nil` and the reason when it is no image
+    enum Outcome {
+        case ready(Prepared)
+        /// It is no image: `refused` or `ignored`.
+        case noImage(IngestOutcome)
+    }
+
     func prepare(
         _ request: IngestRequest, digest: Digest, completion: @escaping IngestPipeline.Completion
-    ) throws -> (Prepared?, refusal: String?) {
+    ) throws -> Outcome {
         let staged = StagedBlob(digest: digest, bytes: request.bytes)
         volumes.check()
         if let id = try index.read({ try $0.instance(sha256: digest.bytes) }) {
-            return (try prepareDuplicate(of: id, request, staged, completion), nil)
+            return .ready(try prepareDuplicate(of: id, request, staged, completion))
         }
         let header: HeaderAttributes
         do {
@@ -51,15 +58,13 @@ struct Preparation: Sendable {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
         } catch {
-            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
-            return (nil, error.message)
+            return try refusal(of: request, error.message)
         }
         if header.isMediaStorageDirectory {
-            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
-            return (
-                nil,
-                "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
-            )
+            if ignoresDirectories { return .noImage(.ignored) }
+            return try refusal(
+                of: request,
+                "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them.")
         }
         let same = try imageWithSameDataSet(as: header, in: request)
         // From here on the second name in staging/commit says that the file was closed and is
@@ -70,11 +75,16 @@ struct Preparation: Sendable {
         }
         let targets = try stageSomewhere(staged, from: request, holding: [], isLinked: isLinked)
         let flags = same == nil ? header.flags : header.flags.union(.sameDataSet)
-        return (
+        return .ready(
             Prepared(
                 kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same), request: request,
-                staged: staged, volumes: targets, completion: completion), nil
-        )
+                staged: staged, volumes: targets, completion: completion))
+    }
+
+    /// What stays in `/incoming` until it is set aside is on disk when `close` returns.
+    private func refusal(of request: IngestRequest, _ reason: String) throws -> Outcome {
+        if !request.isExtracted { try request.staging?.volume.makeIncomingDurable(request.file.descriptor) }
+        return .noImage(.refused(reason))
     }
 
     /// Never trusts a copy it has not seen: those not hashed in the last day are hashed now,

@@ -165,7 +165,7 @@ struct BlobRebuild {
             try append { writer, entries in
                 var replay = LedgerReplay(views: [])
                 for (kind, body) in volumes.map({ ("volume", Fact.addVolume($0).body) })
-                    + [("views", JSONObject(views.map { .init($0.name, .string($0.template.description)) }))]
+                    + [("views", View.record(views))]
                 {
                     let entry = LedgerEntry(
                         kind: kind, by: actor, time: Timestamp(nanoseconds: next(time)), body: body)

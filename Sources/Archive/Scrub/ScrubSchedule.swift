@@ -15,13 +15,13 @@ final class ScrubSchedule: Sendable {
 
     /// Runs until ``stop()``; on a thread of its own.
     func run(_ archive: Archive) {
-        guard archive.settings.scrubDays > 0 else { return }
         // Not while a clinic's day begins with starting the machine.
         var next = Date.now.addingTimeInterval(60)
         while !isStopped.withLock({ $0 }) {
             Thread.sleep(forTimeInterval: 0.25)
             guard Date.now >= next else { continue }
             next = .now.addingTimeInterval(60)
+            guard archive.settings.scrubDays > 0 else { continue }
             do { try look(archive) } catch { archive.log.error("The scrub could not go on: \(error)") }
         }
     }

@@ -1,5 +1,7 @@
 import Foundation
+import Naming
 import Storage
+import TagIndex
 
 /// Which volume should hold what, as the records of a ledger tell it.
 ///
@@ -108,6 +110,8 @@ final class RecordedCopies {
         case "volume":
             guard let volume = body["volume"]?.int, let operation = body["op"]?.string else { return false }
             if operation == "retired" || operation == "replace" { retired[Int(volume)] = record.number }
+        case "paths": return PathsRecord(record.entry) != nil
+        case "views": return View.list(body) != nil
         default: break
         }
         return true

@@ -35,35 +35,72 @@ struct Mount: ParsableCommand {
                 try serve(path, at: mountpoint)
             } else {
                 // What can be told without the daemon is told without it.
-                let settings = try Settings(file: path + "/pacsfs.toml")
-                try Mountpoint.prepare(mountpoint, keptOutside: [path] + settings.volumes.map(\.path))
+                let settings = try prepare(path, mountpoint)
                 var arguments = ["mount", mountpoint, "--archive", path]
                 if noPassthrough { arguments.append("--no-passthrough") }
                 try Background.start(arguments, log: path + "/pacsfs.log")
                 print("Mounted the archive \(path) on \(mountpoint).")
+                if settings.readers == nil, settings.writers == nil, let problem = Mountpoint.othersProblem() {
+                    print("Note: \(problem)")
+                }
             }
         }
+    }
+
+    /// - throws: ``ArchiveError`` or ``MountError`` when the archive cannot be mounted there
+    private func prepare(_ path: String, _ mountpoint: String) throws -> Settings {
+        let file = path + "/pacsfs.toml"
+        let settings = try Settings(file: file)
+        _ = try Permissions(settings, file: file)
+        if settings.readers != nil || settings.writers != nil, let problem = Mountpoint.othersProblem() {
+            throw MountError("\(file) lets groups in, and that cannot be. \(problem)")
+        }
+        let volumes = settings.volumes.map { Paths.absolute($0.path) }
+        try Mountpoint.prepare(
+            mountpoint, keptOutside: [path, Paths.absolute(path + "/pacsfs.log")] + volumes, volumes: volumes)
+        Predecessor.awaitEnd(of: path)
+        if let process = Archive.holder(of: path), let other = Paths.mountpoint(of: path) {
+            throw MountError("The archive \(path) is in use by process \(process), which shows it on \(other). It can be mounted once only; end that with: pacsfs unmount \(other)")
+        }
+        return settings
     }
 
     private func serve(_ path: String, at mountpoint: String) throws {
         let log = StandardErrorLog.logger()
         do {
             DaemonProcess.prepare()
-            let settings = try Settings(file: path + "/pacsfs.toml")
-            try Mountpoint.prepare(mountpoint, keptOutside: [path] + settings.volumes.map(\.path))
+            let settings = try prepare(path, mountpoint)
+            let permissions = try Permissions(settings, file: path + "/pacsfs.toml")
             let archive = try Archive(at: path, log: log)
             let session = Session(
-                archive: archive, mountpoint: mountpoint, allowsPassthrough: !noPassthrough, log: log)
+                archive: archive, mountpoint: mountpoint, permissions: permissions,
+                allowsPassthrough: !noPassthrough, log: log)
             let control = try ControlServer(archive: archive, session: session, log: log)
             defer { control.stop() }
             let descriptor = readyFd
-            try session.run(threads: 16) {
-                // Not before: how images are read is settled only now.
-                control.start()
-                archive.startUpkeep()
-                Background.announceReady(on: descriptor)
-                log.notice("Mounted \(path) on \(mountpoint).")
-            }
+            let notification = ServiceNotification()
+            let watchdog = Watchdog(notification, mountpoint: mountpoint)
+            try session.run(
+                threads: 16,
+                ready: {
+                    // Not before: how images are read is settled only now.
+                    control.start()
+                    archive.startUpkeep()
+                    // What is wrong is logged, and told by status.
+                    DaemonProcess.onHangup { [archive] in
+                        notification.reloading()
+                        _ = try? archive.reload()
+                        notification.ready("Shows \(path) on \(mountpoint)")
+                    }
+                    Background.announceReady(on: descriptor)
+                    log.notice("Mounted \(path) on \(mountpoint).")
+                    notification.ready("Shows \(path) on \(mountpoint)")
+                    watchdog?.start()
+                },
+                ending: {
+                    watchdog?.stop()
+                    notification.stopping()
+                })
             log.notice("Unmounted \(mountpoint).")
         } catch {
             Background.announce(Failure.text(error), on: readyFd)

@@ -47,7 +47,7 @@ struct Show: ParsableCommand {
         try reporting {
             let path = try archive.existing
             let index = try TagIndex(readingFrom: path + "/index.sqlite")
-            let instances = try index.read { try self.instances($0, archive: path) }
+            let instances = try index.read { try ArchivedImages.named(what, $0, archive: path) }
             guard !instances.isEmpty else {
                 if json { try Output.json([String]()) } else { print("«\(what)» is not in the archive \(path).") }
                 throw ExitStatus.notFound.code
@@ -71,33 +71,6 @@ struct Show: ParsableCommand {
                 if instances.count > shown.count { print("\n… and \(instances.count - shown.count) more images; --json lists them all.") }
             }
         }
-    }
-
-    private func instances(_ reader: IndexReader, archive: String) throws -> [Int64] {
-        var status = stat()
-        if lstat(what, &status) == 0 { return try instances(reader, file: status, archive: archive) }
-        if let digest = Digest(hex: what) { return try reader.instance(sha256: digest.bytes).map { [$0] } ?? [] }
-        let byUID = try reader.instances(sopInstanceUID: what)
-        return try byUID.isEmpty ? reader.instances(seriesOrStudyUID: what) : byUID
-    }
-
-    private func instances(_ reader: IndexReader, file: stat, archive: String) throws -> [Int64] {
-        let path = Paths.absolute(what)
-        if let root = Paths.mountpoint(of: archive), path == root || path.hasPrefix(root + "/") {
-            switch InodeNumber(rawValue: UInt64(file.st_ino)) {
-            case .instance(let id): return [id]
-            case .node(let id): return try reader.instances(below: id)
-            default: break
-            }
-        }
-        guard file.st_mode & S_IFMT == S_IFREG else {
-            throw ArchiveError(.notFound, "\(what) is no image and no folder of a view.")
-        }
-        let descriptor = open(what, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw ArchiveError(.notFound, "\(what) cannot be read: \(String(cString: strerror(errno))).") }
-        defer { close(descriptor) }
-        let digest = try Digest.of(descriptor: descriptor, bytes: Int64(file.st_size), path: what)
-        return try reader.instance(sha256: digest.bytes).map { [$0] } ?? []
     }
 
     /// Those of the same SOPInstanceUID that are no repetition themselves: mostly one.

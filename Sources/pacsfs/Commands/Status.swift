@@ -59,6 +59,9 @@ struct Status: ParsableCommand {
         if let rebuilt = status.index_rebuilt {
             lines.append("Index      made anew on \(Output.time(rebuilt.time)): \(rebuilt.reason)")
         }
+        for view in status.views where view.state == .making {
+            lines.append("View       \(status.mountpoint == nil ? "\(view.name) is made when the archive is mounted" : "making \(view.name)"): \(view.series) of \(view.of) series")
+        }
         for image in status.copies.lost_images { lines.append("Lost       \(image)") }
         if let mountpoint = status.mountpoint {
             lines.append("Mounted    \(mountpoint), reading \(status.read_mode == "passthrough" ? "by the kernel (passthrough)" : "through the daemon (cached)")")

@@ -22,10 +22,15 @@ struct Unmount: ParsableCommand {
             guard let mount = Mountpoint.mount(at: mountpoint), mount.type == "fuse.pacsfs" else {
                 throw MountError("No pacsfs is mounted on \(mountpoint).")
             }
-            if Mountpoint.isStale(mountpoint) {
+            switch Mountpoint.answer(of: mountpoint, within: 30) {
+            case .alive: break
+            case .stale:
                 try Mountpoint.detach(mountpoint)
                 print("Took away the mount on \(mountpoint); its daemon had died before.")
                 return
+            case .silent:
+                let process = Archive.holder(of: mount.source).map { " (process \($0))" } ?? ""
+                throw MountError("The daemon\(process) of \(mountpoint) does not answer. When it still does not in a minute, end it with «kill -9», and run this again.")
             }
             let daemon = Archive.holder(of: mount.source)
             try Mountpoint.unmount(mountpoint)

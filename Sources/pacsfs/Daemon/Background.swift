@@ -10,6 +10,7 @@ enum Background {
     /// - parameter log: the file to which it appends its messages
     /// - throws: ``ArchiveError`` with what it said instead
     static func start(_ arguments: [String], log: String) throws {
+        LogFile.rotate(log)
         var pipes: [Int32] = [0, 0]
         guard pipe2(&pipes, O_CLOEXEC) == 0 else { throw failure("pipe") }
         let (reader, writer) = (pipes[0], pipes[1])

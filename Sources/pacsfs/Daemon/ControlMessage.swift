@@ -5,6 +5,8 @@ import Archive
 /// when the command goes away.
 enum ControlRequest: Codable, Sendable {
     case status
+    /// Reads `pacsfs.toml` again.
+    case reload
     case importFiles([ImportFile])
     /// Of these volumes, or all; bytes a second.
     case scrub(volumes: [String], rate: Int64?)
@@ -15,6 +17,7 @@ enum ControlRequest: Codable, Sendable {
 
 enum ControlResponse: Codable, Sendable {
     case status(ArchiveStatus)
+    case reloaded(ReloadSummary)
     case imported([ImportResult])
     case scrubbing(ScrubProgress)
     case scrubbed(ScrubReport)

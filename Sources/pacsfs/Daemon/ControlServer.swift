@@ -77,6 +77,8 @@ final class ControlServer: Sendable {
                     try archive.status(
                         pending: session.pending, readMode: session.readMode, mountpoint: session.mountpoint))
             } catch { return .failed(error.message) }
+        case .reload:
+            do { return .reloaded(try archive.reload()) } catch { return .failed(error.message) }
         case .importFiles(let files):
             // To read below our own mount would be to wait for ourselves.
             if let file = files.first(where: { $0.path.hasPrefix(session.mountpoint + "/") }) {

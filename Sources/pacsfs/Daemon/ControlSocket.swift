@@ -24,6 +24,14 @@ final class ControlConnection {
         return ControlConnection(descriptor)
     }
 
+    /// From here on an answer that does not come in this time is none.
+    func limit(seconds: Int) {
+        var time = timeval(tv_sec: seconds, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
+
     /// Tells any thread whether the other side is there.
     struct Peer: Sendable {
         fileprivate let descriptor: Int32

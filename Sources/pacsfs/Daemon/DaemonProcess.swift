@@ -1,5 +1,5 @@
 import CLinux
-import Glibc
+import Foundation
 
 /// What the daemon asks of the operating system for itself.
 enum DaemonProcess {
@@ -18,8 +18,23 @@ enum DaemonProcess {
         var none = sigset_t()
         sigemptyset(&none)
         sigprocmask(SIG_SETMASK, &none, nil)
+        // It asks for the configuration to be read again; see onHangup. libfuse would end.
+        sigaddset(&none, SIGHUP)
+        sigprocmask(SIG_BLOCK, &none, nil)
         // Standard error may be a pipe whose reader goes.
         signal(SIGPIPE, SIG_IGN)
         chdir("/")
+    }
+
+    /// Calls `body` whenever SIGHUP comes, from a thread of its own. ``prepare()`` has blocked the
+    /// signal for all threads, so that it waits for this one (sigwait(3)).
+    static func onHangup(_ body: @escaping @Sendable () -> Void) {
+        Thread.detachNewThread {
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            sigaddset(&signals, SIGHUP)
+            var number: Int32 = 0
+            while sigwait(&signals, &number) == 0 { body() }
+        }
     }
 }

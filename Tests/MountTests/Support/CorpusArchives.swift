@@ -39,6 +39,12 @@ struct CorpusArchives: Sendable {
         Set(summary.rejections.compactMap { files[String($0.path.dropFirst(source.count + 1))] })
     }
 
+    /// The SHA-256 of the files that went without a word: each DICOMDIR.
+    var ignored: Set<String> {
+        let digests = files.filter { $0.key.split(separator: "/").last?.hasPrefix("DICOMDIR") == true }.values
+        return Set(digests)
+    }
+
     @TaskLocal static var current: CorpusArchives?
 }
 

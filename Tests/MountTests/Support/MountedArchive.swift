@@ -114,7 +114,8 @@ final class MountedArchive: Sendable {
         let beginning = "import os, sys, mmap, subprocess\nM = os.environ['M']; I = os.environ['I']\n"
         let run = try ProgramRun(
             ["python3", "-c", beginning + script], in: work,
-            environment: ["M": mountpoint, "I": incoming], timeout: timeout)
+            environment: ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive],
+            timeout: timeout)
         try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
         return run
     }

@@ -118,7 +118,11 @@ extension MountedArchive {
             try image(digest), "\(file) is not archived", sourceLocation: sourceLocation)
         let blob = "blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
         let places = volumes.map { "\($0)/\(blob)" } + (isMounted ? image.paths : [])
-        #expect(image.paths.count == 7, sourceLocation: sourceLocation)
+        let names = image.paths.map { path in
+            let below = path.hasPrefix(mountpoint + "/") ? path.dropFirst(mountpoint.count + 1) : path[...]
+            return String(below.prefix { $0 != "/" })
+        }
+        #expect(Set(names).isSuperset(of: Self.completeViews), "\(names)", sourceLocation: sourceLocation)
         for place in places {
             let run = try ProgramRun(["cmp", "--", file, place])
             #expect(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)

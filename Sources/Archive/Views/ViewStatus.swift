@@ -1,0 +1,51 @@
+import Naming
+import TagIndex
+
+/// A view, and how far it is.
+public struct ViewStatus: Codable, Sendable, Equatable {
+    public enum State: String, Codable, Sendable {
+        case shown
+        /// `pacsfs.toml` asks for it, and not all series are in it yet.
+        case making
+        /// It was shown once, and keeps its paths for when it is shown again.
+        case dropped
+    }
+
+    public var name: String
+    public var template: String
+    public var state: State
+    /// Folders on its first level.
+    public var folders: Int
+    /// How many series it was made for, and how many there are; equal for one that is shown.
+    public var series: Int64
+    public var of: Int64
+
+    /// The views that are shown, those that are wanted and not shown yet, and those that were
+    /// shown once.
+    ///
+    /// - parameter wanted: what `pacsfs.toml` asks for
+    public static func list(_ reader: IndexReader, wanted: [View]) throws -> [ViewStatus] {
+        let known = try reader.knownViews()
+        let last = try reader.lastSeries()
+        let new = wanted.filter { view in !known.contains { $0.view == view } }
+        let list = try known.map { known in
+            ViewStatus(
+                name: known.view.name, template: known.view.template.description,
+                state: known.isShown ? .shown : wanted.contains(known.view) ? .making : .dropped,
+                folders: try reader.count(in: known.node), series: known.isShown ? last : known.made, of: last)
+        } + new.map {
+            ViewStatus(
+                name: $0.name, template: $0.template.description, state: .making, folders: 0, series: 0, of: last)
+        }
+        let states: [State] = [.shown, .making, .dropped]
+        return states.flatMap { state in list.filter { $0.state == state } }
+    }
+}
+
+extension Archive {
+    /// The views that are to be shown: those of `pacsfs.toml`, or when that names none those that are.
+    public var wantedViews: [View] {
+        let settings = settings
+        return settings.namesViews ? settings.views : catalogue.views
+    }
+}

@@ -1,0 +1,27 @@
+/// Why a zip archive is not unpacked, or not to its end. It is set aside whole, for this reason.
+struct ZipError: Error, Equatable {
+    /// One or more sentences for a person.
+    var reason: String
+    /// Only one member is damaged, so that the others may be good.
+    var isOfOneMember = false
+
+    init(_ reason: String) { self.reason = reason }
+
+    /// It, or a member of it, cannot be read.
+    static func damaged(_ member: String?, _ detail: String) -> ZipError {
+        let what = member.map { "its member \($0) is damaged" } ?? "it is damaged or incomplete"
+        var error = ZipError("This is a zip archive, and \(what) (\(detail)). Copy the original again.")
+        error.isOfOneMember = member != nil
+        return error
+    }
+
+    /// A member would lie outside, cannot be read without a password, or is no file.
+    static func refused(_ member: String, _ why: String) -> ZipError {
+        ZipError("This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images.")
+    }
+
+    /// It would fill the disks.
+    static func tooLarge(_ why: String) -> ZipError {
+        ZipError("This is a zip archive that \(why), as those do that are made to fill a disk. If you trust it, unpack it yourself and copy the images.")
+    }
+}

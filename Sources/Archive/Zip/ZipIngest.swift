@@ -1,0 +1,118 @@
+import DICOM
+import Foundation
+import Glibc
+import Storage
+import Synchronization
+
+/// Unpacks one zip archive: its images are archived, what else is in it is set aside. When
+/// ``run()`` has returned that many are safe, and the zip archive has served.
+///
+/// Each member is written to a file without a name on the volume of `/incoming`, which becomes
+/// the blob without a further copy. A crash leaves the zip archive where it was.
+struct ZipIngest {
+    let archive: Archive
+    let request: IngestRequest
+    /// Where what is no image is set aside, below `/rejected/<date>`.
+    let rejectedPath: String
+    /// Told what became of each member; from any thread, one at a time.
+    let each: @Sendable (ImportResult) -> Void
+    /// Whether pacsfs is being stopped.
+    let isStopping: @Sendable () -> Bool
+
+    /// - returns: how many images it holds
+    /// - throws: ``ZipError`` when the zip archive is to be set aside whole; anything else when
+    ///   it could not be unpacked now
+    func run() throws -> Int {
+        let isEmpty = ZipReader.isEmpty(descriptor: request.file.descriptor)
+        if isEmpty { throw ZipError("This is an empty zip archive.") }
+        let survey = try ZipSurvey(
+            try reader(), packed: request.bytes, capacity: try archive.room().total)
+        try archive.checkRoom(for: survey.bytes)
+        let progress = ZipProgress(each: each)
+        try unpack(survey, progress)
+        let result = progress.wait()
+        if let failure = result.failure { throw failure }
+        if let damage = result.damage {
+            guard result.images > 0 else { throw damage }
+            throw ZipError(damage.reason + " Its \(result.images) good images are archived.")
+        }
+        if result.images == 0 {
+            throw ZipError("This is a zip archive without a DICOM image. The first of its \(survey.files) files: \(result.example).")
+        }
+        try setAside(result.refused)
+        return result.images
+    }
+
+    private func reader() throws -> ZipReader {
+        try ZipReader(descriptor: request.file.descriptor, bytes: request.bytes)
+    }
+
+    private func requireRunning() throws {
+        if isStopping() { throw ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not unpacked to its end.") }
+    }
+
+    /// Gives every member that may be an image to the archive.
+    private func unpack(_ survey: ZipSurvey, _ progress: ZipProgress) throws {
+        let reader = try reader()
+        let sequence = IngestSequence()
+        var (number, turn, total) = (-1, 0, Int64(0))
+        do {
+            while let member = try reader.next(), !progress.hasFailed {
+                number += 1
+                guard member.kind == .file, let name = member.components.last else { continue }
+                try requireRunning()
+                let source = source(of: member)
+                if archive.settings.ignores(Array(name.utf8)) {
+                    progress.ignored(source, bytes: member.bytes)
+                    continue
+                }
+                let before = total
+                let file: ZipMemberFile
+                do {
+                    file = try ZipMemberFile(reader, member, on: archive.staging) { bytes throws(ZipError) in
+                        try survey.requirePlausible(before + bytes)
+                    }
+                } catch let error as ZipError where error.isOfOneMember {
+                    // The others may be whole.
+                    progress.damaged(error)
+                    continue
+                }
+                total += file.bytes
+                if let reason = file.refusal {
+                    progress.refused(number, source, bytes: file.bytes, reason)
+                    continue
+                }
+                var ingest = IngestRequest(
+                    file: file.open, source: source, bytes: file.bytes, digest: file.digest, staging: archive.staging)
+                ingest.isExtracted = true
+                ingest.turn = (sequence, turn)
+                turn += 1
+                let (index, bytes) = (number, file.bytes)
+                progress.begin(bytes)
+                archive.ingest(ingest) { result in progress.end(index, source, bytes: bytes, result) }
+            }
+        } catch {
+            progress.failed(error)
+        }
+    }
+
+    /// Sets the members aside that are no images, each for its reason.
+    private func setAside(_ refused: [Int: String]) throws {
+        guard !refused.isEmpty else { return }
+        let reader = try reader()
+        var number = -1
+        while let member = try reader.next() {
+            number += 1
+            guard let reason = refused[number] else { continue }
+            try requireRunning()
+            let file = try ZipMemberFile(reader, member, on: archive.staging) { _ throws(ZipError) in }
+            let (source, path) = (source(of: member), ([rejectedPath] + member.components.map(String.init)).joined(separator: "/"))
+            try archive.reject(RejectRequest(file: file.open, source: source, path: path, reason: reason))
+            each(ImportResult(path: source, bytes: file.bytes, outcome: .rejected, reason: reason))
+        }
+    }
+
+    private func source(of member: ZipReader.Member) -> String {
+        request.source + "/" + member.components.joined(separator: "/")
+    }
+}

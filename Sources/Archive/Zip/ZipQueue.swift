@@ -1,0 +1,86 @@
+import Glibc
+import Storage
+import Synchronization
+
+/// Zip archives wait here to be unpacked: two at once, on threads of their own, because whoever
+/// unpacks waits for the threads that archive.
+final class ZipQueue: Sendable {
+    private struct Job: Sendable {
+        var request: IngestRequest
+        var rejectedPath: String
+        var each: @Sendable (ImportResult) -> Void
+        var completion: @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
+    }
+
+    private let jobs = Mailbox<Job>()
+    private let threads = ThreadGroup()
+    private let hasThreads = Mutex(false)
+    private let isStopping = Atomic(false)
+
+    /// Takes a zip archive. `completion` is called once, from another thread.
+    ///
+    /// - parameters:
+    ///   - archive: outlives ``stop()``
+    ///   - rejectedPath: where members that are no images are set aside, below `/rejected/<date>`
+    ///   - each: told what became of each member, one at a time
+    func submit(
+        _ request: IngestRequest, to archive: Archive, rejectedPath: String,
+        each: @escaping @Sendable (ImportResult) -> Void = { _ in },
+        completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
+    ) {
+        hasThreads.withLock { hasThreads in
+            if hasThreads { return }
+            hasThreads = true
+            for number in 1...2 {
+                threads.start("unzip \(number)") { [self, unowned archive] in
+                    while let job = jobs.take(atMost: 1).first { unpack(job, in: archive) }
+                }
+            }
+        }
+        if !jobs.put(Job(request: request, rejectedPath: rejectedPath, each: each, completion: completion)) {
+            completion(.failure(Self.stopped(request)))
+        }
+    }
+
+    /// Lets go of what is being unpacked, and ends the threads.
+    func stop() {
+        isStopping.store(true, ordering: .relaxed)
+        jobs.close()
+        threads.wait(for: "unzip")
+    }
+
+    private static func stopped(_ request: IngestRequest) -> ArchiveError {
+        ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not unpacked.")
+    }
+
+    private func unpack(_ job: Job, in archive: Archive) {
+        let ingest = ZipIngest(
+            archive: archive, request: job.request, rejectedPath: job.rejectedPath, each: job.each,
+            isStopping: { [self] in isStopping.load(ordering: .relaxed) })
+        do {
+            let images = try ingest.run()
+            archive.log.notice("Unpacked \(job.request.source): \(images) images.")
+            job.completion(.success(.unpacked(images: images)))
+        } catch let error as ZipError {
+            job.completion(refused(job.request, error.reason))
+        } catch {
+            var failure: ArchiveError
+            do { failure = try ArchiveError.from { throw error } } catch { failure = error }
+            if !failure.message.hasPrefix(job.request.source) {
+                failure.message = "\(job.request.source) was not unpacked. \(failure.message)"
+            }
+            archive.log.error("\(failure.message)")
+            job.completion(.failure(failure))
+        }
+    }
+
+    /// It stays in `/incoming` until it is set aside, and must be on disk when `close` returns.
+    private func refused(_ request: IngestRequest, _ reason: String) -> Result<IngestOutcome, ArchiveError> {
+        do {
+            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
+            return .success(.refused(reason))
+        } catch {
+            return .failure(ArchiveError(error))
+        }
+    }
+}

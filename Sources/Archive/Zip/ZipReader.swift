@@ -1,0 +1,171 @@
+import CArchive
+import Glibc
+
+/// The members of a zip archive (PKWARE APPNOTE.TXT 6.3), one after the other, in the order in
+/// which they lie in it. For one thread.
+final class ZipReader {
+    /// What the central directory says of a member.
+    struct Member {
+        enum Kind { case file, folder, other }
+
+        /// Its name, parts separated by `/`; what is not UTF-8 in it is shown as U+FFFD.
+        var path: String
+        var kind: Kind
+        /// Its size, bytes; 0 when the zip does not say it.
+        var bytes: Int64
+        var isEncrypted: Bool
+
+        /// The parts of its name. A `\` separates too: on Windows it does.
+        var components: [Substring] {
+            path.split { $0 == "/" || $0 == "\\" }.filter { $0 != "." }
+        }
+    }
+
+    private let archive: OpaquePointer
+    private let source: Source
+    /// The member that was last returned by ``next()``, for messages.
+    private var current: String?
+
+    /// Opens the zip archive that an open file holds; the file must not change meanwhile.
+    ///
+    /// - throws: ``ZipError`` when it has no central directory that can be read,
+    ///   ``ArchiveError`` when the disk fails
+    init(descriptor: Int32, bytes: Int64) throws {
+        guard let archive = archive_read_new() else { throw ArchiveError(.storage, "There is no memory to read a zip archive.") }
+        self.archive = archive
+        source = Source(descriptor: descriptor, bytes: bytes)
+        // Names of Windows, Linux and macOS are UTF-8 where they are not ASCII; libarchive
+        // gives them in the encoding of the thread's locale.
+        Self.useUTF8()
+        archive_read_support_format_zip_seekable(archive)
+        archive_read_set_callback_data(archive, Unmanaged.passUnretained(source).toOpaque())
+        archive_read_set_read_callback(archive) { _, data, buffer in Source.of(data)?.read(buffer) ?? -1 }
+        archive_read_set_seek_callback(archive) { _, data, offset, whence in
+            Source.of(data)?.seek(offset, whence) ?? Int64(ARCHIVE_FATAL)
+        }
+        archive_read_set_skip_callback(archive) { _, data, count in Source.of(data)?.skip(count) ?? 0 }
+        try check(archive_read_open1(archive))
+    }
+
+    deinit { archive_read_free(archive) }
+
+    /// Whether a file is a zip archive by its first bytes: those of a member, or of the end of
+    /// an empty one (APPNOTE.TXT 4.3.7, 4.3.16). The preamble of a DICOM file may hold anything
+    /// (PS3.10 section 7.1), so one that is DICOM as well is not.
+    static func isZip(descriptor: Int32) -> Bool {
+        var head = [UInt8](repeating: 0, count: 132)
+        let count = pread(descriptor, &head, head.count, 0)
+        return isZip(head.prefix(max(0, count)))
+    }
+
+    static func isZip(_ head: ArraySlice<UInt8>) -> Bool {
+        let isZip = head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6])
+        return isZip && !head.dropFirst(128).starts(with: "DICM".utf8)
+    }
+
+    /// Whether a file that is a zip archive has no member: it begins with its end.
+    static func isEmpty(descriptor: Int32) -> Bool {
+        var head = [UInt8](repeating: 0, count: 4)
+        return pread(descriptor, &head, head.count, 0) == head.count && head == [0x50, 0x4B, 5, 6]
+    }
+
+    /// The next member; `nil` after the last.
+    func next() throws -> Member? {
+        current = nil
+        var entry: OpaquePointer?
+        let result = archive_read_next_header(archive, &entry)
+        if result == ARCHIVE_EOF { return nil }
+        try check(result)
+        guard let entry, let name = archive_entry_pathname(entry) else {
+            throw ZipError.damaged(nil, "a member has no name that can be read")
+        }
+        let path = String(cString: name)
+        current = path
+        let kind: Member.Kind =
+            switch archive_entry_filetype(entry) {
+            case S_IFREG: .file
+            case S_IFDIR: .folder
+            default: .other
+            }
+        return Member(
+            path: path, kind: kind, bytes: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : 0,
+            isEncrypted: archive_entry_is_encrypted(entry) != 0)
+    }
+
+    /// Fills `buffer` with the next bytes of the member.
+    ///
+    /// - returns: how many; 0 at its end, when its checksum has been seen to be right
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        let count = archive_read_data(archive, buffer.baseAddress, buffer.count)
+        guard count >= 0 else {
+            try check(Int32(clamping: count), isData: true)
+            return 0
+        }
+        return count
+    }
+
+    /// - parameter isData: a warning is then about what was read
+    private func check(_ result: Int32, isData: Bool = false) throws {
+        if result >= (isData ? ARCHIVE_OK : ARCHIVE_WARN) { return }
+        if let error = source.error {
+            throw ArchiveError(.storage, "A zip archive cannot be read: \(String(cString: strerror(error))).")
+        }
+        throw ZipError.damaged(current, archive_error_string(archive).map { String(cString: $0) } ?? "for no known reason")
+    }
+
+    // Never changed, and never freed.
+    private nonisolated(unsafe) static let utf8 = newlocale(1 << LC_CTYPE, "C.UTF-8", nil)
+
+    private static func useUTF8() {
+        if let utf8 { uselocale(utf8) }
+    }
+}
+
+/// Where libarchive reads: an open file, of which others may use the position.
+private final class Source {
+    private let descriptor: Int32
+    private let bytes: Int64
+    private var position: Int64 = 0
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
+    /// The `errno` of a read that failed.
+    private(set) var error: Int32?
+
+    init(descriptor: Int32, bytes: Int64) {
+        self.descriptor = descriptor
+        self.bytes = bytes
+    }
+
+    deinit { buffer.deallocate() }
+
+    static func of(_ data: UnsafeMutableRawPointer?) -> Source? {
+        data.map { Unmanaged<Source>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    func read(_ target: UnsafeMutablePointer<UnsafeRawPointer?>?) -> Int {
+        while true {
+            let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(position))
+            if count < 0, errno == EINTR { continue }
+            if count < 0 { error = errno }
+            target?.pointee = UnsafeRawPointer(buffer.baseAddress)
+            position += Int64(max(0, count))
+            return count
+        }
+    }
+
+    func seek(_ offset: Int64, _ whence: Int32) -> Int64 {
+        let base: Int64 =
+            switch whence {
+            case SEEK_SET: 0
+            case SEEK_CUR: position
+            default: bytes
+            }
+        position = max(0, base + offset)
+        return position
+    }
+
+    func skip(_ count: Int64) -> Int64 {
+        let skipped = max(0, min(count, bytes - position))
+        position += skipped
+        return skipped
+    }
+}

@@ -1,0 +1,60 @@
+import Storage
+
+/// What a zip archive says that it holds, before anything of it is unpacked. One that is not to
+/// be trusted is refused as a whole.
+struct ZipSurvey {
+    /// More members than the largest studies have images.
+    static let mostMembers = 200_000
+    /// From this size on, bytes, the ratio counts.
+    static let ratioCounts: Int64 = 100 << 20
+    /// Bytes unpacked for each packed one, at most; images rarely shrink to a tenth.
+    static let greatestRatio: Int64 = 200
+
+    /// How many members are files.
+    private(set) var files = 0
+    /// Sum of their sizes, bytes.
+    private(set) var bytes: Int64 = 0
+    /// Size of the zip archive, bytes.
+    let packed: Int64
+    /// What the volumes could hold if they were empty, bytes.
+    let capacity: Int64
+
+    /// - throws: ``ZipError``
+    init(_ reader: ZipReader, packed: Int64, capacity: Int64) throws {
+        self.packed = packed
+        self.capacity = capacity
+        var members = 0
+        while let member = try reader.next() {
+            members += 1
+            guard members <= Self.mostMembers else {
+                throw ZipError.tooLarge("has more than \(Self.mostMembers) members")
+            }
+            try Self.check(member)
+            guard member.kind == .file else { continue }
+            files += 1
+            bytes = bytes.addingReportingOverflow(max(0, member.bytes)).partialValue
+            try requirePlausible(bytes < 0 ? .max : bytes)
+        }
+    }
+
+    /// Also called while it is unpacked: what it says may not be what it is.
+    ///
+    /// - parameter bytes: that come out of it
+    func requirePlausible(_ bytes: Int64) throws(ZipError) {
+        if bytes > Self.ratioCounts, bytes / Self.greatestRatio > packed {
+            throw .tooLarge("unpacks to more than \(Self.greatestRatio) times its size")
+        }
+        if bytes > capacity { throw .tooLarge("unpacks to more than the volumes can hold") }
+    }
+
+    private static func check(_ member: ZipReader.Member) throws(ZipError) {
+        let path = member.path
+        let parts = member.components
+        let isDrive = parts.first.map { $0.utf8.count >= 2 && $0.dropFirst().first == ":" } ?? false
+        if path.first == "/" || path.first == "\\" || isDrive { throw .refused(path, "has an absolute path") }
+        if parts.contains("..") { throw .refused(path, "leads out of its folder") }
+        if member.isEncrypted { throw .refused(path, "is encrypted, and needs a password") }
+        if member.kind == .other { throw .refused(path, "is a link or a device, not a file") }
+        if member.kind == .file, parts.isEmpty { throw .refused(path, "has no name") }
+    }
+}

@@ -1,0 +1,193 @@
+import Archive
+import CLinux
+import Glibc
+import Storage
+
+// Moving a file, or a folder of files, from `/rejected` back into `/incoming` tries it again:
+//
+//   1. archive   each file is given to the archive where it lies. If one cannot be stored now,
+//                rename() says why and everything stays where it was.
+//   2. rename    of the file or folder, in one step: after a crash it is in one of the two places
+//   3. tidy      copies of what is archived now go from `rejected` of the other volumes; the
+//                reason of a file goes when it settles, see Settling
+//
+// What is refused again is set aside again when it settles.
+
+/// What RENAME moves from `/rejected` into `/incoming`.
+struct Retry: Sendable {
+    let rejected: BackedTree
+    let incoming: BackedTree
+    let name: [UInt8]
+    let parent: UInt64
+    let target: BackedTree.Target
+    let caller: (uid: uid_t, gid: gid_t)
+
+    /// A file and what the archive said of it.
+    private struct Tried {
+        /// Below what is moved; empty when that is the file itself.
+        var path: [UInt8]
+        /// `nil` when it was not offered: it has a temporary name now.
+        var outcome: IngestOutcome?
+        var status: stat
+    }
+
+    private static let slash = UInt8(ascii: "/")
+
+    func run() throws(Errno) {
+        let (source, backingInode) = try rejected.locked { () throws(Errno) in
+            let node = try rejected.child(name, of: rejected.directoryNode(parent))
+            return (node.path, node.backingInode)
+        }
+        if Volume.isRejectionReason(name) { return try dropReason(source) }
+        let newPath = try incoming.locked { () throws(Errno) in
+            let newParent = try incoming.directoryNode(target.parent)
+            guard !BackedTree.isHidden(target.name) else { throw Errno(EPERM) }
+            if target.mustBeNew, (try? incoming.child(target.name, of: newParent)) != nil { throw Errno(EEXIST) }
+            return incoming.path(target.name, in: newParent)
+        }
+        var tried: [Tried] = []
+        try files(at: source, below: []) { (path) throws(Errno) in
+            tried.append(try tryAgain(source: join(source, path), path, as: join(newPath, path)))
+        }
+        try rejected.locked { () throws(Errno) in
+            try incoming.locked { () throws(Errno) in
+                try move(backingInode, tried)
+            }
+        }
+        for file in tried {
+            switch file.outcome {
+            case .archived, .duplicate: incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging)
+            default: break
+            }
+        }
+    }
+
+    /// `mv rejected/…/* incoming` moves the reason of a file after the file: it has served.
+    private func dropReason(_ path: [UInt8]) throws(Errno) {
+        let subject = Array(path.dropLast(Volume.rejectionReason(of: []).count))
+        var status = stat()
+        guard subject.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) != 0 else {
+            throw Errno(EPERM)
+        }
+        guard path.withCString({ unlinkat(rejected.directory, $0, 0) }) == 0 else { throw .last }
+        incoming.archive.removeServedReasons([subject], on: rejected.staging)
+    }
+
+    private func join(_ path: [UInt8], _ rest: [UInt8]) -> [UInt8] {
+        rest.isEmpty ? path : path + [Self.slash] + rest
+    }
+
+    /// Calls `body` with each file that is moved, but not with the reasons.
+    private func files(at source: [UInt8], below path: [UInt8], _ body: ([UInt8]) throws(Errno) -> Void) throws(Errno) {
+        let full = join(source, path)
+        var status = stat()
+        guard full.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { throw .last }
+        if status.st_mode & S_IFMT == S_IFREG, !Volume.isRejectionReason(full) { return try body(path) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return }
+        for name in try rejected.names(at: full) {
+            try files(at: source, below: path.isEmpty ? name : join(path, name), body)
+        }
+    }
+
+    private func tryAgain(source: [UInt8], _ path: [UInt8], as newPath: [UInt8]) throws(Errno) -> Tried {
+        let descriptor = try SharedDescriptor(at: rejected.directory, source, flags: O_RDONLY)
+        let status = try descriptor.status()
+        let newName = newPath.split(separator: Self.slash).last.map(Array.init) ?? []
+        guard !TemporaryName.matches(newName), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
+            return Tried(path: path, outcome: nil, status: status)
+        }
+        let result = incoming.archive.ingestAndWait(
+            IngestRequest(
+                file: IngestFile(descriptor.number, owner: descriptor),
+                source: "incoming/" + String(decoding: newPath, as: UTF8.self), bytes: Int64(status.st_size),
+                digest: nil, staging: incoming.staging))
+        switch result {
+        case .success(let outcome): return Tried(path: path, outcome: outcome, status: status)
+        case .failure(let error): throw Errno(error.code.errno)
+        }
+    }
+
+    /// Inside the locks of both trees.
+    private func move(_ backingInode: UInt64, _ tried: [Tried]) throws(Errno) {
+        let node = try rejected.child(name, of: rejected.directoryNode(parent))
+        // It was put there by another while the archive looked at its predecessor.
+        guard node.backingInode == backingInode else { throw Errno(EAGAIN) }
+        let newParent = try incoming.directoryNode(target.parent)
+        let (source, path) = (node.path, incoming.path(target.name, in: newParent))
+        let result = source.withCString { source in
+            path.withCString {
+                renameat2(
+                    rejected.directory, source, incoming.directory, $0,
+                    target.mustBeNew ? UInt32(PACSFS_RENAME_NOREPLACE) : 0)
+            }
+        }
+        guard result == 0 else { throw .last }
+        rejected.removeAll(node)
+        if let replaced = newParent.children[target.name] { incoming.removeAll(replaced) }
+        incoming.servedReasons.append((source, monotonicNow()))
+        for file in tried { take(file, at: join(path, file.path)) }
+        if let moved = try? incoming.child(target.name, of: newParent) {
+            incoming.touch(moved)
+            if moved.isDirectory { clearReasons(in: moved, at: path) }
+        }
+    }
+
+    /// Notes of a file that is in `/incoming` now what became of it.
+    private func take(_ tried: Tried, at path: [UInt8]) {
+        var node = incoming.root
+        for name in path.split(separator: Self.slash) {
+            guard let child = try? incoming.child(Array(name), of: node) else { return }
+            node = child
+        }
+        guard let file = node.file else { return }
+        file.state.withLock { state in
+            state.digest = nil
+            switch tried.outcome {
+            case .archived(let id), .sameDataSet(let id), .duplicate(let id): state.status = .archived(id)
+            case .unpacked, .ignored: state.status = .served
+            case .refused(let reason): state.status = .refused(reason)
+            case nil: state.isChanged = true
+            }
+            // It may be a blob now, which keeps its own.
+            state.isFrozen = true
+            state.overrides = .init(
+                mode: 0o644, uid: caller.uid, gid: caller.gid, accessed: tried.status.st_atim,
+                modified: tried.status.st_mtim)
+        }
+        incoming.unsettled[node.number] = node
+    }
+
+    /// Removes the reasons in a folder that was moved; its other folders go when they are empty.
+    private func clearReasons(in node: BackedNode, at path: [UInt8]) {
+        for name in (try? incoming.names(in: node)) ?? [] {
+            if Volume.isRejectionReason(name) {
+                _ = join(path, name).withCString { unlinkat(incoming.directory, $0, 0) }
+            } else if let child = try? incoming.child(name, of: node), child.isDirectory {
+                clearReasons(in: child, at: join(path, name))
+            }
+        }
+        node.hadFiles = true
+        incoming.vanishing[node.number] = node
+    }
+}
+
+extension BackedTree {
+    /// RENAME from `/rejected`; this tree is `/incoming`. It waits for disks on a thread of its
+    /// own, and answers when what was moved is safe.
+    func takeBack(
+        _ name: [UInt8], in parent: UInt64, of rejected: BackedTree, to target: Target,
+        caller: (uid: uid_t, gid: gid_t), replyingTo reply: DeferredReply
+    ) {
+        let retry = Retry(
+            rejected: rejected, incoming: self, name: name, parent: parent, target: target, caller: caller)
+        retries.start("retry") {
+            reply.answer(Result { () throws(Errno) in try retry.run() })
+        }
+    }
+
+    /// Forgets a folder with all that is in it, or a file. Inside the lock.
+    func removeAll(_ node: BackedNode) {
+        for child in Array(node.children.values) { removeAll(child) }
+        remove(node)
+    }
+}

@@ -1,0 +1,44 @@
+import CLinux
+import Glibc
+
+/// What a thread that waits for our answer is doing.
+struct CallingThread {
+    /// Its id; 0 for one in another namespace (pid_namespaces(7)).
+    let id: pid_t
+
+    /// Whether it is inside a call that makes or moves a name: mkdir(2), rename(2).
+    ///
+    /// Before these the kernel looks the name up, and says EEXIST itself when it is there; FUSE
+    /// does not tell what a look-up is for. /proc/TID/syscall (proc(5)) does, as far as we may
+    /// look into the other process (ptrace(2), PTRACE_MODE_ATTACH_FSCREDS); where we may not,
+    /// this is false.
+    var isMakingName: Bool {
+        guard id > 0 else { return false }
+        for _ in 0..<Self.attempts {
+            var buffer = [UInt8](repeating: 0, count: 32)
+            let descriptor = open("/proc/\(id)/syscall", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return false }
+            let count = read(descriptor, &buffer, buffer.count)
+            close(descriptor)
+            guard count > 0 else { return false }
+            let word = buffer[..<count].prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
+            let text = String(decoding: word, as: UTF8.self)
+            // It has asked, but does not sleep yet.
+            if text != "running" { return Int32(text).map(Self.calls.contains) ?? false }
+            usleep(100)
+        }
+        return false
+    }
+
+    private static let attempts = 50
+
+    // The numbers of a 32-bit process on x86-64 are those of i386: 39 (mkdir), 38 (rename),
+    // 296, 302 and 353 (the same with directories); as numbers of x86-64 they look nothing up.
+    #if arch(x86_64)
+        private static let calls: Set<Int32> = [
+            SYS_mkdir, SYS_mkdirat, SYS_rename, SYS_renameat, SYS_renameat2, 38, 39, 296, 302, 353,
+        ]
+    #else
+        private static let calls: Set<Int32> = [SYS_mkdirat, SYS_renameat, SYS_renameat2]
+    #endif
+}

@@ -1,0 +1,79 @@
+import DICOM
+import Glibc
+import Storage
+import TagIndex
+
+/// An attribute of a file beside its bytes (xattr(7)), as the mount shows them: read-only.
+enum ExtendedAttribute {
+    /// `user.dicom.<Keyword>`: an indexed attribute of the data set, several values joined with
+    /// a backslash (PS3.5, 6.4), in UTF-8.
+    static let dicom = "user.dicom."
+    /// `user.pacsfs.…`: what the archive knows of the file.
+    static let pacsfs = "user.pacsfs."
+    /// Why a file waits in `/incoming`, or lies in `/rejected`.
+    static let reason = pacsfs + "reason"
+
+    /// The longest value that Linux lets through: XATTR_SIZE_MAX of limits.h, 64 KiB.
+    private static let maximumSize = 65_536
+
+    /// All of an image, by their names, in a fixed order.
+    static func all(of facts: ImageFacts) -> [(name: String, value: String)] {
+        var list: [(name: String, value: String)] = facts.attributes.present
+            .map { (dicom + $0.0.keyword, $0.1) }
+            .filter { !$0.1.isEmpty && $0.1.utf8.count <= maximumSize }
+        list.append((pacsfs + "sha256", Digest(bytes: facts.sha256)?.hex ?? ""))
+        list.append((pacsfs + "copies", String(facts.copies)))
+        if let verified = facts.verified {
+            list.append((pacsfs + "verified", Timestamp(nanoseconds: verified).description))
+        }
+        list.append((pacsfs + "received", Timestamp(nanoseconds: facts.received).description))
+        if !facts.source.isEmpty { list.append((pacsfs + "original-path", facts.source)) }
+        return list
+    }
+
+    /// Whether only the archive gives attributes of this name.
+    static func isOurs(_ name: String) -> Bool { name.hasPrefix(dicom) || name.hasPrefix(pacsfs) }
+
+    /// What is said of a name that a file does not have.
+    ///
+    /// ENODATA for one that it could have; EOPNOTSUPP for `system.`, `security.` and `trusted.`,
+    /// which no file here has: `ls -l` asks for access control lists and capabilities only until
+    /// it hears that the file system has none (getxattr(2), gnulib's file-has-acl).
+    static func absence(of name: String) -> Errno { Errno(name.hasPrefix("user.") ? ENODATA : EOPNOTSUPP) }
+}
+
+extension FileSystem {
+    /// GETXATTR.
+    ///
+    /// - throws: ENODATA or EOPNOTSUPP when the file has no such attribute
+    func extendedAttribute(_ name: String, of number: UInt64) throws(Errno) -> [UInt8] {
+        guard ExtendedAttribute.isOurs(name) else { throw ExtendedAttribute.absence(of: name) }
+        guard let value = try extendedAttributes(of: number).first(where: { $0.name == name })?.value else {
+            throw Errno(ENODATA)
+        }
+        return Array(value.utf8)
+    }
+
+    /// LISTXATTR: the names, each with a NUL at its end.
+    func extendedAttributeNames(of number: UInt64) throws(Errno) -> [UInt8] {
+        try extendedAttributes(of: number).flatMap { $0.name.utf8 + [0] }
+    }
+
+    private func extendedAttributes(of number: UInt64) throws(Errno) -> [(name: String, value: String)] {
+        switch try place(number) {
+        case .image(let id):
+            guard let facts = try Errno.from({ try archive.index.read { try $0.facts(id) } }) else { throw Errno(ESTALE) }
+            return ExtendedAttribute.all(of: facts)
+        case .tree(let tree): return try tree.reason(of: number).map { [(ExtendedAttribute.reason, $0)] } ?? []
+        default: return []
+        }
+    }
+
+    /// Why nobody may set or remove an attribute: EPERM for ours, which are facts; EROFS in the
+    /// views; ENOTSUP in `/incoming`, as on a file system that has none.
+    func refusal(ofAttribute name: String, of number: UInt64) -> Errno {
+        if ExtendedAttribute.isOurs(name) { return Errno(EPERM) }
+        if case .tree(let tree) = try? place(number), tree.kind == .incoming { return Errno(ENOTSUP) }
+        return Errno(EROFS)
+    }
+}

@@ -1,0 +1,114 @@
+import Archive
+import CFuse3
+import Glibc
+import Naming
+import Storage
+import TagIndex
+
+// The folders of `/search`, and which of them stay.
+extension FileSystem {
+    /// A folder of `/search` for whatever is looked for; ENOENT for what programs look for by
+    /// themselves, and for what a caller is about to make.
+    func searchFolder(_ words: String, by caller: CallingThread) throws(Errno) -> fuse_entry_param {
+        guard words.utf8.count <= PortableName.maximumLength else { throw Errno(ENAMETOOLONG) }
+        let kept = try Errno.from { try archive.index.read { try $0.keptSearch(words) } }
+        if let kept, ignoresCase || kept.words.utf8.elementsEqual(words.utf8) {
+            return try entry(of: .folder(UInt64(kept.id)))
+        }
+        guard !isNoSearch(words), !caller.isMakingName else { throw Errno(ENOENT) }
+        let number = passingSearches.look(up: words)
+        let place = SearchPlace.folder(number)
+        do throws(Errno) { return entry(try attributes(of: place), of: place) } catch {
+            passingSearches.forget(number, count: 1)
+            throw error
+        }
+    }
+
+    /// Whether no person looks for this: hidden files, and what file managers look for in every
+    /// folder.
+    private func isNoSearch(_ name: String) -> Bool {
+        name.hasPrefix(".") || archive.settings.ignores(Array(name.utf8))
+            || ["autorun.inf", "desktop.ini", "thumbs.db"].contains(name.lowercased())
+    }
+
+    /// How many searches are kept at most: whoever lists `/search` gets them all.
+    private static let mostSearches = 1000
+
+    /// MKDIR in `/search`; `nil` when `parent` is elsewhere.
+    ///
+    /// - throws: EEXIST when it is kept; EINVAL for words that cannot be understood, or are no
+    ///   name that every file system takes; ENOSPC when there are too many
+    func keepSearch(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param? {
+        guard case .search(let place) = try place(parent) else { return nil }
+        guard case .top = place else { throw Errno(EROFS) }
+        let words = try keepable(name)
+        try Errno.from { try archive.changeSearches([.keep(words)]) }
+        noteSearchesChanged()
+        return try searchFolder(words, by: CallingThread(id: 0))
+    }
+
+    /// RMDIR in `/search`; false when `parent` is elsewhere.
+    ///
+    /// - throws: ENOENT when it is not kept
+    func forgetSearch(_ name: [UInt8], in parent: UInt64) throws(Errno) -> Bool {
+        guard case .search(let place) = try place(parent) else { return false }
+        guard case .top = place else { throw Errno(EROFS) }
+        let kept = try keptSearch(name)
+        try Errno.from { try archive.changeSearches([.forget(kept.words)]) }
+        noteSearchesChanged()
+        return true
+    }
+
+    /// RENAME in `/search`: other words are kept instead; false when neither is in `/search`.
+    ///
+    /// - throws: EXDEV out of it or into it; ENOENT when it is not kept; as ``keepSearch(_:in:)``
+    ///   for the new words, and ENOTEMPTY when they are kept already
+    func renameSearch(
+        _ name: [UInt8], in parent: UInt64, to newName: [UInt8], in newParent: UInt64, mustBeNew: Bool
+    ) throws(Errno) -> Bool {
+        switch (try place(parent), try place(newParent)) {
+        case (.search(.top), .search(.top)): break
+        case (.search, .search): throw Errno(EROFS)
+        case (.search, _), (_, .search): throw Errno(EXDEV)
+        default: return false
+        }
+        let kept = try keptSearch(name)
+        let words: String
+        do throws(Errno) { words = try keepable(newName, except: kept.id) } catch {
+            throw error.code == EEXIST && !mustBeNew ? Errno(ENOTEMPTY) : error
+        }
+        try Errno.from { try archive.changeSearches([.forget(kept.words), .keep(words)]) }
+        noteSearchesChanged()
+        return true
+    }
+
+    private func keptSearch(_ name: [UInt8]) throws(Errno) -> KeptSearch {
+        guard let words = String(validating: name, as: UTF8.self),
+            let kept = try Errno.from({ try archive.index.read { try $0.keptSearch(words) } }),
+            ignoresCase || kept.words.utf8.elementsEqual(words.utf8)
+        else { throw Errno(ENOENT) }
+        return kept
+    }
+
+    /// - parameter except: a kept search that goes in the same step
+    private func keepable(_ name: [UInt8], except: Int64 = 0) throws(Errno) -> String {
+        guard let words = String(validating: name, as: UTF8.self), !isNoSearch(words),
+            PortableName.component(words).utf8.elementsEqual(words.utf8), words != FixedEntry.searchHelp.name,
+            (try? SearchQuery(words: [words])) != nil
+        else { throw Errno(EINVAL) }
+        let all = try Errno.from { try archive.index.read { try $0.keptSearches() } }
+        let folded = PortableName.folded(words)
+        guard !all.contains(where: { $0.id != except && PortableName.folded($0.words) == folded }) else {
+            throw Errno(EEXIST)
+        }
+        guard all.count < Self.mostSearches, (all.last?.id ?? 0) + 1 < InodeNumber.firstPassingSearch else {
+            throw Errno(ENOSPC)
+        }
+        return words
+    }
+
+    private func noteSearchesChanged() {
+        let now = Timestamp.now().nanoseconds
+        searchesChanged.withLock { $0 = max(now, $0 + 1) }
+    }
+}

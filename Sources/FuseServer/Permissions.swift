@@ -1,0 +1,76 @@
+import Archive
+import Glibc
+
+/// Who may see the archive, and who may add to it: what modes and groups the mount shows. The
+/// kernel enforces them (`default_permissions`, mount.fuse3(8)); what nobody may do, such as
+/// changing an archived image, is refused by the requests themselves.
+public struct Permissions: Sendable {
+    /// The group that sees views; `nil` for everybody.
+    let readers: gid_t?
+    /// The group that writes to `/incoming`; `nil` for everybody.
+    let writers: gid_t?
+    /// Who has the daemon.
+    let owner: (uid: uid_t, gid: gid_t) = (geteuid(), getegid())
+
+    /// Everybody sees everything, and may add.
+    public static let everybody = Permissions(readers: nil, writers: nil)
+
+    init(readers: gid_t?, writers: gid_t?) {
+        self.readers = readers
+        self.writers = writers
+    }
+
+    /// What `readers` and `writers` of the configuration say.
+    ///
+    /// - parameter file: the configuration, for messages
+    /// - throws: ``ArchiveError`` that names a group which this system does not know
+    public init(_ settings: Settings, file: String) throws(ArchiveError) {
+        readers = try settings.readers?.number(in: file, as: "readers")
+        writers = try settings.writers?.number(in: file, as: "writers")
+    }
+
+    /// The kinds of names that the mount shows.
+    enum Subject {
+        case root, readme
+        /// A directory of a view, or one that a search answers with.
+        case view
+        case image
+        /// `/search` itself, in which searches are kept.
+        case search
+        /// The root of `/incoming`. What is in it has the modes that its clients gave it.
+        case incoming
+        /// A directory of `/rejected`: who may add may move a file from there, to try it again.
+        case rejectedDirectory
+        case rejectedFile
+    }
+
+    /// Sets type, permissions and group of `status` to those of `subject`; the owner is that of
+    /// the daemon.
+    func apply(_ subject: Subject, to status: inout stat) {
+        status.st_mode = mode(of: subject)
+        status.st_uid = owner.uid
+        status.st_gid = group(of: subject) ?? owner.gid
+    }
+
+    private func group(of subject: Subject) -> gid_t? {
+        switch subject {
+        case .root, .readme, .view, .image, .search: readers
+        case .incoming: writers
+        case .rejectedDirectory, .rejectedFile: writers ?? readers
+        }
+    }
+
+    private func mode(of subject: Subject) -> mode_t {
+        let isForAll = group(of: subject) == nil
+        return switch subject {
+        // Others may pass, to reach `/incoming`.
+        case .root: S_IFDIR | (isForAll ? 0o555 : 0o551)
+        case .view: S_IFDIR | (isForAll ? 0o555 : 0o550)
+        case .readme, .image, .rejectedFile: S_IFREG | (isForAll ? 0o444 : 0o440)
+        case .search, .rejectedDirectory: S_IFDIR | (isForAll ? 0o777 : 0o770)
+        // Sticky: nobody takes away what another is writing. With a group, what is made is the
+        // group's (inode(7), S_ISGID).
+        case .incoming: S_IFDIR | (isForAll ? 0o1777 : 0o3770)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Archive
+import Foundation
+import FuseServer
+
+/// What was found about one thing.
+struct Finding: Codable, Sendable {
+    enum Level: String, Codable, Comparable, Sendable {
+        case ok, attention, problem
+
+        static func < (left: Level, right: Level) -> Bool { left.order < right.order }
+        private var order: Int { self == .ok ? 0 : self == .attention ? 1 : 2 }
+
+        var mark: String { self == .ok ? "✓" : self == .attention ? "!" : "✗" }
+    }
+
+    var level: Level
+    /// What was looked at: `volume /mnt/disk1/pacsfs`.
+    var subject: String
+    /// How it is; and, when that is not well, what to do.
+    var text: String
+}
+
+/// A look at everything that pacsfs needs of a machine, and at how an archive is set up. Nothing is
+/// written, nothing is opened that another process could be kept from.
+struct Examination {
+    /// The archive's directory.
+    let archive: String
+    /// Seconds that a mount or a daemon may take to answer.
+    let patience: Int
+    private(set) var findings: [Finding] = []
+
+    init(_ archive: String, patience: Int) {
+        self.archive = archive
+        self.patience = patience
+    }
+
+    mutating func run() {
+        checkSystem()
+        guard let settings = checkConfiguration() else { return checkService(nil) }
+        checkDirectory()
+        checkVolumes(settings)
+        checkMounts()
+        checkService(settings)
+    }
+
+    mutating func add(_ level: Finding.Level, _ subject: String, _ text: String) {
+        findings.append(Finding(level: level, subject: subject, text: text))
+    }
+
+    /// `ok` with `text`, when there is no `problem`.
+    mutating func add(_ level: Finding.Level, _ subject: String, _ problem: String?, else text: String) {
+        add(problem == nil ? .ok : level, subject, problem ?? text)
+    }
+
+    var level: Finding.Level { findings.map(\.level).max() ?? .ok }
+
+    /// A line for each, and what they come to.
+    var text: String {
+        let width = min(findings.map(\.subject.count).max() ?? 0, 40)
+        let lines = findings.map { finding in
+            let subject = finding.subject.padding(toLength: max(width, finding.subject.count), withPad: " ", startingAt: 0)
+            return "\(finding.level.mark) \(subject)  \(finding.text)"
+        }
+        let problems = findings.count { $0.level == .problem }
+        let others = findings.count { $0.level == .attention }
+        let parts = [
+            problems > 0 ? Output.count(problems, "problem", "problems") : nil,
+            others > 0 ? Output.count(others, "thing wants attention", "things want attention") : nil,
+        ].compactMap(\.self)
+        return (lines + ["", parts.isEmpty ? "All is well." : parts.joined(separator: ", ") + "."]).joined(separator: "\n")
+    }
+}

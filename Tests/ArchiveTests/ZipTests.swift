@@ -1,0 +1,165 @@
+import Foundation
+import Storage
+import SyntheticStudy
+import TemporaryArchive
+import Testing
+
+@testable import Archive
+
+@Suite("Zip archives")
+struct ZipTests {
+    private let temporary: TemporaryArchive
+    private let images = series(images: 3)
+
+    init() throws { temporary = try TemporaryArchive() }
+
+    private func image(_ index: Int) -> (String, [UInt8]) { ("CD/DICOM/IM\(index + 1)", images[index]) }
+
+    /// What was set aside, by its path without the day.
+    private func aside() throws -> [String] {
+        try files(below: temporary.volumes[0] + "/rejected").filter { !$0.hasSuffix(".reason.txt") }
+            .map { $0.split(separator: "/").dropFirst().joined(separator: "/") }
+    }
+
+    /// Takes a zip archive in as one that lies in incoming.
+    private func unpack(_ zip: [UInt8], in archive: Archive) throws -> Result<IngestOutcome, ArchiveError> {
+        try archive.ingest(zip, from: "incoming/x.zip", in: temporary.folder)
+    }
+
+    @Test("Its images are archived, the rest is set aside below its name, junk and a DICOMDIR go quietly")
+    func unpacks() throws {
+        var dicomdir = SyntheticImage(seed: 3)
+        dicomdir.overrides = [SyntheticElement(0x0008_0016, "UI", "1.2.840.10008.1.3.10")]
+        let zip = ZipWriter.zip([
+            ("CD/", []), image(0), ("CD/viewer/autorun.inf", Array("[autorun]".utf8)), ("CD/DICOMDIR", dicomdir.write()),
+            ("CD/Thumbs.db", [1]), image(1), ("__MACOSX/CD/._IM1", [2]), ("Röntgen/Bild ä.dcm", images[2]),
+            ("inner.zip", ZipWriter.zip([image(0)])), ("CD/nothing.dcm", []),
+        ])
+        try temporary.open { archive in
+            guard case .success(.unpacked(images: 3)) = try unpack(zip, in: archive) else {
+                Issue.record("not unpacked")
+                return
+            }
+            #expect(try aside() == ["x.zip/CD/nothing.dcm", "x.zip/CD/viewer/autorun.inf", "x.zip/inner.zip"])
+            // Once more, as after a crash: nothing is set aside twice.
+            guard case .success(.unpacked(images: 3)) = try unpack(zip, in: archive) else {
+                Issue.record("not unpacked")
+                return
+            }
+        }
+        #expect(try aside().count == 3)
+        try temporary.expectBlobs(images)
+        let sources = try temporary.ledger().filter { $0.entry.kind == "ingest" }.compactMap { $0.entry.body["from"]?.string }
+        #expect(sources == ["incoming/x.zip/CD/DICOM/IM1", "incoming/x.zip/CD/DICOM/IM2", "incoming/x.zip/Röntgen/Bild ä.dcm"])
+    }
+
+    /// What is refused whole, before anything of it is unpacked.
+    private static let refused: [(String, zip: @Sendable ([UInt8]) -> [UInt8], says: String)] = [
+        ("a member outside", { ZipWriter.zip([("a.dcm", $0), ("x/../../b.dcm", $0)]) }, "x/../../b.dcm leads out"),
+        ("one outside, as Windows writes it", { ZipWriter.zip([("a.dcm", $0), ("..\\b.dcm", $0)]) }, "leads out"),
+        ("an absolute path", { ZipWriter.zip([("a.dcm", $0), ("/etc/b.dcm", $0)]) }, "/etc/b.dcm has an absolute path"),
+        ("a drive", { ZipWriter.zip([("a.dcm", $0), ("C:\\b.dcm", $0)]) }, "absolute path"),
+        ("a password", { ZipWriter.zip([("a.dcm", $0)], password: "secret") }, "a.dcm is encrypted"),
+        ("no image", { _ in ZipWriter.zip([("word/document.xml", Array("<w:document/>".utf8))]) }, "without a DICOM image"),
+        ("nothing", { _ in ZipWriter.zip([]) }, "empty zip archive"),
+        ("half of it", { Array(ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).dropLast(100)) }, "damaged or incomplete"),
+        ("a bomb", { ZipWriter.zip([("a.dcm", $0), ("zeros", [UInt8](repeating: 0, count: 110 << 20))]) }, "more than 200 times"),
+    ]
+
+    @Test("What is not to be trusted is refused whole, with a reason that says which member", arguments: refused.indices)
+    func refuses(_ number: Int) throws {
+        let (_, zip, says) = Self.refused[number]
+        try temporary.open { archive in
+            let reason = try #require(try unpack(zip(images[0]), in: archive).refusal)
+            #expect(reason.contains(says), "\(reason)")
+            #expect(try archive.index.read { try $0.totals().instances } == 0)
+        }
+        #expect(try aside().isEmpty)
+        try temporary.expectBlobs([])
+    }
+
+    @Test("A damaged member is not archived; the zip archive is refused, and its good images are safe")
+    func damaged() throws {
+        var zip = ZipWriter.zip([image(0), image(1), image(2)], stored: true)
+        // In the pixels of the second.
+        let start = try #require(zip.indices.first { zip[$0...].starts(with: images[1].prefix(400)) })
+        zip[start + images[1].count - 20] ^= 0xFF
+        try temporary.open { archive in
+            let reason = try #require(try unpack(zip, in: archive).refusal)
+            #expect(reason.contains("CD/DICOM/IM2"), "\(reason)")
+            #expect(reason.contains("2 good images"), "\(reason)")
+        }
+        try temporary.expectBlobs([images[0], images[2]])
+    }
+
+    @Test("A DICOM file that begins like a zip archive is an image")
+    func polyglot() throws {
+        var image = images[0]
+        image.replaceSubrange(0..<4, with: [0x50, 0x4B, 3, 4])
+        try temporary.open { archive in
+            let result = try archive.ingest(image, in: temporary.folder)
+            #expect(result.archived == 1)
+        }
+    }
+
+    @Test("An import of a zip archive tells of each member")
+    func importing() throws {
+        let zip = ZipWriter.zip([image(0), ("readme.txt", Array("Dear client".utf8)), ("Thumbs.db", [1]), image(1), ("again", images[0])])
+        let path = try temporary.folder.write(zip, to: "old.zip")
+        let bad = try temporary.folder.write(ZipWriter.zip([("../a", images[2])]), to: "bad.zip")
+        try temporary.open { archive in
+            let results = archive.importFiles([
+                ImportFile(path: path, rejectedPath: "old.zip"), ImportFile(path: bad, rejectedPath: "bad.zip"),
+            ])
+            let outcomes = Dictionary(results.map { ($0.path, $0.outcome) }) { first, _ in first }
+            #expect(
+                outcomes == [
+                    "\(path)/CD/DICOM/IM1": .archived, "\(path)/readme.txt": .rejected, "\(path)/Thumbs.db": .ignored,
+                    "\(path)/CD/DICOM/IM2": .archived, "\(path)/again": .duplicate, bad: .rejected,
+                ])
+            #expect(results.count == 6)
+        }
+        #expect(try aside() == ["bad.zip", "old.zip/readme.txt"])
+        #expect(try contents(of: path) == zip)
+    }
+
+    @Test("A zip archive that was closed before a crash is unpacked at the next start; half of one is set aside")
+    func recovery() throws {
+        let zip = ZipWriter.zip([image(0), image(1)])
+        try temporary.folder.write(zip, to: "volume1/staging/incoming/whole.zip")
+        try temporary.folder.write(zip.dropLast(zip.count / 2), to: "volume1/staging/incoming/CD/half.zip")
+        try temporary.open { _ in }
+        #expect(try files(below: temporary.volumes[0] + "/staging/incoming").isEmpty)
+        #expect(try aside() == ["CD/half.zip"])
+        try temporary.expectBlobs([images[0], images[1]])
+    }
+
+    @Test("Without room nothing is refused for good: it is an error, and works later", .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
+    func noRoom() throws {
+        var disk: SmallDisk?
+        let temporary = try TemporaryArchive { folder in
+            try FileManager.default.createDirectory(atPath: folder.path("volume2"), withIntermediateDirectories: false)
+            disk = try SmallDisk(at: folder.path("volume2"), bytes: 34 << 20)
+        }
+        let mounted = try #require(disk)
+        defer { mounted.unplug() }
+        let images = (1...2).map { seed in
+            var image = SyntheticImage(seed: UInt64(seed))
+            image.minimumLength = 8 << 20
+            return image.write()
+        }
+        let zip = ZipWriter.zip([("1", images[0]), ("2", images[1])], stored: true)
+        try temporary.open { archive in
+            let fill = try temporary.folder.write([UInt8](repeating: 1, count: 14 << 20), to: "volume2/fill")
+            let error = try #require(try archive.ingest(zip, from: "incoming/x.zip", in: temporary.folder).error)
+            #expect(error.code == .noSpace)
+            #expect(error.message.hasPrefix("incoming/x.zip was not unpacked."))
+            unlink(fill)
+            guard case .success(.unpacked(images: 2)) = try archive.ingest(zip, from: "incoming/x.zip", in: temporary.folder) else {
+                Issue.record("not unpacked")
+                return
+            }
+        }
+        try temporary.expectBlobs(images)
+    }
+}

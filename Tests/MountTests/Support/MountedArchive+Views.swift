@@ -1,0 +1,41 @@
+import Foundation
+import Programs
+import Testing
+
+/// What `pacsfs views --json` says of a view.
+struct ListedView: Decodable, Equatable {
+    var name: String
+    var template: String
+    var state: String
+    var folders: Int
+}
+
+extension MountedArchive {
+    func listedViews() throws -> [ListedView] { try pacsfs("views", "--json").json([ListedView].self) }
+
+    /// Changes `pacsfs.toml` and waits until the views in it are shown.
+    ///
+    /// - Parameter tell: tells the daemon; `pacsfs reload` when it is left out
+    func changeViews(
+        sourceLocation: SourceLocation = #_sourceLocation, _ change: (String) -> String, tell: (() throws -> Void)? = nil
+    ) throws {
+        let before = try listedViews()
+        try configure(change)
+        if let tell {
+            try tell()
+        } else {
+            let run = try pacsfs("reload")
+            try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
+        }
+        let end = ProgramRun.now() + 30
+        while true {
+            let views = try listedViews()
+            if views != before, views.allSatisfy({ $0.state != "making" }) { return }
+            guard ProgramRun.now() < end else {
+                Issue.record("The views do not change: \(views)", sourceLocation: sourceLocation)
+                return
+            }
+            usleep(20_000)
+        }
+    }
+}
