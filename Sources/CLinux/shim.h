@@ -82,3 +82,6 @@ extern int fallocate(int fd, int mode, off_t offset, off_t length);
 // See: 'man 2 memfd_create'. A file without a name, for a child process to read.
 extern int memfd_create(const char *name, unsigned int flags);
 enum { PACSFS_MFD_CLOEXEC = 1 };
+
+// See: 'man 2 getxattr'
+extern ssize_t getxattr(const char *path, const char *name, void *value, size_t size);

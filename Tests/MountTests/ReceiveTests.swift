@@ -159,6 +159,11 @@ struct ReceiveTests {
                 odd = Association('1.2.3.4.5.6.7', [explicit, '1.2.840.10008.1.2'], calling='../A:B/ $(x)')
                 assert odd.syntax == explicit and odd.store(uid, data) == 0
                 assert both(versions(uid)[0]).endswith(data)
+                # What is no image is set aside, and the sender does not take it for stored.
+                junk = Association(sop, [explicit])
+                assert junk.store('1.2.3.4', bytes(3000)) == 0xC000
+                junk.release()
+                eventually(lambda: os.listdir(M + '/rejected'))
                 # Nobody is asked for a list or sent a query.
                 try: Association('1.2.840.10008.5.1.4.1.2.2.1', [explicit]); assert False
                 except Refused as refused: assert refused.args == ('context', 3), refused

@@ -95,9 +95,9 @@ extension Archive {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
             case .success(.archived): break
+            case .success(.sameDataSet): answer.sameDataSet = true
             case .success(.unpacked): return completion(nil)
             case .success(.ignored): answer.outcome = .ignored
-            case .success(.sameDataSet): answer.sameDataSet = true
             case .success(.duplicate): answer.outcome = .duplicate
             case .success(.refused(let reason)):
                 do {

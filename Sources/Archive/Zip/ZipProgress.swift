@@ -51,7 +51,7 @@ final class ZipProgress: Sendable {
     func end(_ number: Int, _ source: String, bytes: Int64, _ result: Swift.Result<IngestOutcome, ArchiveError>) {
         switch result {
         case .success(.archived): took(source, bytes, .archived)
-        case .success(.sameDataSet): took(source, bytes, .archived, sameDataSet: true)
+        case .success(.sameDataSet): took(source, bytes, .archived, isSameDataSet: true)
         case .success(.duplicate): took(source, bytes, .duplicate)
         case .success(.ignored): ignored(source, bytes: bytes)
         case .success(.refused(let reason)): refused(number, source, bytes: bytes, reason)
@@ -67,11 +67,13 @@ final class ZipProgress: Sendable {
         arrival.unlock()
     }
 
-    private func took(_ source: String, _ bytes: Int64, _ outcome: ImportResult.Outcome, sameDataSet: Bool? = nil) {
+    private func took(
+        _ source: String, _ bytes: Int64, _ outcome: ImportResult.Outcome, isSameDataSet: Bool = false
+    ) {
         state.withLock { state in
             state.result.images += 1
             var result = ImportResult(path: source, bytes: bytes, outcome: outcome)
-            result.sameDataSet = sameDataSet
+            if isSameDataSet { result.sameDataSet = true }
             each(result)
         }
     }

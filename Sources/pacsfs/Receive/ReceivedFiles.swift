@@ -64,7 +64,9 @@ final class ReceivedFiles {
         let stem = String(name.dropLast(Self.unfinished.count))
         for number in 1...1000 {
             let final = stem + (number == 1 ? "" : " \(number)") + Self.finished
-            if renameat2(folder, name, folder, final, UInt32(PACSFS_RENAME_NOREPLACE)) == 0 { return nil }
+            if renameat2(folder, name, folder, final, UInt32(PACSFS_RENAME_NOREPLACE)) == 0 {
+                return rejection(of: final).map { (.cannotUnderstand, $0) }
+            }
             if errno == EEXIST { continue }
             let error = errno
             // It stays, and the next file is another one.
@@ -76,6 +78,13 @@ final class ReceivedFiles {
             )
         }
         return (.processingFailure, "there are a thousand files of this name")
+    }
+
+    /// Why a file that has its final name is to be set aside in `/rejected`; `nil` for an image.
+    private func rejection(of name: String) -> String? {
+        var text = [UInt8](repeating: 0, count: 4096)
+        let count = getxattr("\(path)/\(name)", "user.pacsfs.reason", &text, text.count)
+        return count > 0 ? String(decoding: text.prefix(count), as: UTF8.self) : nil
     }
 
     private func unfinished() -> [String] {
