@@ -17,7 +17,7 @@ import TagIndex
 /// ```
 public final class Archive: Sendable {
     public let path: String
-    private let current: Mutex<Settings>
+    private let current: CurrentSettings
     public let id: String
     public let index: TagIndex
     let volumes: VolumeSet
@@ -59,7 +59,7 @@ public final class Archive: Sendable {
         self.path = path
         self.log = log
         let settings = try Settings(file: Self.file(Self.configurationName, in: path))
-        current = Mutex(settings)
+        current = CurrentSettings(settings)
         let identity = try Self.identity(of: path)
         id = identity.archive
         lock = try ArchiveLock(archive: path)
@@ -101,7 +101,7 @@ public final class Archive: Sendable {
         }
         let preparation = Preparation(
             volumes: volumes, index: index, copies: (settings.copies, settings.minimumCopies),
-            ignoresDirectories: settings.ignoresDirectories)
+            ignoresDirectories: { [current] in current.value.ignoresDirectories })
         pipeline = IngestPipeline(
             preparation: preparation,
             committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer, healing: healing),
@@ -125,9 +125,9 @@ public final class Archive: Sendable {
     }
 
     /// What `pacsfs.toml` says, as far as it is in use.
-    public var settings: Settings { current.withLock { $0 } }
+    public var settings: Settings { current.value }
 
-    func replaceSettings<R: Sendable>(_ change: (inout Settings) -> R) -> R { current.withLock { change(&$0) } }
+    func replaceSettings<R: Sendable>(_ change: (inout Settings) -> R) -> R { current.replace(change) }
 
     /// When the index knows records that the volumes here have not, the one that has them is
     /// away. To go on without it would be to write other records in their place, and that

@@ -204,7 +204,7 @@ extension Settings {
             ignore_case = \(ignoresCase)
 
             # The group (name or number) that sees the archive, and the one that may add to it.
-            # Without: everybody whom the mount lets in.
+            # Without «writers», those who may read; without both, everybody whom the mount lets in.
             \(Self.setting("readers", readers))
             \(Self.setting("writers", writers))
 

@@ -20,13 +20,15 @@ public struct Permissions: Sendable {
         self.writers = writers
     }
 
-    /// What `readers` and `writers` of the configuration say.
+    /// What `readers` and `writers` of the configuration say. Without `writers`, those may add who
+    /// may read.
     ///
     /// - parameter file: the configuration, for messages
     /// - throws: ``ArchiveError`` that names a group which this system does not know
     public init(_ settings: Settings, file: String) throws(ArchiveError) {
         readers = try settings.readers?.number(in: file, as: "readers")
-        writers = try settings.writers?.number(in: file, as: "writers")
+        // What waits in `/incoming` is as private as what is archived.
+        writers = try settings.writers?.number(in: file, as: "writers") ?? readers
     }
 
     /// The kinds of names that the mount shows.

@@ -22,10 +22,10 @@ final class Settling: Sendable {
 
     /// Runs until ``stop()``; on a thread of its own.
     func run() {
-        let settle = current().archive.settings.settle
-        let pause = max(min(settle / 4, 1), 0.05)
         while !isStopped.withLock({ $0 }) {
-            _ = stopping.wait(timeout: .now() + pause)
+            // It may be changed at any time.
+            let settle = current().archive.settings.settle
+            _ = stopping.wait(timeout: .now() + max(min(settle / 4, 1), 0.05))
             pass(over: current(), settle: Int64(settle * 1_000_000_000))
             tidyRejected(current(), settle: Int64(settle * 1_000_000_000))
         }

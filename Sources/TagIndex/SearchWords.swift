@@ -39,6 +39,15 @@ extension SearchQuery {
 
     private func quoted(_ text: String) -> String {
         // SQLite would take NUL for the end of the query.
-        "\"" + text.replacing("\u{0}", with: " ").replacing("\"", with: "\"\"") + "\""
+        // By scalars: a quote with a combining mark behind it is another Character.
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\u{0}": result.unicodeScalars.append(" ")
+            case "\"": result += "\"\""
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
     }
 }

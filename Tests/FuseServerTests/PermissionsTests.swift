@@ -73,6 +73,8 @@ struct PermissionsTests {
         #expect(error.message.hasPrefix("/srv/pacs/pacsfs.toml: «readers»"))
         #expect(error.message.contains("groupadd --system no-such-group-71"))
         settings.readers = .name("root")
+        // Without writers, those who may read may add.
+        #expect(try Permissions(settings, file: "").writers == 0)
         settings.writers = .number(4711)
         let known = try Permissions(settings, file: "")
         #expect(known.readers == 0 && known.writers == 4711)

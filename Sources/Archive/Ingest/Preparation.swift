@@ -32,7 +32,7 @@ struct Preparation: Sendable {
     /// How many copies there shall be, and how many there must be.
     let copies: (wanted: Int, minimum: Int)
     /// Whether a DICOMDIR goes without a word: ``Settings/ignoresDirectories``.
-    var ignoresDirectories = false
+    var ignoresDirectories: @Sendable () -> Bool = { false }
     /// For how long a verified copy is believed in, ns.
     private static let trust: Int64 = 86_400_000_000_000
 
@@ -61,7 +61,7 @@ struct Preparation: Sendable {
             return try refusal(of: request, error.message)
         }
         if header.isMediaStorageDirectory {
-            if ignoresDirectories { return .noImage(.ignored) }
+            if ignoresDirectories() { return .noImage(.ignored) }
             return try refusal(
                 of: request,
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them.")

@@ -51,7 +51,7 @@ final class ViewMaking: Sendable {
             // They may change while they are made.
             let wanted = archive.wantedViews
             let shown = archive.catalogue.views
-            if shown.count == wanted.count, wanted.allSatisfy(shown.contains) { return }
+            if shown == wanted { return }
             guard case .shown(let gone) = try archive.catalogue.makeStep(to: wanted) else { continue }
             let new = wanted.filter { !shown.contains($0) }.map(\.name)
             let changes = [("new", new), ("not shown any more", gone.filter { !new.contains($0) })]

@@ -81,7 +81,7 @@ final class ControlServer: Sendable {
             do { return .reloaded(try archive.reload()) } catch { return .failed(error.message) }
         case .importFiles(let files):
             // To read below our own mount would be to wait for ourselves.
-            if let file = files.first(where: { $0.path.hasPrefix(session.mountpoint + "/") }) {
+            if let file = files.first(where: { isInMount($0.path) }) {
                 return .failed("\(file.path) is in the mounted archive itself.")
             }
             return .imported(archive.importFiles(files))
@@ -99,11 +99,16 @@ final class ControlServer: Sendable {
         }
     }
 
+    /// Byte for byte, as the kernel compares: a `/` before a combining mark is one all the same.
+    private func isInMount(_ path: String) -> Bool {
+        path == session.mountpoint || path.utf8.starts(with: (session.mountpoint + "/").utf8)
+    }
+
     /// - parameter path: must not lie in the mount
     private func change(
         keptOutside path: String? = nil, _ body: () throws(ArchiveError) -> VolumeChange
     ) -> ControlResponse {
-        if let path, path == session.mountpoint || path.hasPrefix(session.mountpoint + "/") {
+        if let path, isInMount(path) {
             return .failed("\(path) is in the mounted archive itself.")
         }
         do { return .volume(try body()) } catch { return .failed(error.message) }

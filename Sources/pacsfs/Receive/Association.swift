@@ -127,6 +127,9 @@ struct Association {
 
     /// Passes bytes on in both directions until one side ends the connection.
     ///
+    /// For how long an association may be silent, ms.
+    private static let patience: Int32 = 600_000
+
     /// - parameter answer: what to send in place of a unit of `storescp`
     private func relay(
         _ request: ProtocolDataUnit, to provider: StorageProvider,
@@ -142,7 +145,10 @@ struct Association {
                 pollfd(fd: provider.socket, events: Int16(pending.isEmpty ? POLLIN : POLLIN | POLLOUT), revents: 0),
                 pollfd(fd: isSending && pending.isEmpty ? sender.socket : -1, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polled, 2, -1) > 0 else { continue }
+            let count = poll(&polled, 2, Self.patience)
+            // One that says nothing any more would keep a place that others need.
+            if count == 0 { throw AssociationError("it was silent for too long") }
+            guard count > 0 else { continue }
             if polled[0].revents & Int16(POLLOUT) != 0 {
                 let count = pending.withUnsafeBytes {
                     send(provider.socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

@@ -25,6 +25,10 @@ struct AssociationRequest {
                 if part.type == 0x40 { transferSyntaxes.append(uid) }
             }
             if let abstractSyntax { contexts.append((abstractSyntax, transferSyntaxes)) }
+            // Their numbers are the odd ones of a byte (PS3.8 section 9.3.2.2).
+            guard contexts.count <= 128, transferSyntaxes.count <= 256 else {
+                throw AssociationError("it asked for more presentation contexts than DICOM has numbers for")
+            }
         }
     }
 

@@ -84,7 +84,10 @@ final class ReceivedFiles {
     private func rejection(of name: String) -> String? {
         var text = [UInt8](repeating: 0, count: 4096)
         let count = getxattr("\(path)/\(name)", "user.pacsfs.reason", &text, text.count)
-        return count > 0 ? String(decoding: text.prefix(count), as: UTF8.self) : nil
+        if count > 0 { return String(decoding: text.prefix(count), as: UTF8.self) }
+        // It has none, or has settled already. Anything else is not known to be safe.
+        if count == 0 || errno == ENODATA || errno == ENOENT { return nil }
+        return "what became of it cannot be read: \(String(cString: strerror(errno)))"
     }
 
     private func unfinished() -> [String] {

@@ -37,7 +37,7 @@ struct StoreResponse {
                 guard control & 2 != 0, found == nil else {
                     throw AssociationError("storescp answered in several pieces")
                 }
-                found = Self(bytes, command: position + 6..<position + 4 + length)
+                found = try Self(bytes, command: position + 6..<position + 4 + length)
             }
             position += 4 + length
         }
@@ -45,15 +45,18 @@ struct StoreResponse {
         self = found
     }
 
-    /// A command set: elements in implicit VR little endian (PS3.7 section 6.3.1).
-    private init?(_ bytes: [UInt8], command: Range<Int>) {
+    /// A command set: elements in implicit VR little endian (PS3.7 section 6.3.1); `nil` for
+    /// another command.
+    private init?(_ bytes: [UInt8], command: Range<Int>) throws(AssociationError) {
         func number16(_ offset: Int) -> UInt16 { UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8 }
         var field: UInt16?
         var status: Int?
         var position = command.lowerBound
         while position + 8 <= command.upperBound {
             let length = Int(number16(position + 4)) | Int(number16(position + 6)) << 16
-            guard position + 8 + length <= command.upperBound else { return nil }
+            guard position + 8 + length <= command.upperBound else {
+                throw AssociationError("storescp answered something that is no DICOM")
+            }
             if number16(position) == 0, length == 2 {
                 switch number16(position + 2) {
                 case 0x0100: field = number16(position + 8)
@@ -64,7 +67,8 @@ struct StoreResponse {
             position += 8 + length
         }
         // C-STORE-RSP (PS3.7 annex E).
-        guard field == 0x8001, let status else { return nil }
+        guard field == 0x8001 else { return nil }
+        guard let status else { throw AssociationError("storescp answered without a status") }
         self.status = Status(code: number16(status))
         place = status
     }
