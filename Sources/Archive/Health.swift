@@ -20,6 +20,14 @@ public struct Health: Codable, Sendable {
 }
 
 extension Health {
+    /// Something that somebody should look at, and that the archive itself cannot know.
+    public mutating func add(attention text: String) {
+        reasons.append(text)
+        guard level == .safe else { return }
+        level = .attention
+        headline = "ATTENTION: \(text)"
+    }
+
     /// Judges a status.
     init(of status: ArchiveStatus) {
         var findings: [(level: Level, text: String)] = []
@@ -63,7 +71,6 @@ extension Health {
         if let problem = status.configuration_problem {
             add(.attention, "\(problem) Correct the file, then: pacsfs reload")
         }
-        if let problem = status.views_problem { add(.attention, "The views of pacsfs.toml cannot be made: \(problem)") }
         let takers = Self.takers(status)
         // With a volume away, the sentence about that one says so.
         if takers < copies.minimum, missing.isEmpty {
@@ -89,6 +96,10 @@ extension Health {
                 "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that.")
         }
         if takers >= copies.minimum, let text = Self.finding(about: status.room) { add(.attention, text) }
+        // Without room for records they cannot be made either, and that is told above.
+        if takers >= copies.minimum, let problem = status.views_problem {
+            add(.attention, "The views of pacsfs.toml cannot be made: \(problem)")
+        }
 
         let worst = findings.map(\.level).max() ?? .safe
         let sorted = findings.filter { $0.level == .risk } + findings.filter { $0.level != .risk }

@@ -32,7 +32,7 @@ extension Mountpoint {
             throw MountError("\(path) lies in the volume \(volume), which holds nothing but images and the ledger. Choose another mount point.")
         }
         guard isEmpty(path) else {
-            throw MountError("\(path) is not empty; its files would be hidden by the mount. Choose an empty directory.")
+            throw MountError("\(path) is not empty; its files would be hidden by the mount. Choose an empty directory. If images were copied there while nothing was mounted: pacsfs import \(path), then move them away and mount.")
         }
         if let problem = deviceProblem() { throw MountError(problem) }
         guard !Capabilities.effective.contains(.systemAdministration) else { return }

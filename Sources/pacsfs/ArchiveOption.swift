@@ -34,6 +34,14 @@ struct ArchiveOption: ParsableArguments {
                         .configuration,
                         "\(path) cannot be read: you have no permission. Run the command as the user whose archive it is, or with sudo.")
                 }
+                if access(path + "/archive.json", F_OK) == 0 {
+                    throw ArchiveError(
+                        .notFound,
+                        "\(path) is an archive, but its configuration pacsfs.toml is missing. Put it back; or, to make one anew, stop pacsfs, move \(path) away and run: pacsfs init --archive \(path) --from VOLUME")
+                }
+                if access(path + "/pacsfs-volume.json", F_OK) == 0 {
+                    throw ArchiveError(.notFound, "\(path) is a volume, not the directory of an archive. Name that with --archive.")
+                }
                 throw ArchiveError(
                     .notFound,
                     "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.")
@@ -70,6 +78,22 @@ enum Paths {
             tail.insert(rest.removeLast(), at: 0)
         }
         return "/" + (rest + tail).joined(separator: "/")
+    }
+
+    /// Whether a path is a directory or lies below it; both absolute. Byte for byte, as the kernel
+    /// compares: a `/` before a combining mark is one all the same.
+    static func isInside(_ path: String, _ directory: String) -> Bool {
+        path == directory || path.utf8.starts(with: (directory == "/" ? "/" : directory + "/").utf8)
+    }
+
+    /// - throws: ``ArchiveError`` when one of the directories lies in a mounted archive: what is
+    ///   there is archived and cleared away, or cannot be written
+    static func requireOutsideMounts(_ directories: [String]) throws(ArchiveError) {
+        for mount in Mountpoint.all() where mount.type == "fuse.pacsfs" {
+            for directory in directories where isInside(directory, mount.path) {
+                throw ArchiveError(.configuration, "\(directory) lies in the mounted archive \(mount.path). Choose a directory outside, on a disk of its own.")
+            }
+        }
     }
 
     private static func target(of link: String) -> String? {

@@ -74,14 +74,23 @@ struct CommandTests {
         }
     }
 
-    @Test("import refuses the mounted archive itself, and what contains it")
+    @Test("import refuses the archive itself, its volumes, and what contains it; init refuses the mount")
     func importItself() throws {
         try MountedArchive.with { archive in
             try archive.importSamples()
-            for path in [archive.mountpoint, archive.mountpoint + "/by-id", archive.folder.path] {
+            let places = [archive.mountpoint, archive.mountpoint + "/by-id", archive.folder.path]
+            for path in places + [archive.volumes[1], archive.volumes[0] + "/blobs", archive.archive] {
                 let run = try archive.pacsfs("import", path)
-                #expect(run.code == 2 && run.errors.contains("the mounted archive itself"), "\(run.report)")
+                #expect(run.code == 2 && run.errors.contains("a folder of the archive itself"), "\(run.report)")
             }
+            let inside = try archive.pacsfs(
+                "init", "--archive", "inner", "--copies", "1", "--volume", archive.mountpoint + "/incoming/v")
+            #expect(inside.code == 2 && inside.errors.contains("lies in the mounted archive"), "\(inside.report)")
+            #expect(try archive.mustShell("find \"$I\" -mindepth 1").output == "")
+            try archive.mustShell("mv ../archive/pacsfs.toml .")
+            let lost = try archive.pacsfs("find", "rex")
+            #expect(lost.code == 2 && lost.errors.contains("its configuration pacsfs.toml is missing"), "\(lost.report)")
+            try archive.mustShell("mv pacsfs.toml ../archive")
         }
     }
 

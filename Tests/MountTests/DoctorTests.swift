@@ -161,6 +161,8 @@ struct DoctorTests {
             try archive.killDaemon()
             let stale = try archive.pacsfs("doctor", "--json")
             #expect(stale.code == 2 && stale.output.contains("Its daemon has died"), "\(stale.report)")
+            let status = try archive.pacsfs("status")
+            #expect(status.code == 1 && status.output.hasPrefix("ATTENTION: The daemon that showed"), "\(status.report)")
         }
     }
 }

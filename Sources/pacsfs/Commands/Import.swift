@@ -31,11 +31,12 @@ struct Import: ParsableCommand {
     func run() throws {
         try reporting {
             let path = try archive.existing
-            let mountpoint = Paths.mountpoint(of: path)
+            var own = (try? Settings(file: path + "/pacsfs.toml"))?.volumes.map { Paths.absolute($0.path) } ?? []
+            own += [path] + (Paths.mountpoint(of: path).map { [$0] } ?? [])
             var files: [FoundFile] = []
             var unreadable: [ImportResult] = []
             for argument in paths {
-                files += try FoundFile.below(argument, mountpoint: mountpoint, unreadable: &unreadable)
+                files += try FoundFile.below(argument, keptOut: own, unreadable: &unreadable)
             }
             var summary = ImportSummary()
             summary.add(unreadable)
@@ -73,13 +74,16 @@ struct FoundFile {
     /// All regular files of a folder, in the order of their names; or the file itself.
     /// Symbolic links within are not followed.
     ///
-    /// - throws: ``ArchiveError`` when it is not there, or is the mounted archive itself
+    /// - parameter keptOut: directories of the archive itself: its mount, its volumes
+    /// - throws: ``ArchiveError`` when it is not there, or is the archive itself
     static func below(
-        _ argument: String, mountpoint: String?, unreadable: inout [ImportResult]
+        _ argument: String, keptOut: [String], unreadable: inout [ImportResult]
     ) throws -> [FoundFile] {
         let path = Paths.absolute(argument)
-        if let mountpoint, path == mountpoint || path.hasPrefix(mountpoint + "/") || mountpoint.hasPrefix(path == "/" ? "/" : path + "/") {
-            throw ArchiveError(.configuration, "\(argument) is or contains the mounted archive itself (\(mountpoint)).")
+        if let other = keptOut.first(where: { Paths.isInside(path, $0) || Paths.isInside($0, path) }) {
+            throw ArchiveError(
+                .configuration,
+                "\(argument) is, contains or lies in a folder of the archive itself (\(other)). Name the folders that are to be imported, without that one.")
         }
         var status = stat()
         guard stat(path, &status) == 0 else {

@@ -40,6 +40,7 @@ struct Init: ParsableCommand {
     func run() throws {
         try reporting {
             let path = archive.path
+            try Paths.requireOutsideMounts([path] + (volume + (from.map { [$0] } ?? [])).map(Paths.absolute))
             if let from { return try revive(path, from: Paths.absolute(from)) }
             let volumes = volume.map { place in
                 let path = Paths.absolute(place)

@@ -41,7 +41,12 @@ struct Status: ParsableCommand {
         }
         let archive = try Archive(at: path, log: StandardErrorLog.logger(level: .critical))
         defer { archive.close() }
-        return try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+        var status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+        if let mountpoint = Paths.mountpoint(of: path) {
+            status.health.add(
+                attention: "The daemon that showed the archive on \(mountpoint) has died: nobody sees an image, and none can come. Mount it again: pacsfs mount \(mountpoint)")
+        }
+        return status
     }
 
     private static func text(_ status: ArchiveStatus) -> String {

@@ -141,7 +141,7 @@ enum VolumeRequest {
                 switch try connection.ask(request) {
                 case .volume(let change):
                     print(text(change))
-                    warnOfSharedDisk(change.path, archive: path)
+                    if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
                     if change.images > 0 { print("\(Output.count(change.images, "image needs", "images need")) a copy; pacsfs status shows how far that is.") }
                 case .failed(let reason): throw ArchiveError(.configuration, reason)
                 default: break
@@ -159,7 +159,7 @@ enum VolumeRequest {
             default: return
             }
             print(text(change))
-            warnOfSharedDisk(change.path, archive: path)
+            if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
             let done = try archive.makeMissingCopies()
             if done.copies > 0 { print("Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes)).") }
             if done.skipped > 0 {

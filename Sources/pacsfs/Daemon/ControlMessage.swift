@@ -13,6 +13,14 @@ enum ControlRequest: Codable, Sendable {
     case addVolume(path: String, domain: String?)
     case retireVolume(String)
     case replaceVolume(String, with: String?, acceptingLoss: Bool)
+
+    /// Whether a directory becomes a volume by it.
+    var bringsDirectory: Bool {
+        switch self {
+        case .addVolume, .replaceVolume: true
+        default: false
+        }
+    }
 }
 
 enum ControlResponse: Codable, Sendable {

@@ -78,7 +78,7 @@ final class ControlServer: Sendable {
                         pending: session.pending, readMode: session.readMode, mountpoint: session.mountpoint))
             } catch { return .failed(error.message) }
         case .reload:
-            do { return .reloaded(try archive.reload()) } catch { return .failed(error.message) }
+            return reload()
         case .importFiles(let files):
             // To read below our own mount would be to wait for ourselves.
             if let file = files.first(where: { isInMount($0.path) }) {
@@ -99,10 +99,16 @@ final class ControlServer: Sendable {
         }
     }
 
-    /// Byte for byte, as the kernel compares: a `/` before a combining mark is one all the same.
-    private func isInMount(_ path: String) -> Bool {
-        path == session.mountpoint || path.utf8.starts(with: (session.mountpoint + "/").utf8)
+    private func reload() -> ControlResponse {
+        let file = archive.path + "/pacsfs.toml"
+        do throws(ArchiveError) {
+            // What only a start uses must not keep that from succeeding.
+            if let settings = try? Settings(file: file) { _ = try Permissions(settings, file: file) }
+            return .reloaded(try archive.reload())
+        } catch { return .failed(error.message) }
     }
+
+    private func isInMount(_ path: String) -> Bool { Paths.isInside(path, session.mountpoint) }
 
     /// - parameter path: must not lie in the mount
     private func change(
