@@ -198,4 +198,19 @@ extension IndexReader {
                 SELECT instance.id FROM below JOIN instance ON instance.series = below.series ORDER BY instance.id
                 """, arguments: [node])
     }
+
+    /// The images of a study, as a search shows it.
+    public func instances(ofStudy study: Int64) throws -> [Int64] {
+        try Int64.fetchAll(
+            db,
+            sql: """
+                SELECT instance.id FROM series JOIN instance ON instance.series = series.id
+                WHERE series.study = ? ORDER BY instance.id
+                """, arguments: [study])
+    }
+
+    /// The images of a series.
+    public func instances(ofSeries series: Int64) throws -> [Int64] {
+        try Int64.fetchAll(db, sql: "SELECT id FROM instance WHERE series = ? ORDER BY id", arguments: [series])
+    }
 }

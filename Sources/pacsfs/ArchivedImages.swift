@@ -26,6 +26,8 @@ enum ArchivedImages {
         switch InodeNumber(rawValue: UInt64(status.st_ino)) {
         case .instance(let id): return [id]
         case .node(let id): return try reader.instances(below: id)
+        case .study(let id): return try reader.instances(ofStudy: id)
+        case .series(let id): return try reader.instances(ofSeries: id)
         default: return nil
         }
     }

@@ -113,7 +113,7 @@ struct Association {
         guard let response = try StoreResponse(in: unit) else { return unit }
         guard response.status.isStored else {
             tally.refused += 1
-            log.error("\(name): an image was not stored; storescp answered \(response.status).")
+            log.error("\(name): an image was not stored: storescp could not write it, and answered \(response.status); see «pacsfs status».")
             return unit
         }
         guard let failure = files.archive() else {
