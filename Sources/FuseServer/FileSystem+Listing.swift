@@ -49,11 +49,9 @@ extension FileSystem {
             try archive.index.read { reader in
                 let (parent, after) = (node?.id ?? 0, Self.row(cookie))
                 guard plus else {
-                    var status = stat()
-                    status.st_mode = S_IFDIR
                     return try reader.listNodes(in: parent, after: after) { id, name in
-                        status.st_ino = UInt(InodeNumber.node(id).rawValue)
-                        return buffer.add(name, status, cookie: Int(id) + Self.firstCookie)
+                        buffer.add(
+                            name, inode: InodeNumber.node(id).rawValue, type: DT_DIR, cookie: Int(id) + Self.firstCookie)
                     }
                 }
                 try reader.nodes(in: parent, after: after) { child in
@@ -73,11 +71,10 @@ extension FileSystem {
         try Errno.from {
             try archive.index.read { reader in
                 guard plus else {
-                    var status = stat()
-                    status.st_mode = S_IFREG
                     return try reader.listImages(inSeries: series, byUID: byUID, after: Self.row(cookie)) { id, name in
-                        status.st_ino = UInt(InodeNumber.instance(id).rawValue)
-                        return buffer.add(name, status, cookie: Int(id) + Self.firstCookie)
+                        buffer.add(
+                            name, inode: InodeNumber.instance(id).rawValue, type: DT_REG,
+                            cookie: Int(id) + Self.firstCookie)
                     }
                 }
                 let links = try archive.links(ofSeries: series, reader)

@@ -173,6 +173,25 @@ struct DirectoryBuffer {
         return true
     }
 
+    /// Adds an entry that is told by its name and number only (READDIR); false when it does not
+    /// fit any more. As `fuse_add_direntry`, without a `struct stat` for each of a million.
+    ///
+    /// - parameter type: DT_REG or DT_DIR
+    mutating func add(_ name: UnsafePointer<CChar>, inode: UInt64, type: Int, cookie: Int) -> Bool {
+        // struct fuse_dirent of linux/fuse.h: ino, off, namelen, type, name; filled up to eight.
+        let length = strlen(name)
+        let size = (24 + length + 7) & ~7
+        guard used + size <= memory.count else { return false }
+        memory.storeBytes(of: 0, toByteOffset: used + size - 8, as: UInt64.self)
+        memory.storeBytes(of: inode, toByteOffset: used, as: UInt64.self)
+        memory.storeBytes(of: UInt64(cookie), toByteOffset: used + 8, as: UInt64.self)
+        memory.storeBytes(of: UInt32(length), toByteOffset: used + 16, as: UInt32.self)
+        memory.storeBytes(of: UInt32(type), toByteOffset: used + 20, as: UInt32.self)
+        memory.baseAddress?.advanced(by: used + 24).copyMemory(from: name, byteCount: length)
+        used += size
+        return true
+    }
+
     /// Adds an entry of which no look-up is counted: `.`, `..`, and what the kernel shall ask
     /// for when it wants to know more.
     mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool) -> Bool {
