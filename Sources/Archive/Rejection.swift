@@ -42,7 +42,7 @@ extension Archive {
             if let known = try index.read({ try $0.rejected(sha256: digest.bytes, source: request.source) }),
                 volumes.staging.hasRejected(known, bytes: bytes)
             { return }
-            let path = request.path.split(separator: "/").map { PortableName.component(String($0)) }
+            let path = request.path.unicodeScalars.split(separator: "/").map { PortableName.component(String($0)) }
                 .joined(separator: "/")
             // Always where /rejected shows it, and from there on as many as an image.
             let staging = volumes.staging

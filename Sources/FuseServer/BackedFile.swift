@@ -17,6 +17,9 @@ final class BackedFile: Sendable {
         /// The handles that have written and have not been closed since. The last RELEASE comes
         /// some time after `close`, so handles alone do not tell whether a file is finished.
         var dirtyHandles: Set<ObjectIdentifier> = []
+        /// The handles through which a program wrote that was killed: whoever has one of them as
+        /// well, as the program that started it, may still close the file.
+        var interruptedHandles: Set<ObjectIdentifier> = []
         /// Whether it holds bytes that have not been offered to the archive.
         var isChanged = false
         /// What could not be written, and why; `nil` again when it was written after all, or all

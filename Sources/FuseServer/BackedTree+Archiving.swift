@@ -42,10 +42,19 @@ extension BackedTree {
                 touch(node)
                 let isHalf = handle.file.state.withLock { state in
                     let wasWriting = state.dirtyHandles.remove(ObjectIdentifier(handle)) != nil
-                    guard wasKilled, wasWriting, state.isChanged, !node.isTemporary else { return false }
-                    state.status = .refused(Self.killed)
-                    state.isChanged = false
-                    return true
+                    if wasKilled {
+                        guard wasWriting, state.isChanged, !node.isTemporary else { return false }
+                        state.status = .refused(Self.killed)
+                        state.isChanged = false
+                        state.interruptedHandles.insert(ObjectIdentifier(handle))
+                        return true
+                    }
+                    // Closed by one that lives on, as the program that started the one killed.
+                    if state.interruptedHandles.remove(ObjectIdentifier(handle)) != nil, case .refused = state.status {
+                        state.status = .new
+                        state.isChanged = true
+                    }
+                    return false
                 }
                 if isHalf { return .nothing }
                 return try archiving(of: node) { reply.answer($0) }

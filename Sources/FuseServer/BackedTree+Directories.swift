@@ -124,6 +124,7 @@ extension BackedTree {
     ) throws(Errno) -> fuse_entry_param {
         try locked { () throws(Errno) in
             let parent = try directoryNode(parent)
+            guard !Self.isHidden(name) else { throw Errno(EPERM) }
             let path = path(name, in: parent)
             // The daemon must be able to enter whatever its clients make.
             guard path.withCString({ mkdirat(directory, $0, mode | 0o700) }) == 0 else { throw .last }

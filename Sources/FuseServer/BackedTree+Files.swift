@@ -89,6 +89,7 @@ extension BackedTree {
             let isLast = handle.file.state.withLock { state in
                 state.handles -= 1
                 state.dirtyHandles.remove(ObjectIdentifier(handle))
+                state.interruptedHandles.remove(ObjectIdentifier(handle))
                 return state.handles == 0
             }
             guard let node = try? node(handle.number) else { return nil }

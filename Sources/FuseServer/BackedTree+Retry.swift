@@ -38,7 +38,8 @@ struct Retry: Sendable {
             let node = try rejected.child(name, of: rejected.directoryNode(parent))
             return (node.path, node.backingInode)
         }
-        if Volume.isRejectionReason(name) { try requireServed(reason: source) }
+        if isReason(source, in: rejected) { throw Errno(EPERM) }
+        let isServedReason = isServedReason(source)
         let newPath = try incoming.locked { () throws(Errno) in
             let newParent = try incoming.directoryNode(target.parent)
             guard !BackedTree.isHidden(target.name) else { throw Errno(EPERM) }
@@ -47,7 +48,8 @@ struct Retry: Sendable {
         }
         var tried: [Tried] = []
         try files(at: source, below: []) { (path) throws(Errno) in
-            tried.append(try tryAgain(source: join(source, path), path, as: join(newPath, path)))
+            tried.append(
+                try tryAgain(source: join(source, path), path, as: join(newPath, path), isServedReason: isServedReason))
         }
         try rejected.locked { () throws(Errno) in
             try incoming.locked { () throws(Errno) in
@@ -62,13 +64,27 @@ struct Retry: Sendable {
         }
     }
 
+    private static func subject(of reason: [UInt8]) -> [UInt8] {
+        Array(reason.dropLast(Volume.rejectionReason(of: []).count))
+    }
+
+    /// Whether a path is that of a reason: the file that it is about lies beside it. Another may
+    /// be somebody's only copy.
+    private func isReason(_ path: [UInt8], in tree: BackedTree) -> Bool {
+        guard Volume.isRejectionReason(path) else { return false }
+        var status = stat()
+        let isThere = Self.subject(of: path).withCString {
+            fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) == 0
+        }
+        return isThere && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// `mv rejected/…/* incoming` moves the reason of a file after the file: it has served, and
     /// goes when it settles.
-    private func requireServed(reason path: [UInt8]) throws(Errno) {
-        let subject = Array(path.dropLast(Volume.rejectionReason(of: []).count))
-        var status = stat()
-        let isNeeded = subject.withCString { fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
-        if isNeeded { throw Errno(EPERM) }
+    private func isServedReason(_ path: [UInt8]) -> Bool {
+        guard Volume.isRejectionReason(path) else { return false }
+        let subject = Self.subject(of: path)
+        return incoming.locked { incoming.servedReasons.contains { $0.path == subject } }
     }
 
     private func join(_ path: [UInt8], _ rest: [UInt8]) -> [UInt8] {
@@ -80,7 +96,7 @@ struct Retry: Sendable {
         let full = join(source, path)
         var status = stat()
         guard full.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { throw .last }
-        let isWanted = path.isEmpty || !Volume.isRejectionReason(full)
+        let isWanted = path.isEmpty || !isReason(full, in: rejected)
         if status.st_mode & S_IFMT == S_IFREG, isWanted { return try body(path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { return }
         for name in try rejected.names(at: full) {
@@ -88,14 +104,16 @@ struct Retry: Sendable {
         }
     }
 
-    private func tryAgain(source: [UInt8], _ path: [UInt8], as newPath: [UInt8]) throws(Errno) -> Tried {
+    private func tryAgain(
+        source: [UInt8], _ path: [UInt8], as newPath: [UInt8], isServedReason: Bool
+    ) throws(Errno) -> Tried {
         let descriptor = try SharedDescriptor(at: rejected.directory, source, flags: O_RDONLY)
         let status = try descriptor.status()
         let newName = newPath.split(separator: Self.slash).last.map(Array.init) ?? []
         guard !TemporaryName.matches(newName), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
             return Tried(path: path, outcome: nil, status: status)
         }
-        if Volume.isRejectionReason(source) { return Tried(path: path, outcome: .ignored, status: status) }
+        if isServedReason { return Tried(path: path, outcome: .ignored, status: status) }
         let result = incoming.archive.ingestAndWait(
             IngestRequest(
                 file: IngestFile(descriptor.number, owner: descriptor),
@@ -160,7 +178,7 @@ struct Retry: Sendable {
     /// Removes the reasons in a folder that was moved; its other folders go when they are empty.
     private func clearReasons(in node: BackedNode, at path: [UInt8]) {
         for name in (try? incoming.names(in: node)) ?? [] {
-            if Volume.isRejectionReason(name) {
+            if isReason(join(path, name), in: incoming) {
                 _ = join(path, name).withCString { unlinkat(incoming.directory, $0, 0) }
             } else if let child = try? incoming.child(name, of: node), child.isDirectory {
                 clearReasons(in: child, at: join(path, name))

@@ -1,27 +1,36 @@
 import Glibc
 
 extension CallingThread {
-    // linux/sched.h: the thread ends; a signal ended it.
+    // linux/sched.h: the thread ends.
     private static let exiting: UInt64 = 0x4
-    private static let signaled: UInt64 = 0x400
+    // wait(2): the part of an exit status that names a signal.
+    private static let signal: Int64 = 0x7F
 
     /// Whether it is on its way out because a signal ended its process: the kernel closes the
     /// files then, which says nothing about whether they are whole. False when that cannot be
     /// told, as of a process in another namespace.
     ///
-    /// See: 'man 5 proc', /proc/pid/stat, `flags`
+    /// How the process ends decides, and not its flags: exit(3) sends a signal to every other
+    /// thread of a program, so that the last of them closes its files as if killed.
+    ///
+    /// See: 'man 5 proc', /proc/pid/stat, `flags` and `exit_code`, which reads as 0 where we may
+    /// not look into the other process
     var isKilled: Bool {
         guard id > 0 else { return false }
         let file = open("/proc/\(id)/stat", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return false }
         defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 512)
+        var bytes = [UInt8](repeating: 0, count: 2048)
         let count = read(file, &bytes, bytes.count)
         // The name of the program stands in parentheses and may hold anything.
         guard count > 0, let end = bytes[..<count].lastIndex(of: UInt8(ascii: ")")) else { return false }
         let fields = bytes[(end + 1)..<count].split(separator: UInt8(ascii: " "))
-        // From the state on, field 3 of 52; the flags are field 9.
-        guard fields.count > 6, let flags = UInt64(String(decoding: fields[6], as: UTF8.self)) else { return false }
-        return flags & Self.exiting != 0 && flags & Self.signaled != 0
+        // From the state on, field 3; the flags are field 9, and the exit code is field 52.
+        func field(_ number: Int) -> Int64? {
+            guard fields.count > number - 3 else { return nil }
+            return Int64(String(decoding: fields[number - 3].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+        }
+        guard let flags = field(9), let exitCode = field(52) else { return false }
+        return UInt64(bitPattern: flags) & Self.exiting != 0 && exitCode & Self.signal != 0
     }
 }

@@ -8,13 +8,16 @@ extension Volume {
         var name: String
         /// The same bytes lie there already.
         var isThere: Bool
+        /// A reason of it lies there, which may be written over.
+        var hasReason: Bool
     }
 
     /// Sets a file of `staging/incoming` aside: moves it to `rejected/<date>/<path>` and says
     /// why in `<name>.reason.txt` beside it. Durable when it returns; a crash leaves the file
     /// in one of the two places.
     ///
-    /// A name that other bytes have gets a suffix from the file's SHA-256 (` ~1f3a`). When the
+    /// A name that other bytes have gets a suffix from the file's SHA-256 (` ~1f3a`). One that
+    /// would itself be taken for a reason, `X.reason.txt`, becomes `X.reason (1).txt`. When the
     /// same bytes lie there already, only the reason is written anew.
     ///
     /// - Parameters:
@@ -30,8 +33,9 @@ extension Volume {
         let name = parts[parts.count - 1]
         let file = try source.openFile(name)
         try file.syncAll(path: source.path(of: name))
-        let place = try place(for: parts, contentOf: file.number, at: time)
-        try writeReason(reason, in: place)
+        let text = Self.text(reason)
+        let place = try place(for: parts, contentOf: file.number, reason: text, at: time)
+        try writeReason(text, in: place)
         if place.isThere {
             try source.remove(name)
         } else {
@@ -53,8 +57,9 @@ extension Volume {
         at time: Timestamp = .now()
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
-        let place = try place(for: parts, contentOf: source, at: time)
-        try writeReason(reason, in: place)
+        let text = Self.text(reason)
+        let place = try place(for: parts, contentOf: source, reason: text, at: time)
+        try writeReason(text, in: place)
         if !place.isThere {
             let path = place.folder.path(of: place.name)
             let bytes = try FileFacts.of(source, path: path).bytes
@@ -80,26 +85,35 @@ extension Volume {
     /// The path of the file that says why another one was set aside, beside it.
     public static func rejectionReason(of path: [UInt8]) -> [UInt8] { path + Array(reasonSuffix.utf8) }
 
-    /// Whether a path is that of such a reason.
+    /// Whether a path may be that of such a reason. It is one when the file that it is about lies
+    /// beside it: somebody may have given a file of his own such a name.
     public static func isRejectionReason(_ path: [UInt8]) -> Bool {
         path.suffix(reasonSuffix.utf8.count).elementsEqual(reasonSuffix.utf8)
     }
 
     /// The reason is written in `staging/commit` and takes its name when it is durable: what a
     /// crash leaves of it there, recovery removes. The folder is made durable by the caller.
-    private func writeReason(_ reason: String, in place: borrowing Place) throws(StorageError) {
-        let text = reason.hasSuffix("\n") ? reason : reason + "\n"
+    private func writeReason(_ text: [UInt8], in place: borrowing Place) throws(StorageError) {
         let temporary = Self.rejectTemporary()
         let path = committing.path(of: temporary)
         do throws(StorageError) {
             let file = try committing.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL)
-            try file.write(Array(text.utf8), at: 0, path: path)
+            try file.write(text, at: 0, path: path)
             try file.syncAll(path: path)
-            try committing.rename(temporary, to: place.folder, place.name + Self.reasonSuffix)
+            let name = place.name + Self.reasonSuffix
+            if place.hasReason {
+                try committing.rename(temporary, to: place.folder, name)
+            } else {
+                try committing.renameWithoutReplacing(temporary, to: place.folder, name)
+            }
         } catch {
             try? committing.remove(temporary)
             throw error
         }
+    }
+
+    private static func text(_ reason: String) -> [UInt8] {
+        Array((reason.hasSuffix("\n") ? reason : reason + "\n").utf8)
     }
 
     private static func rejectTemporary() -> String {
@@ -109,7 +123,7 @@ extension Volume {
     /// Makes the folders that a rejected file needs and finds a name for it that is free, or
     /// has the same bytes.
     private func place(
-        for parts: [String], contentOf file: Int32, at time: Timestamp
+        for parts: [String], contentOf file: Int32, reason: [UInt8], at time: Timestamp
     ) throws(StorageError) -> Place {
         let path = rejected.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
@@ -123,16 +137,31 @@ extension Volume {
         }
         folderPath = "\(Name.rejected)/\(folderPath)"
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
+            let reasonFacts = try folder.facts(name + Self.reasonSuffix)
             guard let facts = try folder.facts(name) else {
-                return Place(folder: folder, folderPath: folderPath, name: name, isThere: false)
+                // What lies there is somebody's file, unless it says what we would: then it is of
+                // a file that was moved away, or was about to come when we crashed.
+                if reasonFacts != nil, try !Self.holds(folder, name + Self.reasonSuffix, reason) { continue }
+                return Place(
+                    folder: folder, folderPath: folderPath, name: name, isThere: false, hasReason: reasonFacts != nil)
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
             if try other.digest(bytes: bytes, path: path) == digest {
-                return Place(folder: folder, folderPath: folderPath, name: name, isThere: true)
+                return Place(
+                    folder: folder, folderPath: folderPath, name: name, isThere: true, hasReason: reasonFacts != nil)
             }
         }
         throw Self.noName(path)
+    }
+
+    /// Whether a file is there and holds just these bytes.
+    private static func holds(
+        _ folder: borrowing Directory, _ name: String, _ text: [UInt8]
+    ) throws(StorageError) -> Bool {
+        guard let facts = try folder.facts(name), facts.isRegular, facts.bytes == Int64(text.count) else { return false }
+        let file = try folder.openFile(name)
+        return try file.digest(bytes: facts.bytes, path: folder.path(of: name)) == Digest.of(text)
     }
 
     /// Opens a folder whose name is durable. One that was there at the first time may have been
@@ -166,7 +195,10 @@ extension Volume {
 
     /// The name itself, then with more and more of the digest before its extension; all so
     /// short that the name of the reason has at most 255 bytes.
-    private static func candidates(for name: String, _ digest: Digest) -> [String] {
+    ///
+    /// None ends as a reason does: in `rejected` that ending is ours.
+    private static func candidates(for wanted: String, _ digest: Digest) -> [String] {
+        let name = wanted.hasSuffix(reasonSuffix) ? wanted.dropLast(".txt".count) + " (1).txt" : wanted
         let limit = 255 - reasonSuffix.utf8.count - ".tmp".utf8.count
         let dot = name.lastIndex(of: ".").flatMap { dot in
             dot == name.startIndex || name[dot...].utf8.count > 32 ? nil : dot

@@ -22,12 +22,25 @@ struct StandardErrorLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let text = "\(event.message)"
+        let text = Self.line("\(event.message)")
         let line =
             isJournal
             ? "<\(priority(event.level))>\(text)\n"
             : "\(Date.now.formatted(.iso8601)) \(event.level): \(text)\n"
         StandardError.write(line)
+    }
+
+    /// A message in one line: names of files may hold line breaks, and what follows one would
+    /// pass for a message of ours.
+    static func line(_ message: String) -> String {
+        var line = ""
+        for scalar in message.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator: line += scalar.escaped(asASCII: true)
+            default: line.unicodeScalars.append(scalar)
+            }
+        }
+        return line
     }
 
     /// Whether standard error is the stream to the journal that the variable names, `DEVICE:INODE`;

@@ -63,6 +63,14 @@ struct ZipTests {
         ("no image", { _ in ZipWriter.zip([("word/document.xml", Array("<w:document/>".utf8))]) }, "without a DICOM image"),
         ("nothing", { _ in ZipWriter.zip([]) }, "empty zip archive"),
         ("half of it", { Array(ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).dropLast(100)) }, "damaged or incomplete"),
+        ("two joined to one", { ZipWriter.zip([("a.dcm", $0)]) + ZipWriter.zip([("b.dcm", $0)]) }, "more than its list tells"),
+        ("bytes behind it", { ZipWriter.zip([("a.dcm", $0)]) + [1] }, "more than its list tells"),
+        ("a member that is not listed", { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).with(1, 2, at: -12) }, "more than its list tells"),
+        ("too long a list", { ZipWriter.zip([("a.dcm", $0)]).with(70 << 20, 4, at: -10) }, "more than 64 MiB"),
+        ("an absolute path before a combining mark", { ZipWriter.zip([("a.dcm", $0), ("/\u{301}b.dcm", $0)]) }, "absolute path"),
+        ("one outside, before a combining mark", { ZipWriter.zip([("a.dcm", $0), ("..\\\u{301}b.dcm", $0)]) }, "leads out"),
+        ("too long a path", { ZipWriter.zip([(String(repeating: "abcdefghi/", count: 50) + String(repeating: "ä", count: 260), $0)]) }, "more than 1000 bytes"),
+        ("too many folders", { ZipWriter.zip([(String(repeating: "a/", count: 51) + "b.dcm", $0)]) }, "50 folders"),
         ("a bomb", { ZipWriter.zip([("a.dcm", $0), ("zeros", [UInt8](repeating: 0, count: 110 << 20))]) }, "more than 200 times"),
     ]
 
@@ -76,6 +84,30 @@ struct ZipTests {
         }
         #expect(try aside().isEmpty)
         try temporary.expectBlobs([])
+    }
+
+    @Test("One as large archives have it (zip64) is unpacked, and one with a comment")
+    func zip64() throws {
+        let zip = ZipWriter.zip([image(0), image(1)])
+        let (list, end): ([UInt8], [UInt8]) = (Array(zip.prefix(zip.count - 22)), Array(zip.suffix(22)))
+        func number(_ value: Int, _ bytes: Int) -> [UInt8] { (0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        func field(_ bytes: Int, at offset: Int) -> Int { end[offset..<offset + bytes].reversed().reduce(0) { $0 << 8 | Int($1) } }
+        let (size, offset) = (field(4, at: 12), field(4, at: 16))
+        // APPNOTE.TXT 4.3.14 and 4.3.15: the record of zip64, and where it lies.
+        var large = list + [0x50, 0x4B, 6, 6] + number(44, 8) + number(45, 2) + number(45, 2) + number(0, 8)
+        large += number(2, 8) + number(2, 8) + number(size, 8) + number(offset, 8)
+        large += [0x50, 0x4B, 6, 7] + number(0, 4) + number(list.count, 8) + number(1, 4)
+        large += end.prefix(8) + [UInt8](repeating: 0xFF, count: 12) + [0, 0]
+        let commented: [UInt8] = Array(zip.prefix(zip.count - 2)) + [5, 0] + Array("Hello".utf8)
+        try temporary.open { archive in
+            for zip in [large, commented] {
+                guard case .success(.unpacked(images: 2)) = try unpack(zip, in: archive) else {
+                    Issue.record("not unpacked")
+                    return
+                }
+            }
+        }
+        try temporary.expectBlobs([images[0], images[1]])
     }
 
     @Test("A damaged member is not archived; the zip archive is refused, and its good images are safe")
@@ -161,5 +193,14 @@ struct ZipTests {
             }
         }
         try temporary.expectBlobs(images)
+    }
+}
+
+extension [UInt8] {
+    /// With an integer of so many bytes in it, at an offset from the end.
+    fileprivate func with(_ value: Int, _ bytes: Int, at offset: Int) -> [UInt8] {
+        var copy = self
+        for index in 0..<bytes { copy[count + offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+        return copy
     }
 }

@@ -280,6 +280,7 @@ struct IncomingFileTests {
     @Test("Names that the daemon uses itself are neither made nor shown")
     func hiddenNames() throws {
         #expect(throws: Errno(EPERM)) { try fixture.create(".pacsfs-7") }
+        #expect(throws: Errno(EPERM)) { try fixture.makeDirectory(".pacsfs-8") }
         try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/.pacsfs-8")
         #expect(throws: Errno(ENOENT)) { try fixture.tree.lookup(Array(".pacsfs-8".utf8), in: fixture.root) }
         #expect(try fixture.tree.snapshot(of: fixture.root).entries.isEmpty)

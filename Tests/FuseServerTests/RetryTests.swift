@@ -106,6 +106,26 @@ struct RetryTests {
         #expect(try fixture.rejected().keys.sorted() == ["again/letter.txt"])
     }
 
+    @Test("A file that is merely called like a reason is not lost, alone or in a folder that is moved")
+    func namedLikeReason() throws {
+        let (notes, list) = (Array("Seen on Monday".utf8), Array("A list".utf8))
+        for volume in 1...2 {
+            let day = "volume\(volume)/rejected/\(Self.day)"
+            try fixture.temporary.folder.write(notes, to: day + "/dd/notes.reason.txt")
+            try fixture.temporary.folder.write(list, to: day + "/list.reason.txt")
+        }
+        try setAside(Array("Dear client".utf8), as: "dd/other.txt")
+        #expect(try move("dd", to: "dd") == 0)
+        #expect(try fixture.left == ["dd/notes.reason.txt", "dd/other.txt"])
+        #expect(try move("list.reason.txt", to: "list.reason.txt") == 0)
+        try settling { () throws in #expect(try eventually { try fixture.left.isEmpty }) }
+        let paths = try left(on: 1).filter { !$0.hasPrefix(Self.day) }
+        for (name, bytes) in [("dd/notes.reason (1).txt", notes), ("list.reason (1).txt", list)] {
+            let path = try #require(paths.first { $0.hasSuffix("/" + name) }, "\(paths)")
+            #expect(try contents(of: fixture.temporary.volumes[0] + "/rejected/" + path) == bytes)
+        }
+    }
+
     @Test("What cannot be stored stays in rejected, and rename says why")
     func failure() throws {
         try setAside(image(1), as: "IM1")

@@ -124,6 +124,38 @@ struct IncomingProgramTests {
         }
     }
 
+    @Test("A program of several threads that ends without closing is not taken for killed; nor is one whose child was")
+    func endings() throws {
+        try MountedArchive.with { archive in
+            let images = try archive.writeImages(2)
+            try archive.python(
+                """
+                import signal
+                ends = '''
+                import os, sys, threading, time
+                for _ in range(4): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+                file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+                with open('1.dcm', 'rb') as image: os.write(file, image.read())
+                os._exit(0)
+                '''
+                subprocess.run([sys.executable, '-c', ends, f'{I}/1.dcm'], check=True)
+                # Its child writes, and is killed before it can close.
+                file = os.open(f'{I}/2.dcm', os.O_WRONLY | os.O_CREAT)
+                child = subprocess.Popen(
+                    [sys.executable, '-c', 'import os, time; os.write(1, open("2.dcm", "rb").read()); time.sleep(60)'], stdout=file)
+                import time
+                while os.fstat(file).st_size < os.stat('2.dcm').st_size: time.sleep(0.01)
+                child.send_signal(signal.SIGTERM)
+                assert child.wait() == -signal.SIGTERM
+                while b'ended before' not in os.getxattr(f'{I}/2.dcm', 'user.pacsfs.reason'): time.sleep(0.01)
+                os.close(file)
+                """)
+            for image in images { try archive.expectArchived(image) }
+            try archive.settled()
+            #expect(try archive.status().rejected == 0)
+        }
+    }
+
     @Test("Programs that write the same name at once, a file manager's way, and one that watches")
     func together() throws {
         try MountedArchive.with { archive in

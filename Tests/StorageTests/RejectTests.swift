@@ -57,6 +57,30 @@ import Testing
         #expect(try files(below: volume.path + "/staging") == [])
     }
 
+    @Test("whose name is that of a reason gets another, and no reason replaces a file of that name") func reasonName() throws {
+        let volume = try folder.volume()
+        let day = volume.path + "/rejected/2026-11-22/"
+        try incoming("scan.txt.reason.txt", content(1), volume)
+        try incoming("CD.reason.txt/a", content(2), volume)
+        try incoming("scan.txt", content(3), volume)
+        #expect(
+            try volume.reject(incoming: "scan.txt.reason.txt", reason: "no", at: time)
+                == "rejected/2026-11-22/scan.txt.reason (1).txt")
+        #expect(
+            try volume.reject(incoming: "CD.reason.txt/a", reason: "no", at: time)
+                == "rejected/2026-11-22/CD.reason (1).txt/a")
+        #expect(try volume.reject(incoming: "scan.txt", reason: "no", at: time) == "rejected/2026-11-22/scan.txt")
+        #expect(try read(day + "scan.txt.reason (1).txt") == content(1))
+        #expect(try text(day + "scan.txt.reason.txt") == "no\n")
+        // Put there by hand, or by a pacsfs before this one.
+        try write(content(4), to: day + "b.reason.txt")
+        try incoming("b", content(5), volume)
+        let path = try volume.reject(incoming: "b", reason: "no", at: time)
+        #expect(path == "rejected/2026-11-22/b ~\(Digest.of(content(5)).hex.prefix(4))")
+        #expect(try read(day + "b.reason.txt") == content(4))
+        #expect(try text(volume.path + "/" + path + ".reason.txt") == "no\n")
+    }
+
     @Test("may come from elsewhere, and the source stays") func copy() throws {
         let volume = try folder.volume()
         let source = try folder.file("source", content(5))

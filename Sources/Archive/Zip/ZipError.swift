@@ -20,6 +20,9 @@ struct ZipError: Error, Equatable {
         ZipError("This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images.")
     }
 
+    /// Its list of members is not that of the whole file: what it does not tell of would be lost.
+    static let holdsMore = ZipError("This is a zip archive that holds more than its list tells, as two that were joined to one file do, or one with bytes before or behind it. Nothing of it was unpacked. Unpack it yourself and copy the images.")
+
     /// It would fill the disks.
     static func tooLarge(_ why: String) -> ZipError {
         ZipError("This is a zip archive that \(why), as those do that are made to fill a disk. If you trust it, unpack it yourself and copy the images.")

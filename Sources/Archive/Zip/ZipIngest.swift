@@ -26,7 +26,8 @@ struct ZipIngest {
         let isEmpty = ZipReader.isEmpty(descriptor: request.file.descriptor)
         if isEmpty { throw ZipError("This is an empty zip archive.") }
         let room = try archive.room()
-        let survey = try ZipSurvey(try reader(), packed: request.bytes, capacity: room.total)
+        let directory = try ZipDirectory(descriptor: request.file.descriptor, bytes: request.bytes)
+        let survey = try ZipSurvey(try reader(), directory, packed: request.bytes, capacity: room.total)
         guard survey.bytes <= room.free else {
             throw ArchiveError(.noSpace, "\(survey.bytes) bytes do not fit, there is room for \(room.free). Add a volume; pacsfs deletes nothing to make room.")
         }

@@ -15,9 +15,10 @@ final class ZipReader {
         var bytes: Int64
         var isEncrypted: Bool
 
-        /// The parts of its name. A `\` separates too: on Windows it does.
+        /// The parts of its name. A `\` separates too: on Windows it does. So it does before a
+        /// combining mark, with which it makes one character.
         var components: [Substring] {
-            path.split { $0 == "/" || $0 == "\\" }.filter { $0 != "." }
+            path.unicodeScalars.split { $0 == "/" || $0 == "\\" }.map { Substring($0) }.filter { $0 != "." }
         }
     }
 

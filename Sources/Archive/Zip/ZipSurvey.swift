@@ -5,6 +5,9 @@ import Storage
 struct ZipSurvey {
     /// More members than the largest studies have images.
     static let mostMembers = 200_000
+    /// Of a member's path, bytes and folders: one that is longer could not be shown in `rejected`.
+    static let longestPath = 1_000
+    static let mostFolders = 50
     /// From this size on, bytes, the ratio counts.
     static let ratioCounts: Int64 = 100 << 20
     /// Bytes unpacked for each packed one, at most; images rarely shrink to a tenth.
@@ -20,7 +23,7 @@ struct ZipSurvey {
     let capacity: Int64
 
     /// - throws: ``ZipError``
-    init(_ reader: ZipReader, packed: Int64, capacity: Int64) throws {
+    init(_ reader: ZipReader, _ directory: ZipDirectory, packed: Int64, capacity: Int64) throws {
         self.packed = packed
         self.capacity = capacity
         var members = 0
@@ -35,6 +38,7 @@ struct ZipSurvey {
             bytes = bytes.addingReportingOverflow(max(0, member.bytes)).partialValue
             try requirePlausible(bytes < 0 ? .max : bytes)
         }
+        guard members == directory.members else { throw ZipError.holdsMore }
     }
 
     /// Also called while it is unpacked: what it says may not be what it is.
@@ -50,8 +54,14 @@ struct ZipSurvey {
     private static func check(_ member: ZipReader.Member) throws(ZipError) {
         let path = member.path
         let parts = member.components
-        let isDrive = parts.first.map { $0.utf8.count >= 2 && $0.dropFirst().first == ":" } ?? false
-        if path.first == "/" || path.first == "\\" || isDrive { throw .refused(path, "has an absolute path") }
+        guard path.utf8.count <= longestPath, parts.count <= mostFolders + 1 else {
+            throw .refused(
+                "\(path.prefix(60))…", "has a path of more than \(longestPath) bytes or \(mostFolders) folders")
+        }
+        // By scalars: a combining mark behind one of these makes another character of it.
+        let first = path.unicodeScalars.first
+        let isDrive = parts.first.map { $0.unicodeScalars.dropFirst().first == ":" } ?? false
+        if first == "/" || first == "\\" || isDrive { throw .refused(path, "has an absolute path") }
         if parts.contains("..") { throw .refused(path, "leads out of its folder") }
         if member.isEncrypted { throw .refused(path, "is encrypted, and needs a password") }
         if member.kind == .other { throw .refused(path, "is a link or a device, not a file") }
