@@ -129,38 +129,42 @@ enum Operations {
             let request = taken(request)
             guard var answer = info?.pointee else { return request.error(Errno(EIO)) }
             do throws(Errno) {
-                if let snapshot = try fileSystem.openDirectory(number) {
-                    answer.fh = UInt64(UInt(bitPattern: Unmanaged.passRetained(snapshot).toOpaque()))
-                } else {
-                    answer.fh = 0
-                    let isKept = fileSystem.mayKeepListing(number)
-                    answer.cache_readdir = isKept ? 1 : 0
-                    answer.keep_cache = isKept ? 1 : 0
-                }
-                let handle = answer.fh
-                if !request.opened(answer), handle != 0 { Handles.release(handle, as: DirectorySnapshot.self) }
+                let snapshot = try fileSystem.openDirectory(number)
+                let isKept = fileSystem.mayKeepListing(number)
+                answer.cache_readdir = isKept ? 1 : 0
+                answer.keep_cache = isKept ? 1 : 0
+                let handle = Handles.retain(OpenDirectory(snapshot))
+                answer.fh = handle
+                if !request.opened(answer) { Handles.release(handle, as: OpenDirectory.self) }
             } catch {
                 request.error(error)
             }
         }
         operations.readdir = { request, number, size, offset, info in
             let fileSystem = fileSystem(request)
-            let handle = info?.pointee.fh ?? 0
-            taken(request).entries(size: size) { buffer throws(Errno) in
+            let directory: OpenDirectory? = Handles.object(info?.pointee.fh ?? 0)
+            let request = taken(request)
+            guard let directory else { return request.error(Errno(EBADF)) }
+            let fill: OpenDirectory.Filling = { (cookie, buffer) throws(Errno) in
                 try fileSystem.readDirectory(
-                    number, snapshot: Handles.object(handle), after: offset, plus: false, into: &buffer)
+                    number, snapshot: directory.snapshot, after: cookie, plus: false, into: &buffer)
+            }
+            if directory.snapshot == nil {
+                directory.answer(request, after: offset, size: size, fill)
+            } else {
+                request.entries(size: size) { buffer throws(Errno) in try fill(offset, &buffer) }
             }
         }
         operations.readdirplus = { request, number, size, offset, info in
             let fileSystem = fileSystem(request)
-            let handle = info?.pointee.fh ?? 0
+            let directory: OpenDirectory? = Handles.object(info?.pointee.fh ?? 0)
             taken(request).entries(size: size) { buffer throws(Errno) in
                 try fileSystem.readDirectory(
-                    number, snapshot: Handles.object(handle), after: offset, plus: true, into: &buffer)
+                    number, snapshot: directory?.snapshot, after: offset, plus: true, into: &buffer)
             }
         }
         operations.releasedir = { request, _, info in
-            if let handle = info?.pointee.fh, handle != 0 { Handles.release(handle, as: DirectorySnapshot.self) }
+            if let handle = info?.pointee.fh { Handles.release(handle, as: OpenDirectory.self) }
             taken(request).ok()
         }
         operations.fsyncdir = { request, number, _, _ in

@@ -154,6 +154,10 @@ struct DirectoryBuffer {
     fileprivate let request: fuse_req_t?
     fileprivate let memory: UnsafeMutableRawBufferPointer
     fileprivate(set) var used = 0
+    /// The cookie of the last entry; 0 without any.
+    private(set) var last = 0
+    /// Whether an entry did not fit.
+    private(set) var isFull = false
 
     /// - parameter request: libfuse wants it, and looks at nothing of it
     init(request: fuse_req_t?, memory: UnsafeMutableRawBufferPointer) {
@@ -168,9 +172,7 @@ struct DirectoryBuffer {
         let need = fuse_add_direntry(
             request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self), free,
             name, &attributes, cookie)
-        guard need <= free else { return false }
-        used += need
-        return true
+        return take(need, cookie: cookie)
     }
 
     /// Adds an entry that is told by its name and number only (READDIR); false when it does not
@@ -181,14 +183,24 @@ struct DirectoryBuffer {
         // struct fuse_dirent of linux/fuse.h: ino, off, namelen, type, name; filled up to eight.
         let length = strlen(name)
         let size = (24 + length + 7) & ~7
-        guard used + size <= memory.count else { return false }
+        guard used + size <= memory.count else { return take(size, cookie: cookie) }
         memory.storeBytes(of: 0, toByteOffset: used + size - 8, as: UInt64.self)
         memory.storeBytes(of: inode, toByteOffset: used, as: UInt64.self)
         memory.storeBytes(of: UInt64(cookie), toByteOffset: used + 8, as: UInt64.self)
         memory.storeBytes(of: UInt32(length), toByteOffset: used + 16, as: UInt32.self)
         memory.storeBytes(of: UInt32(type), toByteOffset: used + 20, as: UInt32.self)
         memory.baseAddress?.advanced(by: used + 24).copyMemory(from: name, byteCount: length)
+        return take(size, cookie: cookie)
+    }
+
+    /// Counts an entry in, if it fits.
+    private mutating func take(_ size: Int, cookie: Int) -> Bool {
+        guard used + size <= memory.count else {
+            isFull = true
+            return false
+        }
         used += size
+        last = cookie
         return true
     }
 
@@ -208,9 +220,7 @@ struct DirectoryBuffer {
         let need = fuse_add_direntry_plus(
             request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self), free,
             name, &entry, cookie)
-        guard need <= free else { return false }
-        used += need
-        return true
+        return take(need, cookie: cookie)
     }
 }
 
