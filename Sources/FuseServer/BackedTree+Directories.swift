@@ -135,12 +135,18 @@ extension BackedTree {
         }
     }
 
+    /// The group of what the caller makes in a directory: that of the directory where it has its
+    /// bit set (inode(7), S_ISGID). Inside the lock.
+    func group(for caller: (uid: uid_t, gid: gid_t), in parent: BackedNode) -> gid_t {
+        guard let above = try? attributes(of: parent), above.st_mode & S_ISGID != 0 else { return caller.gid }
+        return above.st_gid
+    }
+
     /// Makes what is new the caller's, and the group's of the directory where that one has its bit
     /// set (inode(7), S_ISGID). Inside the lock.
     func give(_ node: BackedNode, to caller: (uid: uid_t, gid: gid_t), in parent: BackedNode) throws(Errno) {
-        let above = try attributes(of: parent)
-        let isInherited = above.st_mode & S_ISGID != 0
-        let owner = (uid: caller.uid, gid: isInherited ? above.st_gid : caller.gid)
+        let isInherited = try attributes(of: parent).st_mode & S_ISGID != 0
+        let owner = (uid: caller.uid, gid: group(for: caller, in: parent))
         let path = node.path
         if Capabilities.canGiveFilesAway {
             _ = path.withCString { fchownat(directory, $0, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) }

@@ -143,11 +143,11 @@ struct Retry: Sendable {
         rejected.removeAll(node)
         if let replaced = newParent.children[target.name] { incoming.removeAll(replaced) }
         incoming.servedReasons.append((source, monotonicNow()))
-        for file in tried { take(file, at: join(path, file.path)) }
         if let moved = try? incoming.child(target.name, of: newParent) {
             incoming.touch(moved)
             if moved.isDirectory { clearReasons(in: moved, at: path) }
         }
+        for file in tried { take(file, at: join(path, file.path)) }
     }
 
     /// Notes of a file that is in `/incoming` now what became of it.
@@ -157,7 +157,8 @@ struct Retry: Sendable {
             guard let child = try? incoming.child(Array(name), of: node) else { return }
             node = child
         }
-        guard let file = node.file else { return }
+        guard let file = node.file, let parent = node.parent else { return }
+        let group = incoming.group(for: caller, in: parent)
         file.state.withLock { state in
             state.digest = nil
             switch tried.outcome {
@@ -169,14 +170,16 @@ struct Retry: Sendable {
             // It may be a blob now, which keeps its own.
             state.isFrozen = true
             state.overrides = .init(
-                mode: 0o644, uid: caller.uid, gid: caller.gid, accessed: tried.status.st_atim,
+                mode: 0o644, uid: caller.uid, gid: group, accessed: tried.status.st_atim,
                 modified: tried.status.st_mtim)
         }
         incoming.unsettled[node.number] = node
     }
 
-    /// Removes the reasons in a folder that was moved; its other folders go when they are empty.
+    /// Makes a folder that was moved the caller's, and removes the reasons in it; its other
+    /// folders go when they are empty.
     private func clearReasons(in node: BackedNode, at path: [UInt8]) {
+        if let parent = node.parent { try? incoming.give(node, to: caller, in: parent) }
         for name in (try? incoming.names(in: node)) ?? [] {
             if isReason(join(path, name), in: incoming) {
                 _ = join(path, name).withCString { unlinkat(incoming.directory, $0, 0) }
