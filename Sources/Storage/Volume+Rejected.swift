@@ -30,7 +30,7 @@ extension Volume {
         let name = parts[parts.count - 1]
         let file = try source.openFile(name)
         try file.syncAll(path: source.path(of: name))
-        let place = try place(for: parts, contentOf: file.number, at: time)
+        let place = try place(for: [time.date] + parts, contentOf: file.number)
         try writeReason(reason, in: place)
         if place.isThere {
             try source.remove(name)
@@ -53,26 +53,53 @@ extension Volume {
         at time: Timestamp = .now()
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
-        let place = try place(for: parts, contentOf: source, at: time)
+        let place = try place(for: [time.date] + parts, contentOf: source)
         try writeReason(reason, in: place)
-        if !place.isThere {
-            let path = place.folder.path(of: place.name)
-            let bytes = try FileFacts.of(source, path: path).bytes
-            try requireRoom(for: bytes)
-            let temporary = Self.rejectTemporary()
-            do throws(StorageError) {
-                let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
-                _ = try FileCopy.copy(
-                    from: source, to: copy, bytes: bytes, hashing: false, path: path)
-                try copy.syncData(path: path)
-                try committing.renameWithoutReplacing(temporary, to: place.folder, place.name)
-            } catch {
-                try? committing.remove(temporary)
-                throw error
-            }
-        }
+        if !place.isThere { try fill(place.folder, place.name, from: source) }
         try place.folder.sync()
         return place.folderPath + "/" + place.name
+    }
+
+    /// Copies a file durably to a name that is free. The folder is made durable by the caller.
+    private func fill(
+        _ folder: borrowing Directory, _ name: String, from source: Int32
+    ) throws(StorageError) {
+        let path = folder.path(of: name)
+        let bytes = try FileFacts.of(source, path: path).bytes
+        try requireRoom(for: bytes)
+        let temporary = Self.rejectTemporary()
+        do throws(StorageError) {
+            let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
+            _ = try FileCopy.copy(
+                from: source, to: copy, bytes: bytes, hashing: false, path: path)
+            try copy.syncData(path: path)
+            try committing.renameWithoutReplacing(temporary, to: folder, name)
+        } catch {
+            try? committing.remove(temporary)
+            throw error
+        }
+    }
+
+    /// Takes over a file that another volume has set aside, with its reason: durably, and under
+    /// the same path. When other bytes have that name here, it gets a suffix as in
+    /// ``reject(incoming:reason:at:)``. The source stays.
+    ///
+    /// - Parameter relativePath: The file's path below `rejected`, there and here.
+    public func takeOverRejected(_ relativePath: String, from source: Volume) throws(StorageError) {
+        let parts = try RelativePath.components(relativePath)
+        let folder = try source.rejected.openFolder(parts.dropLast())
+        let name = parts[parts.count - 1]
+        let file = try folder.openFile(name)
+        let place = try place(for: parts, contentOf: file.number)
+        let reasonName = name + Self.reasonSuffix
+        if try folder.facts(reasonName)?.isRegular == true,
+            try place.folder.facts(place.name + Self.reasonSuffix) == nil
+        {
+            let reason = try folder.openFile(reasonName)
+            try fill(place.folder, place.name + Self.reasonSuffix, from: reason.number)
+        }
+        if !place.isThere { try fill(place.folder, place.name, from: file.number) }
+        try place.folder.sync()
     }
 
     static let reasonSuffix = ".reason.txt"
@@ -109,19 +136,19 @@ extension Volume {
     /// Makes the folders that a rejected file needs and finds a name for it that is free, or
     /// has the same bytes.
     private func place(
-        for parts: [String], contentOf file: Int32, at time: Timestamp
+        for parts: [String], contentOf file: Int32
     ) throws(StorageError) -> Place {
         let path = rejected.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
         let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
-        var folderPath = time.date
-        var folder = try durableFolder(time.date, in: rejected, folderPath)
+        var folderPath = ""
+        var folder = try rejected.openFolder([])
         for part in parts.dropLast() {
             let name = try Self.folderName(part, in: folder, digest)
-            folderPath += "/" + name
+            folderPath += folderPath.isEmpty ? name : "/" + name
             folder = try durableFolder(name, in: folder, folderPath)
         }
-        folderPath = "\(Name.rejected)/\(folderPath)"
+        folderPath = folderPath.isEmpty ? Name.rejected : "\(Name.rejected)/\(folderPath)"
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
             guard let facts = try folder.facts(name) else {
                 return Place(folder: folder, folderPath: folderPath, name: name, isThere: false)
