@@ -107,13 +107,15 @@ public final class Archive: Sendable {
             committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer, healing: healing),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
         try ArchiveError.from {
-            volumes.observeLoss { [catalogue, volumes, observer, good, log] volume in
+            volumes.observeLoss { [catalogue, volumes, observer, good, resilver, log] volume in
                 catalogue.ledger.drop(volume)
                 good.forget(volume)
                 let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
                 // One that was retired or replaced is no member any more, and no loss.
                 if let member { log.error("The volume \(volume.path) takes nothing more. \(member.problem ?? "")") }
                 observer.lost(volume: volume.identity.ordinal)
+                // What was set aside may have to be shown from another volume.
+                resilver.wake()
             }
             try adoptVolumes()
             recordUnknownVolumes()

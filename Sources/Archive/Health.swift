@@ -135,7 +135,9 @@ extension Health {
             return "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
         case "failing":
             return "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
-        case "retiring": return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
+        case "retiring":
+            return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
+                + (volume.problem.map { " \($0)" } ?? "")
         default: return nil
         }
     }

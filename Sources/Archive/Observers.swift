@@ -16,5 +16,13 @@ final class ObserverBox: Sendable {
         observer.withLock { $0 }?.arranged(gone: gone, images: images)
     }
 
+    func movedStaging() { observer.withLock { $0 }?.movedStaging() }
+
+    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
+        observer.withLock { $0 }?.isInUse(incoming: inode, on: staging) ?? false
+    }
+
+    func tookOver(incoming path: [UInt8]) { observer.withLock { $0 }?.tookOver(incoming: path) }
+
     func lost(volume: Int) { observer.withLock { $0 }?.lost(volume: volume) }
 }

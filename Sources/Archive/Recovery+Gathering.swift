@@ -21,7 +21,7 @@ extension Recovery {
         try? removeEmptyFolders(in: volume.incomingDescriptor)
     }
 
-    private func move(_ file: IncomingFile, to target: Volume) throws {
+    func move(_ file: IncomingFile, to target: Volume) throws {
         let descriptor = file.path.withCString {
             openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         }
@@ -30,8 +30,11 @@ extension Recovery {
         let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
         // A second name in staging/commit says that it was closed and is whole.
         let isWhole = try volume.isStaged(digest)
+        try target.requireRoom(for: source.bytes)
         let copy = try target.makeUnnamedFile()
         try Self.copy(source, to: copy)
+        // Somebody may have gone on with it meanwhile.
+        guard !archive.observer.isInUse(incoming: file.inode, on: staging), source.isUnchanged else { throw Self.busy }
         try Self.makeFolders(of: file.path, in: target.incomingDescriptor)
         guard try Self.giveName(file.path, to: copy, in: target.incomingDescriptor)
                 || Self.isThere(file.path, digest, in: target.incomingDescriptor)
@@ -39,11 +42,14 @@ extension Recovery {
             throw Self.failure("cannot be moved to \(target.path), where another has its name", EEXIST)
         }
         if isWhole { try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes) }
+        archive.observer.tookOver(incoming: file.path)
         try target.makeIncomingDurable(copy.descriptor)
         _ = file.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
         if isWhole { try volume.finish([digest]) }
         archive.log.notice("Took over \(file.shown) of incoming from \(volume.path).")
     }
+
+    static let busy = ArchiveError(.storage, "A program is writing it.")
 
     private static func failure(_ what: String, _ errno: Int32) -> ArchiveError {
         ArchiveError(.storage, "It \(what): \(String(cString: strerror(errno))).")

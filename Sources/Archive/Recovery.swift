@@ -14,8 +14,8 @@ import TagIndex
 public struct Recovery {
     let archive: Archive
     let volume: Volume
-    private var staging: StagingArea { StagingArea(volume: volume) }
-    private let incoming: [IncomingFile]
+    var staging: StagingArea { StagingArea(volume: volume) }
+    let incoming: [IncomingFile]
     private let pendingCommits: [PendingCommit]
 
     /// Why a file that was never closed is set aside.
@@ -29,6 +29,14 @@ public struct Recovery {
         try volume.removePartialCopies()
         incoming = try Self.incomingFiles(in: [], of: volume.incomingDescriptor)
         pendingCommits = try volume.pendingCommits()
+    }
+
+    /// Looks at what waits on a volume in use, of which `/incoming` is no more.
+    init(takingOverFrom volume: Volume, archive: Archive) throws {
+        self.archive = archive
+        self.volume = volume
+        incoming = try Self.incomingFiles(in: [], of: volume.incomingDescriptor, clearing: false)
+        pendingCommits = []
     }
 
     func run() throws {
@@ -96,14 +104,19 @@ public struct Recovery {
 
     // MARK: staging/incoming
 
-    static func incomingFiles(in path: [UInt8], of directory: Int32) throws -> [IncomingFile] {
+    /// - parameter clearing: whether what was half made in a run that has ended goes
+    static func incomingFiles(
+        in path: [UInt8], of directory: Int32, clearing: Bool = true
+    ) throws -> [IncomingFile] {
         var result: [IncomingFile] = []
         try FolderWalk.entries(of: directory) { name, status in
             let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
             if status.st_mode & S_IFMT == S_IFDIR {
-                try FolderWalk.inside(name, of: directory) { result += try incomingFiles(in: path, of: $0) }
+                try FolderWalk.inside(name, of: directory) {
+                    result += try incomingFiles(in: path, of: $0, clearing: clearing)
+                }
             } else if name.starts(with: ".pacsfs-".utf8) {
-                _ = name.withCString { unlinkat(directory, $0, 0) }
+                if clearing { _ = name.withCString { unlinkat(directory, $0, 0) } }
             } else if status.st_mode & S_IFMT == S_IFREG {
                 result.append(IncomingFile(path: path, inode: UInt64(status.st_ino)))
             }
@@ -111,7 +124,7 @@ public struct Recovery {
         return result
     }
 
-    private func settle(_ incoming: IncomingFile) throws {
+    func settle(_ incoming: IncomingFile) throws {
         let name = incoming.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
         if TemporaryName.matches(name) { return }
         let directory = staging.incomingDescriptor
@@ -174,6 +187,7 @@ final class StagedFile: Sendable {
     let descriptor: Int32
     let inode: UInt64
     let bytes: Int64
+    private let modified: timespec
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -181,6 +195,14 @@ final class StagedFile: Sendable {
         fstat(descriptor, &status)
         inode = UInt64(status.st_ino)
         bytes = Int64(status.st_size)
+        modified = status.st_mtim
+    }
+
+    /// Whether size and time are what they were when it was opened.
+    var isUnchanged: Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && Int64(status.st_size) == bytes
+            && status.st_mtim.tv_sec == modified.tv_sec && status.st_mtim.tv_nsec == modified.tv_nsec
     }
 
     deinit { close(descriptor) }

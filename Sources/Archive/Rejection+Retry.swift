@@ -32,7 +32,7 @@ extension Archive {
         }
     }
 
-    private func isArchived(_ path: [UInt8], on volume: Volume) throws -> Bool {
+    func isArchived(_ path: [UInt8], on volume: Volume) throws -> Bool {
         let descriptor = path.withCString { openat(volume.rejectedDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return false }
         let file = StagedFile(descriptor)

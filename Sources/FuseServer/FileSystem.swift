@@ -91,6 +91,13 @@ final class FileSystem: Sendable {
         if moved { incoming.takeUpLeftovers() }
     }
 
+    /// Whether somebody writes a file of `/incoming` on a volume, or it is on its way into the
+    /// archive. Not to be called with a lock of a tree held.
+    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
+        let all = trees.withLock { [$0.incoming] + $0.former.compactMap(\.tree) }
+        return all.contains { $0.kind == .incoming && $0.staging.isSame(as: staging) && $0.isInUse(inode: inode) }
+    }
+
     /// The tree that has a number.
     private func tree(of number: UInt64, _ current: BackedTree) -> BackedTree {
         let former = trees.withLock { $0.former.compactMap(\.tree) }

@@ -9,6 +9,7 @@ import TagIndex
 /// Only directories of views are ever named here: their inode locks are not held by any
 /// request whose answer waits for this thread.
 final class Invalidator: ChangeObserver {
+    private let fileSystem: FileSystem
     private struct Change: Sendable {
         var nodes: Set<Int64>
         var replaced: [Int64]
@@ -30,6 +31,7 @@ final class Invalidator: ChangeObserver {
     ///   - session: outlives this object
     ///   - fileSystem: forgets the files of blobs that were replaced, and of volumes that went
     init(session: Session.Handle, fileSystem: FileSystem) {
+        self.fileSystem = fileSystem
         threads.start("invalidate") { [changes] in
             while true {
                 let batch = changes.take(atMost: 1024)
@@ -76,6 +78,14 @@ final class Invalidator: ChangeObserver {
     }
 
     func lost(volume: Int) { _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {})) }
+
+    func movedStaging() { fileSystem.followStaging() }
+
+    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
+        fileSystem.isInUse(incoming: inode, on: staging)
+    }
+
+    func tookOver(incoming path: [UInt8]) { fileSystem.incoming.takeUp(path) }
 
     /// Passes on what is there, and ends the thread.
     func stop() {

@@ -34,7 +34,7 @@ extension Volume {
         let file = try source.openFile(name)
         try file.syncAll(path: source.path(of: name))
         let text = Self.text(reason)
-        let place = try place(for: parts, contentOf: file.number, reason: text, at: time)
+        let place = try place(for: [time.date] + parts, contentOf: file.number, reason: text)
         try writeReason(text, in: place)
         if place.isThere {
             try source.remove(name)
@@ -58,26 +58,52 @@ extension Volume {
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
         let text = Self.text(reason)
-        let place = try place(for: parts, contentOf: source, reason: text, at: time)
+        let place = try place(for: [time.date] + parts, contentOf: source, reason: text)
         try writeReason(text, in: place)
-        if !place.isThere {
-            let path = place.folder.path(of: place.name)
-            let bytes = try FileFacts.of(source, path: path).bytes
-            try requireRoom(for: bytes)
-            let temporary = Self.rejectTemporary()
-            do throws(StorageError) {
-                let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
-                _ = try FileCopy.copy(
-                    from: source, to: copy, bytes: bytes, hashing: false, path: path)
-                try copy.syncData(path: path)
-                try committing.renameWithoutReplacing(temporary, to: place.folder, place.name)
-            } catch {
-                try? committing.remove(temporary)
-                throw error
-            }
-        }
+        if !place.isThere { try fill(place.folder, place.name, from: source) }
         try place.folder.sync()
         return place.folderPath + "/" + place.name
+    }
+
+    /// Copies a file durably to a name that is free. The folder is made durable by the caller.
+    private func fill(
+        _ folder: borrowing Directory, _ name: String, from source: Int32
+    ) throws(StorageError) {
+        let path = folder.path(of: name)
+        let bytes = try FileFacts.of(source, path: path).bytes
+        try requireRoom(for: bytes)
+        let temporary = Self.rejectTemporary()
+        do throws(StorageError) {
+            let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
+            _ = try FileCopy.copy(
+                from: source, to: copy, bytes: bytes, hashing: false, path: path)
+            try copy.syncData(path: path)
+            try committing.renameWithoutReplacing(temporary, to: folder, name)
+        } catch {
+            try? committing.remove(temporary)
+            throw error
+        }
+    }
+
+    /// Takes over a file that another volume has set aside, with its reason: durably, and under
+    /// the same path. When other bytes have that name here, it gets a suffix as in
+    /// ``reject(incoming:reason:at:)``. The source stays.
+    ///
+    /// - Parameter relativePath: The file's path below `rejected`, there and here.
+    public func takeOverRejected(_ relativePath: String, from source: Volume) throws(StorageError) {
+        let parts = try RelativePath.components(relativePath)
+        let folder = try source.rejected.openFolder(parts.dropLast())
+        let name = parts[parts.count - 1]
+        let file = try folder.openFile(name)
+        let place = try place(for: parts, contentOf: file.number, reason: nil)
+        // The file first: a reason without it would not be known again after a crash.
+        if !place.isThere { try fill(place.folder, place.name, from: file.number) }
+        let reasonName = name + Self.reasonSuffix
+        if !place.hasReason, try folder.facts(reasonName)?.isRegular == true {
+            let reason = try folder.openFile(reasonName)
+            try fill(place.folder, place.name + Self.reasonSuffix, from: reason.number)
+        }
+        try place.folder.sync()
     }
 
     static let reasonSuffix = ".reason.txt"
@@ -122,26 +148,29 @@ extension Volume {
 
     /// Makes the folders that a rejected file needs and finds a name for it that is free, or
     /// has the same bytes.
+    ///
+    /// - Parameter reason: What its reason will say; `nil` when that is not known, and none that
+    ///   lies there without its file may be taken for it.
     private func place(
-        for parts: [String], contentOf file: Int32, reason: [UInt8], at time: Timestamp
+        for parts: [String], contentOf file: Int32, reason: [UInt8]?
     ) throws(StorageError) -> Place {
         let path = rejected.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
         let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
-        var folderPath = time.date
-        var folder = try durableFolder(time.date, in: rejected, folderPath)
+        var folderPath = ""
+        var folder = try rejected.openFolder([])
         for part in parts.dropLast() {
             let name = try Self.folderName(part, in: folder, digest)
-            folderPath += "/" + name
+            folderPath += folderPath.isEmpty ? name : "/" + name
             folder = try durableFolder(name, in: folder, folderPath)
         }
-        folderPath = "\(Name.rejected)/\(folderPath)"
+        folderPath = folderPath.isEmpty ? Name.rejected : "\(Name.rejected)/\(folderPath)"
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
             let reasonFacts = try folder.facts(name + Self.reasonSuffix)
             guard let facts = try folder.facts(name) else {
                 // What lies there is somebody's file, unless it says what we would: then it is of
                 // a file that was moved away, or was about to come when we crashed.
-                if reasonFacts != nil, try !Self.holds(folder, name + Self.reasonSuffix, reason) { continue }
+                if reasonFacts != nil, try !Self.isReason(folder, name + Self.reasonSuffix, reason) { continue }
                 return Place(
                     folder: folder, folderPath: folderPath, name: name, isThere: false, hasReason: reasonFacts != nil)
             }
@@ -156,10 +185,10 @@ extension Volume {
     }
 
     /// Whether a file is there and holds just these bytes.
-    private static func holds(
-        _ folder: borrowing Directory, _ name: String, _ text: [UInt8]
+    private static func isReason(
+        _ folder: borrowing Directory, _ name: String, _ text: [UInt8]?
     ) throws(StorageError) -> Bool {
-        guard let facts = try folder.facts(name), facts.isRegular, facts.bytes == Int64(text.count) else { return false }
+        guard let text, let facts = try folder.facts(name), facts.isRegular, facts.bytes == Int64(text.count) else { return false }
         let file = try folder.openFile(name)
         return try file.digest(bytes: facts.bytes, path: folder.path(of: name)) == Digest.of(text)
     }

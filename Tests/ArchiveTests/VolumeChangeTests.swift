@@ -140,6 +140,88 @@ struct VolumeChangeTests {
         }
     }
 
+    private func put(_ bytes: [UInt8], at path: String) throws {
+        let folder = (path as NSString).deletingLastPathComponent
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data(bytes).write(to: URL(filePath: path))
+    }
+
+    private func content(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
+
+    @Test("What waits in incoming, and what was set aside, leaves a volume before that retires")
+    func retiredWithLeftovers() throws {
+        let first = temporary.volumes[0], second = temporary.volumes[1]
+        try temporary.open { archive in
+            _ = try archive.addVolume(at: temporary.folder.path("third"), domain: nil)
+            try put(Array(images[3].prefix(700)), at: first + "/staging/incoming/deep/w.dcm.part")
+            try put(Array("a note".utf8), at: first + "/staging/incoming/note.txt")
+            try put(images[0], at: first + "/staging/incoming/again.dcm")
+            // Set aside on this volume alone; under a name that others have; on both; archived since.
+            for name in ["alone.txt", "taken.txt", "archived.dcm"] {
+                try put(Array("why \(name)".utf8), at: first + "/rejected/2024-01-02/\(name).reason.txt")
+            }
+            try put(Array("alone".utf8), at: first + "/rejected/2024-01-02/alone.txt")
+            try put(Array("mine".utf8), at: first + "/rejected/2024-01-02/taken.txt")
+            try put(Array("other".utf8), at: second + "/rejected/2024-01-02/taken.txt")
+            try put(images[1], at: first + "/rejected/2024-01-02/archived.dcm")
+            try put(Array("bad".utf8), at: first + "/rejected/bad-blobs/x.dcm")
+            _ = try archive.retireVolume("1")
+            // Incoming is elsewhere at once.
+            #expect(archive.volumes.staging.path == second)
+            try archive.resilver.run(archive)
+            #expect(try states(archive) == ["online", "online"])
+        }
+        #expect(try files(below: first + "/staging/incoming") == [])
+        #expect(try files(below: second + "/staging/incoming") == ["deep/w.dcm.part"])
+        #expect(try content(second + "/staging/incoming/deep/w.dcm.part") == Array(images[3].prefix(700)))
+        let aside = second + "/rejected/2024-01-02/"
+        #expect(try content(aside + "alone.txt") == Array("alone".utf8))
+        #expect(try content(aside + "alone.txt.reason.txt") == Array("why alone.txt".utf8))
+        #expect(try content(aside + "taken.txt") == Array("other".utf8))
+        let names = try files(below: second + "/rejected")
+        let renamed = try #require(names.first { $0.hasPrefix("2024-01-02/taken ~") && !$0.hasSuffix(".reason.txt") })
+        #expect(try content(second + "/rejected/" + renamed) == Array("mine".utf8))
+        #expect(try content(second + "/rejected/" + renamed + ".reason.txt") == Array("why taken.txt".utf8))
+        #expect(!names.contains { $0.contains("archived.dcm") || $0.contains("bad-blobs") })
+        #expect(names.contains { $0.hasSuffix("note.txt") })
+        // Nothing goes from the volume that was not taken over.
+        #expect(try content(first + "/rejected/2024-01-02/taken.txt") == Array("mine".utf8))
+    }
+
+    @Test("A volume does not retire while a name of incoming cannot be taken over, and says so")
+    func retirementWaits() throws {
+        let first = temporary.volumes[0], second = temporary.volumes[1]
+        try temporary.open { archive in
+            _ = try archive.addVolume(at: temporary.folder.path("third"), domain: nil)
+            try put([1], at: first + "/staging/incoming/w.dcm.part")
+            try put([2], at: second + "/staging/incoming/w.dcm.part")
+            _ = try archive.retireVolume("1")
+            try archive.resilver.run(archive)
+            let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+            #expect(status.volumes.map(\.state) == ["retiring", "online", "online"])
+            #expect(status.volumes[0].problem?.contains("w.dcm.part of incoming stays on \(first)") == true)
+            #expect(try content(first + "/staging/incoming/w.dcm.part") == [1])
+            #expect(unlink(second + "/staging/incoming/w.dcm.part") == 0)
+            try archive.resilver.run(archive)
+            #expect(try states(archive) == ["online", "online"])
+        }
+        #expect(try content(second + "/staging/incoming/w.dcm.part") == [1])
+    }
+
+    @Test("What was set aside on a failing volume is carried on when it is replaced")
+    func replacedWithRejected() throws {
+        try temporary.open { archive in
+            try put(Array("alone".utf8), at: temporary.volumes[0] + "/rejected/2024-01-02/alone.txt")
+            try put(Array("half".utf8), at: temporary.volumes[0] + "/staging/incoming/w.dcm.part")
+            try archive.catalogue.record([.failing(1)])
+            try archive.adoptVolumes()
+            _ = try archive.replaceVolume("1", with: temporary.folder.path("new"))
+        }
+        let staying = temporary.volumes[1]
+        #expect(try content(staying + "/rejected/2024-01-02/alone.txt") == Array("alone".utf8))
+        #expect(try content(staying + "/staging/incoming/w.dcm.part") == Array("half".utf8))
+    }
+
     /// An image that is stored on both volumes, and not recorded yet.
     private func stored(_ image: [UInt8], _ archive: Archive) throws -> Prepared {
         let path = try temporary.folder.write(image, to: "late.dcm")

@@ -24,6 +24,10 @@ final class Resilver: Sendable {
         var isWanted = true
         var isStopped = false
         var progress = ResilverProgress()
+        /// Whether a volume is kept by what waits or was set aside on it.
+        var isWaiting = false
+        /// The volume of `/incoming` at the last run.
+        var staging: Int?
     }
 
     private let state = Mutex(State())
@@ -58,7 +62,7 @@ final class Resilver: Sendable {
                 do { try run(archive) } catch { archive.log.error("Copies that are missing could not be made: \(error)") }
             }
             // Once in a while also unasked: room may have appeared.
-            _ = signal.wait(timeout: .now() + 600)
+            _ = signal.wait(timeout: .now() + (state.withLock { $0.isWaiting } ? 5 : 600))
             if !isStopped { state.withLock { $0.isWanted = true } }
         }
     }
@@ -71,10 +75,34 @@ final class Resilver: Sendable {
         defer { running.unlock() }
         state.withLock { $0.progress = ResilverProgress(isRunning: true) }
         defer { state.withLock { $0.progress.isRunning = false } }
+        gather(archive)
         try copyShort(archive)
-        for ordinal in archive.volumes.retiring.sorted() { try empty(ordinal, archive) }
+        state.withLock { $0.isWaiting = false }
+        for ordinal in archive.volumes.retiring.sorted() {
+            do { try empty(ordinal, archive) } catch is RetirementWaits { state.withLock { $0.isWaiting = true } }
+        }
         let done = progress
         if done.copies > 0 { archive.log.notice("Resilvered \(done.copies) copies, \(done.bytes) bytes.") }
+    }
+
+    /// What waits in incoming goes where that is now before anything else: somebody may be about
+    /// to rename it. When `/rejected` is on another volume than it was, it shows there what the
+    /// other volumes have.
+    private func gather(_ archive: Archive) {
+        archive.observer.movedStaging()
+        let staging = archive.volumes.staging
+        let hasMoved = state.withLock { state in
+            defer { state.staging = staging.identity.ordinal }
+            return state.staging.map { $0 != staging.identity.ordinal } ?? false
+        }
+        for member in archive.volumes.members {
+            guard let volume = member.volume, volume !== staging else { continue }
+            var problems: [String] = []
+            if member.state == .retiring { problems += archive.takeOverIncoming(of: volume) }
+            if hasMoved, !isStopped { problems += archive.carryRejected(from: volume, to: staging) }
+            // A volume that retires says by itself what is in its way.
+            if member.state != .retiring { for problem in problems { archive.log.error("\(problem)") } }
+        }
     }
 
     /// Images with too few copies.

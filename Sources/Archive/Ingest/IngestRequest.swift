@@ -71,4 +71,22 @@ public protocol ChangeObserver: AnyObject, Sendable {
     /// Files of this volume (its ordinal) are not to be used any more; `/incoming` may be
     /// elsewhere from now on.
     func lost(volume: Int)
+
+    /// `/incoming` is on another volume from now on, although that where it was is still there.
+    /// When this returns, nothing new is made there.
+    func movedStaging()
+
+    /// Whether a file of `/incoming` as it lies, or lay, on a volume is being written or archived.
+    ///
+    /// - parameter inode: of the volume's file system
+    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool
+
+    /// A file that waited on another volume is in `/incoming` under this path now.
+    func tookOver(incoming path: [UInt8])
+}
+
+extension ChangeObserver {
+    public func movedStaging() {}
+    public func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool { false }
+    public func tookOver(incoming path: [UInt8]) {}
 }

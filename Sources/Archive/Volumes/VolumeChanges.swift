@@ -89,6 +89,14 @@ extension Archive {
         changingVolumes.lock()
         defer { changingVolumes.unlock() }
         guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else { return true }
+        observer.movedStaging()
+        let problems = takeOverAll(of: member)
+        guard problems.isEmpty else {
+            let problem = "Its images are on other volumes, but not yet all that waits or was set aside on it. " + problems[0]
+                + (problems.count > 1 ? " (And \(problems.count - 1) more.)" : "") + " It is tried again."
+            if volumes.note(waiting: problem, of: ordinal) { log.warning("\(member.place.path) cannot be taken away yet. \(problem)") }
+            throw RetirementWaits()
+        }
         guard try catalogue.recordRetired(ordinal, copiedTo: last) else { return false }
         volumes.remove(ordinal)
         try configure { try $0.removeVolume(at: member.place.path) }
@@ -111,7 +119,9 @@ extension Archive {
     }
 
     /// Takes over what the ledger says of the volumes by now.
-    func adoptVolumes() throws { volumes.adopt(try index.read { try $0.volumes() }) }
+    func adoptVolumes() throws {
+        if volumes.adopt(try index.read { try $0.volumes() }) { observer.movedStaging() }
+    }
 
     private func member(_ name: String) throws -> VolumeSet.Member {
         var members = volumes.members
@@ -141,10 +151,18 @@ extension Archive {
         var facts: [Fact] = []
         if !known.contains(where: { $0.id == volume.identity.volume }) { facts.append(.addVolume(volume.identity)) }
         if let old { facts.append(.replace(old.ordinal, by: volume.identity.ordinal)) }
+        if let source = old?.volume {
+            let staying = volumes.members.filter { $0.ordinal != old?.ordinal }
+            for problem in carryRejected(from: source, to: VolumeSet.staging(of: staying) ?? volume) { log.error("\(problem)") }
+        }
         try catalogue.record(facts)
         if let old { volumes.remove(old.ordinal) }
         volumes.add(volume, at: place)
         try adoptVolumes()
+        if let source = old?.volume {
+            observer.movedStaging()
+            for problem in takeOverIncoming(of: source) { log.error("\(problem)") }
+        }
         try configure { settings in
             if let old, settings.hasVolume(at: old.place.path) { try settings.removeVolume(at: old.place.path) }
             try settings.addVolume(place)

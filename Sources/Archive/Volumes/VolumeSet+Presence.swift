@@ -138,16 +138,35 @@ extension VolumeSet {
 
     /// Takes over what the ledger says of the volumes. One that is retired or was replaced is
     /// not used, wherever it turns up.
-    func adopt(_ records: [VolumeRecord]) {
+    ///
+    /// - returns: whether `/incoming` is on another volume now, because its own is being emptied
+    @discardableResult
+    func adopt(_ records: [VolumeRecord]) -> Bool {
+        let before = staging
         let retired = state.withLock { state in
             for index in state.members.indices {
                 guard let record = records.first(where: { $0.ordinal == state.members[index].ordinal }) else { continue }
                 state.members[index].state = record.state
                 state.members[index].id = record.id
             }
+            if state.members.contains(where: { $0.volume === state.staging && $0.state == .retiring }) {
+                state.staging = Self.staging(of: state.members) ?? state.staging
+            }
             return state.members.filter { $0.state == .retired }.compactMap(\.volume)
         }
         for volume in retired { lose(volume, because: "\(Self.retired(volume))") }
+        return staging !== before
+    }
+
+    /// Notes why a volume that retires is still needed; true when that is news.
+    func note(waiting problem: String?, of ordinal: Int) -> Bool {
+        state.withLock { state in
+            guard let index = state.members.firstIndex(where: { $0.ordinal == ordinal && $0.volume != nil && !$0.isReadOnly }),
+                state.members[index].problem != problem
+            else { return false }
+            state.members[index].problem = problem
+            return problem != nil
+        }
     }
 
     private static func retired(_ volume: Volume) -> StorageError {

@@ -105,7 +105,7 @@ final class VolumeSet: Sendable {
     /// Those that can be written to.
     var writable: [Volume] { members.filter { !$0.isReadOnly }.compactMap(\.volume) }
 
-    /// The volume on which `/incoming` lies. It changes only when that one goes.
+    /// The volume on which `/incoming` lies. It changes when that one goes or retires.
     var staging: Volume { state.withLock { $0.staging } }
 
     /// The volume with this number, when it is there.
