@@ -73,7 +73,7 @@ extension Archive {
     }
 
     static func lieInOneAnother(_ one: String, _ other: String) -> Bool {
-        one == other || one.hasPrefix(other + "/") || other.hasPrefix(one + "/")
+        AbsolutePath.isInside(one, other) || AbsolutePath.isInside(other, one)
     }
 
     /// Before anything is made, so that a call that fails leaves nothing behind.

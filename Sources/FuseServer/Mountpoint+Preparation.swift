@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Storage
 
 // Everything that can be told before mounting is told in a sentence of our own; what libfuse and
 // fusermount3 say goes to the log.
@@ -25,10 +26,10 @@ extension Mountpoint {
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw MountError("\(path) is no directory. Choose an empty directory to mount on.")
         }
-        for other in keptOutside where other == path || other.hasPrefix(path == "/" ? "/" : path + "/") {
+        for other in keptOutside where AbsolutePath.isInside(other, path) {
             throw MountError("\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point.")
         }
-        for volume in volumes where path.hasPrefix(volume + "/") {
+        for volume in volumes where AbsolutePath.isBelow(path, volume) {
             throw MountError("\(path) lies in the volume \(volume), which holds nothing but images and the ledger. Choose another mount point.")
         }
         guard isEmpty(path) else {

@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 
 /// Why a directory cannot be mounted on, or a mount not be made or ended.
 public struct MountError: Error, Sendable, CustomStringConvertible {
@@ -99,7 +100,7 @@ public enum Mountpoint {
                 }
                 closedir(files)
             }
-            if links.contains(where: { target($0).map { $0 == path || $0.hasPrefix(path + "/") } ?? false }) {
+            if links.contains(where: { target($0).map { AbsolutePath.isInside($0, path) } ?? false }) {
                 found.append("\(command(name) ?? "a program") (process \(name))")
             }
         }

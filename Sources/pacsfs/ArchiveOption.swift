@@ -2,6 +2,7 @@ import ArgumentParser
 import Archive
 import FuseServer
 import Foundation
+import Storage
 
 /// Which archive a command is about.
 struct ArchiveOption: ParsableArguments {
@@ -80,17 +81,11 @@ enum Paths {
         return "/" + (rest + tail).joined(separator: "/")
     }
 
-    /// Whether a path is a directory or lies below it; both absolute. Byte for byte, as the kernel
-    /// compares: a `/` before a combining mark is one all the same.
-    static func isInside(_ path: String, _ directory: String) -> Bool {
-        path == directory || path.utf8.starts(with: (directory == "/" ? "/" : directory + "/").utf8)
-    }
-
     /// - throws: ``ArchiveError`` when one of the directories lies in a mounted archive: what is
     ///   there is archived and cleared away, or cannot be written
     static func requireOutsideMounts(_ directories: [String]) throws(ArchiveError) {
         for mount in Mountpoint.all() where mount.type == "fuse.pacsfs" {
-            for directory in directories where isInside(directory, mount.path) {
+            for directory in directories where AbsolutePath.isInside(directory, mount.path) {
                 throw ArchiveError(.configuration, "\(directory) lies in the mounted archive \(mount.path). Choose a directory outside, on a disk of its own.")
             }
         }

@@ -22,7 +22,7 @@ enum ArchivedImages {
     /// The image or images that a path in the mount shows; `nil` for any other path.
     static func shown(at path: String, _ status: stat, _ reader: IndexReader, archive: String) throws -> [Int64]? {
         let path = Paths.absolute(path)
-        guard let root = Paths.mountpoint(of: archive), Paths.isInside(path, root) else { return nil }
+        guard let root = Paths.mountpoint(of: archive), AbsolutePath.isInside(path, root) else { return nil }
         switch InodeNumber(rawValue: UInt64(status.st_ino)) {
         case .instance(let id): return [id]
         case .node(let id): return try reader.instances(below: id)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Archive
 import Foundation
+import Storage
 
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -80,7 +81,7 @@ struct FoundFile {
         _ argument: String, keptOut: [String], unreadable: inout [ImportResult]
     ) throws -> [FoundFile] {
         let path = Paths.absolute(argument)
-        if let other = keptOut.first(where: { Paths.isInside(path, $0) || Paths.isInside($0, path) }) {
+        if let other = keptOut.first(where: { AbsolutePath.isInside(path, $0) || AbsolutePath.isInside($0, path) }) {
             throw ArchiveError(
                 .configuration,
                 "\(argument) is, contains or lies in a folder of the archive itself (\(other)). Name the folders that are to be imported, without that one.")

@@ -3,6 +3,7 @@ import CLinux
 import Foundation
 import FuseServer
 import Logging
+import Storage
 
 /// Answers commands while the archive is mounted. Only the owner of the archive can reach it.
 final class ControlServer: Sendable {
@@ -108,7 +109,7 @@ final class ControlServer: Sendable {
         } catch { return .failed(error.message) }
     }
 
-    private func isInMount(_ path: String) -> Bool { Paths.isInside(path, session.mountpoint) }
+    private func isInMount(_ path: String) -> Bool { AbsolutePath.isInside(path, session.mountpoint) }
 
     /// - parameter path: must not lie in the mount
     private func change(

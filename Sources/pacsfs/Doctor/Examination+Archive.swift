@@ -2,6 +2,7 @@ import Archive
 import CLinux
 import Foundation
 import FuseServer
+import Storage
 
 // The archive's directory and what the configuration says.
 extension Examination {
@@ -95,7 +96,7 @@ struct FileSystemPlace {
         var space = statvfs()
         guard stat(path, &status) == 0, statvfs(path, &space) == 0 else { return nil }
         device = status.st_dev
-        let mount = Mountpoint.all().filter { path == $0.path || $0.path == "/" || path.hasPrefix($0.path + "/") }
+        let mount = Mountpoint.all().filter { AbsolutePath.isInside(path, $0.path) }
             .enumerated().max { ($0.element.path.count, $0.offset) < ($1.element.path.count, $1.offset) }?.element
         mountpoint = mount?.path ?? "/"
         type = mount?.type ?? ""

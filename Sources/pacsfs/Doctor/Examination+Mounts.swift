@@ -1,6 +1,7 @@
 import Archive
 import Foundation
 import FuseServer
+import Storage
 
 // Whether the archive is shown, and answers.
 extension Examination {
@@ -18,7 +19,7 @@ extension Examination {
             case .silent:
                 add(.problem, subject, "Its daemon\(process) does not answer. See the end of \(archive)/pacsfs.log and dmesg: a disk that hangs? When it goes on: kill -9\(holder.map { " \($0)" } ?? ""), and mount again.")
             }
-            for inner in all where inner.path.hasPrefix(mount.path + "/") {
+            for inner in all where AbsolutePath.isBelow(inner.path, mount.path) {
                 add(.attention, subject, "\(inner.path) is mounted inside it (\(inner.type)), and hides what is there. Take it away: umount \(inner.path)")
             }
         }

@@ -1,6 +1,7 @@
 import Archive
 import Foundation
 import FuseServer
+import Storage
 
 // What starts with the machine, and the programs that others bring.
 extension Examination {
@@ -63,7 +64,7 @@ extension Examination {
         let shares = (Self.content("/etc/samba/smb.conf") ?? "").split(separator: "\n").filter { line in
             let parts = line.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             return parts.count == 2 && parts[0].lowercased() == "path"
-                && places.contains { parts[1] == $0 || parts[1].hasPrefix($0 + "/") }
+                && places.contains { AbsolutePath.isInside(parts[1], $0) }
         }
         guard !shares.isEmpty else { return }
         add(

@@ -122,7 +122,7 @@ struct BootMounts {
 
     /// What to do about a volume that is not there.
     func advice(for path: String) -> String {
-        let place = automatic.keys.filter { path == $0 || $0 != "/" && path.hasPrefix($0 + "/") }.max { $0.count < $1.count }
+        let place = automatic.keys.filter { path == $0 || $0 != "/" && AbsolutePath.isInside(path, $0) }.max { $0.count < $1.count }
         return place.map { "Plug its disk in, and mount it with: mount \($0)" } ?? "Plug in and mount its disk, or correct the path in pacsfs.toml."
     }
 }
