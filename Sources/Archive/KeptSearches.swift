@@ -5,20 +5,23 @@ import TagIndex
 ///
 /// ```
 /// search   op, words       keep, forget
+///          op, words, to   rename
 /// ```
 public enum SearchChange: Sendable, Equatable {
     case keep(String)
     case forget(String)
+    /// It stays the same folder, with other words.
+    case rename(String, to: String)
 
     static let kind = "search"
 
     var body: JSONObject {
-        let (operation, words) =
-            switch self {
-            case .keep(let words): ("keep", words)
-            case .forget(let words): ("forget", words)
-            }
-        return JSONObject([.init("op", .string(operation)), .init("words", .string(words))])
+        switch self {
+        case .keep(let words): JSONObject([.init("op", .string("keep")), .init("words", .string(words))])
+        case .forget(let words): JSONObject([.init("op", .string("forget")), .init("words", .string(words))])
+        case .rename(let words, let new):
+            JSONObject([.init("op", .string("rename")), .init("words", .string(words)), .init("to", .string(new))])
+        }
     }
 
     init?(_ entry: LedgerEntry) {
@@ -26,13 +29,16 @@ public enum SearchChange: Sendable, Equatable {
         switch entry.body["op"]?.string {
         case "keep": self = .keep(words)
         case "forget": self = .forget(words)
+        case "rename":
+            guard let new = entry.body["to"]?.string else { return nil }
+            self = .rename(words, to: new)
         default: return nil
         }
     }
 }
 
 extension Archive {
-    /// Keeps and forgets searches; on disk when this returns.
+    /// Keeps, forgets and renames searches; on disk when this returns.
     ///
     /// - throws: ``ArchiveError`` when the ledger cannot be written on enough volumes
     public func changeSearches(_ changes: [SearchChange]) throws(ArchiveError) {
@@ -54,6 +60,7 @@ extension LedgerReplay {
         switch SearchChange(entry) {
         case .keep(let words): try writer.keepSearch(words, at: entry.time.nanoseconds)
         case .forget(let words): try writer.forgetSearch(words)
+        case .rename(let words, let new): try writer.renameSearch(words, to: new)
         case nil: throw Self.incomplete(entry)
         }
     }

@@ -32,7 +32,18 @@ extension FileSystem {
     }
 
     /// How many searches are kept at most: whoever lists `/search` gets them all.
-    private static let mostSearches = 1000
+    static let mostSearches = 1000
+
+    /// Whether somebody may change which searches are kept is settled by modes where these can say
+    /// it. They cannot where one group reads and another writes: then `/search` is the readers'.
+    ///
+    /// - throws: EACCES when `parent` is in `/search`, and who asks may not add images
+    func requireKeeper(in parent: UInt64, _ request: borrowing Request) throws(Errno) {
+        guard case .search = try place(parent), let group = permissions.keepersAmongReaders else { return }
+        let caller = request.caller
+        guard caller.uid == 0 || caller.uid == permissions.owner.uid || caller.gid == group || request.groups.contains(group)
+        else { throw Errno(EACCES) }
+    }
 
     /// MKDIR in `/search`; `nil` when `parent` is elsewhere.
     ///
@@ -59,7 +70,7 @@ extension FileSystem {
         return true
     }
 
-    /// RENAME in `/search`: other words are kept instead; false when neither is in `/search`.
+    /// RENAME in `/search`: the folder is kept with other words; false when neither is in `/search`.
     ///
     /// - throws: EXDEV out of it or into it; ENOENT when it is not kept; as ``keepSearch(_:in:)``
     ///   for the new words, and ENOTEMPTY when they are kept already
@@ -77,7 +88,7 @@ extension FileSystem {
         do throws(Errno) { words = try keepable(newName, except: kept.id) } catch {
             throw error.code == EEXIST && !mustBeNew ? Errno(ENOTEMPTY) : error
         }
-        try Errno.from { try archive.changeSearches([.forget(kept.words), .keep(words)]) }
+        try Errno.from { try archive.changeSearches([.rename(kept.words, to: words)]) }
         noteSearchesChanged()
         return true
     }
@@ -101,7 +112,7 @@ extension FileSystem {
         guard !all.contains(where: { $0.id != except && PortableName.folded($0.words) == folded }) else {
             throw Errno(EEXIST)
         }
-        guard all.count < Self.mostSearches, (all.last?.id ?? 0) + 1 < InodeNumber.firstPassingSearch else {
+        guard except != 0 || all.count < Self.mostSearches, (all.last?.id ?? 0) + 1 < InodeNumber.firstPassingSearch else {
             throw Errno(ENOSPC)
         }
         return words

@@ -62,6 +62,8 @@ enum FixedEntry: UInt64, CaseIterable {
 
         search/       A folder for everything you look for: open search/smith rex 2024.
 
+        Whoever looks after the archive has commands for it:
+
         Are we safe?                  pacsfs status
         Find a study:                 pacsfs find smith rex 2024
         Everything about an image:    pacsfs show PATH

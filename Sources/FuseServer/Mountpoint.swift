@@ -18,6 +18,13 @@ public enum Mountpoint {
         public var type: String
         /// For ours, the directory of the archive.
         public var source: String
+        /// Who mounted it, as far as the kernel tells (`user_id` of a FUSE file system).
+        public var owner: uid_t?
+
+        /// A name, or a number where this system has none for it.
+        public var ownerName: String? {
+            owner.map { owner in getpwuid(owner).map { String(cString: $0.pointee.pw_name) } ?? "user \(owner)" }
+        }
     }
 
     /// Everything that is mounted, the latest last.
@@ -31,8 +38,12 @@ public enum Mountpoint {
         while getline(&line, &capacity, file) > 0, let line {
             let fields = String(cString: line).split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
             guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 2, fields.count > 4 else { continue }
+            let options = fields.dropFirst(dash + 3).first?.split(separator: ",") ?? []
+            let owner = options.first { $0.hasPrefix("user_id=") }.flatMap { uid_t($0.dropFirst(8)) }
             mounts.append(
-                Mount(path: unescaped(fields[4]), type: fields[dash + 1], source: unescaped(fields[dash + 2])))
+                Mount(
+                    path: unescaped(fields[4]), type: fields[dash + 1], source: unescaped(fields[dash + 2]),
+                    owner: owner))
         }
         return mounts
     }
@@ -70,6 +81,9 @@ public enum Mountpoint {
     public static func unmount(_ path: String) throws(MountError) {
         if umount2(path, Int32(UMOUNT_NOFOLLOW)) == 0 { return }
         let error = errno
+        if error == EPERM, let mount = mount(at: path), let owner = mount.owner, owner != geteuid() {
+            throw MountError("\(path) was mounted by \(mount.ownerName ?? "user \(owner)"), and only that user and root can end it: sudo pacsfs unmount \(path)")
+        }
         if error == EPERM, run(["fusermount3", "-u", "--", path]) { return }
         guard error == EBUSY || error == EPERM else {
             throw MountError("\(path) cannot be unmounted: \(String(cString: strerror(error))).")

@@ -37,6 +37,7 @@ extension Operations {
             let request = taken(request)
             do throws(Errno) {
                 let caller = request.caller
+                try fileSystem.requireKeeper(in: parent, request)
                 if let search = try fileSystem.keepSearch(bytes(name), in: parent) { return request.entry(search) }
                 let entry = try fileSystem.making(in: parent) { (tree) throws(Errno) in
                     try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)
@@ -60,6 +61,7 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
+                try fileSystem.requireKeeper(in: parent, request)
                 if try !fileSystem.forgetSearch(bytes(name), in: parent) {
                     try fileSystem.writableTree(parent).removeDirectory(bytes(name), in: parent)
                 }
@@ -74,6 +76,7 @@ extension Operations {
             do throws(Errno) {
                 guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
                 let target = BackedTree.Target(name: bytes(newName), parent: newParent, mustBeNew: flags == 1)
+                try fileSystem.requireKeeper(in: parent, request)
                 if try fileSystem.renameSearch(
                     bytes(name), in: parent, to: bytes(newName), in: newParent, mustBeNew: flags == 1)
                 {

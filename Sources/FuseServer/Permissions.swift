@@ -31,6 +31,10 @@ public struct Permissions: Sendable {
         writers = try settings.writers?.number(in: file, as: "writers") ?? readers
     }
 
+    /// The group that may keep and forget searches, where modes cannot say so: they know of one
+    /// group, and `/search` is that of the readers.
+    var keepersAmongReaders: gid_t? { readers == nil || readers == writers ? nil : writers }
+
     /// The kinds of names that the mount shows.
     enum Subject {
         case root, readme
@@ -56,7 +60,8 @@ public struct Permissions: Sendable {
 
     private func group(of subject: Subject) -> gid_t? {
         switch subject {
-        case .root, .readme, .view, .image, .search: readers
+        case .root, .readme, .view, .image: readers
+        case .search: readers ?? writers
         case .incoming: writers
         case .rejectedDirectory, .rejectedFile: writers ?? readers
         }
@@ -69,7 +74,9 @@ public struct Permissions: Sendable {
         case .root: S_IFDIR | (isForAll ? 0o555 : 0o551)
         case .view: S_IFDIR | (isForAll ? 0o555 : 0o550)
         case .readme, .image, .rejectedFile: S_IFREG | (isForAll ? 0o444 : 0o440)
-        case .search, .rejectedDirectory: S_IFDIR | (isForAll ? 0o777 : 0o770)
+        // Without readers everybody looks, and who may add images keeps searches.
+        case .search: S_IFDIR | (isForAll ? 0o777 : readers == nil ? 0o775 : 0o770)
+        case .rejectedDirectory: S_IFDIR | (isForAll ? 0o777 : 0o770)
         // Sticky: nobody takes away what another is writing. With a group, what is made is the
         // group's (inode(7), S_ISGID).
         case .incoming: S_IFDIR | (isForAll ? 0o1777 : 0o3770)

@@ -152,6 +152,18 @@ struct Request: ~Copyable {
         guard let context = fuse_req_ctx(raw) else { return (getuid(), getgid()) }
         return (context.pointee.uid, context.pointee.gid)
     }
+
+    /// The further groups of who asks; none where they cannot be found out (proc(5),
+    /// /proc/PID/status).
+    var groups: [gid_t] {
+        var list = [gid_t](repeating: 0, count: 64)
+        var count = Int(fuse_req_getgroups(raw, Int32(list.count), &list))
+        if count > list.count {
+            list = [gid_t](repeating: 0, count: count)
+            count = min(count, Int(fuse_req_getgroups(raw, Int32(list.count), &list)))
+        }
+        return Array(list.prefix(max(0, count)))
+    }
 }
 
 /// Directory entries on their way to the kernel.

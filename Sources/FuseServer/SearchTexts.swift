@@ -18,12 +18,13 @@ enum SearchTexts {
         holds is the answer. For example
 
         \(examples)
-        Words match the beginning of names, ids, modalities and descriptions, ignoring case and
-        accents. Dates are 2024, 2024-05, 2024-05-01 or a range such as 2024-01..2024-03.
+        Words match the beginning of names, ids, species, breeds, modalities, body parts and
+        descriptions, ignoring case and accents. Dates are 2024, 2024-05, 2024-05-01 or a range such as 2024-01..2024-03.
         KEYWORD=VALUE asks for a DICOM attribute, for example BodyPartExamined=HIP.
 
         To keep a search in this list, make its folder: mkdir "smith rex". To take it off again,
-        remove the folder: rmdir "smith rex". No image is touched by that.
+        remove the folder: rmdir "smith rex". No image is touched by that. The list is everybody's:
+        who may add images may change it. It takes \(FileSystem.mostSearches) searches.
 
         """.utf8)
 

@@ -49,4 +49,12 @@ extension IndexWriter {
     public func forgetSearch(_ words: String) throws {
         try db.execute(sql: "DELETE FROM search WHERE folded = ?", arguments: [PortableName.folded(words)])
     }
+
+    /// Gives a search other words, if it is kept; its number stays. Another that has those words
+    /// goes.
+    public func renameSearch(_ words: String, to new: String) throws {
+        try db.execute(
+            sql: "UPDATE OR REPLACE search SET words = ?, folded = ? WHERE folded = ?",
+            arguments: [new, PortableName.folded(new), PortableName.folded(words)])
+    }
 }

@@ -7,7 +7,7 @@ import GRDB
 /// numbers, and a kernel, an NFS client or a backup catalogue may remember one for years.
 enum Schema {
     /// Raised when a table changes; an index of another version is set aside and rebuilt.
-    static let version = 4
+    static let version = 5
 
     static func create(in db: Database) throws {
         try createTables(in: db)

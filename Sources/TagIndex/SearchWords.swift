@@ -11,12 +11,15 @@ struct SearchWords: Sendable {
         func text(_ list: [Attribute]) -> String {
             list.compactMap { attributes[$0] }.joined(separator: " ")
         }
-        let named: [Attribute] = [.patientName, .responsiblePerson]
+        let named: [Attribute] = [.patientName, .responsiblePerson, .referringPhysicianName]
         let identified: [Attribute] = [.patientID, .otherPatientIDs, .accessionNumber]
-        let described: [Attribute] = [.modality, .studyDescription, .seriesDescription]
+        let described: [Attribute] = [
+            .modality, .studyDescription, .seriesDescription, .patientSpeciesDescription,
+            .patientBreedDescription, .bodyPartExamined,
+        ]
         name = text(named)
         id = text(identified)
-        study = text(described)
+        study = ([text(described)] + SpeciesNames.others(in: attributes[.patientSpeciesDescription])).joined(separator: " ")
         other = text(Attribute.allCases.filter { !(named + identified + described).contains($0) })
     }
 }

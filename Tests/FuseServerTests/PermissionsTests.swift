@@ -47,6 +47,10 @@ struct PermissionsTests {
         let writersOnly = Permissions(readers: nil, writers: 72)
         #expect(mode(writersOnly, .root) == 0o555 && mode(writersOnly, .image) == 0o444)
         #expect(mode(writersOnly, .incoming) == 0o3770)
+        // Who may add images keeps searches; where modes cannot say so, requests are refused.
+        #expect(mode(writersOnly, .search) == 0o775 && shown(writersOnly, .search).st_gid == 72)
+        #expect(both.keepersAmongReaders == 72 && writersOnly.keepersAmongReaders == nil)
+        #expect(readersOnly.keepersAmongReaders == nil && Permissions(readers: 7, writers: 7).keepersAmongReaders == nil)
     }
 
     @Test("What is made in a directory with the group's bit is the group's, and a directory passes it on")

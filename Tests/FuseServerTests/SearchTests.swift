@@ -159,7 +159,7 @@ struct SearchTests {
         #expect(RowNames([key(1), key(3)], name: { _ in "Rex" }).find(names.entries[0].name)?.id == 3)
     }
 
-    @Test("Words that mean nothing show one file, which says why", arguments: ["colour=red", "date=soon", "-", "=", "=x"])
+    @Test("Words that mean nothing show one file, which says why", arguments: ["colour=red", "date=soon", "2024-02-31", "-", "=", "=x"])
     func badQuery(_ words: String) throws {
         try archive(study(1))
         let listed = try names(lookup(words).ino)
@@ -214,7 +214,15 @@ struct SearchTests {
         #expect(throws: Errno(ENOTEMPTY)) { try rename("ct", to: "us") }
         #expect(throws: Errno(EINVAL)) { try rename("ct", to: "colour=red") }
         #expect(throws: Errno(ENOENT)) { try rename("dx", to: "mr") }
+        let before = try lookup("ct")
+        let since = try archive.index.read { try $0.keptSearch("ct") }?.since
         try rename("ct", to: "CT")
+        try rename("CT", to: "ct 2024")
+        // The kernel goes on with the folder that it knows, and so does whoever is in it.
+        let after = try lookup("ct 2024")
+        #expect(after.ino == before.ino && after.attr.st_ino == before.attr.st_ino)
+        #expect(try archive.index.read { try $0.keptSearch("ct 2024") }?.since == since)
+        #expect(try archive.index.read { try $0.keptSearches() }.map(\.words) == ["ct 2024", "us"])
         let incoming = FixedEntry.incoming.number
         let search = FixedEntry.search.number
         for (from, to) in [(search, incoming), (incoming, search)] {
@@ -224,6 +232,18 @@ struct SearchTests {
         }
         #expect(
             try !fileSystem.renameSearch(Array("a".utf8), in: incoming, to: Array("b".utf8), in: incoming, mustBeNew: false))
+    }
+
+    @Test("So many searches are kept, and no more")
+    func tooMany() throws {
+        for first in stride(from: 0, to: FileSystem.mostSearches, by: 250) {
+            try archive.changeSearches((first..<first + 250).map { .keep("word\($0)") })
+        }
+        #expect(throws: Errno(ENOSPC)) { try keep("ct") }
+        // A rename needs no room, and what goes makes some.
+        try rename("word8", to: "mr")
+        try forget("word7")
+        try keep("ct")
     }
 
     @Test(

@@ -14,7 +14,7 @@ struct SearchQueryTests {
             ("2024-05-01..", "2024-05-01", "9999"), ("..2024", "", "2024-12-31"),
             ("20240101..20240131", "2024-01-01", "2024-01-31"),
             ("date=2024-05", "2024-05-01", "2024-05-31"), ("DATE=2024..", "2024-01-01", "9999"),
-            ("StudyDate=20240501", "2024-05-01", "2024-05-01"),
+            ("StudyDate=20240501", "2024-05-01", "2024-05-01"), ("2024-02-29", "2024-02-29", "2024-02-29"),
         ])
     func dates(word: String, from: String, to: String) throws {
         #expect(try SearchQuery(words: [word]).terms == [.days(from: from, to: to)])
@@ -22,7 +22,10 @@ struct SearchQueryTests {
 
     @Test(
         "What only looks like a date is a word",
-        arguments: ["1234", "2024-13", "2024-05-32", "20241301", "202405", "2024-5", "2024-", "1889", "2200", "20240501x"])
+        arguments: [
+            "1234", "20241301", "20240231", "202405", "2024-5", "2024-", "1889", "2200", "20240501x", "2024-1301",
+            "1889-02-31", "smith..", "a..b",
+        ])
     func noDates(word: String) throws {
         #expect(try SearchQuery(words: [word]).terms == [.word(word)])
     }
@@ -69,11 +72,27 @@ struct SearchQueryTests {
 
     @Test(
         "A value of date= that is no date is named, and how to write one",
-        arguments: ["date=yesterday", "date=", "date=2024-13", "date=..", "StudyDate=01.05.2024"])
+        arguments: ["date=yesterday", "date=", "date=2024-13", "date=20240231", "date=..", "StudyDate=01.05.2024"])
     func badDate(word: String) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
         #expect(error.code == .badQuery)
         #expect(error.message.contains("«\(word.drop { $0 != "=" }.dropFirst())»"))
         #expect(error.message.contains("2024-05-01"))
+    }
+
+    @Test(
+        "What looks like a date and is none is no question: why is said, and what can be asked",
+        arguments: [
+            ("2024-13", "no month 13"), ("2024-00", "no month 00"), ("2024-05-32", "2024-05 has 31 days"),
+            ("2024-02-31", "2024-02 has 29 days"), ("2023-02-29", "2023-02 has 28 days"), ("1900-02-29", "has 28 days"),
+            ("2024-04-31", "has 30 days"), ("date=2024-02-31", "has 29 days"), ("2024-13..2024-15", "no month 13"),
+            ("..2024-02-30", "has 29 days"), ("2024-01..soon", "«soon» is no date"), ("2024-01..2024-3", "«2024-3» is no date"),
+            ("2024-05..2024-01", "ends before it begins"), ("date=2024..2023", "2023..2024"),
+        ])
+    func impossible(word: String, reason: String) throws {
+        let error = try #require(throws: IndexError.self) { try SearchQuery(words: ["rex", word]) }
+        #expect(error.code == .badQuery && error.message.contains(reason), "\(error)")
+        // Whoever means a number has a way to say so.
+        #expect(try SearchQuery(words: ["id=2024-13"]).terms == [.attribute(.patientID, "2024-13")])
     }
 }
