@@ -25,6 +25,8 @@ public struct RevivalSummary: Codable, Sendable {
     public var list: String?
     /// No volume has a ledger that can be used: there is no index yet.
     public var needsRebuildFromBlobs: Bool
+    /// Why new images will not be stored as often as is wanted; `nil` when they will.
+    public var copiesProblem: String?
 }
 
 extension Archive {
@@ -63,6 +65,7 @@ extension Archive {
             try requireFree(path)
 
             let told = LedgerTelling.best(of: here, site: Ledger.site(archive: id), log)
+            if let told { for volume in here { try requireMember(volume, of: told) } }
             var settings = Settings()
             settings.copies = copies
             if let views = told?.views { settings.views = views }
@@ -89,9 +92,18 @@ extension Archive {
                 let change = try archive.addVolume(at: place, domain: nil)
                 summary.volumes.append(.init(number: change.ordinal, path: place, state: "new"))
             }
+            summary.copiesProblem = archive.copiesProblem
             try archive.listLacking(on: here.map(\.identity.ordinal), in: &summary)
             return summary
         }
+    }
+
+    /// - throws: ``ArchiveError`` when the volume is no part of its archive any more
+    private static func requireMember(_ volume: Volume, of told: LedgerTelling) throws(ArchiveError) {
+        guard let since = told.gone[volume.identity.ordinal] else { return }
+        throw ArchiveError(
+            .configuration,
+            "\(volume.path) was volume \(volume.identity.ordinal), and was retired or replaced on \(since.description.prefix(10)): it is no part of the archive any more, and lacks what came since. Name another volume. If no other is left, make a new archive (pacsfs init with --volume), mount it and take over what lies here: pacsfs import \(volume.path)/blobs")
     }
 
     /// A volume of the archive; `nil` when a new one can be made there.
@@ -141,6 +153,8 @@ private struct LedgerTelling {
     var views: [View]?
     /// Those that are no part of the archive any more are left out.
     var volumes: [VolumeRecord] = []
+    /// Those, by their numbers, and when they left.
+    var gone: [Int: Timestamp] = [:]
     var records: Int64 = 0
 
     /// From the volume that has most of the ledger; `nil` when none has one that can be used.
@@ -166,7 +180,9 @@ private struct LedgerTelling {
                 volumes.removeAll { $0.ordinal == Int(ordinal) }
                 volumes.append(VolumeRecord(ordinal: Int(ordinal), id: id, domain: domain))
             case ("volume", "retired"), ("volume", "replace"):
-                volumes.removeAll { Int64($0.ordinal) == body["volume"]?.int }
+                guard let ordinal = body["volume"]?.int.map(Int.init) else { continue }
+                volumes.removeAll { $0.ordinal == ordinal }
+                gone[ordinal] = record.entry.time
             default: break
             }
         }

@@ -27,11 +27,14 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
     public var code: Code
     /// What happened, to which file, and what to do next.
     public var message: String
+    /// Where in `pacsfs.toml`, when that is what is wrong.
+    public var place: ConfigurationPlace?
     public var description: String { message }
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, at place: ConfigurationPlace? = nil) {
         self.code = code
         self.message = message
+        self.place = place
     }
 
     init(_ error: StorageError) {

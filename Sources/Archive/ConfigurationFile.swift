@@ -37,13 +37,27 @@ struct ConfigurationFile {
 
     /// The keys of a table in their order, as far as each has a line of its own.
     func keys(of table: String) -> [String] {
-        guard let start = lines.firstIndex(where: { header($0) == "[\(table)]" }) else { return [] }
-        let end = lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count
-        return lines[(start + 1)..<end].compactMap { line in
-            // TOML says what the key is, whatever quotes and escapes it has.
-            guard line.contains("="), let only = try? TOMLTable(string: line) else { return nil }
-            return only.keys.count == 1 ? only.keys.first : nil
-        }
+        range(of: table)?.dropFirst().flatMap { line in
+            let keys = keys(inLine: line)
+            return keys.count == 1 ? keys : []
+        } ?? []
+    }
+
+    /// The keys that a line sets. TOML says what they are, whatever quotes and escapes they have.
+    func keys(inLine line: Int) -> [String] {
+        guard lines[line].contains("="), let only = try? TOMLTable(string: lines[line]) else { return [] }
+        return only.keys
+    }
+
+    /// The lines of a table, its header first; those before the first table when `table` is `nil`.
+    ///
+    /// - parameter number: which of several tables of that name, from 0
+    func range(of table: String?, number: Int = 0) -> Range<Int>? {
+        guard let table else { return 0..<(firstTable() ?? lines.count) }
+        let starts = lines.indices.filter { ["[\(table)]", "[[\(table)]]"].contains(header(lines[$0])) }
+        guard number < starts.count else { return nil }
+        let start = starts[number]
+        return start..<(lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count)
     }
 
     /// The lines of each `[[volume]]`, without what is empty or a comment at its end.

@@ -51,11 +51,11 @@ extension Group: CustomStringConvertible {
 }
 
 extension Settings {
-    /// - throws: ``ArchiveError`` when the setting is there and can be no group
+    /// - throws: ``SettingMistake`` when the setting is there and can be no group
     static func group(_ table: TOMLTable, _ name: String) throws -> Group? {
         guard let value = table[name] else { return nil }
         guard let group = value.string.flatMap(Group.init) ?? value.int.flatMap(gid_t.init(exactly:)).map(Group.number) else {
-            throw ArchiveError(.configuration, "«\(name)» must be the name of a group in quotes, or its number.")
+            throw SettingMistake(name, "«\(name)» must be the name of a group in quotes, or its number.")
         }
         return group
     }

@@ -85,6 +85,13 @@ extension Health {
                     : status.volumes.count < copies.wanted ? ". Add a volume: pacsfs volume add DIR" : "."))
         }
         for volume in status.volumes { if let text = Self.finding(about: volume, status) { add(.attention, text) } }
+        // Also while no image lacks a copy yet.
+        let staying = status.volumes.count { $0.state != "retiring" }
+        if takers >= copies.minimum, copies.short == 0,
+            let text = TooFewVolumes.text(wanted: copies.wanted, minimum: copies.minimum, takers: staying)
+        {
+            add(.attention, text)
+        }
         // One that is read-only takes none, as is told of it.
         let unwritten = status.volumes.filter { volume in
             ["online", "failing", "retiring"].contains(volume.state)

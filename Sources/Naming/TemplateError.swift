@@ -8,7 +8,10 @@ public struct TemplateError: Error, Sendable, Equatable, CustomStringConvertible
     public let allowed: String
 
     /// One line for people: `column 2: there is no attribute PatienName; did you mean PatientName?`
-    public var description: String { "column \(column): \(message); \(allowed)" }
+    public var description: String { "column \(column): \(sentence)" }
+
+    /// What was found and what could stand there, without the place.
+    public var sentence: String { "\(message); \(allowed)" }
 
     /// The template, and below it a mark where the error begins; two lines.
     public func marked(in template: String) -> String {

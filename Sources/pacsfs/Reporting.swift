@@ -19,8 +19,11 @@ func reporting(_ body: () throws -> Void) throws {
 }
 
 enum Failure {
-    /// What an error says to a person.
-    static func text(_ error: any Error) -> String { "\(error)" }
+    /// What an error says to a person; with the line of the configuration where it is, if it is there.
+    static func text(_ error: any Error) -> String {
+        guard let place = (error as? ArchiveError)?.place else { return "\(error)" }
+        return "\(error)\n\(place.excerpt)"
+    }
 }
 
 /// Two of the directories that lie on one file system, if there are such.

@@ -161,4 +161,28 @@ struct CreateFromTests {
         #expect(try temporary.index.number("SELECT count(*) FROM volume") == 2)
         try temporary.expectBlobs(images)
     }
+
+    @Test("A volume that was retired is refused at once, with what to do, and nothing is made")
+    func retired() throws {
+        let temporary = try TemporaryArchive(volumes: 3)
+        try temporary.archive(series(images: 2))
+        try temporary.open { archive in
+            #expect(try archive.retireVolume("1").copiesProblem == nil)
+            _ = try archive.makeMissingCopies()
+        }
+        let retired = try survive(temporary, volume: 1)
+        for (survivor, others) in [(retired, []), (temporary.volumes[1], [retired])] {
+            let path = temporary.folder.path("never")
+            let error = try #require(throws: ArchiveError.self) {
+                try Archive.create(at: path, from: survivor, others: others, copies: 2, log: temporary.log.logger) { _ in }
+            }
+            #expect(error.code == .configuration && error.message.contains("\(retired) was volume 1, and was retired"), "\(error)")
+            #expect(error.message.contains("pacsfs import \(retired)/blobs"))
+            #expect(!FileManager.default.fileExists(atPath: path))
+        }
+        // The others make a whole archive, unless more copies are wanted than they are.
+        try FileManager.default.removeItem(atPath: temporary.path)
+        let (_, summary) = try create(temporary, from: temporary.volumes[1], copies: 3)
+        #expect(summary.lacking == 0 && summary.copiesProblem?.contains("only 2 volumes take files") == true)
+    }
 }

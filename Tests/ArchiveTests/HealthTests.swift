@@ -55,6 +55,16 @@ struct HealthTests {
         #expect(none.level == .risk)
     }
 
+    @Test("More copies wanted than there are volumes wants attention before any image lacks one")
+    func moreCopiesThanVolumes() {
+        let few = status { $0.copies.wanted = 3 }
+        #expect(few.level == .attention, "\(few.reasons)")
+        #expect(few.headline.contains("3 copies of each image are wanted, and only 2 volumes take files: new images are stored 2 times for now. Add a volume: pacsfs volume add DIR"))
+        #expect(TooFewVolumes.text(wanted: 2, minimum: 1, takers: 2) == nil)
+        let refused = TooFewVolumes.text(wanted: 2, minimum: 2, takers: 1, away: ["/mnt/2"])
+        #expect(refused?.contains("only one volume takes files: new images are refused. Bring back /mnt/2;") == true)
+    }
+
     @Test("What is mended by itself, or would only stop new images, wants attention")
     func attention() {
         let running = status {

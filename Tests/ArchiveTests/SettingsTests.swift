@@ -17,14 +17,15 @@ struct SettingsTests {
             ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"), ("ignore = [1]", "«ignore»"),
             ("copys = 2", "«copys»"), ("views = 3", "«views»"),
             ("readers = 1.5", "«readers»"), ("readers = -1", "«readers»"), ("writers = \"\"", "«writers»"),
-            ("copies = ", "line 1"), ("settle = 10\ncopies = [", "line"),
+            ("copies = ", ":1:"), ("settle = 10\ncopies = [", ":4:3: Error while parsing value"), ("[scrub]\ndays = -1", ":2:1: «days»"),
+            ("# first\n  settle = -1", ":2:3: «settle»"), ("settle = 1\nreaders = -1", ":2:1: «readers»"),
         ])
     func wrong(line: String, names: String) throws {
         let folder = try TemporaryFolder()
         let file = try folder.write(Array((line + "\n" + Self.volume).utf8), to: "pacsfs.toml")
         let error = try #require(throws: ArchiveError.self) { try Settings(file: file) }
         #expect(error.code == .configuration)
-        #expect(error.message.hasPrefix(file + ": "), "\(error.message)")
+        #expect(error.message.hasPrefix("\(file):\(try #require(error.place)): "), "\(error.message)")
         #expect(error.message.contains(names), "\(error.message)")
     }
 
@@ -43,7 +44,7 @@ struct SettingsTests {
             (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"), (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
             (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «BY-ID»"),
             (volume + "[views]", "at least one view"), (volume + "[views]\nby-id = \"{PatientID!}\"", "without «!»"),
-            (volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"", "«b»: column 14: "),
+            (volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"", "«b»: there is no indexed attribute"),
         ])
     func wrongTables(text: String, names: String) throws {
         do {
@@ -121,5 +122,28 @@ struct SettingsTests {
         ends.ignored = ["*.log"]
         #expect(ends.ignores(Array("A.LOG".utf8)))
         #expect(!ends.ignores(Array("A.LOG.dcm".utf8)))
+    }
+
+    @Test(
+        "A mistake in a template is told with its line and column, whatever quotes and escapes come before it",
+        arguments: [
+            (#"b = "{StudyDate}/{PatienID}""#, 19), (#"  b="{PatienID}""#, 7), (#"b = '{PatientID}\{PatienID}' # why"#, 19),
+            (#""a = b" = "x{PatienID}""#, 14), (#"b = "\"\u0041\\{PatienID}""#, 17), (#"b = """{PatienID}""""#, 5),
+            (#"b = "{PatientID""#, 6), (#"b = """#, 6), ("b = \"ä {PatienID}\"", 9),
+        ])
+    func templatePlace(line: String, column: Int) throws {
+        let text = "# ä\n" + Self.volume + "[views]\na = \"{PatientID}\"\n\(line)\nz = \"{PatientID}\"\n"
+        let error = try #require(throws: ArchiveError.self) { try Settings(toml: text) }
+        let place = try #require(error.place)
+        #expect(place.description == "7:\(column)" && place.text == line, "\(error)")
+        #expect(place.excerpt == "    \(line)\n" + String(repeating: " ", count: 3 + column) + "^")
+    }
+
+    @Test("A mistake in one of several volumes is told with its line")
+    func volumePlace() throws {
+        for (wrong, place) in [("path = 7", "7:1"), ("# nothing", "6:1"), ("path = \"/w\"\ndoman = \"x\"", "8:1")] {
+            let error = try #require(throws: ArchiveError.self) { try Settings(toml: Self.volume + "\n\n[[volume]]\n" + wrong) }
+            #expect(error.place?.description == place, "\(error)")
+        }
     }
 }

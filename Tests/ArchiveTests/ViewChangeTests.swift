@@ -180,7 +180,7 @@ struct ViewChangeTests {
             let good = try String(contentsOfFile: temporary.path + "/pacsfs.toml", encoding: .utf8)
             try temporary.configure { $0.replacing("settle = 10", with: "settle = 3").replacing("{PatientID}", with: "{PatienID}") }
             let error = try #require(throws: ArchiveError.self) { try archive.reload() }
-            #expect(error.code == .configuration && error.message.contains("column") && error.message.contains("did you mean PatientID?"))
+            #expect(error.code == .configuration && error.message.contains("pacsfs.toml:\(error.place?.description ?? "?"): ") && error.message.contains("did you mean PatientID?"))
             #expect(archive.settings.settle == 10)
             try archive.makeViews()
             let status = try archive.status(pending: 0, readMode: nil, mountpoint: nil)
@@ -211,6 +211,43 @@ struct ViewChangeTests {
             #expect(archive.settings.copies == 2)
         }
         try temporary.open { #expect($0.settings.copies == 3) }
+    }
+
+    @Test("Volumes that are not those in use are looked at, and what is wrong with them is told")
+    func volumes() throws {
+        let temporary = try TemporaryArchive(volumes: 3)
+        let other = try TemporaryArchive()
+        let (one, two, three) = (temporary.volumes[0], temporary.volumes[1], temporary.volumes[2])
+        func line(_ path: String) -> String { "path = \"\(path)\"" }
+        let good = try String(contentsOfFile: temporary.path + "/pacsfs.toml", encoding: .utf8)
+        func notes(_ archive: Archive, _ path: String, instead: String? = nil) throws -> [String] {
+            try temporary.configure { _ in good.replacing(line(instead ?? three), with: line(path)) }
+            let summary = try archive.reload(keptOutside: "/mnt/images")
+            #expect(summary.waiting == ["volume"])
+            #expect(summary.notes.last?.contains("\(instead ?? three) is not in pacsfs.toml any more") == true || path == two)
+            return summary.notes
+        }
+        try temporary.open { archive in
+            #expect(try archive.reload().notes == [])
+            let missing = try notes(archive, "/no/such/disk")
+            #expect(missing.count == 2 && missing[0].hasPrefix("/no/such/disk cannot be used"), "\(missing)")
+            #expect(missing[0].contains("is not there") && missing[0].hasSuffix("pacsfs volume add /no/such/disk"))
+            #expect(try notes(archive, other.volumes[0])[0].contains("belongs to archive"))
+            #expect(try notes(archive, "/mnt/images/incoming/x")[0].contains("lies in the mount /mnt/images"))
+            #expect(try notes(archive, two).contains { $0.hasPrefix("\(three) is not in pacsfs.toml") })
+            try FileManager.default.copyItem(atPath: one, toPath: temporary.folder.path("twin"))
+            #expect(try notes(archive, temporary.folder.path("twin"))[0].contains("or a copy of it"))
+            try FileManager.default.moveItem(atPath: three, toPath: temporary.folder.path("moved"))
+            let moved = temporary.folder.path("moved")
+            try temporary.configure { _ in good.replacing(line(three), with: line(moved)) }
+            #expect(try archive.reload().notes == ["\(moved) is volume 3 of this archive, and is used there after a restart of the daemon."])
+            try temporary.configure { _ in good.replacing("copies = 2", with: "copies = 4") }
+            #expect(try archive.reload().notes.last?.contains("«copies» is 4, and pacsfs.toml names 3 volumes.") == true)
+        }
+        // Without a daemon the same is found.
+        let settings = try Settings(file: temporary.path + "/pacsfs.toml")
+        let found = try Archive.notes(onVolumesOf: settings, of: temporary.path)
+        #expect(found.count == 2 && found[0].hasPrefix("\(three) cannot be used"), "\(found)")
     }
 
     @Test("An archive whose file names no views keeps those it shows; a volume that was added needs no restart")

@@ -8,6 +8,8 @@ public struct ReloadSummary: Codable, Sendable {
     public var changed: [String]
     /// Settings that were changed and need a restart of the daemon.
     public var waiting: [String]
+    /// What somebody should know of volumes that the file has, and that are not those in use.
+    public var notes: [String]
     /// The views; those with the state `making` are made in the background.
     public var views: [ViewStatus]
 }
@@ -16,14 +18,15 @@ extension Archive {
     /// Reads `pacsfs.toml` again. Views, `settle`, `ignore`, `ignore_case` and `[scrub]` are in
     /// use at once.
     ///
+    /// - parameter mountpoint: where the archive is shown; the daemon does not look into that
     /// - throws: ``ArchiveError`` that names the mistake and its place; everything is as it was then
-    public func reload() throws(ArchiveError) -> ReloadSummary {
+    public func reload(keptOutside mountpoint: String? = nil) throws(ArchiveError) -> ReloadSummary {
         let new: Settings
         do { new = try Settings(file: path + "/" + Self.configurationName) } catch {
             let message = "pacsfs.toml was not taken into use, and all is as it was. \(error.message)"
             log.error("\(message)")
             configurationProblem.withLock { $0 = message }
-            throw ArchiveError(error.code, message)
+            throw ArchiveError(error.code, message, at: error.place)
         }
         configurationProblem.withLock { $0 = nil }
         let places = volumes.members.map(\.place)
@@ -34,10 +37,12 @@ extension Archive {
         }
         if !changed.isEmpty { log.notice("Read pacsfs.toml again. Changed: \(changed.joined(separator: ", ")).") }
         if !waiting.isEmpty { log.warning("\(waiting.joined(separator: ", ")) of pacsfs.toml needs a restart of the daemon.") }
+        let notes = notes(onVolumesOf: new, keptOutside: mountpoint)
+        for note in notes { log.warning("\(note)") }
         views.wake()
         let wanted = wantedViews
         return ReloadSummary(
-            changed: changed, waiting: waiting,
+            changed: changed, waiting: waiting, notes: notes,
             views: try ArchiveError.from { try index.read { try ViewStatus.list($0, wanted: wanted) } })
     }
 

@@ -9,6 +9,8 @@ public struct VolumeChange: Codable, Sendable {
     public var path: String
     /// Images that are to be copied now.
     public var images: Int64
+    /// Why new images are not stored as often as is wanted; `nil` when they are.
+    public var copiesProblem: String?
 }
 
 // Adding, retiring and replacing volumes. The ledger comes first, the configuration last: what a
@@ -115,7 +117,9 @@ extension Archive {
         changingVolumes.lock()
         defer { changingVolumes.unlock() }
         volumes.check()
-        return try ArchiveError.from(body)
+        var change = try ArchiveError.from(body)
+        change.copiesProblem = copiesProblem
+        return change
     }
 
     /// Takes over what the ledger says of the volumes by now.

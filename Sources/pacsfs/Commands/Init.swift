@@ -5,14 +5,14 @@ struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make an archive and its volumes.",
         discussion: """
-            With --from, an archive whose directory is lost is made anew from a volume that survived:
-            the same paths show the same images. Give further volumes of it, and empty directories
-            for new ones, with --volume. Exit code: 0 all is back, 1 images are on volumes that were
+            With --from, an archive whose directory is lost is made anew from a volume that survived: \
+            the same paths show the same images. Give further volumes of it, and empty directories \
+            for new ones, with --volume. Exit code: 0 all is back, 1 images are on volumes that were \
             not given, 2 it failed.
 
             Example:
-              pacsfs init --archive /var/lib/pacsfs --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
-              pacsfs init --archive /var/lib/pacsfs --from /mnt/disk2/pacsfs --volume /mnt/new/pacsfs
+              pacsfs init --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
+              pacsfs init --from /mnt/disk2/pacsfs --volume /mnt/new/pacsfs
             """)
 
     @OptionGroup var archive: ArchiveOption
@@ -87,6 +87,7 @@ struct Init: ParsableCommand {
             lines += summary.examples.map { "  \($0)" }
             if Int64(summary.examples.count) < summary.lacking, let list = summary.list { lines.append("  … all of them: \(list)") }
         }
+        if let problem = summary.copiesProblem { lines.append("Note: \(problem)") }
         lines.append(
             summary.needsRebuildFromBlobs
                 ? "The volume has no ledger that can be used. Next: pacsfs rebuild --from-blobs --archive \(summary.archive)"

@@ -38,8 +38,9 @@ struct Mount: ParsableCommand {
                 let settings = try prepare(path, mountpoint)
                 var arguments = ["mount", mountpoint, "--archive", path]
                 if noPassthrough { arguments.append("--no-passthrough") }
-                try Background.start(arguments, log: path + "/pacsfs.log")
+                let notes = try Background.start(arguments, log: path + "/" + LogFile.name)
                 print("Mounted the archive \(path) on \(mountpoint).")
+                for note in notes { print("Note: \(note)") }
                 if settings.readers == nil, settings.writers == nil, let problem = Mountpoint.othersProblem() {
                     print("Note: \(problem)")
                 }
@@ -66,7 +67,8 @@ struct Mount: ParsableCommand {
     }
 
     private func serve(_ path: String, at mountpoint: String) throws {
-        let log = StandardErrorLog.logger()
+        // In the background standard error is pacsfs.log.
+        let log = StandardErrorLog.logger(file: readyFd == nil ? nil : LogFile(path + "/" + LogFile.name))
         do {
             DaemonProcess.prepare()
             let settings = try prepare(path, mountpoint)
@@ -89,10 +91,12 @@ struct Mount: ParsableCommand {
                     // What is wrong is logged, and told by status.
                     DaemonProcess.onHangup { [archive] in
                         notification.reloading()
-                        _ = try? archive.reload()
+                        _ = try? archive.reload(keptOutside: mountpoint)
                         notification.ready("Shows \(path) on \(mountpoint)")
                     }
-                    Background.announceReady(on: descriptor)
+                    let problem = archive.copiesProblem
+                    Background.announceReady([problem].compactMap(\.self), on: descriptor)
+                    if let problem { log.warning("\(problem)") }
                     log.notice("Mounted \(path) on \(mountpoint).")
                     notification.ready("Shows \(path) on \(mountpoint)")
                     watchdog?.start()

@@ -6,8 +6,8 @@ struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take a changed pacsfs.toml into use.",
         discussion: """
-            Views, settle, ignore, ignore_case and scrub are in use at once; new views are made in
-            the background and shown when they are whole. Other settings need a restart of the
+            Views, settle, ignore, ignore_case and scrub are in use at once; new views are made in \
+            the background and shown when they are whole. Other settings need a restart of the \
             daemon. When there is a mistake in the file nothing changes. SIGHUP does the same.
 
             Example:
@@ -24,14 +24,22 @@ struct Reload: ParsableCommand {
             let path = try archive.existing
             guard let connection = ControlConnection.connect(archive: path) else {
                 // The next start reads it; whether it will like it can be told now.
-                _ = try Settings(file: path + "/pacsfs.toml")
+                let notes = try Archive.notes(onVolumesOf: Settings(file: path + "/pacsfs.toml"), of: path)
+                guard notes.isEmpty else {
+                    print("The archive is not mounted. pacsfs.toml can be read; but:\n" + notes.joined(separator: "\n"))
+                    throw ExitStatus.attention.code
+                }
                 return print("The archive is not mounted. pacsfs.toml has no mistake; the next mount takes it into use.")
             }
             switch try connection.ask(.reload) {
             case .reloaded(let summary):
                 if json { try Output.json(summary) } else { print(Self.text(summary)) }
-                if !summary.waiting.isEmpty { throw ExitStatus.attention.code }
-            case .failed(let reason): throw ArchiveError(.configuration, reason)
+                if !summary.waiting.isEmpty || !summary.notes.isEmpty { throw ExitStatus.attention.code }
+            case .failed(let reason):
+                // The daemon tells in one line; the place can be shown here.
+                var error = ArchiveError(.configuration, reason)
+                do throws(ArchiveError) { _ = try Settings(file: path + "/pacsfs.toml") } catch let mistake { error.place = mistake.place }
+                throw error
             default: break
             }
         }
@@ -45,6 +53,7 @@ struct Reload: ParsableCommand {
         if !summary.waiting.isEmpty {
             lines.append("Needs a restart of the daemon: \(summary.waiting.joined(separator: ", ")).")
         }
+        lines += summary.notes
         let making = summary.views.filter { $0.state == .making }.map(\.name)
         if !making.isEmpty {
             lines.append("Being made: \(making.joined(separator: ", ")). The views change when that is done; pacsfs status shows how far it is.")

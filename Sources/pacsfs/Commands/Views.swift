@@ -12,12 +12,12 @@ struct Views: ParsableCommand {
         commandName: "views",
         abstract: "How the archive is shown: list the views, try a template.",
         discussion: """
-            A view is a line in [views] of pacsfs.toml: a name and a template, which has DICOM
+            A view is a line in [views] of pacsfs.toml: a name and a template, which has DICOM \
             keywords in braces and a / between levels. After a change: pacsfs reload.
 
             Examples:
               pacsfs views
-              pacsfs views try "{PatientSpeciesDescription}/{PatientName}/{StudyDate:yyyy-MM}"
+              pacsfs views try "{ResponsiblePerson}/{PatientName}/{StudyDate:yyyy-MM}"
             """,
         subcommands: [ViewList.self, ViewTry.self], defaultSubcommand: ViewList.self)
 }
@@ -70,12 +70,12 @@ struct ViewTry: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "try", abstract: "Tell which paths images would have in a view with this template.",
         discussion: """
-            Nothing is changed. WHAT is a file, a path in the mount, a UID or a SHA-256; without any,
-            the series that came last are shown. A folder gets a suffix when another series has the
+            Nothing is changed. WHAT is a file, a path in the mount, a UID or a SHA-256; without any, \
+            the series that came last are shown. A folder gets a suffix when another series has the \
             same path.
 
             Example:
-              pacsfs views try "{ResponsiblePerson|PatientName.family}/{StudyDate}/{Series}" hip.dcm
+              pacsfs views try "{ResponsiblePerson}/{StudyDate:yyyy}/{Series}" hip.dcm
             """)
 
     @Argument(help: "Levels of text and DICOM keywords in braces.")

@@ -7,8 +7,8 @@ struct Volumes: ParsableCommand {
         commandName: "volume",
         abstract: "The volumes that hold the images: list, add, retire, replace.",
         discussion: """
-            Any number of volumes of any size. Each image is kept on as many of them as «copies»
-            in pacsfs.toml says, in different failure domains (--domain) where there are several.
+            Any number of volumes of any size. Each image is kept on as many of them as «copies» \
+            in pacsfs.toml says, in different failure domains (--domain) where there are several. \
             What must be copied is copied in the background; «pacsfs status» shows how far it is.
 
             Examples:
@@ -94,7 +94,7 @@ struct VolumeReplace: ParsableCommand {
             All images that were on it are copied there from the others.
 
             Examples:
-              pacsfs volume replace /mnt/disk2/pacsfs                  # the new disk is mounted there
+              pacsfs volume replace /mnt/disk2/pacsfs    # the new disk is mounted there
               pacsfs volume replace /mnt/disk2/pacsfs /mnt/disk3/pacsfs
             """)
 
@@ -142,6 +142,7 @@ enum VolumeRequest {
                 case .volume(let change):
                     print(text(change))
                     if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
+                    if let problem = change.copiesProblem { print("Note: \(problem)") }
                     if change.images > 0 { print("\(Output.count(change.images, "image needs", "images need")) a copy; pacsfs status shows how far that is.") }
                 case .failed(let reason): throw ArchiveError(.configuration, reason)
                 default: break
@@ -160,6 +161,7 @@ enum VolumeRequest {
             }
             print(text(change))
             if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
+            if let problem = change.copiesProblem { print("Note: \(problem)") }
             let done = try archive.makeMissingCopies()
             if done.copies > 0 { print("Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes)).") }
             if done.skipped > 0 {

@@ -8,8 +8,9 @@ enum Background {
     /// that the mount can be used.
     ///
     /// - parameter log: the file to which it appends its messages
+    /// - returns: what it has to say all the same, a line each
     /// - throws: ``ArchiveError`` with what it said instead
-    static func start(_ arguments: [String], log: String) throws {
+    static func start(_ arguments: [String], log: String) throws -> [String] {
         LogFile.rotate(log)
         var pipes: [Int32] = [0, 0]
         guard pipe2(&pipes, O_CLOEXEC) == 0 else { throw failure("pipe") }
@@ -45,18 +46,23 @@ enum Background {
             answer.append(contentsOf: buffer[..<count])
         }
         let text = String(decoding: answer, as: UTF8.self)
-        guard text == ready else {
+        guard text.hasPrefix(ready) else {
             throw ArchiveError(
                 .storage, text.isEmpty ? "The daemon ended before the mount was ready. Its messages are in \(log)." : text)
         }
+        return text.dropFirst(ready.count).split(separator: "\n").map(String.init)
     }
 
     /// Where the daemon answers.
     private static let readyDescriptor: Int32 = 3
-    private static let ready = "ready"
+    private static let ready = "ready\n"
 
     /// Tells the command that waits that the mount can be used.
-    static func announceReady(on descriptor: Int32?) { answer(ready, on: descriptor) }
+    ///
+    /// - parameter notes: what its user should know, a line each
+    static func announceReady(_ notes: [String], on descriptor: Int32?) {
+        answer(ready + notes.joined(separator: "\n"), on: descriptor)
+    }
 
     /// Tells it why not.
     static func announce(_ error: String, on descriptor: Int32?) { answer(error, on: descriptor) }

@@ -105,7 +105,7 @@ final class ControlServer: Sendable {
         do throws(ArchiveError) {
             // What only a start uses must not keep that from succeeding.
             if let settings = try? Settings(file: file) { _ = try Permissions(settings, file: file) }
-            return .reloaded(try archive.reload())
+            return .reloaded(try archive.reload(keptOutside: session.mountpoint))
         } catch { return .failed(error.message) }
     }
 

@@ -24,13 +24,13 @@ extension Examination {
         }
         let settings: Settings
         do { settings = try Settings(file: file) } catch {
-            add(.problem, "configuration", Failure.text(error))
+            add(.problem, "configuration", "\(error)")
             return nil
         }
         var isGood = true
         for (group, name) in [(settings.readers, "readers"), (settings.writers, "writers")] {
             do { _ = try group?.number(in: file, as: name) } catch {
-                add(.problem, "configuration", Failure.text(error))
+                add(.problem, "configuration", "\(error)")
                 isGood = false
             }
         }

@@ -15,9 +15,9 @@ extension Examination {
             switch Mountpoint.answer(of: mount.path, within: Double(patience)) {
             case .alive: add(.ok, subject, "answers")
             case .stale:
-                add(.problem, subject, "Its daemon has died. Mount it again, which takes up where that ended: pacsfs mount \(mount.path)")
+                add(.problem, subject, "Its daemon has died. Mount it again, which takes up where that ended: pacsfs mount \(mount.path)\(ArchiveOption.argument(for: archive))")
             case .silent:
-                add(.problem, subject, "Its daemon\(process) does not answer. See the end of \(archive)/pacsfs.log and dmesg: a disk that hangs? When it goes on: kill -9\(holder.map { " \($0)" } ?? ""), and mount again.")
+                add(.problem, subject, "Its daemon\(process) does not answer. See the end of \(archive)/pacsfs.log and dmesg: a disk that hangs? When it goes on: kill -9\(holder.map { " \($0)" } ?? ""), and: pacsfs mount \(mount.path)\(ArchiveOption.argument(for: archive))")
             }
             for inner in all where AbsolutePath.isBelow(inner.path, mount.path) {
                 add(.attention, subject, "\(inner.path) is mounted inside it (\(inner.type)), and hides what is there. Take it away: umount \(inner.path)")

@@ -1,0 +1,32 @@
+/// «copies» asks for more volumes than there are.
+enum TooFewVolumes {
+    /// What that means and what to do, in a line; `nil` when there are enough.
+    ///
+    /// - parameters:
+    ///   - wanted: how many copies of each image there shall be
+    ///   - minimum: how many there must be before a file counts as safe
+    ///   - takers: how many volumes take files
+    ///   - away: paths of those that would, if they were there and could be written to
+    static func text(wanted: Int, minimum: Int, takers: Int, away: [String] = []) -> String? {
+        guard takers < wanted else { return nil }
+        let there = takers == 0 ? "no volume takes files" : takers == 1 ? "only one volume takes files" : "only \(takers) volumes take files"
+        let consequence =
+            takers < minimum ? "new images are refused" : "new images are stored \(takers == 1 ? "once" : "\(takers) times") for now"
+        let remedy =
+            away.isEmpty
+            ? "Add a volume: pacsfs volume add DIR; or lower «copies» in pacsfs.toml."
+            : "Bring back \(away.joined(separator: " and ")); if its disk is dead: pacsfs volume replace \(away[0]) NEW-DIR"
+        return "\(wanted) copies of each image are wanted, and \(there): \(consequence). \(remedy)"
+    }
+}
+
+extension Archive {
+    /// Why new images are not stored as often as «copies» asks for, and what to do; `nil` when they
+    /// are.
+    public var copiesProblem: String? {
+        let staying = volumes.members.filter { $0.state == .active || $0.state == .failing }
+        let away = staying.filter { $0.volume == nil || $0.isReadOnly }.map(\.place.path)
+        return TooFewVolumes.text(
+            wanted: settings.copies, minimum: settings.minimumCopies, takers: staying.count - away.count, away: away)
+    }
+}
