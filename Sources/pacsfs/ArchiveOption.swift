@@ -15,12 +15,25 @@ struct ArchiveOption: ParsableArguments {
     var archive: String?
 
     /// Absolute, without links.
-    var path: String {
-        if let archive { return Paths.absolute(archive) }
+    var path: String { archive.map(Paths.absolute) ?? Self.usual }
+
+    /// The archive of commands that name none.
+    private static var usual: String {
         let environment = ProcessInfo.processInfo.environment
         if let path = environment["PACSFS_ARCHIVE"], !path.isEmpty { return Paths.absolute(path) }
         if geteuid() == 0 { return "/var/lib/pacsfs" }
         return Paths.absolute((environment["HOME"] ?? "/") + "/.local/share/pacsfs")
+    }
+
+    /// What a command that somebody is told to run needs to name this archive: nothing, or
+    /// ` --archive DIR`, to be put behind it.
+    static func argument(for path: String) -> String {
+        if path == usual { return "" }
+        let isPlain = path.utf8.allSatisfy { byte in
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+                || "/._-+:,@".utf8.contains(byte)
+        }
+        return " --archive " + (isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'")
     }
 
     /// The path, when there is an archive.
@@ -33,7 +46,7 @@ struct ArchiveOption: ParsableArguments {
                 if errno == EACCES {
                     throw ArchiveError(
                         .configuration,
-                        "\(path) cannot be read: you have no permission. Run the command as the user whose archive it is, or with sudo.")
+                        "\(path) cannot be read: you have no permission. Run the command as the user whose archive it is, or with sudo.\(Self.wayIn(Paths.mountpoint(of: path)))")
                 }
                 if access(path + "/archive.json", F_OK) == 0 {
                     throw ArchiveError(
@@ -45,10 +58,15 @@ struct ArchiveOption: ParsableArguments {
                 }
                 throw ArchiveError(
                     .notFound,
-                    "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.")
+                    "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.\(Self.wayIn(Mountpoint.all().last { $0.type == "fuse.pacsfs" }?.path))")
             }
             return path
         }
+    }
+
+    /// What somebody can do in a mount, whose archive is another's.
+    private static func wayIn(_ mountpoint: String?) -> String {
+        mountpoint.map { " To look for images in the archive that is shown on \($0), open a folder that is called like the question: \($0)/search/smith rex 2024 (more in \($0)/README.txt)" } ?? ""
     }
 }
 

@@ -19,6 +19,17 @@ enum ArchivedImages {
         return try byUID.isEmpty ? reader.instances(seriesOrStudyUID: what) : byUID
     }
 
+    /// Why there is no such image: a file that is not there is no image that is not archived.
+    static func absence(of what: String, archive: String) -> String {
+        var status = stat()
+        let isFound = lstat(what, &status) == 0
+        let reason = errno
+        let isUID = !what.isEmpty && what.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ".") }
+        if isFound || isUID || Digest(hex: what) != nil { return "«\(what)» is not in the archive \(archive)." }
+        guard reason == ENOENT || reason == ENOTDIR else { return "\(what) cannot be read: \(String(cString: strerror(reason)))." }
+        return "There is no file «\(what)», and it is neither a UID nor a SHA-256."
+    }
+
     /// The image or images that a path in the mount shows; `nil` for any other path.
     static func shown(at path: String, _ status: stat, _ reader: IndexReader, archive: String) throws -> [Int64]? {
         let path = Paths.absolute(path)

@@ -14,6 +14,8 @@ enum StandardError {
 struct StandardErrorLog: LogHandler {
     var logLevel: Logger.Level = .info
     var metadata: Logger.Metadata = [:]
+    /// Which file standard error is, when that is ours to keep small.
+    var file: LogFile?
     private let isJournal = Self.isJournal(ProcessInfo.processInfo.environment["JOURNAL_STREAM"])
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -28,6 +30,7 @@ struct StandardErrorLog: LogHandler {
             ? "<\(priority(event.level))>\(text)\n"
             : "\(Date.now.formatted(.iso8601)) \(event.level): \(text)\n"
         StandardError.write(line)
+        file?.rotateIfDue()
     }
 
     /// A message in one line: names of files may hold line breaks, and what follows one would
@@ -64,10 +67,11 @@ struct StandardErrorLog: LogHandler {
         }
     }
 
-    static func logger(level: Logger.Level = .info) -> Logger {
+    static func logger(level: Logger.Level = .info, file: LogFile? = nil) -> Logger {
         Logger(label: "pacsfs") { _ in
             var handler = StandardErrorLog()
             handler.logLevel = level
+            handler.file = file
             return handler
         }
     }

@@ -74,6 +74,24 @@ struct CommandTests {
         }
     }
 
+    @Test("What fails for one reason is told once, with how many files and which")
+    func sameReason() throws {
+        try MountedArchive.with(isMounted: false) { archive in
+            _ = try archive.writeSamples()
+            try archive.mustShell("mv ../volume2 ../elsewhere; for n in $(seq 12); do echo text $n >samples/$n.txt; done")
+            let run = try archive.pacsfs("import", "samples")
+            #expect(run.code == 2, "\(run.report)")
+            let reasons = run.lines.filter { $0.contains("files: ") && $0.hasPrefix("  ") }
+            #expect(reasons.count == 2 && reasons[0].hasPrefix("  12 files: ") && reasons[1].hasPrefix("  17 files: "), "\(run.report)")
+            #expect(run.lines.count { $0.hasSuffix(".dcm") } == 10, "\(run.report)")
+            #expect(run.lines.contains("      … and 7 more for the same reason; --json lists them all"))
+            let summary = try archive.pacsfs("import", "--json", "samples").json(ImportSummary.self)
+            // What is no image could not be set aside either.
+            #expect(summary.failed == 29)
+            try archive.mustShell("mv ../elsewhere ../volume2")
+        }
+    }
+
     @Test("import refuses the archive itself, its volumes, and what contains it; init refuses the mount")
     func importItself() throws {
         try MountedArchive.with { archive in
@@ -158,7 +176,8 @@ struct CommandTests {
         (["..2025"], 1, 2), (["2026-04.."], 2, 2), (["date=2026-05-20"], 2, 2),
         (["species=canine"], 3, 15), (["breed=labrador"], 3, 15), (["BodyPartExamined=CHEST"], 2, 13),
         (["owner=mary"], 3, 15), (["smith", "2026", "ct"], 1, 12), (["smith", "us"], 0, 0),
-        (["mith"], 0, 0), (["2019"], 0, 0), (["2026-13"], 0, 0), (["id=100"], 0, 0),
+        (["mith"], 0, 0), (["2019"], 0, 0), (["id=100"], 0, 0),
+        (["canine"], 3, 15), (["dog"], 3, 15), (["labrador"], 3, 15),
     ]
 
     @Test("find finds by words, dates and attributes")
@@ -197,7 +216,7 @@ struct CommandTests {
             #expect(human.lines[1].contains(archive.mountpoint + "/by-patient/"))
             let nothing = try archive.pacsfs("find", "nobody")
             #expect(nothing.code == 3 && nothing.output.contains("nobody"))
-            for wrong in [["date=yesterday"], ["colour=red"], []] {
+            for wrong in [["date=yesterday"], ["colour=red"], ["2026-02-31"], []] {
                 let run = try ProgramRun(
                     [PacsfsProgram.path ?? "", "find"] + wrong, environment: ["PACSFS_ARCHIVE": archive.archive])
                 #expect(run.code == 2 && run.errors.hasPrefix("pacsfs: "), "\(run.report)")
@@ -231,16 +250,38 @@ struct CommandTests {
                 let run = try archive.pacsfs("show", unknown)
                 #expect(run.code == 3 && run.output.contains("not in the archive"), "\(run.report)")
             }
+            for missing in ["missing.dcm", archive.mountpoint + "/by-id/missing"] {
+                let run = try archive.pacsfs("show", missing)
+                #expect(run.code == 3 && run.output.contains("There is no file «\(missing)»"), "\(run.report)")
+            }
+        }
+    }
+
+    /// Lines of a paragraph are as full as they can be (ArgumentParser leaves the last of the 80
+    /// columns of a terminal free), and examples are never broken.
+    private func expectWrappedOnce(_ lines: [String], sourceLocation: SourceLocation = #_sourceLocation) {
+        for (line, next) in zip(lines, lines.dropFirst()) where !line.isEmpty && !next.isEmpty {
+            #expect(line.count <= 80, "\(line)", sourceLocation: sourceLocation)
+            if line.hasPrefix(" ") || line.hasSuffix(":") || next.hasPrefix(" ") { continue }
+            let word = next.prefix { $0 != " " }
+            #expect(line.count + 1 + word.count > 79, "«\(word)» has room behind «\(line)»", sourceLocation: sourceLocation)
+        }
+        for (line, next) in zip(lines, lines.dropFirst()) where line.hasPrefix("  pacsfs ") {
+            #expect(next.isEmpty || next.hasPrefix("  "), "\(line) is broken", sourceLocation: sourceLocation)
         }
     }
 
     @Test("Every command has help with an example, and a wrong call ends with 64")
     func help() throws {
         try MountedArchive.with(isMounted: false) { archive in
-            for command in ["init", "mount", "unmount", "import", "find", "show", "status", "rebuild"] {
-                let run = try archive.pacsfs(command, "--help")
-                #expect(run.succeeded && run.output.contains("Example:\n") && run.output.contains("  pacsfs \(command)"), "\(run.report)")
-                #expect(try archive.pacsfs(command, "--no-such-option").code == 64)
+            for command in [
+                "init", "mount", "unmount", "import", "find", "show", "status", "volume", "volume retire", "volume replace",
+                "views", "views try", "reload", "scrub", "verify", "rebuild", "receive", "doctor",
+            ] {
+                let run = try archive.mustShell("\"$PACSFS\" \(command) --help")
+                #expect(run.output.contains(/Examples?:\n/) && run.output.contains("  pacsfs \(command)"), "\(run.report)")
+                #expect(try archive.shell("\"$PACSFS\" \(command) --no-such-option").code == 64)
+                expectWrappedOnce(run.lines)
             }
             #expect(try archive.pacsfs("no-such-command").code == 64)
             #expect(try archive.pacsfs("--version").succeeded)

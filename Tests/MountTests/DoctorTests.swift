@@ -163,6 +163,10 @@ struct DoctorTests {
             #expect(stale.code == 2 && stale.output.contains("Its daemon has died"), "\(stale.report)")
             let status = try archive.pacsfs("status")
             #expect(status.code == 1 && status.output.hasPrefix("ATTENTION: The daemon that showed"), "\(status.report)")
+            // What one is told to run works without the variable that this shell has, too.
+            let other = try archive.shell("env -u PACSFS_ARCHIVE \"$PACSFS\" status --archive ../archive")
+            #expect(other.output.contains("pacsfs mount \(archive.mountpoint) --archive \(archive.archive)\n"), "\(other.report)")
+            #expect(status.output.contains("pacsfs mount \(archive.mountpoint)\n"), "\(status.report)")
         }
     }
 }

@@ -55,12 +55,35 @@ struct PermissionTests {
                     denied $reader cp 1.dcm "$I/"
                     denied $reader ls "$I"
                     denied $reader ls "$M/rejected"
+                    # He looks for images; which searches are kept is settled by those who add.
+                    $reader ls "$M/search/smith" >/dev/null
+                    denied $reader mkdir "$M/search/smith"
+                    both="setpriv --reuid=71002 --regid=71101 --groups=71102"
+                    $both mkdir "$M/search/smith"
+                    denied $reader rmdir "$M/search/smith"
+                    denied $reader mv -T "$M/search/smith" "$M/search/rex"
+                    number=$(stat -c %i "$M/search/smith")
+                    $both mv -T "$M/search/smith" "$M/search/rex"
+                    test "$($reader stat -c %i "$M/search/rex")" = $number
+                    $both rmdir "$M/search/rex"
                     # Others reach nothing, known paths neither.
                     denied $other ls "$M"
                     denied $other ls "$I"
                     denied $other cp 1.dcm "$I/"
                     denied $other stat "$image"
                     denied $other cat "$M/README.txt"
+                    """)
+            // What is not theirs to do is said so, with what they can do.
+            try archive.mustShell(
+                Self.users + """
+                    cp "$PACSFS" pacsfs; chmod 755 pacsfs
+                    fails $reader ./pacsfs unmount "$M" 2>errors
+                    grep -q "$M was mounted by root, and only that user and root can end it" errors
+                    fails $reader ./pacsfs find smith 2>errors
+                    grep -q "no permission.* $M/search/smith rex 2024 .*$M/README.txt" errors
+                    fails env -u PACSFS_ARCHIVE HOME=/nonexistent $reader ./pacsfs status 2>errors
+                    grep -q "no archive in /nonexistent.* $M/search/smith rex 2024" errors
+                    ls "$M" >/dev/null
                     """)
             // Nor by way of the disks.
             try archive.mustShell(

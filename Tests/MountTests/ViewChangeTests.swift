@@ -85,8 +85,12 @@ struct ViewChangeTests {
             let good = try Files.text(archive.archive + "/pacsfs.toml")
             try archive.configure { $0.replacing("{PatientID}", with: "{PatienID}") }
             let run = try archive.pacsfs("reload")
-            #expect(run.code == 2 && run.errors.contains("«by-patient»: column 17: "), "\(run.report)")
-            #expect(run.errors.contains("did you mean PatientID?"))
+            let line = try archive.mustShell("grep -n ^by-patient ../archive/pacsfs.toml").output
+            let number = line.prefix { $0 != ":" }
+            #expect(run.code == 2 && run.errors.contains("/pacsfs.toml:\(number):31: The view «by-patient»: "), "\(run.report)")
+            #expect(run.errors.contains("did you mean PatientID?\n    \(line.dropFirst(number.count + 1))\(String(repeating: " ", count: 34))^\n"), "\(run.report)")
+            let early = try archive.pacsfs("mount", archive.work)
+            #expect(early.code == 2 && early.errors.contains("pacsfs.toml:\(number):31: ") && early.errors.hasSuffix("^\n"), "\(early.report)")
             let status = try archive.pacsfs("status")
             #expect(status.code == 1 && status.output.contains("did you mean PatientID?"), "\(status.report)")
             #expect(try Files.text(archive.archive + "/pacsfs.log").contains("was not taken into use"))

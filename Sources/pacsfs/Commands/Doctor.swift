@@ -4,8 +4,9 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look for what is set up wrongly, and say what to do.",
         discussion: """
-            Looks at this machine, the configuration, the disks, the mount and the services; a line
+            Looks at this machine, the configuration, the disks, the mount and the services; a line \
             each. Nothing is changed. Whether the images are safe is told by «pacsfs status».
+
             Exit code: 0 all is well, 1 something wants attention, 2 there is a problem.
 
             Example:

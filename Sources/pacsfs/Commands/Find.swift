@@ -7,8 +7,8 @@ struct Find: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Find studies.",
         discussion: """
-            Words match the beginning of names, ids and descriptions, ignoring case and accents.
-            Dates are 2024, 2024-05, 2024-05-01 or a range such as 2024-01..2024-03. KEYWORD=VALUE
+            Words match the beginning of names, ids, species, breeds, modalities, body parts and \
+            descriptions, ignoring case and accents. Dates are 2024, 2024-05, 2024-05-01 or a range such as 2024-01..2024-03. KEYWORD=VALUE \
             matches an attribute (Modality=CT, id=1234). All must hold.
 
             Example:

@@ -7,11 +7,12 @@ struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Archive files and folders.",
         discussion: """
-            Works while the archive is mounted and while it is not. It can be interrupted and run
-            again: what is archived already is recognised. The sources stay as they are.
-            Zip archives are unpacked: their images are archived one by one.
-            With --verbose it prints a line for each file as soon as that is safe: what became of
+            Works while the archive is mounted and while it is not. It can be interrupted and run \
+            again: what is archived already is recognised. The sources stay as they are. \
+            Zip archives are unpacked: their images are archived one by one. \
+            With --verbose it prints a line for each file as soon as that is safe: what became of \
             it, a tab, its path. Whatever happens afterwards, a file so named is not lost.
+
             Exit code: 0 all is archived, 1 files were rejected, 2 files could not be read or stored.
 
             Example:
@@ -193,64 +194,5 @@ final class ImportTarget {
 
     func close() {
         if case .archive(let archive) = way { archive.close() }
-    }
-}
-
-/// What an import came to.
-struct ImportSummary: Encodable {
-    struct Rejection: Encodable {
-        var path: String
-        var reason: String
-    }
-
-    var files = 0
-    var archived = 0
-    /// Of these.
-    var sameDataSet = 0
-    var duplicates = 0
-    var rejected = 0
-    var ignored = 0
-    var failed = 0
-    var bytes: Int64 = 0
-    var rejections: [Rejection] = []
-    var failures: [Rejection] = []
-
-    mutating func add(_ results: [ImportResult]) {
-        for result in results {
-            files += 1
-            bytes += result.bytes
-            switch result.outcome {
-            case .archived:
-                archived += 1
-                if result.sameDataSet == true { sameDataSet += 1 }
-            case .duplicate: duplicates += 1
-            case .ignored: ignored += 1
-            case .rejected:
-                rejected += 1
-                rejections.append(Rejection(path: result.path, reason: result.reason ?? ""))
-            case .failed:
-                failed += 1
-                failures.append(Rejection(path: result.path, reason: result.reason ?? ""))
-            }
-        }
-    }
-
-    var text: String {
-        var lines = [
-            "\(Output.count(files, "file", "files")), \(Output.bytes(bytes)): \(archived) archived, \(Output.count(duplicates, "duplicate", "duplicates")), \(rejected) rejected"
-                + (ignored > 0 ? ", \(ignored) ignored" : "") + (failed > 0 ? ", \(failed) FAILED" : "")
-        ]
-        if sameDataSet > 0 {
-            lines.append("\(sameDataSet) of them had the same data set as an image in the archive: only the file header differs, and both are kept.")
-        }
-        func list(_ title: String, _ items: [Rejection]) {
-            guard !items.isEmpty else { return }
-            lines += ["", title]
-            for item in items.prefix(50) { lines.append("  \(item.path)\n      \(item.reason)") }
-            if items.count > 50 { lines.append("  … and \(items.count - 50) more; --json lists them all") }
-        }
-        list("Rejected, and kept with the reason in rejected/:", rejections)
-        list("Failed; run the import again:", failures)
-        return lines.joined(separator: "\n")
     }
 }

@@ -90,7 +90,7 @@ enum ManualPage {
         guard configuration.subcommands.isEmpty else {
             return configuration.subcommands.flatMap { sections($0, name) }
         }
-        let help = Pacsfs.helpMessage(for: command, columns: 104)
+        let help = Pacsfs.helpMessage(for: command, columns: 78)
             .replacingOccurrences(of: "OVERVIEW: ", with: "")
         return [".SS \(escaped(name))\n.nf\n\(escaped(help.trimmingCharacters(in: .newlines)))\n.fi"]
     }

@@ -5,11 +5,12 @@ struct Rebuild: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make the index anew from a volume.",
         discussion: """
-            The index is a cache: a start makes it anew by itself when it is missing or damaged.
+            The index is a cache: a start makes it anew by itself when it is missing or damaged. \
             Paths, inode numbers and times stay as they were. The archive must not be mounted.
 
-            When no volume has a ledger that can be read, --from-blobs reads all images and begins
+            When no volume has a ledger that can be read, --from-blobs reads all images and begins \
             a new one: every image is back, and paths differ at most where a suffix was given.
+
             Exit code: 0 all is back, 1 blobs are damaged or were left out, 2 it failed.
 
             Example:

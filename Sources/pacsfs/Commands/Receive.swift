@@ -6,11 +6,11 @@ struct Receive: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Receive images from DICOM senders, into the mounted archive.",
         discussion: """
-            Runs until it is stopped, and logs who sent how much. The sender is told that an image
-            is stored when it is archived, on as many volumes as are wanted, and that it failed
+            Runs until it is stopped, and logs who sent how much. The sender is told that an image \
+            is stored when it is archived, on as many volumes as are wanted, and that it failed \
             otherwise. It uses storescp of DCMTK (apt-get install dcmtk).
 
-            A modality wants to know three things: this machine's address, the port, and the
+            A modality wants to know three things: this machine's address, the port, and the \
             AE title. Everybody who reaches the port can send: keep it inside the practice.
 
             Example:

@@ -6,12 +6,12 @@ struct Scrub: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Read every copy of every image now, and heal what is bad.",
         discussion: """
-            The daemon does this by itself, spread over the days that pacsfs.toml says. This does
-            it at once, whether the archive is mounted or not. Ctrl-C ends it; the next scrub goes
-            on where it stopped. What is missing or damaged is made anew from a good copy; damaged
+            The daemon does this by itself, spread over the days that pacsfs.toml says. This does \
+            it at once, whether the archive is mounted or not. Ctrl-C ends it; the next scrub goes \
+            on where it stopped. What is missing or damaged is made anew from a good copy; damaged \
             bytes are kept in rejected/bad-blobs of their volume.
 
-            Exit code: 0 all is good, 1 something was healed or wants attention, 2 an image could
+            Exit code: 0 all is good, 1 something was healed or wants attention, 2 an image could \
             not be healed.
 
             Examples:

@@ -10,11 +10,11 @@ struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell everything about an image.",
         discussion: """
-            WHAT is a path in the mount, a UID (of an image, series or study), a SHA-256, or any
+            WHAT is a path in the mount, a UID (of an image, series or study), a SHA-256, or any \
             other file: then it tells whether that file is archived.
 
             Example:
-              pacsfs show "/mnt/images/by-patient/Smith^Rex (1234)/2024-05-01/001 DX Hip/00001.dcm"
+              pacsfs show "/mnt/images/by-id/1234/2024-05-01/001 DX Hip/00001.dcm"
             """)
 
     @Argument(help: ArgumentHelp("A path, UID or SHA-256.", valueName: "WHAT"))
@@ -49,7 +49,7 @@ struct Show: ParsableCommand {
             let index = try TagIndex(readingFrom: path + "/index.sqlite")
             let instances = try index.read { try ArchivedImages.named(what, $0, archive: path) }
             guard !instances.isEmpty else {
-                if json { try Output.json([String]()) } else { print("«\(what)» is not in the archive \(path).") }
+                if json { try Output.json([String]()) } else { print(ArchivedImages.absence(of: what, archive: path)) }
                 throw ExitStatus.notFound.code
             }
             let root = Paths.mountpoint(of: path)

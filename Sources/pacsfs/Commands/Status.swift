@@ -6,6 +6,7 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Are we safe?",
         discussion: """
+
             Exit code: 0 all is well, 1 something wants attention, 2 data is at risk.
 
             Example:
@@ -44,7 +45,7 @@ struct Status: ParsableCommand {
         var status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
         if let mountpoint = Paths.mountpoint(of: path) {
             status.health.add(
-                attention: "The daemon that showed the archive on \(mountpoint) has died: nobody sees an image, and none can come. Mount it again: pacsfs mount \(mountpoint)")
+                attention: "The daemon that showed the archive on \(mountpoint) has died: nobody sees an image, and none can come. Mount it again: pacsfs mount \(mountpoint)\(ArchiveOption.argument(for: path))")
         }
         return status
     }

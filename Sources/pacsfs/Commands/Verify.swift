@@ -7,16 +7,16 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Prove that nothing was lost or changed.",
         discussion: """
-            Reads the ledgers and every image of all volumes, and compares: each record with the
-            one before by its hash, the ledgers with each other and with the index, each image
-            with its name and its record. Writes nothing. The archive may be mounted meanwhile,
+            Reads the ledgers and every image of all volumes, and compares: each record with the \
+            one before by its hash, the ledgers with each other and with the index, each image \
+            with its name and its record. Writes nothing. The archive may be mounted meanwhile, \
             or be in a state in which it cannot be.
 
-            «pacsfs status» prints the ledger's head. Written down or mailed now, and given with
-            --head later, it proves that no record before it was changed, even by somebody who
+            «pacsfs status» prints the ledger's head. Written down or mailed now, and given with \
+            --head later, it proves that no record before it was changed, even by somebody who \
             could write to all volumes.
 
-            Exit code: 0 all fits, 1 something wants attention (a crash left an unfinished line,
+            Exit code: 0 all fits, 1 something wants attention (a crash left an unfinished line, \
             a volume is away, a file does not belong here), 2 something does not fit.
 
             Examples:
