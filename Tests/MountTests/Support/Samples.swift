@@ -8,11 +8,13 @@ extension MountedArchive {
     /// - Returns: their paths
     @discardableResult
     func writeSamples() throws -> [String] {
-        try SampleArchive.files().map { sample in
+        let paths = try SampleArchive.files().map { sample in
             let path = "\(work)/samples/\(sample.path)"
             try Files.write(sample.bytes, to: path)
             return path
         }
+        try handOver()
+        return paths
     }
 
     /// Writes some of the sample images as `1.dcm`, `2.dcm` and so on in ``work``. Each is
@@ -23,11 +25,13 @@ extension MountedArchive {
     func writeImages(_ count: Int = 1) throws -> [String] {
         let images = SampleArchive.files().prefix(count)
         try #require(images.count == count)
-        return try images.enumerated().map { index, sample in
+        let paths = try images.enumerated().map { index, sample in
             let path = "\(work)/\(index + 1).dcm"
             try Files.write(sample.bytes, to: path)
             return path
         }
+        try handOver()
+        return paths
     }
 
     /// Archives the sample images by way of `import`.

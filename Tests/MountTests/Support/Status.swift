@@ -99,10 +99,10 @@ extension MountedArchive {
     func settled(within seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let end = ProgramRun.now() + seconds
         while true {
-            let names = try ProgramRun(["ls", "-A", incoming], timeout: 10)
+            let names = try run(["ls", "-A", incoming], timeout: 10)
             if names.succeeded, names.output.isEmpty { return }
             guard ProgramRun.now() < end else {
-                let left = try ProgramRun(["find", incoming], timeout: 10)
+                let left = try run(["find", incoming], timeout: 10)
                 Issue.record("incoming is not empty: \(left.output)", sourceLocation: sourceLocation)
                 return
             }
@@ -124,7 +124,7 @@ extension MountedArchive {
         }
         #expect(Set(names).isSuperset(of: Self.completeViews), "\(names)", sourceLocation: sourceLocation)
         for place in places {
-            let run = try ProgramRun(["cmp", "--", file, place])
+            let run = try run(["cmp", "--", file, place])
             #expect(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
         }
     }
