@@ -35,6 +35,13 @@ struct SharedArchives: SuiteTrait, TestScoping {
     /// The one of the test's suite.
     static func archive(in setting: Setting) throws -> MountedArchive { try #require(current[setting]) }
 
+    /// The one of the test's suite, with nothing in incoming, and what was in it before.
+    static func begin(_ setting: Setting) throws -> (MountedArchive, Status) {
+        let archive = try archive(in: setting)
+        try archive.settled()
+        return (archive, try archive.status())
+    }
+
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
