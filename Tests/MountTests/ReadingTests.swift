@@ -21,6 +21,8 @@ struct ReadingTests {
         let daemon = try #require(archive.daemon)
         let user = setting == .unprivileged && geteuid() == 0 ? OtherUser.uid : geteuid()
         #expect(try archive.mustShell("id -u; stat -c %u /proc/\(daemon)").lines == ["\(user)", "\(user)"])
+        let readme = try archive.readBelowMount("README.txt")
+        #expect(try archive.mustShell("cat \"$M/README.txt\"").outputBytes == readme)
     }
 
     @Test("find sees every image once in every view", arguments: Setting.allCases)
