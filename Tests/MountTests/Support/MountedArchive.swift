@@ -151,7 +151,10 @@ final class MountedArchive: Sendable {
 
     // MARK: Mounting
 
-    func mount() throws { try must([program, "mount", mountpoint, "--archive", archive] + mode.arguments) }
+    /// - parameter mode: its own, unless told otherwise
+    func mount(_ mode: ReadMode? = nil) throws {
+        try must([program, "mount", mountpoint, "--archive", archive] + (mode ?? self.mode).arguments)
+    }
 
     func unmount() throws { try must([program, "unmount", mountpoint]) }
 
