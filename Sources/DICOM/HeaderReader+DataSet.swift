@@ -5,6 +5,7 @@ extension HeaderReader {
         var next = 0
         var previous: UInt32 = 0
         current = nil
+        rest = window.isInflated ? .deflated(from: dataSetStart) : .elements(from: start, encoding)
         while true {
             if !window.holds(position, 12) {
                 let have = try window.reach(position, 12)
@@ -61,6 +62,7 @@ extension HeaderReader {
 
     /// Goes on to the pixels through what is in memory, but reads nothing for it.
     private mutating func lookForPixels(from start: Int, _ encoding: DataEncoding) {
+        if !window.isInflated { rest = .elements(from: start, encoding) }
         var position = start
         var previous = Tag(rawValue: 0)
         let pixels = Tag.firstPixelGroupElement...Tag.lastPixelGroupElement
@@ -83,7 +85,7 @@ extension HeaderReader {
 
     /// Where the next element begins after one of odd length: right after it, or one byte later
     /// when the writer padded the value without counting the pad.
-    private func afterOdd(_ element: Element, _ encoding: DataEncoding) -> Int {
+    func afterOdd(_ element: Element, _ encoding: DataEncoding) -> Int {
         let end = element.value + element.length
         guard window.holds(end, 13) else { return end }
         func isElement(_ position: Int) -> Bool {

@@ -42,6 +42,10 @@ public struct HeaderReader: ~Copyable {
     var path: [PathStep] = []
     /// The element being read.
     var current: Tag?
+    /// What ``read(_:)`` has not read of the data set.
+    var rest: Rest?
+    /// Where the bytes ended while the header was read.
+    var cut: CutOff?
     private var lastDeclared: [UInt8] = []
     private var lastDeclaration = CharacterSetDeclaration.none
 
@@ -88,6 +92,9 @@ public struct HeaderReader: ~Copyable {
                 throw ReadError(code, offset: window.fileOffset(position), tagPath: tagPath)
             }
             flags.insert(.truncated)
+            guard case .elements = rest else { return }
+            rest = nil
+            if code == .truncatedDataSet || code == .badLength { cut = CutOff(tag: current, bytes: 0, length: nil) }
         }
     }
 
@@ -102,6 +109,8 @@ public struct HeaderReader: ~Copyable {
         unusualElements = 0
         if !path.isEmpty { path.removeAll(keepingCapacity: true) }
         current = nil
+        rest = nil
+        cut = nil
     }
 
     private mutating func readFile() throws(Fault) {
@@ -176,6 +185,14 @@ public struct HeaderReader: ~Copyable {
 // be copied; the source of a file is let go before `read` returns. So it can move to another
 // thread, and `mutating` keeps two threads from using it at once.
 extension HeaderReader: @unchecked Sendable {}
+
+/// What of a data set comes behind the header.
+enum Rest {
+    /// Elements from a place in the file on.
+    case elements(from: Int, DataEncoding)
+    /// A deflated data set, which begins there.
+    case deflated(from: Int)
+}
 
 /// A sequence on the way to a nested element.
 struct PathStep {

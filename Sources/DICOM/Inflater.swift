@@ -9,6 +9,8 @@ final class Inflater {
     /// The most bytes that are inflated to find the end of a header.
     static let mostBytes = 16 << 20
     private static let chunk = 16384
+    /// Of 64 KiB, 4 GiB together.
+    private static let mostPieces = 1 << 16
 
     private let stream: UnsafeMutablePointer<z_stream>
     private let input: UnsafeMutableRawPointer
@@ -65,6 +67,25 @@ final class Inflater {
         if isCorrupt && got == 0 { throw .data(.deflateCorrupt, at: produced) }
         guard produced <= Self.mostBytes else { throw .data(.deflateTooLong, at: produced) }
         return got
+    }
+
+    /// Inflates what is left, and lets it go.
+    ///
+    /// - Returns: Whether the stream has its end in the file; also when it is damaged before, or
+    ///   longer than anybody's data set.
+    func reachesEnd() throws(Fault) -> Bool {
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { room.deallocate() }
+        for _ in 0..<Self.mostPieces {
+            stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            stream.pointee.avail_out = UInt32(room.count)
+            if stream.pointee.avail_in == 0 { try fill() }
+            let status = CZlib.inflate(stream, Z_NO_FLUSH)
+            // It could do nothing: there is no more to inflate.
+            if status == Z_BUF_ERROR { return false }
+            if status != Z_OK { return true }
+        }
+        return true
     }
 
     private func fill() throws(Fault) {

@@ -42,6 +42,28 @@ enum ExtendedAttribute {
     static func absence(of name: String) -> Errno { Errno(name.hasPrefix("user.") ? ENODATA : EOPNOTSUPP) }
 }
 
+/// The extended attributes that were read last. A program that copies a file asks for their names
+/// and then for each of them, twice (`cp -a`): one look-up for all, while the index stays the same.
+struct RecentAttributes {
+    typealias List = [(name: String, value: String)]
+
+    /// For so many programs that copy at the same time.
+    private static let limit = 16
+    private var entries: [(number: UInt64, generation: Int, list: List)] = []
+
+    /// - parameter generation: of the index now
+    func list(of number: UInt64, _ generation: Int) -> List? {
+        entries.first { $0.number == number && $0.generation == generation }?.list
+    }
+
+    /// - parameter generation: of the index before they were read
+    mutating func keep(_ list: List, of number: UInt64, _ generation: Int) {
+        entries.removeAll { $0.number == number }
+        if entries.count == Self.limit { entries.removeFirst() }
+        entries.append((number, generation, list))
+    }
+}
+
 extension FileSystem {
     /// GETXATTR.
     ///
@@ -62,8 +84,12 @@ extension FileSystem {
     private func extendedAttributes(of number: UInt64) throws(Errno) -> [(name: String, value: String)] {
         switch try place(number) {
         case .image(let id):
+            let generation = archive.index.generation
+            if let recent = recentAttributes.withLock({ $0.list(of: number, generation) }) { return recent }
             guard let facts = try Errno.from({ try archive.index.read { try $0.facts(id) } }) else { throw Errno(ESTALE) }
-            return ExtendedAttribute.all(of: facts)
+            let all = ExtendedAttribute.all(of: facts)
+            recentAttributes.withLock { $0.keep(all, of: number, generation) }
+            return all
         case .tree(let tree): return try tree.reason(of: number).map { [(ExtendedAttribute.reason, $0)] } ?? []
         default: return []
         }

@@ -18,6 +18,7 @@ final class FileSystem: Sendable {
     /// When the archive was begun.
     let created: Int64
     let passingSearches = PassingSearches()
+    let recentAttributes = Mutex(RecentAttributes())
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.
     let searchesChanged: Mutex<Int64>

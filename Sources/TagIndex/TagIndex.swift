@@ -13,6 +13,11 @@ public final class TagIndex: Sendable {
     let path: String
     private let writer: DatabaseQueue
     private let idle = Mutex<[DatabaseQueue]>([])
+    private let commits = Atomic(0)
+
+    /// How many transactions were committed since it was opened: what was read is still so while
+    /// this is what it was before.
+    public var generation: Int { commits.load(ordering: .acquiring) }
 
     /// Opens the index at `path`, or makes an empty one where there is none.
     ///
@@ -97,6 +102,7 @@ public final class TagIndex: Sendable {
                 try indexWriter.finish()
                 return .commit
             }
+            commits.add(1, ordering: .releasing)
         }
         guard let result else { preconditionFailure("a transaction that did not throw has run its body") }
         return result

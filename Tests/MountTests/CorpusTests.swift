@@ -8,7 +8,7 @@ import Testing
     // They are not part of the package.
     .enabled(if: Corpus.shared != nil, Corpus.isAbsent), .corpusArchives)
 struct CorpusTests {
-    private let archives: CorpusArchives
+    let archives: CorpusArchives
 
     init() throws { archives = try #require(CorpusArchives.current) }
 
@@ -79,7 +79,7 @@ struct CorpusTests {
         ) { first, _ in first }
         for (path, digest) in archives.files where expected.contains(digest) {
             let shown = try #require(byDigest[digest])
-            let same = try Files.read("\(archives.source)/\(path)") == Files.read("\(archive.mountpoint)/\(shown)")
+            let same = try Files.read("\(archives.source)/\(path)") == archive.readBelowMount(shown)
             #expect(same, "\(path) and \(shown)")
         }
     }
@@ -95,7 +95,7 @@ struct CorpusTests {
                 shown.keys.first { $0.hasSuffix("/corpus/" + original) }, "\(original) is not in rejected")
             #expect(path.split(separator: "/")[1].wholeMatch(of: /\d{4}-\d\d-\d\d/) != nil)
             #expect(shown[path] == archives.files[original], "\(original) was changed")
-            let reason = try Files.text("\(archives.archive(way).mountpoint)/\(path).reason.txt")
+            let reason = String(decoding: try archives.archive(way).readBelowMount("\(path).reason.txt"), as: UTF8.self)
             // An empty file is told of in other words by `import`.
             #expect(reason == rejection.reason + "\n" || reason.contains("empty"), "\(original)")
             #expect(reason.contains(" ") && reason.hasSuffix(".\n") && (40...400).contains(reason.count), "\(reason)")

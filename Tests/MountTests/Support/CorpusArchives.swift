@@ -1,3 +1,4 @@
+import Glibc
 import Programs
 import Testing
 
@@ -9,7 +10,7 @@ struct CorpusArchives: Sendable {
     let imported: MountedArchive
     /// Filled by `cp -r` into incoming.
     let copied: MountedArchive
-    /// Filled by cp, in the order in which `import` goes.
+    /// Filled by cp, in the order in which `import` goes, and all of it by a user who is not root.
     let ordered: MountedArchive
     let summary: ImportSummary
     /// The SHA-256 of what went in, by path.
@@ -17,6 +18,7 @@ struct CorpusArchives: Sendable {
     /// What each mount shows: SHA-256 by path.
     let shown: [Way: [String: String]]
 
+    /// The settings are one each: passthrough as root, cached as root, unprivileged.
     enum Way: String, CaseIterable, Sendable {
         case imported, copied, ordered
     }
@@ -55,7 +57,7 @@ struct CorpusArchivesTrait: SuiteTrait, TestScoping {
     ) async throws {
         try await MountedArchive.with(.passthrough) { imported in
             try await MountedArchive.with(.cached) { copied in
-                try await MountedArchive.with(.passthrough) { ordered in
+                try await MountedArchive.with(.cached, isUnprivileged: true) { ordered in
                     let archives = try Self.fill(imported, copied, ordered)
                     try await CorpusArchives.$current.withValue(archives) { try await function() }
                 }
@@ -71,6 +73,8 @@ struct CorpusArchivesTrait: SuiteTrait, TestScoping {
         try Files.write([], to: source + "/.made")
         try imported.mustShell("rm corpus/.made")
         try corpus.copy(to: source)
+        // Its reader is another user.
+        chmod(imported.folder.path, 0o711)
         let run = try imported.pacsfs("import", "--json", source, timeout: 120)
         // Some files were rejected, as has to be.
         try #require(run.code == 1, "\(run.report)")
@@ -96,9 +100,9 @@ struct CorpusArchivesTrait: SuiteTrait, TestScoping {
             source: source, imported: imported, copied: copied, ordered: ordered,
             summary: try run.json(ImportSummary.self), files: try Files.digests(below: source),
             shown: [
-                .imported: try Files.digests(below: imported.mountpoint),
-                .copied: try Files.digests(below: copied.mountpoint),
-                .ordered: try Files.digests(below: ordered.mountpoint),
+                .imported: try imported.digestsBelowMount(),
+                .copied: try copied.digestsBelowMount(),
+                .ordered: try ordered.digestsBelowMount(),
             ])
     }
 }

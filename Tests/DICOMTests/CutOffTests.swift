@@ -1,0 +1,67 @@
+import DICOM
+import Foundation
+import Testing
+
+@Suite("Files that are cut off")
+struct CutOffTests {
+    private func cut(_ file: [UInt8]) throws -> CutOff? {
+        var reader = HeaderReader()
+        let source = GuardedSource(file)
+        _ = try reader.read(source)
+        return try reader.cutOff(of: source)
+    }
+
+    @Test("Wherever a copy of an image ends, that is noticed", arguments: [false, true])
+    func everywhere(isCompressed: Bool) throws {
+        var writer = ByteWriter.image()
+        writer.sequence(0x0040, 0x0275, isUndefined: true, items: [[], []])
+        if isCompressed {
+            writer.head(0x7FE0, 0x0010, "OB", .max)
+            for length in [UInt32(0), 3000, 4000] {
+                writer.bytes += [0xFE, 0xFF, 0x00, 0xE0] + (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+                writer.bytes += [UInt8](repeating: 7, count: Int(length))
+            }
+            writer.bytes += [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]
+        } else {
+            writer.add(0x7FE0, 0x0010, "OW", [UInt8](repeating: 7, count: 10_000))
+        }
+        let file = ByteWriter.file(writer.bytes)
+        #expect(try cut(file) == nil)
+        // Behind the pixels may come anything.
+        #expect(try cut(file + [1, 2, 3]) == nil)
+        let pixels = file.count - (isCompressed ? 7044 : 10_012)
+        for length in stride(from: pixels + 1, to: file.count, by: 97) {
+            let found = try cut(Array(file.prefix(length)))
+            #expect(found != nil, "\(length) of \(file.count)")
+            if length >= pixels + 12 {
+                #expect(found?.isInPixels == true)
+                #expect(found?.bytes == UInt64(length - pixels - 12) && found?.length == (isCompressed ? nil : 10_000))
+            }
+        }
+        // In the header: between two elements it cannot be noticed.
+        var unnoticed = 0
+        for length in pixels - 60..<pixels where try cut(Array(file.prefix(length))) == nil { unnoticed += 1 }
+        #expect(unnoticed <= 3)
+    }
+
+    @Test("Without pixels the last element tells; bytes that make no sense do not")
+    func noPixels() throws {
+        var writer = ByteWriter.image()
+        writer.add(0x0042, 0x0011, "OB", [UInt8](repeating: 7, count: 5000))
+        let file = ByteWriter.file(writer.bytes)
+        #expect(try cut(file) == nil)
+        #expect(try cut(file + [UInt8](repeating: 0, count: 100)) == nil)
+        #expect(try cut(file + Array("something else altogether".utf8)) == nil)
+        let found = try cut(Array(file.dropLast()))
+        #expect(found?.tag == Tag(0x0042, 0x0011) && found?.bytes == 4999 && found?.length == 5000 && found?.isInPixels == false)
+    }
+
+    @Test("A deflated data set is whole when its stream ends", .enabled(if: Corpus.shared != nil, Comment(rawValue: Corpus.isAbsent)))
+    func deflated() throws {
+        let corpus = try #require(Corpus.shared)
+        let url = corpus.root.appendingPathComponent("samples/pydicom/test_files/image_dfl.dcm")
+        let file = [UInt8](try Data(contentsOf: url))
+        #expect(try cut(file) == nil)
+        #expect(try cut(Array(file.dropLast(2000))) != nil)
+    }
+}
