@@ -55,6 +55,9 @@ let package = Package(
         // The program as its users run it, and files to give it.
         .target(name: "Programs", path: "Tests/Support/Programs"),
 
+        // A thread of a test that becomes another user; no C sources.
+        .systemLibrary(name: "CThread", path: "Tests/Support/CThread"),
+
         // An archive for one test, and a look at its tables.
         .target(
             name: "TemporaryArchive",
@@ -75,7 +78,7 @@ let package = Package(
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
-        .testTarget(name: "MountTests", dependencies: ["CLinux", "Programs", "SyntheticStudy", "pacsfs"]),
+        .testTarget(name: "MountTests", dependencies: ["CLinux", "CThread", "Programs", "SyntheticStudy", "pacsfs"]),
         // What is left after every crash, fault and power cut.
         .testTarget(
             name: "FaultTests", dependencies: ["Programs", "Storage", "SyntheticStudy", "pacsfs"],

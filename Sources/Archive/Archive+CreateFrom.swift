@@ -74,6 +74,11 @@ extension Archive {
                 if isHere, let found { here.append(found) }
                 members.append((record.ordinal, place, isHere ? "here" : "absent"))
             }
+            for volume in here {
+                // Somebody who works with it would be disturbed by a second directory.
+                try volume.claim()
+                volume.release()
+            }
             members.sort { $0.0 < $1.0 }
             settings.volumes = members.map(\.1)
             try write(settings, Identity(archive: id, volumes: members.map { .init(ordinal: $0.0, path: $0.1.path) }), at: path)

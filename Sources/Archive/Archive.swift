@@ -234,6 +234,7 @@ public final class Archive: Sendable {
         zips.stop()
         pipeline.drain()
         index.close()
+        volumes.release()
     }
 
     /// How many views show an image of a series.

@@ -39,6 +39,7 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
             switch error.code {
             case .noSpace: .noSpace
             case .notFound: .notFound
+            case .inUse: .locked
             case .notAVolume, .wrongArchive, .newerFormat, .notEmpty: .configuration
             default: .storage
             }

@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 
 /// The lock that says which process has the archive: `flock(2)` on `ARCHIVE/lock`, in which
 /// the number of that process stands. The kernel lets it go when the process ends, however.
@@ -15,10 +16,9 @@ final class ArchiveLock: Sendable {
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let holder = Self.holder(descriptor)
             close(descriptor)
-            let command = holder.flatMap(Self.command).map { " («\($0)»)" } ?? ""
             throw ArchiveError(
                 .locked,
-                "The archive \(path) is in use by process \(holder.map(String.init) ?? "?")\(command). Only one pacsfs can have it at a time.")
+                "The archive \(path) is in use by \(RunningProcess.description(of: holder)). Only one pacsfs can have it at a time.")
         }
         let text = "\(getpid())\n"
         ftruncate(descriptor, 0)
@@ -39,17 +39,6 @@ final class ArchiveLock: Sendable {
         let count = pread(descriptor, &bytes, bytes.count, 0)
         guard count > 0 else { return nil }
         return pid_t(String(decoding: bytes.prefix(count).prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self))
-    }
-
-    /// What somebody typed to start a process, as far as he did. See: 'man 5 proc_pid_cmdline'
-    private static func command(_ process: pid_t) -> String? {
-        guard let file = fopen("/proc/\(process)/cmdline", "re") else { return nil }
-        defer { fclose(file) }
-        var buffer = [UInt8](repeating: 0, count: 512)
-        let count = fread(&buffer, 1, buffer.count, file)
-        var words = buffer.prefix(count).split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-        if let own = words.firstIndex(of: "--ready-fd") { words.removeSubrange(own...) }
-        return words.isEmpty ? nil : words.joined(separator: " ")
     }
 
     /// The process that has the archive at `path`; `nil` when none has.

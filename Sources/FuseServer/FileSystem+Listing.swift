@@ -87,6 +87,18 @@ extension FileSystem {
         }
     }
 
+    /// Looks at what every listing looks at, so that the first one after the mount does not wait
+    /// for a connection to the index and its schema. What fails here fails again when it matters.
+    func warmUp() {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
+        defer { memory.deallocate() }
+        for plus in [false, true] {
+            var buffer = DirectoryBuffer(request: nil, memory: memory)
+            try? list(FixedEntry.root.number, after: 0, plus: plus, into: &buffer)
+            try? listImages(ofSeries: 0, byUID: false, after: 0, entryTimeout: 0, plus: plus, into: &buffer)
+        }
+    }
+
     /// The id of the row after which a listing goes on.
     private static func row(_ cookie: Int) -> Int64 { Int64(max(0, cookie - firstCookie)) }
 

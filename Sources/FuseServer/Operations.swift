@@ -145,7 +145,7 @@ enum Operations {
             let directory: OpenDirectory? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let directory else { return request.error(Errno(EBADF)) }
-            let fill: OpenDirectory.Filling = { (cookie, buffer) throws(Errno) in
+            let fill: ReadAhead.Filling = { (cookie, buffer) throws(Errno) in
                 try fileSystem.readDirectory(
                     number, snapshot: directory.snapshot, after: cookie, plus: false, into: &buffer)
             }
@@ -158,6 +158,9 @@ enum Operations {
         operations.readdirplus = { request, number, size, offset, info in
             let fileSystem = fileSystem(request)
             let directory: OpenDirectory? = Handles.object(info?.pointee.fh ?? 0)
+            // The kernel begins every listing with READDIRPLUS, and goes on so when the program
+            // wants the attributes: a million names are not begun with thousands of those.
+            let size = offset == 0 ? min(size, 16 << 10) : size
             taken(request).entries(size: size) { buffer throws(Errno) in
                 try fileSystem.readDirectory(
                     number, snapshot: directory?.snapshot, after: offset, plus: true, into: &buffer)

@@ -90,6 +90,11 @@ struct Request: ~Copyable {
         discard self
     }
 
+    consuming func bytes(_ bytes: UnsafeRawBufferPointer) {
+        _ = fuse_reply_buf(raw, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
+        discard self
+    }
+
     /// Answers READ from a file, without a copy where the kernel can splice.
     consuming func data(from descriptor: Int32, offset: Int, count: Int) {
         var vector = fuse_bufvec()
@@ -179,9 +184,10 @@ struct DirectoryBuffer {
     /// fit any more. As `fuse_add_direntry`, without a `struct stat` for each of a million.
     ///
     /// - parameter type: DT_REG or DT_DIR
-    mutating func add(_ name: UnsafePointer<CChar>, inode: UInt64, type: Int, cookie: Int) -> Bool {
+    mutating func add(_ name: UnsafeRawBufferPointer, inode: UInt64, type: Int, cookie: Int) -> Bool {
         // struct fuse_dirent of linux/fuse.h: ino, off, namelen, type, name; filled up to eight.
-        let length = strlen(name)
+        guard let start = name.baseAddress else { return true }
+        let length = name.count
         let size = (24 + length + 7) & ~7
         guard used + size <= memory.count else { return take(size, cookie: cookie) }
         memory.storeBytes(of: 0, toByteOffset: used + size - 8, as: UInt64.self)
@@ -189,7 +195,7 @@ struct DirectoryBuffer {
         memory.storeBytes(of: UInt64(cookie), toByteOffset: used + 8, as: UInt64.self)
         memory.storeBytes(of: UInt32(length), toByteOffset: used + 16, as: UInt32.self)
         memory.storeBytes(of: UInt32(type), toByteOffset: used + 20, as: UInt32.self)
-        memory.baseAddress?.advanced(by: used + 24).copyMemory(from: name, byteCount: length)
+        memory.baseAddress?.advanced(by: used + 24).copyMemory(from: start, byteCount: length)
         return take(size, cookie: cookie)
     }
 

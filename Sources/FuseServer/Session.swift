@@ -53,6 +53,7 @@ public final class Session: Sendable {
     public func run(
         threads: UInt32, ready: @escaping @Sendable () -> Void, ending: () -> Void
     ) throws(MountError) {
+        fileSystem.warmUp()
         let context = SessionContext(fileSystem: fileSystem, negotiation: negotiation, ready: ready)
         let userdata = Unmanaged.passRetained(context)
         defer { userdata.release() }

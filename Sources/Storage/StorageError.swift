@@ -32,6 +32,8 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
         public static let notEmpty = Code("not empty")
         /// Bytes are not what their name, length or hash says.
         public static let corrupt = Code("corrupt")
+        /// Another process works with the volume.
+        public static let inUse = Code("in use")
         /// Two ledgers of one archive tell different stories.
         public static let diverged = Code("diverged")
         /// Fewer volumes can take a file than it needs copies.

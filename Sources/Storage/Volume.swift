@@ -87,6 +87,8 @@ public final class Volume: Sendable {
         self.root = root
     }
 
+    deinit { release() }
+
     /// The bytes to keep free on a disk of `total` bytes: a hundredth, at least 8 MiB and at
     /// most 1 GiB.
     public static func defaultReserve(ofTotal total: Int64) -> Int64 {

@@ -89,16 +89,17 @@ final class RawStatement {
     }
 
     /// Runs the statement and calls `body` with the first two columns of each row, until it
-    /// returns false. The text is good during the call.
-    func forEachNumberAndText(_ body: (Int64, UnsafePointer<CChar>) -> Bool) throws {
+    /// returns false. The text, in UTF-8, is good during the call.
+    func forEachNumberAndText(_ body: (Int64, UnsafeRawBufferPointer) -> Bool) throws {
         while true {
             let code = sqlite3_step(pointer)
             guard code == SQLITE_ROW else { return try reset(after: code) }
-            // There is none when memory is short (or it is NULL, which names are not).
-            guard let text = sqlite3_column_text(pointer, 1) else { return try reset(after: SQLITE_NOMEM) }
-            let goesOn = UnsafeRawPointer(text).withMemoryRebound(to: CChar.self, capacity: 1) {
-                body(sqlite3_column_int64(pointer, 0), $0)
-            }
+            // As a blob: as a text it would be copied, for the NUL behind it. There is none
+            // when memory is short (or it is NULL or empty, which names are not).
+            guard let text = sqlite3_column_blob(pointer, 1) else { return try reset(after: SQLITE_NOMEM) }
+            let length = Int(sqlite3_column_bytes(pointer, 1))
+            let goesOn = body(
+                sqlite3_column_int64(pointer, 0), UnsafeRawBufferPointer(start: text, count: length))
             if !goesOn { return try reset(after: code) }
         }
     }

@@ -1,5 +1,6 @@
 import Archive
 import Foundation
+import Storage
 import TemporaryArchive
 import Testing
 
@@ -22,6 +23,60 @@ struct LockTests {
         }
         #expect(Archive.holder(of: temporary.path) == nil)
         try temporary.open { _ in }
+    }
+
+    @Test("A volume that another directory of the archive works with is not touched")
+    func secondDirectory() throws {
+        let images = series(images: 3)
+        try temporary.archive([images[0]])
+        let again = temporary.folder.path("again")
+        func revive(_ path: String) throws {
+            _ = try Archive.create(at: path, from: temporary.volumes[0], others: [], copies: 2, log: temporary.log.logger) { _ in }
+        }
+        try revive(again)
+        try temporary.open { archive in
+            let refusal = try #require(throws: ArchiveError.self) {
+                _ = try Archive(at: again, log: temporary.log.logger)
+            }
+            #expect(refusal.code == .locked && refusal.message.contains("process \(getpid())"), "\(refusal)")
+            #expect(throws: ArchiveError.self) {
+                _ = try Archive.rebuild(at: again, log: temporary.log.logger) { _ in }
+            }
+            let third = temporary.folder.path("third")
+            let error = try #require(throws: ArchiveError.self) { try revive(third) }
+            #expect(error.code == .locked && error.message.contains(temporary.volumes[0]))
+            #expect(!FileManager.default.fileExists(atPath: third))
+            // The first one is not disturbed.
+            #expect(try archive.ingest(images[1], in: temporary.folder).archived == 2)
+        }
+        let archive = try Archive(at: again, log: temporary.log.logger)
+        #expect(throws: ArchiveError.self) { _ = try Archive(at: temporary.path, log: temporary.log.logger) }
+        #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
+        archive.close()
+        let instances = try temporary.open { try $0.status(pending: nil, readMode: nil, mountpoint: nil).instances }
+        #expect(instances == 3)
+    }
+
+    @Test("A volume that goes is let go, and is taken again when it comes back and nobody else has it")
+    func awayAndBack() throws {
+        try temporary.open { archive in
+            archive.startUpkeep()
+            let path = temporary.volumes[1]
+            func volume() throws -> ArchiveStatus.Volume {
+                try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes[1]
+            }
+            let other = try Volume.open(at: path, archive: archive.id)
+            #expect(throws: StorageError.self) { try other.claim() }
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".away")
+            #expect(try eventually { try volume().state == "absent" })
+            try other.claim()
+            try FileManager.default.moveItem(atPath: path + ".away", toPath: path)
+            #expect(try eventually { try volume().problem?.contains("process \(getpid())") == true })
+            #expect(try volume().state == "absent")
+            other.release()
+            #expect(try eventually { try volume().state == "online" })
+            #expect(throws: StorageError.self) { try other.claim() }
+        }
     }
 
     @Test("What a process that has died left in the lock does not matter")

@@ -2,7 +2,7 @@ import Programs
 import Testing
 
 /// Programs that copy, pack, look through and process what the views show, as their users run
-/// them. One mount for all of them, in each way of reading.
+/// them. One mount for all of them, in each setting.
 @Suite(
     "Programs that process the views", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
@@ -69,6 +69,24 @@ struct ReadingProgramTests {
             """
         ),
         (
+            "many open files while images arrive",
+            """
+            python3 - <<'END'
+            import os
+            M, I = os.environ['M'], os.environ['I']
+            images = [f + '/' + n for f, _, names in os.walk(M) for n in names if n.endswith('.dcm')]
+            held = [open(p, 'rb') for p in images * 5]
+            first = [h.read(128) for h in held]
+            for number in (1, 2, 3):
+                data = open(f'{number}.dcm', 'rb').read() + bytes([number, 0])
+                with open(f'{I}/new{number}.dcm', 'wb') as file: file.write(data)
+            for handle, start in zip(held, first):
+                handle.seek(0)
+                assert handle.read() == open(handle.name, 'rb').read() and start
+            END
+            """
+        ),
+        (
             "inotifywait",
             """
             image=$(find "$V" -type f | head -1)
@@ -82,10 +100,11 @@ struct ReadingProgramTests {
         ),
     ]
 
-    @Test("Each reads what was archived, and nothing else", arguments: ReadMode.allCases)
-    func programs(_ mode: ReadMode) throws {
-        try MountedArchive.with(mode) { archive in
+    @Test("Each reads what was archived, and nothing else", arguments: Setting.allCases)
+    func programs(_ setting: Setting) throws {
+        try MountedArchive.with(setting) { archive in
             try archive.importSamples()
+            try archive.writeImages(3)
             for program in Self.programs {
                 let run = try archive.shell(program.script, ["V": archive.mountpoint + "/by-date"])
                 #expect(run.succeeded, "\(program.name): \(run.report)")
@@ -93,9 +112,9 @@ struct ReadingProgramTests {
         }
     }
 
-    @Test("Whatever is listed while images arrive is whole, from before it is opened", arguments: ReadMode.allCases)
-    func arriving(_ mode: ReadMode) throws {
-        try MountedArchive.with(mode) { archive in
+    @Test("Whatever is listed while images arrive is whole, from before it is opened", arguments: Setting.allCases)
+    func arriving(_ setting: Setting) throws {
+        try MountedArchive.with(setting) { archive in
             try archive.writeSamples()
             // Four writers, 30 images each; three readers that never rest.
             try archive.python(

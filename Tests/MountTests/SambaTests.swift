@@ -1,30 +1,13 @@
-import Foundation
 import Glibc
 import Programs
 import Testing
-
-private enum SambaPrograms {
-    static let areInstalled: Bool = {
-        let programs: [String] = ["/usr/sbin/smbd", "/usr/bin/smbclient"]
-        return geteuid() == 0 && programs.allSatisfy { access($0, X_OK) == 0 }
-    }()
-}
 
 /// A share of Samba on the mount, with the settings that the README gives, and its own client.
 @Suite(
     "Samba", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
-    .enabled(if: SambaPrograms.areInstalled, "there are no smbd and smbclient, or we are not root (Debian: samba, smbclient)"))
+    .enabled(if: Samba.isInstalled, Samba.isAbsent), .enabled(if: geteuid() == 0, "smbd becomes another user, as only root can"))
 struct SambaTests {
-    /// The lines of the README's share.
-    private func share() throws -> String {
-        let readme = try Files.text(URL(filePath: #filePath).deletingLastPathComponent().path + "/../../README.md")
-        let begin = try #require(readme.range(of: "[images]\n"))
-        let end = try #require(readme[begin.upperBound...].range(of: "```"))
-        let lines = readme[begin.upperBound..<end.lowerBound].split(separator: "\n")
-        return lines.filter { !$0.contains("path =") && !$0.contains("force group") }.joined(separator: "\n")
-    }
-
     @Test("A folder goes in and comes out, in any case and by a search, and no name is another than here")
     func folders() throws {
         try MountedArchive.with(isMounted: false) { archive in
@@ -34,7 +17,7 @@ struct SambaTests {
             // The guest has to come as far as the mount.
             chmod(archive.folder.path, 0o711)
             let run = try archive.mustShell(
-                Self.server + """
+                Samba.start + """
                 smb 'mkdir incoming/cd; cd incoming/cd; lcd samples; recurse; prompt; mput *'
                 test "$(find "$M/by-uid" -type f | wc -l)" = 17
                 mkdir "$M/search/rex" out all
@@ -62,44 +45,8 @@ struct SambaTests {
                 cmp two three
                 test -z "$(ls "$I" | grep -v cd || true)"
                 echo done
-                """, ["SHARE": try share()], timeout: 120)
+                """, ["SHARE": try Samba.share(), "FORCE": "daemon"], timeout: 120)
             #expect(run.lines.last == "done")
         }
     }
-
-    /// Starts smbd with everything it writes in the working directory, and ends it with the script.
-    private static let server = """
-        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-        mkdir -p smb
-        cat >smb.conf <<EOF
-        [global]
-            server role = standalone server
-            map to guest = bad user
-            guest account = nobody
-            interfaces = lo
-            bind interfaces only = yes
-            smb ports = $port
-            disable netbios = yes
-            load printers = no
-            disable spoolss = yes
-            log file = $PWD/smb/log
-            private dir = $PWD/smb
-            lock directory = $PWD/smb
-            state directory = $PWD/smb
-            cache directory = $PWD/smb
-            pid directory = $PWD/smb
-            ncalrpc dir = $PWD/smb/ncalrpc
-        [images]
-            path = $M
-            guest ok = yes
-            force user = daemon
-        $SHARE
-        EOF
-        smbd --foreground -s "$PWD/smb.conf" </dev/null >smb/out 2>&1 &
-        server=$!
-        trap 'kill $server; wait $server || true' EXIT
-        smb() { smbclient -s "$PWD/smb.conf" -N -U% -p "$port" //127.0.0.1/images -c "$1" 2>&1 | tee smb/client; ! grep -q 'NT_STATUS_' smb/client; }
-        for ((n = 0; n < 100; n++)); do ! smb ls >/dev/null || break; kill -0 $server; sleep 0.1; done
-
-        """
 }

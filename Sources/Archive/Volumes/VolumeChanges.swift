@@ -181,9 +181,12 @@ extension Archive {
                     .configuration,
                     "\(place.path) has been volume \(volume.identity.ordinal) of this archive already, and was retired or is in use. Use an empty folder.")
             }
+            try volume.claim()
             return volume
         }
         let ordinal = max(known.map(\.ordinal).max() ?? 0, volumes.members.map(\.ordinal).max() ?? 0) + 1
-        return try Volume.create(at: place.path, archive: id, ordinal: ordinal, domain: place.domain)
+        let volume = try Volume.create(at: place.path, archive: id, ordinal: ordinal, domain: place.domain)
+        try volume.claim()
+        return volume
     }
 }

@@ -82,7 +82,9 @@ extension VolumeSet {
             if state.staging === volume { state.staging = Self.staging(of: state.members) ?? volume }
             return true
         }
-        if changed { onLoss.withLock { $0 }?(volume) }
+        guard changed else { return }
+        volume.release()
+        onLoss.withLock { $0 }?(volume)
     }
 
     /// Notes why a volume cannot be taken up; true when that is news.
@@ -116,6 +118,7 @@ extension VolumeSet {
                 .notAVolume, "this is volume \(volume.identity.ordinal), which the archive does not use", path: path,
                 remedy: "Mount the right disk here, or add this one with pacsfs volume add in an empty folder")
         }
+        try volume.claim()
         return volume
     }
 
@@ -192,6 +195,11 @@ extension VolumeSet {
             if let volume, state.staging === volume { state.staging = Self.staging(of: state.members) ?? volume }
             return volume
         }
-        if let volume { onLoss.withLock { $0 }?(volume) }
+        guard let volume else { return }
+        volume.release()
+        onLoss.withLock { $0 }?(volume)
     }
+
+    /// Lets all volumes go, for another process or another archive of this one.
+    func release() { for volume in online { volume.release() } }
 }

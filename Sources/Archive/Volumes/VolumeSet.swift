@@ -31,8 +31,8 @@ final class VolumeSet: Sendable {
     let onLoss = Mutex<(@Sendable (Volume) -> Void)?>(nil)
     let archive: String
 
-    /// Opens what is there. A volume that is missing is no error here, but an archive that
-    /// has none is.
+    /// Opens what is there, for this process alone. A volume that is missing is no error here,
+    /// but an archive that has none is, and so is one that another process works with.
     ///
     /// - parameter known: the numbers of the archive's volumes by their paths, for those that
     ///   are not there to tell
@@ -49,7 +49,11 @@ final class VolumeSet: Sendable {
                 if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }) {
                     throw Self.clone(at: place.path, of: other)
                 }
+                try volume.claim()
                 Self.put(volume, into: &member)
+            } catch where error.code == .inUse {
+                // Not without it, as without one that is absent: somebody is writing there.
+                throw ArchiveError(error)
             } catch {
                 member.problem = "\(error)"
             }

@@ -7,6 +7,8 @@ import Testing
 final class MountedArchive: Sendable {
     let folder: TestFolder
     let mode: ReadMode
+    /// Whose it is, when it is not that of the user who runs the tests.
+    let user: OtherUser?
     var mountpoint: String { folder.path + "/mount" }
     var incoming: String { mountpoint + "/incoming" }
     var archive: String { folder.path + "/archive" }
@@ -17,20 +19,33 @@ final class MountedArchive: Sendable {
     /// Names are gone from `/incoming` after this many seconds.
     static let settle = 1
 
-    private init(_ mode: ReadMode) throws {
+    private init(_ mode: ReadMode, isUnprivileged: Bool = false) throws {
+        guard let program = PacsfsProgram.path else {
+            throw ProgramError(
+                description: "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
+        }
         self.mode = mode
         folder = try TestFolder()
+        do {
+            user = isUnprivileged && geteuid() == 0 ? try OtherUser(in: folder.path, program: program) : nil
+        } catch {
+            try folder.remove()
+            throw error
+        }
+        self.program = user?.program ?? program
     }
 
     /// Makes and mounts one, runs `body`, and takes everything away whatever happened.
     ///
-    /// - Parameter prepare: is called before the volumes are made, to mount disks there.
+    /// - Parameters:
+    ///   - isUnprivileged: it is that of a user who is not root, who also runs the programs
+    ///   - prepare: is called before the volumes are made, to mount disks there.
     @discardableResult
     static func with<R>(
-        _ mode: ReadMode = .passthrough, isMounted: Bool = true, minimumCopies: Int = 2,
+        _ mode: ReadMode = .passthrough, isMounted: Bool = true, isUnprivileged: Bool = false, minimumCopies: Int = 2,
         prepare: (MountedArchive) throws -> Void = { _ in }, _ body: (MountedArchive) throws -> R
     ) throws -> R {
-        let archive = try MountedArchive(mode)
+        let archive = try MountedArchive(mode, isUnprivileged: isUnprivileged)
         defer { archive.tearDown() }
         try prepare(archive)
         try archive.make()
@@ -44,9 +59,9 @@ final class MountedArchive: Sendable {
     /// As ``with(_:isMounted:_:)``, for what is asynchronous.
     @discardableResult
     static func with<R>(
-        _ mode: ReadMode = .passthrough, _ body: (MountedArchive) async throws -> R
+        _ mode: ReadMode = .passthrough, isUnprivileged: Bool = false, _ body: (MountedArchive) async throws -> R
     ) async throws -> R {
-        let archive = try MountedArchive(mode)
+        let archive = try MountedArchive(mode, isUnprivileged: isUnprivileged)
         defer { archive.tearDown() }
         try archive.make()
         try archive.mount()
@@ -54,11 +69,7 @@ final class MountedArchive: Sendable {
     }
 
     private func make() throws {
-        guard PacsfsProgram.path != nil else {
-            throw ProgramError(
-                description: "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
-        }
-        for directory in [mountpoint, work] { try must(["mkdir", directory]) }
+        for directory in [work, mountpoint] { try must(["mkdir", directory], in: folder.path) }
         try must([
             program, "init", "--archive", archive, "--volume", volumes[0], "--volume", volumes[1],
         ])
@@ -71,15 +82,28 @@ final class MountedArchive: Sendable {
         try Files.write(Array(change(try Files.text(settings)).utf8), to: settings)
     }
 
-    private var program: String { PacsfsProgram.path ?? "pacsfs" }
+    private let program: String
 
     // MARK: Programs
+
+    /// Runs a program as the user whose archive it is.
+    ///
+    /// - Parameter directory: where; ``work`` when it is left out
+    func run(
+        _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], timeout: Double = 60
+    ) throws -> ProgramRun {
+        let directory = directory ?? work
+        let launcher = user?.launcher(in: directory) ?? []
+        return try ProgramRun(launcher + arguments, in: directory, environment: environment, timeout: timeout)
+    }
+
+    /// Makes what a test has written below ``work`` that user's own.
+    func handOver() throws { try user?.own(work) }
 
     /// Runs `pacsfs` for this archive.
     @discardableResult
     func pacsfs(_ arguments: String..., timeout: Double = 60) throws -> ProgramRun {
-        try ProgramRun(
-            [program] + arguments, in: work, environment: ["PACSFS_ARCHIVE": archive], timeout: timeout)
+        try run([program] + arguments, environment: ["PACSFS_ARCHIVE": archive], timeout: timeout)
     }
 
     /// Runs a script in bash, which ends at the first command that fails. It runs in ``work``;
@@ -90,8 +114,8 @@ final class MountedArchive: Sendable {
         _ script: String, _ environment: [String: String] = [:], timeout: Double = 60
     ) throws -> ProgramRun {
         let variables = ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive]
-        return try ProgramRun(
-            ["bash", "-euo", "pipefail", "-c", "fails() { ! \"$@\"; }\n" + script], in: work,
+        return try run(
+            ["bash", "-euo", "pipefail", "-c", "fails() { ! \"$@\"; }\n" + script],
             environment: variables.merging(environment) { $1 }, timeout: timeout)
     }
 
@@ -112,27 +136,31 @@ final class MountedArchive: Sendable {
         _ script: String, timeout: Double = 60, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> ProgramRun {
         let beginning = "import os, sys, mmap, subprocess\nM = os.environ['M']; I = os.environ['I']\n"
-        let run = try ProgramRun(
-            ["python3", "-c", beginning + script], in: work,
+        let run = try run(
+            ["python3", "-c", beginning + script],
             environment: ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive],
             timeout: timeout)
         try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
         return run
     }
 
-    private func must(_ arguments: [String], timeout: Double = 60) throws {
-        let run = try ProgramRun(arguments, timeout: timeout)
+    private func must(_ arguments: [String], in directory: String? = nil) throws {
+        let run = try run(arguments, in: directory)
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
     // MARK: Mounting
 
-    func mount() throws { try must([program, "mount", mountpoint, "--archive", archive] + mode.arguments) }
+    /// - parameter mode: its own, unless told otherwise
+    func mount(_ mode: ReadMode? = nil) throws {
+        try must([program, "mount", mountpoint, "--archive", archive] + (mode ?? self.mode).arguments)
+    }
 
     func unmount() throws { try must([program, "unmount", mountpoint]) }
 
     var isMounted: Bool {
-        let text = (try? Files.text("/proc/self/mountinfo")) ?? ""
+        let mounts: @Sendable () throws -> String = { try Files.text("/proc/thread-self/mountinfo") }
+        let text = (try? user?.perform(mounts) ?? mounts()) ?? ""
         return text.split(separator: "\n").contains { line in
             line.split(separator: " ").dropFirst(4).first.map(String.init) == mountpoint
         }
@@ -162,7 +190,7 @@ final class MountedArchive: Sendable {
 
     private func tearDown() {
         if isMounted {
-            let run = try? ProgramRun([program, "unmount", mountpoint], timeout: 20)
+            let run = try? run([program, "unmount", mountpoint], timeout: 20)
             if run?.succeeded != true {
                 Issue.record("At the end of the test: \(run?.report ?? "no unmount")")
             }
@@ -170,7 +198,7 @@ final class MountedArchive: Sendable {
         for option in ["-u", "-uz"] where isMounted {
             // Its death wakes whoever waits for an answer.
             if option == "-uz", daemon != nil { try? killDaemon() }
-            _ = try? ProgramRun(["fusermount3", option, "--", mountpoint], timeout: 10)
+            _ = try? run(["fusermount3", option, "--", mountpoint], timeout: 10)
         }
         if daemon != nil { try? killDaemon() }
         if isMounted {

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 
 /// A directory of a test's own, below `PACSFS_TEST_TMP` or `/tmp`.
@@ -26,12 +27,15 @@ public struct TestFolder: Sendable {
 
 /// Plain files.
 public enum Files {
+    /// Writes a file, and makes the folders that it is to be in.
     public static func write(_ bytes: [UInt8], to path: String) throws {
-        if let slash = path.lastIndex(of: "/") {
-            let run = try ProgramRun(["mkdir", "-p", "--", String(path[..<slash])])
-            guard run.succeeded else { throw ProgramError(description: run.report) }
+        let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
+        var descriptor = open(path, flags, 0o644)
+        if descriptor < 0, errno == ENOENT, let slash = path.lastIndex(of: "/") {
+            try FileManager.default.createDirectory(
+                atPath: String(path[..<slash]), withIntermediateDirectories: true)
+            descriptor = open(path, flags, 0o644)
         }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ProgramError(description: "\(path): \(lastError)") }
         defer { close(descriptor) }
         var done = 0

@@ -5,11 +5,12 @@ import SyntheticStudy
 
 let usage = """
     usage: synthesize samples DIR
-           synthesize archive DIR --instances N [--bytes B] [--seed S]
+           synthesize archive DIR --instances N [--patients P] [--bytes B] [--seed S]
 
     samples   writes a handful of examinations to look at
     archive   writes N small images, B bytes each (default 8192), in folders of at most 1,000;
-              the same seed (default 1) makes the same files
+              the same seed (default 1) makes the same files; with P patients, each has one
+              series, else four with 25 images each
 
     """
 
@@ -23,7 +24,7 @@ func options(_ arguments: ArraySlice<String>) throws(UsageError) -> [String: UIn
     var options: [String: UInt64] = [:]
     var rest = arguments
     while let name = rest.popFirst() {
-        guard ["--instances", "--bytes", "--seed"].contains(name) else {
+        guard ["--instances", "--patients", "--bytes", "--seed"].contains(name) else {
             throw UsageError(message: "there is no option \(name)")
         }
         guard let value = rest.popFirst(), let number = UInt64(value), number <= UInt64(Int.max)
@@ -57,11 +58,18 @@ func writeSamples(to directory: URL) throws {
     print("wrote \(files.count) files to \(directory.path)")
 }
 
-func writeArchive(to directory: URL, instances: Int, bytes: Int, seed: UInt64) throws {
+func writeArchive(to directory: URL, instances: Int, patients: Int?, bytes: Int, seed: UInt64) throws {
     let start = ContinuousClock.now
-    let archive = SyntheticArchive(
-        seed: seed, patients: (instances + 99) / 100, studiesPerPatient: 2, seriesPerStudy: 2,
-        imagesPerSeries: 25, bytesPerImage: bytes)
+    let archive =
+        if let patients {
+            SyntheticArchive(
+                seed: seed, patients: patients, studiesPerPatient: 1, seriesPerStudy: 1,
+                imagesPerSeries: (instances + patients - 1) / patients, bytesPerImage: bytes)
+        } else {
+            SyntheticArchive(
+                seed: seed, patients: (instances + 99) / 100, studiesPerPatient: 2, seriesPerStudy: 2,
+                imagesPerSeries: 25, bytesPerImage: bytes)
+        }
     var total = 0
     for (index, image) in archive.prefix(instances).enumerated() {
         let file = image.write()
@@ -90,8 +98,9 @@ func run(_ arguments: [String]) throws {
         guard let instances = options["--instances"] else {
             throw UsageError(message: "archive needs --instances")
         }
+        guard options["--patients"] != 0 else { throw UsageError(message: "--patients needs one or more") }
         try writeArchive(
-            to: directory, instances: Int(instances), bytes: Int(options["--bytes"] ?? 8_192),
+            to: directory, instances: Int(instances), patients: options["--patients"].map { Int($0) }, bytes: Int(options["--bytes"] ?? 8_192),
             seed: options["--seed"] ?? 1)
     default:
         throw UsageError(message: "there is no command \(arguments[0])")

@@ -1,0 +1,101 @@
+import Foundation
+
+/// The entries of a directory that lists its rows in order, made before they are asked for: a
+/// program that goes through a full folder works on one processor while we do on another.
+///
+/// A portion that was made ahead is given out only when it is full: rows are never put between
+/// others, so that it holds what it would hold now. The end of a directory is looked at anew.
+final class ReadAhead: @unchecked Sendable {
+    /// What one READDIR is answered with.
+    final class Portion {
+        let memory: UnsafeMutableRawBufferPointer
+        /// The cookie after which it begins.
+        let after: Int
+        fileprivate(set) var used = 0
+        /// The cookie of its last entry.
+        fileprivate(set) var last = 0
+        /// Whether there are more entries than fit.
+        fileprivate(set) var isFull = false
+
+        fileprivate init(after cookie: Int, size: Int, _ fill: Filling) throws(Errno) {
+            after = cookie
+            memory = .allocate(byteCount: size, alignment: 8)
+            var buffer = DirectoryBuffer(request: nil, memory: memory)
+            try fill(cookie, &buffer)
+            (used, last, isFull) = (buffer.used, buffer.last, buffer.isFull)
+        }
+
+        deinit { memory.deallocate() }
+
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<used]) }
+    }
+
+    typealias Filling = (_ cookie: Int, inout DirectoryBuffer) throws(Errno) -> Void
+
+    /// How many portions are made ahead at most: what one slow look-up makes late, those before
+    /// it make up for.
+    private static let greatestDepth = 4
+
+    // All that follows only with `condition` held, which is never held during a look-up.
+    private let condition = NSCondition()
+    /// Portions that follow one another.
+    private var ready: [Portion] = []
+    /// The cookie after which somebody makes the one that follows them.
+    private var making: Int?
+    /// The last cookie of what was given out and of what is ready.
+    private var end = 0
+    /// How many shall be ready: more for a program that came back for what was made.
+    private var depth = 1
+    /// How often a program went on elsewhere than expected.
+    private var turns = 0
+
+    /// The entries after `cookie`.
+    ///
+    /// - parameters:
+    ///   - size: what an answer may take, in bytes
+    ///   - fill: fills a buffer with the entries after a cookie
+    func portion(after cookie: Int, size: Int, _ fill: Filling) throws(Errno) -> Portion {
+        if let portion = expected(after: cookie, size: size) { return portion }
+        let portion = try Portion(after: cookie, size: size, fill)
+        condition.withLock { end = portion.last }
+        return portion
+    }
+
+    private func expected(after cookie: Int, size: Int) -> Portion? {
+        condition.lock()
+        defer { condition.unlock() }
+        while ready.isEmpty, making == cookie { condition.wait() }
+        if let first = ready.first, first.after == cookie, first.memory.count == size {
+            depth = min(2 * depth, Self.greatestDepth)
+            return ready.removeFirst()
+        }
+        ready = []
+        depth = 1
+        turns += 1
+        return nil
+    }
+
+    /// Makes what follows `portion`, which was given out.
+    func goOn(after portion: borrowing Portion, _ fill: Filling) {
+        guard portion.isFull, portion.last > 0 else { return }
+        condition.lock()
+        defer { condition.unlock() }
+        let turn = turns
+        // Whoever is making goes on until enough is ready.
+        guard making == nil else { return }
+        while turn == turns, ready.count < depth, end > 0 {
+            let cookie = end
+            making = cookie
+            condition.unlock()
+            let next = try? Portion(after: cookie, size: portion.memory.count, fill)
+            condition.lock()
+            making = nil
+            if turn == turns {
+                // Without one that is full, everybody looks for himself.
+                end = next?.isFull == true ? next?.last ?? 0 : 0
+                if let next, next.isFull { ready.append(next) }
+            }
+            condition.broadcast()
+        }
+    }
+}

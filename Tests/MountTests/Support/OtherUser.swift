@@ -1,0 +1,100 @@
+import CThread
+import Foundation
+import Glibc
+import Programs
+import Synchronization
+
+/// A user who is not root, with mounts of his own (mount_namespaces(7)): nobody else sees what he
+/// mounts. There he may open `/dev/fuse`, as Debian's udev lets everybody, and finds the program.
+final class OtherUser: Sendable {
+    /// nobody, of whom passwd(5) knows: sshd and smbd want a user with a name.
+    static let uid: uid_t = 65534
+    static let gid: gid_t = 65534
+
+    /// `pacsfs`, where he can reach it.
+    let program: String
+    /// Holds the mounts: they go with it.
+    private let namespace: Int32
+
+    /// - Parameters:
+    ///   - folder: his own from now on
+    ///   - program: the `pacsfs` that he is to use
+    init(in folder: String, program: String) throws {
+        self.program = folder + "/pacsfs"
+        let place = self.program
+        guard chown(folder, Self.uid, Self.gid) == 0 else { throw ProgramError(description: "\(folder): \(lastError)") }
+        try Files.write([], to: place)
+        namespace = try Self.onThread {
+            try Self.check("unshare", pacsfs_unshare_mounts())
+            try Self.check("mount --make-rprivate", mount("none", "/", nil, UInt(MS_REC | MS_PRIVATE), nil))
+            try Self.forgetMounts(beside: folder)
+            let device = folder + "/fuse"
+            // misc(10), fuse(229): Documentation/admin-guide/devices.txt of Linux; makedev(3)
+            try Self.check("mknod", mknod(device, S_IFCHR | 0o666, 10 << 8 | 229))
+            try Self.check("chmod", chmod(device, 0o666))
+            try Self.check("mount --bind", mount(device, "/dev/fuse", nil, UInt(MS_BIND), nil))
+            try Self.check("mount --bind", mount(program, place, nil, UInt(MS_BIND), nil))
+            let descriptor = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC)
+            try Self.check("open", min(descriptor, 0))
+            return descriptor
+        }
+    }
+
+    deinit { close(namespace) }
+
+    /// What a command line begins with that he runs in `directory`.
+    func launcher(in directory: String) -> [String] {
+        [
+            "nsenter", "--mount=/proc/\(getpid())/fd/\(namespace)", "--", "setpriv", "--reuid=\(Self.uid)", "--regid=\(Self.gid)",
+            "--clear-groups", "--", "env", "-C", directory, "--", "HOME=\(directory)",
+        ]
+    }
+
+    /// Does something as he, in a thread of its own.
+    func perform<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws -> R {
+        let namespace = namespace
+        return try Self.onThread {
+            try Self.check("setns", pacsfs_enter_mounts(namespace))
+            try Self.check("setresuid", pacsfs_become(Self.uid, Self.gid))
+            return try body()
+        }
+    }
+
+    /// Gives him what is below `path`.
+    func own(_ path: String) throws {
+        let run = try ProgramRun(["chown", "-R", "--no-dereference", "\(Self.uid):\(Self.gid)", "--", path])
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+    }
+
+    /// Disks that other tests have mounted meanwhile must be gone when those unmount them.
+    private static func forgetMounts(beside folder: String) throws {
+        let base = String(folder[..<(folder.lastIndex(of: "/") ?? folder.endIndex)]) + "/"
+        // proc_pid_mountinfo(5): the fifth field is the mount point.
+        let targets = try Files.text("/proc/thread-self/mountinfo").split(separator: "\n").compactMap { line in
+            line.split(separator: " ").dropFirst(4).first.map(String.init)
+        }
+        for target in targets.reversed() where target.hasPrefix(base) { umount2(target, Int32(MNT_DETACH)) }
+    }
+
+    private static func check(_ call: String, _ result: Int32) throws {
+        guard result == 0 else { throw ProgramError(description: "\(call): \(lastError)") }
+    }
+
+    private final class Outcome<R: Sendable>: Sendable {
+        let result = Mutex<Result<R, any Error>?>(nil)
+    }
+
+    private static func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws -> R {
+        let (outcome, done) = (Outcome<R>(), DispatchSemaphore(value: 0))
+        let thread = Thread {
+            let result = Result { try body() }
+            outcome.result.withLock { $0 = result }
+            done.signal()
+        }
+        thread.stackSize = 4 << 20
+        thread.start()
+        done.wait()
+        guard let result = outcome.result.withLock({ $0 }) else { throw ProgramError(description: "The thread did nothing.") }
+        return try result.get()
+    }
+}
