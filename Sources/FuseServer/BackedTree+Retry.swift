@@ -110,7 +110,7 @@ struct Retry: Sendable {
         let descriptor = try SharedDescriptor(at: rejected.directory, source, flags: O_RDONLY)
         let status = try descriptor.status()
         let newName = newPath.split(separator: Self.slash).last.map(Array.init) ?? []
-        guard !TemporaryName.matches(newName), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
+        guard !TemporaryName.matches(path: newPath), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
             return Tried(path: path, outcome: nil, status: status)
         }
         if isServedReason { return Tried(path: path, outcome: .ignored, status: status) }

@@ -27,10 +27,10 @@ struct Corpus: Sendable {
     static let documents: Set<String> = ["EXPECTED.jsonl", "MANIFEST.tsv", "LICENSES.md"]
 
     /// Copies its files to `directory`, without its documents.
-    func copy(to directory: String) throws {
+    func copy(_ sets: [String] = ["samples", "series"], to directory: String) throws {
         let excluded = Self.documents.sorted().map { "--exclude=\($0)" }
         let run = try ProgramRun(
-            ["rsync", "-r"] + excluded + ["samples", "series", directory + "/"], in: root)
+            ["rsync", "-r", "--mkpath"] + excluded + sets + [directory + "/"], in: root)
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
