@@ -34,6 +34,20 @@ struct Corpus: Sendable {
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
+    /// Copies all odd and malformed files of `samples` to `directory`, and some of the others.
+    ///
+    /// - Returns: how many
+    @discardableResult
+    func copyOdd(to directory: String) throws -> Int {
+        let samples = try entries().filter { $0.path.hasPrefix("samples/") }
+        let valid = samples.filter(\.isValidAndCrossChecked).enumerated().filter { $0.offset.isMultiple(of: 5) }.map(\.element)
+        let chosen = samples.filter { !$0.isValidAndCrossChecked } + valid
+        let run = try ProgramRun(
+            ["bash", "-c", "mkdir -p \"$0\" && cp --parents --no-preserve=mode -t \"$0\" -- \"$@\"", directory] + chosen.map(\.path), in: root)
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+        return chosen.count
+    }
+
     /// What two other readers say of a file.
     struct Entry {
         /// From the corpus's root.
