@@ -128,7 +128,7 @@ public struct Recovery {
 
     func settle(_ incoming: IncomingFile) throws {
         let name = incoming.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
-        if TemporaryName.matches(name) { return }
+        if TemporaryName.matches(path: incoming.path) { return }
         let directory = staging.incomingDescriptor
         if archive.settings.ignores(name) {
             _ = incoming.path.withCString { unlinkat(directory, $0, 0) }

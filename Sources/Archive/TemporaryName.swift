@@ -1,7 +1,24 @@
 /// Names under which programs write before they rename.
 public enum TemporaryName {
+    /// Where `rsync --delay-updates` keeps whole files until all have come (rsync(1)).
+    private static let delayedUpdates = Array(".~tmp~".utf8)
+
+    /// - parameter path: of a file, names joined with `/`
+    public static func matches(path: [UInt8]) -> Bool {
+        let names = path.split(separator: UInt8(ascii: "/")).suffix(2).map(Array.init)
+        guard let name = names.last else { return false }
+        return matches(name, in: names.count == 2 ? names[0] : nil)
+    }
+
+    /// - parameters:
+    ///   - name: the bytes of a file name
+    ///   - folder: the name of the directory that it is in
+    public static func matches(_ name: [UInt8], in folder: [UInt8]?) -> Bool {
+        folder == delayedUpdates || matches(name)
+    }
+
     /// - parameter name: the bytes of a file name
-    public static func matches(_ name: [UInt8]) -> Bool {
+    private static func matches(_ name: [UInt8]) -> Bool {
         let text = String(decoding: name, as: UTF8.self)
         let lower = text.lowercased()
         if lower.hasSuffix(".part") || lower.hasSuffix(".tmp") || lower.hasSuffix(".partial") { return true }

@@ -61,5 +61,5 @@ final class BackedNode {
 
     /// Whether the name says that its writer will rename it: rsync's `.name.XXXXXX`, and
     /// what browsers, editors and copy programs use.
-    var isTemporary: Bool { TemporaryName.matches(name) }
+    var isTemporary: Bool { TemporaryName.matches(name, in: parent?.name) }
 }

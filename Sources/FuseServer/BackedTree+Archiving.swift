@@ -104,7 +104,7 @@ extension BackedTree {
     func submission(of node: BackedNode, as path: [UInt8]? = nil) throws(Errno) -> Submission? {
         guard kind == .incoming, !node.isRemoved, let file = node.file else { return nil }
         let name = path?.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? node.name
-        guard !TemporaryName.matches(name), !archive.settings.ignores(name) else { return nil }
+        guard !TemporaryName.matches(path: path ?? node.path), !archive.settings.ignores(name) else { return nil }
         // Looked at before the inode changes hands: a blob belongs to the daemon.
         let shown = try attributes(of: node)
         let needsWork = file.state.withLock { state in

@@ -151,12 +151,12 @@ extension BackedTree {
                 let node = try child(name, of: directoryNode(parent))
                 touch(node)
                 // Somebody who still writes to it closes it later, and is told then.
-                guard let file = node.file, !TemporaryName.matches(target.name),
+                let path = self.path(target.name, in: try directoryNode(target.parent))
+                guard let file = node.file, !TemporaryName.matches(path: path),
                     file.state.withLock({ $0.dirtyHandles.isEmpty })
                 else { return .nothing }
                 zip = largeZip(node).map { ($0, node.number) }
                 if zip != nil { return .nothing }
-                let path = self.path(target.name, in: try directoryNode(target.parent))
                 return try archiving(of: node, as: path, then)
             }
             switch step {

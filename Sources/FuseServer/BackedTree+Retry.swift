@@ -113,7 +113,8 @@ struct Retry: Sendable {
         let status = try descriptor.status()
         let newName = newPath.split(separator: Self.slash).last.map(Array.init) ?? []
         let takesLong = !path.isEmpty || BackedTree.isLargeZip(descriptor, status)
-        guard !takesLong, !TemporaryName.matches(newName), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
+        guard !takesLong, !TemporaryName.matches(path: newPath), !incoming.archive.settings.ignores(newName), status.st_size > 0
+        else {
             return Tried(path: path, outcome: nil, status: status)
         }
         if isServedReason { return Tried(path: path, outcome: .ignored, status: status) }

@@ -10,7 +10,7 @@ struct TemporaryNameTests {
             "video.partial", ".~lock.IM1.dcm#", ".~tmp~", "~$letter.docx", ".part",
         ])
     func temporary(name: String) {
-        #expect(TemporaryName.matches(Array(name.utf8)))
+        #expect(TemporaryName.matches(path: Array(name.utf8)))
     }
 
     @Test(
@@ -20,13 +20,19 @@ struct TemporaryNameTests {
             "IM1.dcm~", "partial.dcm", "a.part.dcm", "~IM1", "1.2.840.10008", ".", "..", "",
         ])
     func plain(name: String) {
-        #expect(!TemporaryName.matches(Array(name.utf8)))
+        #expect(!TemporaryName.matches(path: Array(name.utf8)))
     }
 
     @Test("Names that are no UTF-8 are looked at all the same")
     func bytes() {
-        #expect(TemporaryName.matches([0x4D, 0xFC] + Array(".part".utf8)))
-        #expect(!TemporaryName.matches([0x4D, 0xFC, 0xFF]))
-        #expect(TemporaryName.matches(Array(".M".utf8) + [0xFC] + Array(".Ab3dE6".utf8)))
+        #expect(TemporaryName.matches(path: [0x4D, 0xFC] + Array(".part".utf8)))
+        #expect(!TemporaryName.matches(path: [0x4D, 0xFC, 0xFF]))
+        #expect(TemporaryName.matches(path: Array(".M".utf8) + [0xFC] + Array(".Ab3dE6".utf8)))
+    }
+
+    @Test("What rsync --delay-updates keeps in its folder until the end waits, and nothing else below it")
+    func delayedUpdates() {
+        for path in [".~tmp~/1.dcm", "cd/DICOM/.~tmp~/IM1"] { #expect(TemporaryName.matches(path: Array(path.utf8))) }
+        for path in ["cd/.~tmp/1.dcm", ".~tmp~/cd/1.dcm", "a.part/1.dcm"] { #expect(!TemporaryName.matches(path: Array(path.utf8))) }
     }
 }

@@ -116,10 +116,13 @@ struct ReadingProgramTests {
     func arriving(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
             try archive.writeSamples()
-            // Four writers, 30 images each; three readers that never rest.
+            // With real files, all odd ones among them, where they are.
+            try Corpus.shared?.copyOdd(to: archive.work + "/corpus")
+            try archive.handOver()
+            // Four writers, 30 images and a quarter of the files each; three readers that never rest.
             try archive.python(
                 """
-                import hashlib, multiprocessing, time
+                import hashlib, json, multiprocessing, shutil, time
                 source = open(next(f'{f}/{n}' for f, _, names in os.walk('samples') for n in names if n.startswith('SLICE')), 'rb').read()
                 uid = source[source.index(b'UI', source.index(bytes([8, 0, 0x18, 0]))) + 4:][:source[source.index(bytes([8, 0, 0x18, 0])) + 6]]
                 base = uid.rstrip(b'\\0')
@@ -128,7 +131,10 @@ struct ReadingProgramTests {
                     other = base[:-6] + b'%d%05d' % (writer + 1, number)
                     return source.replace(base, other) + bytes([252, 255, 252, 255]) + b'OB\\0\\0' + (2 * number).to_bytes(4, 'little') + bytes(2 * number)
                 known = {hashlib.sha256(image(w, n)).hexdigest(): len(image(w, n)) for w in range(4) for n in range(30)}
+                files = sorted(f'{f}/{n}' for f, _, names in os.walk('corpus') for n in names)
+                for path in files: known[hashlib.sha256(open(path, 'rb').read()).hexdigest()] = os.stat(path).st_size
                 def write(writer):
+                    for number, path in enumerate(files[writer::4]): shutil.copy(path, f'{I}/{writer}-{number}.real')
                     for number in range(30):
                         with open(f'{I}/{writer}-{number}.dcm', 'wb', buffering=4000) as file: file.write(image(writer, number))
                 done = multiprocessing.Event()
@@ -155,8 +161,10 @@ struct ReadingProgramTests {
                 done.set()
                 for process in readers: process.join()
                 assert all(process.exitcode == 0 for process in readers + writers)
-                assert [count.value for count in counts] == [120] * 3, [count.value for count in counts]
-                """)
+                shown = json.loads(subprocess.run([os.environ['PACSFS'], 'status', '--json'], check=True, capture_output=True).stdout)['instances']
+                assert shown > 120 + (100 if files else -1), shown
+                assert [count.value for count in counts] == [shown] * 3, [count.value for count in counts]
+                """, timeout: 120)
         }
     }
 }

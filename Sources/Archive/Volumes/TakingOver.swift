@@ -107,8 +107,7 @@ extension Recovery {
     /// Whether a file is to wait on: for its rename, to be unpacked, or because it is whole and
     /// could not be archived yet.
     private func waits(_ file: IncomingFile) throws -> Bool {
-        let name = file.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
-        if TemporaryName.matches(name) { return true }
+        if TemporaryName.matches(path: file.path) { return true }
         let descriptor = file.path.withCString {
             openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         }

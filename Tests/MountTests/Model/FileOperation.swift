@@ -42,12 +42,15 @@ struct FileOperations {
     private var random: SyntheticRandom
     /// A whole image, which is archived when it is closed; what else is written is set aside.
     private let image: [UInt8]
+    /// To whom files are given, or cannot be.
+    private let owners: [uid_t]
     /// At most so many files are open.
     static let mostHandles = 8
 
-    init(seed: UInt64, image: [UInt8]) {
+    init(seed: UInt64, image: [UInt8], owners: [uid_t]) {
         random = SyntheticRandom(seed: seed, 0x6d6f64)
         self.image = image
+        self.owners = owners
     }
 
     private mutating func below(_ limit: Int) -> Int { random.below(limit) }
@@ -132,7 +135,7 @@ struct FileOperations {
         case 19: .truncate(anyName(), below(2) == 0 ? 0 : offset())
         case 20...21: .status(anyName())
         case 22: .setMode(anyName(), [0o644, 0o600, 0o755, 0o440, 0o000][below(5)])
-        case 23: .setOwner(anyName(), uid_t(below(3)), gid_t(below(3)))
+        case 23: .setOwner(anyName(), owners[below(owners.count)], owners[below(owners.count)])
         case 24: .setTimes(anyName(), 1_500_000_000 + below(100_000))
         case 25: .access(anyName(), [F_OK, R_OK, W_OK][below(3)])
         case 26: .syncFolder(folder())

@@ -126,6 +126,15 @@ final class FileSide {
         return .names(names.sorted())
     }
 
+    func isFolder(_ name: String) -> Bool { isFolder { lstat(path(name), &$0) } }
+
+    func isFolder(_ handle: Int) -> Bool { isFolder { fstat(handles[handle], &$0) } }
+
+    private func isFolder(_ call: (inout stat) -> Int32) -> Bool {
+        var status = stat()
+        return call(&status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Everything below the folder: what stat(2) says, and the bytes.
     func snapshot() -> [String: [FileOutcome]] {
         var result: [String: [FileOutcome]] = [:]

@@ -27,11 +27,25 @@ struct Corpus: Sendable {
     static let documents: Set<String> = ["EXPECTED.jsonl", "MANIFEST.tsv", "LICENSES.md"]
 
     /// Copies its files to `directory`, without its documents.
-    func copy(to directory: String) throws {
+    func copy(_ sets: [String] = ["samples", "series"], to directory: String) throws {
         let excluded = Self.documents.sorted().map { "--exclude=\($0)" }
         let run = try ProgramRun(
-            ["rsync", "-r"] + excluded + ["samples", "series", directory + "/"], in: root)
+            ["rsync", "-r", "--mkpath"] + excluded + sets + [directory + "/"], in: root)
         guard run.succeeded else { throw ProgramError(description: run.report) }
+    }
+
+    /// Copies all odd and malformed files of `samples` to `directory`, and some of the others.
+    ///
+    /// - Returns: how many
+    @discardableResult
+    func copyOdd(to directory: String) throws -> Int {
+        let samples = try entries().filter { $0.path.hasPrefix("samples/") }
+        let valid = samples.filter(\.isValidAndCrossChecked).enumerated().filter { $0.offset.isMultiple(of: 5) }.map(\.element)
+        let chosen = samples.filter { !$0.isValidAndCrossChecked } + valid
+        let run = try ProgramRun(
+            ["bash", "-c", "mkdir -p \"$0\" && cp --parents --no-preserve=mode -t \"$0\" -- \"$@\"", directory] + chosen.map(\.path), in: root)
+        guard run.succeeded else { throw ProgramError(description: run.report) }
+        return chosen.count
     }
 
     /// What two other readers say of a file.

@@ -13,7 +13,13 @@ extension MountedArchive {
     /// - Parameter path: from the mount point
     func readBelowMount(_ path: String) throws -> [UInt8] {
         let whole = mountpoint + "/" + path
-        return try user?.perform { try Files.read(whole) } ?? Files.read(whole)
+        return try asUser { try Files.read(whole) }
+    }
+
+    /// Does something within this process.
+    func asUser<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws -> R {
+        guard let user else { return try body() }
+        return try user.perform(body)
     }
 
     /// Runs scripts at the same time, each in a folder of its name in ``work`` and with what

@@ -159,8 +159,7 @@ final class MountedArchive: Sendable {
     func unmount() throws { try must([program, "unmount", mountpoint]) }
 
     var isMounted: Bool {
-        let mounts: @Sendable () throws -> String = { try Files.text("/proc/thread-self/mountinfo") }
-        let text = (try? user?.perform(mounts) ?? mounts()) ?? ""
+        let text = (try? asUser { try Files.text("/proc/thread-self/mountinfo") }) ?? ""
         return text.split(separator: "\n").contains { line in
             line.split(separator: " ").dropFirst(4).first.map(String.init) == mountpoint
         }
