@@ -212,6 +212,8 @@ struct ImportSummary: Encodable {
     var ignored = 0
     var failed = 0
     var bytes: Int64 = 0
+    /// What was archived as it is, although it is cut off.
+    var cutOff: [Rejection] = []
     var rejections: [Rejection] = []
     var failures: [Rejection] = []
 
@@ -223,6 +225,7 @@ struct ImportSummary: Encodable {
             case .archived:
                 archived += 1
                 if result.sameDataSet == true { sameDataSet += 1 }
+                if let what = result.cutOff { cutOff.append(Rejection(path: result.path, reason: what)) }
             case .duplicate: duplicates += 1
             case .ignored: ignored += 1
             case .rejected:
@@ -249,6 +252,7 @@ struct ImportSummary: Encodable {
             for item in items.prefix(50) { lines.append("  \(item.path)\n      \(item.reason)") }
             if items.count > 50 { lines.append("  … and \(items.count - 50) more; --json lists them all") }
         }
+        list("Archived as they are, but cut off; look for better copies:", cutOff)
         list("Rejected, and kept with the reason in rejected/:", rejections)
         list("Failed; run the import again:", failures)
         return lines.joined(separator: "\n")
