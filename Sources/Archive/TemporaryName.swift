@@ -21,7 +21,8 @@ public enum TemporaryName {
     private static func matches(_ name: [UInt8]) -> Bool {
         let text = String(decoding: name, as: UTF8.self)
         let lower = text.lowercased()
-        if lower.hasSuffix(".part") || lower.hasSuffix(".tmp") || lower.hasSuffix(".partial") { return true }
+        // The last is WinSCP's.
+        if [".part", ".tmp", ".partial", ".filepart"].contains(where: lower.hasSuffix) { return true }
         if text.hasPrefix(".~") || text.hasPrefix("~$") { return true }
         // rsync's `.name.XXXXXX`
         guard text.hasPrefix("."), let dot = text.lastIndex(of: "."), dot != text.startIndex else { return false }

@@ -18,6 +18,19 @@ extension Tag {
 }
 
 extension HeaderReader {
+    /// Reads the header of one file, and tells whether the file ends before its data set does; the
+    /// flags of the header do, too.
+    ///
+    /// - Throws: As ``read(_:)``.
+    public mutating func readUpToPixels(
+        _ source: some ByteSource
+    ) throws(ReadError) -> (header: HeaderAttributes, cutOff: CutOff?) {
+        var header = try read(source)
+        guard !header.isMediaStorageDirectory, let cut = try cutOff(of: source) else { return (header, nil) }
+        header.flags.insert(cut.isInPixels ? .pixelDataTruncated : .truncated)
+        return (header, cut)
+    }
+
     /// Walks on from the header that was read last to the pixels, or to the end of a data set that
     /// has none, by the lengths of the elements, and tells whether the file ends before. What
     /// makes no sense, or comes behind the pixels, is not taken for cut off.

@@ -15,11 +15,12 @@ public struct HeaderFlags: OptionSet, Hashable, Sendable {
     /// The preamble is neither zeros nor the beginning of a TIFF file: it can hide a
     /// program (CVE-2019-11687).
     public static let unusualPreamble = HeaderFlags(rawValue: 1 << 4)
-    /// The data set ends or stops making sense inside an element or sequence before
-    /// PixelData; what came before was read.
+    /// The data set ends inside an element or sequence before PixelData, or stops making sense
+    /// before the last indexed attribute; what came before was read.
     public static let truncated = HeaderFlags(rawValue: 1 << 5)
-    /// PixelData claims more bytes than the file has: the image is cut off. Noticed only where
-    /// the beginning of PixelData was met, which costs no reading in most images of one frame.
+    /// PixelData claims more bytes than the file has: the image is cut off. Noticed by
+    /// ``HeaderReader/readUpToPixels(_:)``; by ``HeaderReader/read(_:)`` only where the beginning of
+    /// PixelData was met, which costs no reading in most images of one frame.
     public static let pixelDataTruncated = HeaderFlags(rawValue: 1 << 7)
     /// An indexed attribute has a value that its value representation does not allow: a
     /// number of the wrong size, more than 64 KiB of text, letters outside ASCII in a code.

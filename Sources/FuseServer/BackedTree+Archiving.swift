@@ -31,6 +31,11 @@ extension BackedTree {
     private static let killed =
         "The copy was interrupted: the program that wrote it was ended before it closed the file. Copy the original again; if this is all there is, move it back into incoming."
 
+    /// Why a file is set aside that has its size, but not its end.
+    private static func half(_ written: Int, _ size: Int) -> String {
+        "The copy was interrupted: nothing was written after \(written) of \(size) bytes. Copy the original again; if this is all there is, move it back into incoming."
+    }
+
     /// FLUSH: archives what was written, and answers when it is safe.
     ///
     /// - parameter wasKilled: the kernel closes the file because a signal ended the program
@@ -122,6 +127,13 @@ extension BackedTree {
             throw failure.error
         }
         guard shown.st_size > 0 else { return nil }
+        let isHalf = file.state.withLock { state in
+            guard let (size, written) = state.announced, written > 0 else { return false }
+            state.status = .refused(Self.half(written, size))
+            state.isChanged = false
+            return true
+        }
+        if isHalf { return nil }
         let descriptor = try openDescriptor(of: node, file, flags: O_RDONLY)
         if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
             _ = fchown(descriptor.number, geteuid(), getegid())

@@ -143,6 +143,9 @@ extension BackedTree {
                     guard count > 0 else { throw count == 0 ? Errno(EIO) : .last }
                     done += count
                 }
+                if let (size, written) = state.announced {
+                    state.announced = offset + done >= size ? nil : (size, max(written, offset + done))
+                }
                 digest?.update(bytes)
                 if digest != nil { state.hashed += done }
                 state.digest = digest
@@ -246,9 +249,15 @@ extension BackedFile.State {
             ? nil : failure.map { (max(failed.lowerBound, range.upperBound)..<failed.upperBound, $0.error) }
     }
 
+    /// The size was set, not by writing.
+    mutating func resized(from old: Int, to new: Int) {
+        announced = new > old ? (new, 0) : nil
+    }
+
     /// After all bytes were cut off.
     mutating func restart() {
         failure = nil
+        announced = nil
         isChanged = true
         overrides?.modified = nil
         status = .new

@@ -44,12 +44,14 @@ extension BackedTree {
         guard let file = node.file else { throw Errno(EISDIR) }
         if file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: size > 0) }
         let descriptor = try openDescriptor(of: node, file, flags: O_RDWR)
+        let before = try descriptor.status().st_size
         guard ftruncate(descriptor.number, size) == 0 else { throw .last }
         file.state.withLock { state in
             if size == 0 {
                 state.restart()
             } else {
                 if size != state.hashed { state.digest = nil }
+                state.resized(from: before, to: size)
                 state.isChanged = true
                 state.status = .new
             }

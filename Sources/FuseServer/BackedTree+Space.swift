@@ -63,12 +63,14 @@ extension BackedTree {
             let file = handle.file
             if file.state.withLock({ $0.isFrozen }) { try thaw(node(handle.number), file, keepingBytes: true) }
             let descriptor = try descriptor(of: handle)
+            let before = try descriptor.status().st_size
             while fallocate(descriptor.number, mode, off_t(offset), off_t(length)) != 0 {
                 guard errno == EINTR else { throw .last }
             }
             guard clears || !keepsSize else { return }
             file.state.withLock { state in
                 if clears { state.digest = nil }
+                if !keepsSize, offset + length > before { state.resized(from: before, to: offset + length) }
                 state.isChanged = true
                 state.status = .new
                 state.overrides?.modified = nil

@@ -57,8 +57,8 @@ enum FixedEntry: UInt64, CaseIterable {
         by-patient/   The archive as folders: by-patient, by-date, by-owner and the others show
                       the same images in different orders («pacsfs views» lists them). Open
                       them with any DICOM viewer. Nobody can change or delete them here.
-        rejected/     Files that are no images or cannot be read, each with a .reason.txt. Move one
-                      back into incoming to try it again.
+        rejected/     Files that are no images, cannot be read or are cut off, each with a
+                      .reason.txt. Move one back into incoming to try it again.
 
         search/       A folder for everything you look for: open search/smith rex 2024.
 

@@ -16,6 +16,8 @@ struct ImportSummary: Encodable {
     var ignored = 0
     var failed = 0
     var bytes: Int64 = 0
+    /// What was archived as it is, although it is cut off.
+    var cutOff: [Rejection] = []
     var rejections: [Rejection] = []
     var failures: [Rejection] = []
 
@@ -27,6 +29,7 @@ struct ImportSummary: Encodable {
             case .archived:
                 archived += 1
                 if result.sameDataSet == true { sameDataSet += 1 }
+                if let what = result.cutOff { cutOff.append(Rejection(path: result.path, reason: what)) }
             case .duplicate: duplicates += 1
             case .ignored: ignored += 1
             case .rejected:
@@ -47,6 +50,7 @@ struct ImportSummary: Encodable {
         if sameDataSet > 0 {
             lines.append("\(sameDataSet) of them had the same data set as an image in the archive: only the file header differs, and both are kept.")
         }
+        lines += Self.list("Archived as they are, but cut off; look for better copies:", cutOff)
         lines += Self.list("Rejected, and kept with the reason in rejected/:", rejections)
         lines += Self.list("Failed; run the import again:", failures)
         return lines.joined(separator: "\n")

@@ -1,4 +1,5 @@
 import Archive
+import CFuse3
 import Foundation
 import Glibc
 import Storage
@@ -143,6 +144,44 @@ struct SettlingTests {
             let path = try #require(try files(below: volume + "/rejected").first { $0.hasSuffix("/broken.zip") })
             #expect(try contents(of: volume + "/rejected/" + path) == bytes)
         }
+    }
+
+    @Test("A file that was made as long as it shall be and not written to its end is set aside; one that was is archived")
+    func announcedSize() throws {
+        let bytes = image(1)
+        func announce(_ name: String) throws -> BackedHandle {
+            let handle = try fixture.create(name)
+            var wanted = stat()
+            wanted.st_size = bytes.count
+            _ = try fixture.tree.setAttributes(handle.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: handle)
+            return handle
+        }
+        func finish(_ handle: BackedHandle) {
+            #expect(fixture.flush(handle) == 0)
+            fixture.tree.release(handle)
+        }
+        let half = try announce("half.dcm")
+        try fixture.write(Array(bytes.prefix(600)), to: half)
+        finish(half)
+        #expect(try fixture.tree.reason(of: half.number)?.contains("after 600 of \(bytes.count) bytes") == true)
+        let whole = try announce("whole.dcm")
+        try fixture.write(Array(bytes.prefix(600)), to: whole)
+        finish(whole)
+        // Whoever was away goes on.
+        let again = try fixture.open("whole.dcm", flags: O_WRONLY)
+        try fixture.write(Array(bytes.dropFirst(600)), to: again, at: 600)
+        finish(again)
+        #expect(try fixture.isBlob(bytes))
+        // Zeros at the end that nobody wrote, as of a file with holes.
+        let sparse = try fixture.create("sparse.dcm")
+        try fixture.write(image(2), to: sparse)
+        var longer = stat()
+        longer.st_size = 100_000
+        _ = try fixture.tree.setAttributes(sparse.number, to: longer, which: FUSE_SET_ATTR_SIZE, handle: sparse)
+        finish(sparse)
+        #expect(try fixture.instances == 2)
+        try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
+        #expect(try fixture.rejected().keys.sorted() == ["half.dcm"])
     }
 
     @Test("Junk goes without a word, temporary names stay")

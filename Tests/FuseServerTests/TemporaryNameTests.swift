@@ -7,7 +7,7 @@ struct TemporaryNameTests {
         "Names under which programs write before they rename",
         arguments: [
             ".IM1.dcm.Ab3dE6", ".x.123456", "..hidden.abcdef", "IM1.dcm.part", "IM1.PART", "x.tmp", "X.TMP",
-            "video.partial", ".~lock.IM1.dcm#", ".~tmp~", "~$letter.docx", ".part",
+            "video.partial", "IM1.dcm.filepart", ".~lock.IM1.dcm#", ".~tmp~", "~$letter.docx", ".part",
         ])
     func temporary(name: String) {
         #expect(TemporaryName.matches(path: Array(name.utf8)))

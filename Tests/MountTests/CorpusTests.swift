@@ -24,6 +24,8 @@ struct CorpusTests {
         #expect(summary.archived + summary.duplicates + summary.rejected + summary.ignored == summary.files)
         #expect(summary.failed == 0 && summary.ignored == 8)
         #expect(summary.rejections.count == summary.rejected)
+        let cutOff = summary.cutOff.compactMap { $0.path.split(separator: "/").last.map(String.init) }.sorted()
+        #expect(cutOff == CorpusArchives.cutOff && summary.cutOff.allSatisfy { $0.reason.contains(" end") })
         #expect(summary.duplicates == 983 - Set(archives.files.values).count)
         for way in Way.allCases {
             let status = try archives.archive(way).status()

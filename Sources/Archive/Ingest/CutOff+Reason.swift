@@ -1,13 +1,15 @@
 import DICOM
 
 extension CutOff {
+    /// What is missing, as a part of a sentence.
+    var what: String {
+        if isInPixels, let length { return "the pixels end after \(bytes) of \(length) bytes" }
+        if isInPixels { return "the compressed pixels have no end" }
+        return tag.map { "it ends within the element \($0)" } ?? "it ends in the middle of its data set"
+    }
+
     /// For whoever copied the file.
     var reason: String {
-        let what =
-            if isInPixels, let length { "the pixels end after \(bytes) of \(length) bytes" }
-            else if isInPixels { "the compressed pixels have no end" }
-            else if let tag { "it ends within the element \(tag)" }
-            else { "it ends in the middle of its data set" }
-        return "This image is cut off: \(what). The copy seems to have been interrupted. Copy the original again; if that is cut off too, move this one back into incoming, and it is archived as it is."
+        "This image is cut off: \(what). The copy seems to have been interrupted. Copy the original again; if that is cut off too, move this one back into incoming, and it is archived as it is."
     }
 }

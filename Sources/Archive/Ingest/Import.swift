@@ -1,3 +1,4 @@
+import DICOM
 import Foundation
 import Synchronization
 
@@ -27,6 +28,8 @@ public struct ImportResult: Codable, Sendable {
     public var reason: String?
     /// Set when it was archived and an earlier image has the same data set.
     public var sameDataSet: Bool?
+    /// Set when it was archived and the file ends before its data set does: what is missing.
+    public var cutOff: String?
 
     public init(path: String, bytes: Int64, outcome: Outcome, reason: String? = nil) {
         self.path = path
@@ -65,6 +68,13 @@ extension Archive {
         return results.withLock { $0.flatMap(\.self) }
     }
 
+    /// What is missing of an image.
+    private static func cutOff(_ descriptor: Int32) -> String? {
+        var reader = HeaderReader()
+        guard let source = try? FileDescriptorSource(descriptor: descriptor) else { return nil }
+        return (try? reader.readUpToPixels(source))?.cutOff?.what
+    }
+
     /// - parameters:
     ///   - member: told what became of each member of a zip archive
     ///   - completion: called once, with what became of the file when that is not told by its members
@@ -94,8 +104,8 @@ extension Archive {
         @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
-            case .success(.archived): break
-            case .success(.sameDataSet): answer.sameDataSet = true
+            case .success(.archived): answer.cutOff = Self.cutOff(descriptor)
+            case .success(.sameDataSet): (answer.sameDataSet, answer.cutOff) = (true, Self.cutOff(descriptor))
             case .success(.unpacked): return completion(nil)
             case .success(.ignored): answer.outcome = .ignored
             case .success(.duplicate): answer.outcome = .duplicate

@@ -121,7 +121,7 @@ struct BlobRebuild {
                 reading.good.append(ordinal)
                 guard reading.attributes == nil else { continue }
                 var reader = HeaderReader()
-                let header = try reader.read(FileDescriptorSource(descriptor: file.number))
+                let header = try reader.readUpToPixels(FileDescriptorSource(descriptor: file.number)).header
                 reading.attributes = AttributeSet(header)
                 reading.flags = Int64(header.flags.rawValue)
             } catch {

@@ -54,6 +54,7 @@ struct ImportSummary: Decodable {
     var ignored: Int
     var failed: Int
     var bytes: Int
+    var cutOff: [Rejection]
     var rejections: [Rejection]
 }
 
