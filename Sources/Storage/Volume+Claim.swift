@@ -11,7 +11,12 @@ extension Volume {
     ///
     /// - Throws: `inUse` when another holds it, naming the process.
     public func claim() throws(StorageError) {
-        guard flock(root.number, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
+        var holder: pid_t?
+        // The kernel's table is not one moment's: an entry may be missed, or its process be gone.
+        for _ in 0..<5 where holder == nil {
+            guard flock(root.number, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
+            holder = self.holder
+        }
         throw StorageError(
             .inUse, "the volume is in use by \(RunningProcess.description(of: holder)), for another directory of its archive",
             path: path, remedy: "Unmount that archive, or end that process, and try again")
