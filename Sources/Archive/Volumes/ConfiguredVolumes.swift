@@ -53,7 +53,7 @@ extension Archive {
     }
 
     private static func note(on place: Settings.VolumePlace, _ error: StorageError) -> String {
-        "\(place.path) cannot be used, and would be absent after a restart: \(error) If it is to become a new volume, take it out of pacsfs.toml again, and: pacsfs volume add \(place.path)"
+        "\(place.path) cannot be used, and would be absent after a restart: \(error). If it is to become a new volume, take it out of pacsfs.toml again, and: pacsfs volume add \(place.path)"
     }
 
     private static func countProblem(_ settings: Settings) -> String? {
