@@ -11,6 +11,8 @@ import TagIndex
 /// - a file of `staging/incoming` that is archived already goes
 /// - one whose writer never closed it is set aside: half an image must not pass for a whole
 /// - one under a temporary name stays, for whoever wrote it to go on
+/// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums, so
+///   that half of one does not pass for a whole
 public struct Recovery {
     let archive: Archive
     let volume: Volume
@@ -135,6 +137,13 @@ public struct Recovery {
         let descriptor = incoming.path.withCString { openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return }
         let file = StagedFile(descriptor)
+        if Archive.isZip(descriptor) {
+            // To unpack it may take long, and whether it is whole is seen then: it waits in incoming
+            // as shown.
+            let target = archive.volumes.staging
+            if target !== volume { try move(incoming, to: target) }
+            return
+        }
         let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: incoming.shown)
         if try archive.index.read({ try $0.instance(sha256: digest.bytes) }) != nil {
             // Archived before; it goes when that has been seen to be good.
@@ -142,7 +151,7 @@ public struct Recovery {
                 file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
                 bytes: file.bytes, digest: digest)
             if case .failure = archive.ingestAndWait(request) { return }
-        } else if let reason = try reason(for: incoming, file) {
+        } else if let reason = reason(for: incoming, file) {
             try archive.reject(
                 RejectRequest(
                     file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
@@ -152,17 +161,8 @@ public struct Recovery {
     }
 
     /// - returns: why it is set aside; `nil` when it has served
-    /// - throws: ``ArchiveError`` when it is to be tried again
-    private func reason(for incoming: IncomingFile, _ file: StagedFile) throws(ArchiveError) -> String? {
+    private func reason(for incoming: IncomingFile, _ file: StagedFile) -> String? {
         if file.bytes == 0 { return "It is empty (0 bytes). Copy the original again." }
-        if Archive.isZip(file.descriptor) {
-            // Its members have checksums, so that half of one does not pass for a whole.
-            let request = IngestRequest(
-                file: IngestFile(file.descriptor, owner: file), source: "incoming/\(incoming.shown)",
-                bytes: file.bytes, digest: nil, staging: staging)
-            if case .refused(let reason) = try archive.ingestAndWait(request).get() { return reason }
-            return nil
-        }
         var reader = HeaderReader()
         do {
             let header = try reader.read(FileDescriptorSource(descriptor: file.descriptor))

@@ -63,6 +63,22 @@ public struct ArchiveStatus: Codable, Sendable {
     public struct Incoming: Codable, Sendable {
         /// Files that are neither archived nor set aside yet.
         public var pending: Int
+        /// Zip archives that are being unpacked, and those that wait for that.
+        public var unpacking: [Zip] = []
+
+        public struct Zip: Codable, Sendable {
+            /// Where it comes from.
+            public var path: String
+            /// How many of its files have been dealt with; 0 while it waits.
+            public var done: Int
+            /// How many files it has; `nil` while it waits.
+            public var files: Int?
+
+            init(_ unpacking: Unpacking) {
+                let progress = unpacking.progress
+                (path, done, files) = (unpacking.source, progress?.done ?? 0, progress?.files)
+            }
+        }
     }
 
     public struct Ledger: Codable, Sendable {
@@ -133,6 +149,15 @@ extension ArchiveStatus {
     }
 }
 
+extension ArchiveStatus.Incoming.Zip {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(path, forKey: .path)
+        try container.encode(done, forKey: .done)
+        try container.encode(files, forKey: .files)
+    }
+}
+
 extension ArchiveStatus.Volume {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -164,7 +189,8 @@ extension Archive {
                 studies: totals.studies, patients: totals.patients, blobs: totals.instances, bytes: totals.bytes,
                 copies: try copies(totals),
                 volumes: try volumes.members.map { try status(of: $0, known) }, read_mode: readMode,
-                mountpoint: mountpoint, incoming: .init(pending: try pending ?? pendingFiles()),
+                mountpoint: mountpoint,
+                incoming: .init(pending: try pending ?? pendingFiles(), unpacking: zips.all.map { .init($0) }),
                 rejected: totals.rejected,
                 ledger: .init(
                     records: position.number, head: position.head.hex, volumes: catalogue.ledger.volumes.sorted()),

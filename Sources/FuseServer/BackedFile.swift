@@ -20,6 +20,9 @@ final class BackedFile: Sendable {
         /// The handles through which a program wrote that was killed: whoever has one of them as
         /// well, as the program that started it, may still close the file.
         var interruptedHandles: Set<ObjectIdentifier> = []
+        /// Whether a person has moved it here from `/rejected`: it is archived even if it is cut off,
+        /// as long as nobody changes it.
+        var isVouchedFor = false
         /// Whether it holds bytes that have not been offered to the archive.
         var isChanged = false
         /// What could not be written, and why; `nil` again when it was written after all, or all
@@ -29,6 +32,10 @@ final class BackedFile: Sendable {
         /// is being hashed. What is written next goes to a copy of its own.
         var isFrozen = false
         var status = Status.new
+        /// How far it is, when it is a zip archive on its way.
+        var unpacking: Unpacking?
+        /// The attempts to archive it that have failed.
+        var failures = Failures()
         /// Counts the inodes it has had, so that an answer about an earlier one is known.
         var generation = 0
         /// Those who closed it while it was on its way, and wait to hear how that ended; with
@@ -58,6 +65,27 @@ final class BackedFile: Sendable {
         case failed(ArchiveError)
     }
 
+    /// Attempts that failed, one after the other.
+    struct Failures: Sendable {
+        /// Until the next, ns.
+        private(set) var pause: Int64 = 30_000_000_000
+        /// How many failed because of a zip archive itself, all for one reason.
+        private var count = 0
+        private var last = ""
+
+        /// Whether a zip archive will not be unpacked by trying once more.
+        var isLasting: Bool { count >= 5 }
+
+        /// - parameters:
+        ///   - duration: of the attempt, ns: no more than a tenth of the time goes into one that fails
+        ///   - isOwn: whether the volumes are well, so that it fails because of itself
+        mutating func add(_ error: ArchiveError, duration: Int64, isOwn: Bool) {
+            pause = max(30_000_000_000, min(10 * duration, 3_600_000_000_000))
+            count = !isOwn ? 0 : last == error.message ? count + 1 : 1
+            last = error.message
+        }
+    }
+
     struct Overrides: Sendable {
         var mode: mode_t?
         var uid: uid_t?
@@ -77,4 +105,11 @@ final class BackedFile: Sendable {
     }
 
     let state = Mutex(State())
+
+    /// Whether it is on its way into the archive, or is being set aside.
+    var isUnderWay: Bool {
+        state.withLock { state in
+            if case .archiving = state.status { true } else { false }
+        }
+    }
 }

@@ -37,9 +37,11 @@ extension BackedTree {
     func flush(_ handle: BackedHandle, wasKilled: Bool = false, replyingTo reply: DeferredReply) {
         guard kind == .incoming, handle.canWrite else { return reply.answer(.success(())) }
         do throws(Errno) {
+            var zip: SharedDescriptor?
             let step = try locked { () throws(Errno) -> Archiving in
                 guard let node = try? node(handle.number) else { return .nothing }
                 touch(node)
+                if node.isTemporary, !wasKilled { zip = largeZip(node) }
                 let isHalf = handle.file.state.withLock { state in
                     let wasWriting = state.dirtyHandles.remove(ObjectIdentifier(handle)) != nil
                     if wasKilled {
@@ -62,7 +64,8 @@ extension BackedTree {
             switch step {
             case .submit(let submission): submission.run(replyingTo: reply)
             case .waits: break
-            case .nothing: reply.answer(.success(()))
+            case .nothing:
+                if let zip { writeOut(zip, replyingTo: reply) } else { reply.answer(.success(())) }
             }
         } catch {
             reply.answer(.failure(error))
@@ -123,6 +126,7 @@ extension BackedTree {
         if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
             _ = fchown(descriptor.number, geteuid(), getegid())
         }
+        let isZip = Archive.isZip(descriptor.number)
         return file.state.withLock { state in
             state.isChanged = false
             state.isFrozen = true
@@ -133,14 +137,16 @@ extension BackedTree {
                     accessed: shown.st_atim, modified: shown.st_mtim)
             }
             let shownPath = String(decoding: path ?? node.path, as: UTF8.self)
+            var request = IngestRequest(
+                file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(shownPath)",
+                bytes: Int64(shown.st_size), digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
+                staging: staging)
+            request.mustBeWhole = !state.isVouchedFor
+            state.unpacking = isZip ? Unpacking(source: request.source) : nil
+            request.unpacking = state.unpacking
             return Submission(
                 tree: self, node: node.number, file: file, generation: state.generation,
-                descriptor: descriptor,
-                request: IngestRequest(
-                    file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(shownPath)",
-                    bytes: Int64(shown.st_size),
-                    digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
-                    staging: staging))
+                descriptor: descriptor, request: request)
         }
     }
 
@@ -161,12 +167,24 @@ extension BackedTree {
         case .failure(let error):
             (status, answer) = (.failed(error), .failure(Errno(error.code.errno)))
         }
+        // A disk that fails or is full is not mended by trying another file.
+        var isOwn = false
+        if case .failure(let error) = result, error.code == .storage, let status = try? descriptor.status() {
+            isOwn = (try? archive.checkRoom(for: Int64(status.st_size))) != nil
+        }
         let waiters = locked {
             file.state.withLock { state in
                 let meant = state.waiters.filter { $0.generation <= generation }
                 state.waiters.removeAll { $0.generation <= generation }
                 if state.generation == generation {
                     state.status = status
+                    if case .failed(let error) = status {
+                        let unpacking = state.unpacking
+                        state.failures.add(error, duration: unpacking?.duration ?? 0, isOwn: isOwn && unpacking != nil)
+                    } else {
+                        state.failures = .init()
+                    }
+                    state.unpacking = nil
                     state.lastUse = monotonicNow()
                     if case .refused = status { state.release(descriptor) }
                 }

@@ -131,6 +131,7 @@ extension BackedTree {
             let node = try child(name, of: parent)
             try give(node, to: caller, in: parent)
             touch(node)
+            vanishing[node.number] = node
             return try entry(for: node)
         }
     }

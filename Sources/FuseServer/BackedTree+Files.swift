@@ -259,6 +259,8 @@ extension BackedFile.State {
     /// After the file got an inode of its own.
     mutating func thawed(keepingBytes: Bool) {
         isFrozen = false
+        isVouchedFor = false
+        failures = .init()
         overrides = nil
         generation += 1
         digest = nil

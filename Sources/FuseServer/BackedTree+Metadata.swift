@@ -138,13 +138,15 @@ extension BackedTree {
     }
 
     /// RENAME. A file that gets its final name is archived first, so that rsync, which writes
-    /// to a temporary name, is told by `rename` what others are told by `close`.
+    /// to a temporary name, is told by `rename` what others are told by `close`; but a large zip
+    /// archive is archived behind it.
     func rename(_ name: [UInt8], in parent: UInt64, to target: Target, replyingTo reply: DeferredReply) {
         do throws(Errno) {
             let then: @Sendable (Result<Void, Errno>) -> Void = { [self] result in
                 guard case .success = result else { return reply.answer(result) }
                 reply.answer(Result { () throws(Errno) in try move(name, in: parent, to: target) })
             }
+            var zip: (file: SharedDescriptor, number: UInt64)?
             let step = try locked { () throws(Errno) -> Archiving in
                 let node = try child(name, of: directoryNode(parent))
                 touch(node)
@@ -153,19 +155,23 @@ extension BackedTree {
                 guard let file = node.file, !TemporaryName.matches(path: path),
                     file.state.withLock({ $0.dirtyHandles.isEmpty })
                 else { return .nothing }
+                zip = largeZip(node).map { ($0, node.number) }
+                if zip != nil { return .nothing }
                 return try archiving(of: node, as: path, then)
             }
             switch step {
             case .submit(let submission): submission.run(then)
             case .waits: break
-            case .nothing: then(.success(()))
+            case .nothing:
+                guard let zip else { return then(.success(())) }
+                rename(zip.file, zip.number, name, in: parent, to: target, replyingTo: reply)
             }
         } catch {
             reply.answer(.failure(error))
         }
     }
 
-    private func move(_ name: [UInt8], in parent: UInt64, to target: Target) throws(Errno) {
+    func move(_ name: [UInt8], in parent: UInt64, to target: Target) throws(Errno) {
         try locked { () throws(Errno) in
             let node = try child(name, of: directoryNode(parent))
             let newParent = try directoryNode(target.parent)

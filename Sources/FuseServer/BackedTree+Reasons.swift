@@ -19,17 +19,21 @@ extension BackedTree {
 
     private func pendingReason(of node: BackedNode) throws(Errno) -> String? {
         guard let file = node.file, !node.isRemoved else { return nil }
-        let state = file.state.withLock { ($0.status, $0.handles, $0.isChanged, $0.failure?.error, $0.lastUse) }
-        let (status, handles, isChanged, failure, lastUse) = state
+        let state = file.state.withLock { ($0.status, $0.handles, $0.isChanged, $0.failure?.error, $0.unpacking) }
+        let (status, handles, isChanged, failure, unpacking) = state
         if let failure {
             return "Will be set aside: it could not be written whole (\(String(cString: strerror(failure.code)))). Copy the original again."
         }
         switch status {
         case .archived, .served: return nil
-        case .archiving: return "On its way into the archive."
+        case .archiving:
+            guard let unpacking else { return "On its way into the archive." }
+            guard let (done, files) = unpacking.progress else { return "Waiting to be unpacked: others are before it." }
+            return "Being unpacked: \(done) of \(files) files."
         case .refused(let reason): return "Will be set aside: \(reason)"
         case .failed(let error):
-            let left = max(0, lastUse + Settling.retry - monotonicNow()) / 1_000_000_000
+            let (lastUse, pause) = file.state.withLock { ($0.lastUse, $0.failures.pause) }
+            let left = max(0, lastUse + pause - monotonicNow()) / 1_000_000_000
             return "Not stored: \(error.message) It is tried again in \(left) s."
         case .new:
             if archive.settings.ignores(node.name) { return "Goes quietly: its name is on the list «ignore» of pacsfs.toml." }

@@ -5,10 +5,12 @@ import Storage
 
 // Moving a file, or a folder of files, from `/rejected` back into `/incoming` tries it again:
 //
-//   1. archive   each file is given to the archive where it lies. If one cannot be stored now,
-//                rename() says why and everything stays where it was.
+//   1. archive   a file is given to the archive where it lies. If it cannot be stored now,
+//                rename() says why and it stays where it was.
 //   2. rename    of the file or folder, in one step: after a crash it is in one of the two places
-//   3. tidy      copies of what is archived now go from `rejected` of the other volumes; the
+//   3. answer    and then archive the files of a folder, or a large zip archive; see
+//                BackedTree+LongMoves
+//   4. tidy      copies of what is archived now go from `rejected` of the other volumes; the
 //                reason of a file goes when it settles, see Settling
 //
 // What is refused again is set aside again when it settles.
@@ -26,14 +28,16 @@ struct Retry: Sendable {
     private struct Tried {
         /// Below what is moved; empty when that is the file itself.
         var path: [UInt8]
-        /// `nil` when it was not offered: it has a temporary name now.
+        /// `nil` when it was not offered: it has a temporary name now, or its turn comes later.
         var outcome: IngestOutcome?
         var status: stat
     }
 
     private static let slash = UInt8(ascii: "/")
 
-    func run() throws(Errno) {
+    /// - returns: what is left to do behind the answer
+    /// - throws: what RENAME shall tell
+    func run() throws(Errno) -> @Sendable () -> Void {
         let (source, backingInode) = try rejected.locked { () throws(Errno) in
             let node = try rejected.child(name, of: rejected.directoryNode(parent))
             return (node.path, node.backingInode)
@@ -51,16 +55,14 @@ struct Retry: Sendable {
             tried.append(
                 try tryAgain(source: join(source, path), path, as: join(newPath, path), isServedReason: isServedReason))
         }
-        try rejected.locked { () throws(Errno) in
+        let moved = try rejected.locked { () throws(Errno) in
             try incoming.locked { () throws(Errno) in
                 try move(backingInode, tried)
             }
         }
-        for file in tried {
-            switch file.outcome {
-            case .archived, .sameDataSet, .duplicate: incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging)
-            default: break
-            }
+        return { [moved, tried] in
+            incoming.archive(moved)
+            for file in tried { incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging) }
         }
     }
 
@@ -110,7 +112,8 @@ struct Retry: Sendable {
         let descriptor = try SharedDescriptor(at: rejected.directory, source, flags: O_RDONLY)
         let status = try descriptor.status()
         let newName = newPath.split(separator: Self.slash).last.map(Array.init) ?? []
-        guard !TemporaryName.matches(path: newPath), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
+        let takesLong = !path.isEmpty || BackedTree.isLargeZip(descriptor, status)
+        guard !takesLong, !TemporaryName.matches(path: newPath), !incoming.archive.settings.ignores(newName), status.st_size > 0 else {
             return Tried(path: path, outcome: nil, status: status)
         }
         if isServedReason { return Tried(path: path, outcome: .ignored, status: status) }
@@ -126,7 +129,9 @@ struct Retry: Sendable {
     }
 
     /// Inside the locks of both trees.
-    private func move(_ backingInode: UInt64, _ tried: [Tried]) throws(Errno) {
+    ///
+    /// - returns: the numbers of the files
+    private func move(_ backingInode: UInt64, _ tried: [Tried]) throws(Errno) -> [UInt64] {
         let node = try rejected.child(name, of: rejected.directoryNode(parent))
         // It was put there by another while the archive looked at its predecessor.
         guard node.backingInode == backingInode else { throw Errno(EAGAIN) }
@@ -147,17 +152,19 @@ struct Retry: Sendable {
             incoming.touch(moved)
             if moved.isDirectory { clearReasons(in: moved, at: path) }
         }
-        for file in tried { take(file, at: join(path, file.path)) }
+        return tried.compactMap { take($0, at: join(path, $0.path)) }
     }
 
     /// Notes of a file that is in `/incoming` now what became of it.
-    private func take(_ tried: Tried, at path: [UInt8]) {
+    ///
+    /// - returns: its number
+    private func take(_ tried: Tried, at path: [UInt8]) -> UInt64? {
         var node = incoming.root
         for name in path.split(separator: Self.slash) {
-            guard let child = try? incoming.child(Array(name), of: node) else { return }
+            guard let child = try? incoming.child(Array(name), of: node) else { return nil }
             node = child
         }
-        guard let file = node.file, let parent = node.parent else { return }
+        guard let file = node.file, let parent = node.parent else { return nil }
         let group = incoming.group(for: caller, in: parent)
         file.state.withLock { state in
             state.digest = nil
@@ -167,6 +174,7 @@ struct Retry: Sendable {
             case .refused(let reason): state.status = .refused(reason)
             case nil: state.isChanged = true
             }
+            state.isVouchedFor = true
             // It may be a blob now, which keeps its own.
             state.isFrozen = true
             state.overrides = .init(
@@ -174,6 +182,7 @@ struct Retry: Sendable {
                 modified: tried.status.st_mtim)
         }
         incoming.unsettled[node.number] = node
+        return node.number
     }
 
     /// Makes a folder that was moved the caller's, and removes the reasons in it; its other
@@ -194,15 +203,22 @@ struct Retry: Sendable {
 
 extension BackedTree {
     /// RENAME from `/rejected`; this tree is `/incoming`. It waits for disks on a thread of its
-    /// own, and answers when what was moved is safe.
+    /// own. It answers when a file that was moved is safe; a folder, or a large zip archive, is
+    /// archived behind the answer.
     func takeBack(
         _ name: [UInt8], in parent: UInt64, of rejected: BackedTree, to target: Target,
         caller: (uid: uid_t, gid: gid_t), replyingTo reply: DeferredReply
     ) {
         let retry = Retry(
             rejected: rejected, incoming: self, name: name, parent: parent, target: target, caller: caller)
-        retries.start("retry") {
-            reply.answer(Result { () throws(Errno) in try retry.run() })
+        moves.start("move") {
+            do throws(Errno) {
+                let rest = try retry.run()
+                reply.answer(.success(()))
+                rest()
+            } catch {
+                reply.answer(.failure(error))
+            }
         }
     }
 

@@ -25,7 +25,7 @@ extension BackedTree {
     }
 
     /// Makes the names in a folder durable, and those of the folders it is in.
-    private func syncFolders(from path: [UInt8]) throws(Errno) {
+    func syncFolders(from path: [UInt8]) throws(Errno) {
         var path = path
         while true {
             let folder: SharedDescriptor

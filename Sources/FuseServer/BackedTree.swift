@@ -28,12 +28,12 @@ final class BackedTree: @unchecked Sendable {
     private var nextNumber: UInt64
     /// The files that are to be archived, set aside or cleared away.
     var unsettled: [UInt64: BackedNode] = [:]
-    /// The directories that go when they are empty.
+    /// The directories that go when they are empty and nothing happens any more.
     var vanishing: [UInt64: BackedNode] = [:]
     /// What was moved here from `/rejected`: its path there, and when, monotonic ns.
     var servedReasons: [(path: [UInt8], time: Int64)] = []
-    /// Moving something from `/rejected` waits for disks.
-    let retries = ThreadGroup()
+    /// Moves that wait for disks, and what goes on behind them.
+    let moves = ThreadGroup()
 
     /// - parameter predecessor: what was shown in its place before, on a volume that went:
     ///   numbers are not given again

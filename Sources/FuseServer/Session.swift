@@ -89,7 +89,7 @@ public final class Session: Sendable {
         threadGroup.wait(for: "settle")
         // Everybody who waits for a file to be safe is answered before the mount goes.
         archive.close()
-        fileSystem.incoming.retries.wait(for: "retry")
+        fileSystem.incoming.moves.wait(for: "move")
         archive.observe(nil)
         invalidator.stop()
         fuse_remove_signal_handlers(session)

@@ -13,8 +13,8 @@ final class Settling: Sendable {
     private let isStopped = Mutex(false)
     /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
     private let stopping = DispatchSemaphore(value: 0)
-    /// Between two attempts at what failed, ns.
-    static let retry: Int64 = 30_000_000_000
+    /// So many files at most are on their way into the archive when more are sent: each is open.
+    private static let mostUnderWay = 512
     /// After which a temporary name is taken for abandoned, ns.
     private static let abandoned: Int64 = 86_400_000_000_000
 
@@ -62,11 +62,20 @@ final class Settling: Sendable {
         let steps: [Step] = tree.locked {
             var steps: [Step] = []
             var busy: Set<ObjectIdentifier> = []
+            var underWay = tree.unsettled.values.count { $0.file?.isUnderWay ?? false }
+            /// - returns: false when there is nothing to send
+            func submit(_ node: BackedNode) -> Bool {
+                guard underWay < Self.mostUnderWay else { return true }
+                guard let next = (try? tree.submission(of: node)) ?? nil else { return false }
+                underWay += 1
+                steps.append(.submit(next))
+                return true
+            }
             func append(_ step: Step?) { if let step { steps.append(step) } }
             for node in Array(tree.unsettled.values) {
                 guard let file = node.file else { continue }
-                let (handles, lastUse, status, isChanged) = file.state.withLock {
-                    ($0.handles, $0.lastUse, $0.status, $0.isChanged)
+                let (handles, lastUse, status, isChanged, failures) = file.state.withLock {
+                    ($0.handles, $0.lastUse, $0.status, $0.isChanged, $0.failures)
                 }
                 guard handles == 0, now - lastUse >= settle else {
                     busy.insert(ObjectIdentifier(node.top))
@@ -76,10 +85,14 @@ final class Settling: Sendable {
                 case .archiving: busy.insert(ObjectIdentifier(node.top))
                 case .archived, .served: clear(node, in: tree)
                 case .refused(let reason): append(reject(node, file, reason, in: tree))
-                case .failed:
-                    guard now - lastUse >= Self.retry else { continue }
+                case .failed(let error):
+                    guard now - lastUse >= failures.pause else { continue }
                     file.state.withLock { $0.lastUse = now }
-                    if let submission = (try? tree.submission(of: node)) ?? nil { steps.append(.submit(submission)) }
+                    if failures.isLasting {
+                        append(reject(node, file, Self.lasting(error), in: tree))
+                    } else {
+                        _ = submit(node)
+                    }
                 case .new where tree.archive.settings.ignores(node.name):
                     clear(node, in: tree)
                 case .new where node.isTemporary:
@@ -88,9 +101,8 @@ final class Settling: Sendable {
                         reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again.",
                             in: tree))
                 case .new:
-                    if isChanged, let submission = (try? tree.submission(of: node)) ?? nil {
-                        steps.append(.submit(submission))
-                    } else if let status = try? tree.attributes(of: node), status.st_size == 0 {
+                    if isChanged, submit(node) { continue }
+                    if let status = try? tree.attributes(of: node), status.st_size == 0 {
                         append(reject(node, file, "It is empty (0 bytes). Copy the original again.", in: tree))
                     }
                 }
@@ -104,6 +116,10 @@ final class Settling: Sendable {
             case .reject(let number, let request): reject(number, request, in: tree)
             }
         }
+    }
+
+    private static func lasting(_ error: ArchiveError) -> String {
+        "This is a zip archive that could not be unpacked, time and again. \(error.message) If you have mended that, move it back into incoming; otherwise unpack it yourself and copy the images."
     }
 
     private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String, in tree: BackedTree) -> Step? {
@@ -165,6 +181,10 @@ final class Settling: Sendable {
         tree.vanishing[directory.number] = directory
     }
 
+    /// So many times as long as others a folder stays that never had a file: whoever made it may
+    /// take his time.
+    private static let patience: Int64 = 60
+
     /// Removes directories whose files have gone, once nothing happens any more below the
     /// topmost of them: rsync and tar set the times of directories at the very end.
     private func vanish(in tree: BackedTree, now: Int64, settle: Int64, busy: Set<ObjectIdentifier>) {
@@ -173,7 +193,8 @@ final class Settling: Sendable {
             again = false
             for node in Array(tree.vanishing.values) {
                 let top = node.top
-                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= settle, node.openings == 0
+                let quiet = node.hadFiles ? settle : Self.patience * settle
+                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= quiet, node.openings == 0
                 else { continue }
                 let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
                 if result != 0, errno != ENOENT { continue }

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import Synchronization
 import SyntheticStudy
 import TemporaryArchive
 import Testing
@@ -64,7 +65,12 @@ struct ZipTests {
         ("nothing", { _ in ZipWriter.zip([]) }, "empty zip archive"),
         ("half of it", { Array(ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).dropLast(100)) }, "damaged or incomplete"),
         ("two joined to one", { ZipWriter.zip([("a.dcm", $0)]) + ZipWriter.zip([("b.dcm", $0)]) }, "more than its list tells"),
-        ("bytes behind it", { ZipWriter.zip([("a.dcm", $0)]) + [1] }, "more than its list tells"),
+        ("an image behind it", { ZipWriter.zip([("a.dcm", $0)]) + $0 }, "more than its list tells"),
+        ("half of another behind it", { ZipWriter.zip([("a.dcm", $0)]) + ZipWriter.zip([("b.dcm", $0)]).prefix(60) }, "more than its list tells"),
+        ("a member that the list passes over", { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0), ("c.dcm", $0)]).unlisting(1) }, "more than its list tells"),
+        ("a last member that the list passes over", { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).unlisting(1) }, "more than its list tells"),
+        ("bytes before it", { [0x50, 0x4B, 3, 4] + ZipWriter.zip([("a.dcm", $0)]) }, "more than its list tells"),
+        ("members that share their bytes", { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).overlapping() }, "list of members makes no sense"),
         ("a member that is not listed", { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).with(1, 2, at: -12) }, "more than its list tells"),
         ("too long a list", { ZipWriter.zip([("a.dcm", $0)]).with(70 << 20, 4, at: -10) }, "more than 64 MiB"),
         ("an absolute path before a combining mark", { ZipWriter.zip([("a.dcm", $0), ("/\u{301}b.dcm", $0)]) }, "absolute path"),
@@ -86,7 +92,7 @@ struct ZipTests {
         try temporary.expectBlobs([])
     }
 
-    @Test("One as large archives have it (zip64) is unpacked, and one with a comment")
+    @Test("One as large archives have it (zip64) is unpacked, and one with a comment, or with a few bytes behind it")
     func zip64() throws {
         let zip = ZipWriter.zip([image(0), image(1)])
         let (list, end): ([UInt8], [UInt8]) = (Array(zip.prefix(zip.count - 22)), Array(zip.suffix(22)))
@@ -100,7 +106,7 @@ struct ZipTests {
         large += end.prefix(8) + [UInt8](repeating: 0xFF, count: 12) + [0, 0]
         let commented: [UInt8] = Array(zip.prefix(zip.count - 2)) + [5, 0] + Array("Hello".utf8)
         try temporary.open { archive in
-            for zip in [large, commented] {
+            for zip in [large, commented, zip + [10], commented + [UInt8](repeating: 0, count: 500)] {
                 guard case .success(.unpacked(images: 2)) = try unpack(zip, in: archive) else {
                     Issue.record("not unpacked")
                     return
@@ -155,15 +161,47 @@ struct ZipTests {
         #expect(try contents(of: path) == zip)
     }
 
-    @Test("A zip archive that was closed before a crash is unpacked at the next start; half of one is set aside")
+    @Test("A start does not wait for a zip archive that lies in incoming: it stays there, on the volume that is shown")
     func recovery() throws {
         let zip = ZipWriter.zip([image(0), image(1)])
         try temporary.folder.write(zip, to: "volume1/staging/incoming/whole.zip")
-        try temporary.folder.write(zip.dropLast(zip.count / 2), to: "volume1/staging/incoming/CD/half.zip")
+        try temporary.folder.write(zip.dropLast(zip.count / 2), to: "volume2/staging/incoming/CD/half.zip")
         try temporary.open { _ in }
-        #expect(try files(below: temporary.volumes[0] + "/staging/incoming").isEmpty)
-        #expect(try aside() == ["CD/half.zip"])
-        try temporary.expectBlobs([images[0], images[1]])
+        #expect(try files(below: temporary.volumes[0] + "/staging/incoming") == ["CD/half.zip", "whole.zip"])
+        #expect(try files(below: temporary.volumes[1] + "/staging/incoming").isEmpty)
+        #expect(try contents(of: temporary.volumes[0] + "/staging/incoming/whole.zip") == zip)
+        #expect(try aside().isEmpty)
+    }
+
+    @Test("Small ones pass large ones, and it is told how far each is")
+    func lanes() throws {
+        let zip = ZipWriter.zip([image(0), image(1)])
+        let large = try temporary.folder.write(zip, to: "large.zip")
+        // Three that claim to be large: one is unpacked at a time, and stops where it finds that out.
+        try temporary.open { archive in
+            let hold = DispatchSemaphore(value: 0)
+            let told = Mutex<[String]>([])
+            for number in 1...3 {
+                let file = StagedFile(open(large, O_RDONLY))
+                let request = IngestRequest(
+                    file: IngestFile(file.descriptor, owner: file), source: "large \(number)", bytes: file.bytes + 2 << 30, digest: nil)
+                archive.zips.submit(request, to: archive, rejectedPath: "x") { _ in
+                    hold.wait()
+                    told.withLock { $0.append("large") }
+                    hold.signal()
+                }
+            }
+            guard case .success(.unpacked(images: 2)) = try unpack(zip, in: archive) else {
+                Issue.record("not unpacked")
+                return
+            }
+            #expect(told.withLock { $0.isEmpty })
+            #expect(eventually { archive.zips.all.map(\.source) == ["large 2", "large 3"] })
+            #expect(archive.zips.all.allSatisfy { $0.progress == nil })
+            hold.signal()
+            #expect(eventually { told.withLock { $0.count } == 3 })
+            #expect(archive.zips.all.isEmpty)
+        }
     }
 
     @Test("Without room nothing is refused for good: it is an error, and works later", .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
@@ -197,6 +235,22 @@ struct ZipTests {
 }
 
 extension [UInt8] {
+    /// Where the records of its list begin.
+    private var records: [Int] { indices.dropLast(3).filter { self[$0..<$0 + 4].elementsEqual([0x50, 0x4B, 1, 2]) } }
+
+    /// A zip archive whose second member is said to lie where the first does.
+    fileprivate func overlapping() -> [UInt8] { with(0, 4, at: records[1] + 42 - count) }
+
+    /// A zip archive whose list does not have a member; its bytes are there.
+    fileprivate func unlisting(_ member: Int) -> [UInt8] {
+        let records = records
+        let end = count - 22
+        let next = member + 1 < records.count ? records[member + 1] : end
+        let size = end - records[0] - (next - records[member])
+        let shorter = Array(self[..<records[member]] + self[next...])
+        return shorter.with(records.count - 1, 2, at: -14).with(records.count - 1, 2, at: -12).with(size, 4, at: -10)
+    }
+
     /// With an integer of so many bytes in it, at an offset from the end.
     fileprivate func with(_ value: Int, _ bytes: Int, at offset: Int) -> [UInt8] {
         var copy = self

@@ -67,6 +67,7 @@ struct RetryTests {
         #expect(try fixture.isBlob(image(1)))
         #expect(try fixture.left == ["IM1.dcm"])
         #expect(try left(on: 1) == [Self.day, Self.day + "/CD", Self.day + "/CD/IM1.reason.txt"])
+        fixture.tree.moves.wait(for: "move")
         #expect(try left(on: 2) == [])
         // It is written to like any other, and the archived one stays.
         let writer = try fixture.open("IM1.dcm", flags: O_WRONLY)
@@ -94,8 +95,11 @@ struct RetryTests {
         try setAside(image(2), as: "CD/IM2")
         try setAside(Array("Dear client".utf8), as: "CD/letter.txt")
         #expect(try move("CD", to: "again") == 0)
-        #expect(try fixture.isBlob(image(1)) && fixture.isBlob(image(2)))
         #expect(try fixture.left == ["again/A/IM1", "again/IM2", "again/letter.txt"])
+        // Behind the answer.
+        #expect(try eventually { try fixture.isBlob(image(1)) && fixture.isBlob(image(2)) })
+        fixture.tree.moves.wait(for: "move")
+        #expect(try left(on: 2) == [Self.day, Self.day + "/CD", Self.day + "/CD/letter.txt", Self.day + "/CD/letter.txt.reason.txt"])
         let incoming = fixture.temporary.volumes[0] + "/staging/incoming"
         try settling { () throws in
             #expect(
@@ -134,6 +138,33 @@ struct RetryTests {
         #expect(try move("IM1", to: "IM1") == ESHUTDOWN)
         #expect(try left(on: 1) == before && left(on: 2) == before)
         #expect(try fixture.left == [])
+    }
+
+    @Test("An image that is cut off is set aside; moved back, alone or in a folder, it is archived as it is")
+    func cutOff() throws {
+        let (half, other) = (Array(image(1).dropLast(100)), Array(image(2).dropLast(100)))
+        #expect(try fixture.save(half, as: "half.dcm") == 0)
+        let handle = try fixture.create("other.dcm", in: fixture.makeDirectory("CD"))
+        try fixture.write(other, to: handle)
+        #expect(fixture.flush(handle) == 0)
+        fixture.tree.release(handle)
+        #expect(try fixture.instances == 0)
+        let reason = try #require(try fixture.tree.reason(of: handle.number))
+        #expect(reason.hasPrefix("Will be set aside: This image is cut off: the pixels end after 412 of 512 bytes."), "\(reason)")
+        try settling { () throws in #expect(try eventually { try fixture.left.isEmpty }) }
+        #expect(try fixture.rejected().keys.sorted() == ["CD/other.dcm", "half.dcm"])
+        let day = try #require(try FileManager.default.contentsOfDirectory(atPath: fixture.temporary.volumes[0] + "/rejected").first)
+        #expect(try move("half.dcm", from: day, to: "half.dcm") == 0)
+        #expect(try fixture.isBlob(half))
+        #expect(try move("CD", from: day, to: "CD") == 0)
+        #expect(try eventually { try fixture.isBlob(other) })
+        fixture.tree.moves.wait(for: "move")
+        // Whoever changes it answers for it no more.
+        let writer = try fixture.open("half.dcm", flags: O_WRONLY | O_TRUNC)
+        try fixture.write(Array(image(3).dropLast(100)), to: writer)
+        #expect(fixture.flush(writer) == 0)
+        fixture.tree.release(writer)
+        #expect(try fixture.instances == 2)
     }
 
     @Test("A name that is taken is replaced, or not when that is asked for")

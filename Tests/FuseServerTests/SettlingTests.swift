@@ -88,6 +88,63 @@ struct SettlingTests {
         #expect(blocked.withLock { $0 } == 0)
     }
 
+    @Test("A folder that never had a file goes much later, and not while it is open")
+    func emptyFolders() throws {
+        let fixture = try TreeFixture(settle: 0.05)
+        _ = try fixture.makeDirectory("forgotten")
+        let used = try fixture.tree.openDirectory(fixture.makeDirectory("used"))
+        let filled = try fixture.makeDirectory("filled")
+        _ = try fixture.makeDirectory("beside", in: filled)
+        try fixture.save(image(1), as: "IM1.dcm", in: filled)
+        func isThere(_ name: String) -> Bool { access(fixture.path(name), F_OK) == 0 }
+        let settling = Settling { [tree = fixture.tree] in tree }
+        let threads = ThreadGroup()
+        threads.start("settle") { settling.run() }
+        #expect(eventually { !isThere("filled/IM1.dcm") })
+        #expect(isThere("forgotten") && isThere("filled/beside"))
+        #expect(eventually { !isThere("forgotten") && !isThere("filled") })
+        #expect(isThere("used"))
+        withExtendedLifetime(used) {}
+        settling.stop()
+        threads.wait(for: "settle")
+    }
+
+    @Test("A zip archive that fails again and again for one reason is set aside with it, whole")
+    func lastingFailure() throws {
+        var failures = BackedFile.Failures()
+        func fail(_ message: String, isOwn: Bool = true) {
+            failures.add(ArchiveError(.storage, message), duration: 60_000_000_000, isOwn: isOwn)
+        }
+        for _ in 1...4 { fail("Broken.") }
+        #expect(failures.pause == 600_000_000_000)
+        #expect(!failures.isLasting)
+        // For another reason, or because of a disk.
+        fail("Otherwise.")
+        for _ in 1...4 { fail("Broken.") }
+        fail("Broken.", isOwn: false)
+        #expect(!failures.isLasting)
+        for _ in 1...5 { fail("Broken.") }
+        #expect(failures.isLasting)
+
+        let bytes = [0x50, 0x4B, 3, 4] + [UInt8](repeating: 7, count: 1000)
+        let handle = try fixture.create("broken.zip")
+        try fixture.write(bytes, to: handle)
+        // Else it would be tried at once.
+        handle.file.state.withLock { $0.isChanged = false }
+        fixture.tree.release(handle)
+        handle.file.state.withLock { state in
+            state.status = .failed(ArchiveError(.storage, "Broken."))
+            state.failures = failures
+            state.lastUse = monotonicNow() - failures.pause
+        }
+        try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
+        #expect(try fixture.rejected()["broken.zip"]?.contains("time and again. Broken. If") == true)
+        for volume in fixture.temporary.volumes {
+            let path = try #require(try files(below: volume + "/rejected").first { $0.hasSuffix("/broken.zip") })
+            #expect(try contents(of: volume + "/rejected/" + path) == bytes)
+        }
+    }
+
     @Test("Junk goes without a word, temporary names stay")
     func junkAndTemporary() throws {
         let directory = try fixture.makeDirectory("CD")

@@ -58,7 +58,15 @@ struct CorpusTests {
 
     @Test("import and cp give the same paths when they go in the same order")
     func samePaths() {
-        let (imported, ordered) = (archives.images(.imported), archives.images(.ordered))
+        // Images that are cut off have come later here: theirs, and those of the same name, may differ
+        // in the suffix.
+        let late = Set(
+            archives.files.filter { path, _ in CorpusArchives.cutOff.contains { path.hasSuffix("/" + $0) } }.values)
+        func plain(_ path: String) -> String { path.replacing(/\ ~[0-9a-f]+/, with: "") }
+        let names = Set(archives.images(.imported).filter { late.contains($0.value) }.keys.map(plain))
+        func others(_ way: Way) -> [String: String] { archives.images(way).filter { !names.contains(plain($0.key)) } }
+        let (imported, ordered) = (others(.imported), others(.ordered))
+        #expect(imported.count > archives.images(.imported).count * 9 / 10)
         let different = Set(imported.keys).symmetricDifference(ordered.keys)
         #expect(different.isEmpty, "\(different.count) paths, for example \(different.sorted().prefix(4))")
         for (path, digest) in imported { #expect(ordered[path] == nil || ordered[path] == digest, "\(path)") }
@@ -138,7 +146,7 @@ struct CorpusTests {
         let kinds = verdicts[0].kinds
         #expect(kinds["ingest"] == archives.summary.archived)
         #expect(kinds["duplicate"] == archives.summary.duplicates)
-        #expect(kinds["reject"] == archives.summary.rejected)
+        #expect(kinds["reject"] == archives.summary.rejected + (way == .imported ? 0 : CorpusArchives.cutOff.count))
         #expect(try archive.status().ledger.records == verdicts[0].records)
         #expect(try archive.status().ledger.head == verdicts[0].head)
     }

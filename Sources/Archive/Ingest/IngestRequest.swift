@@ -22,6 +22,12 @@ public struct IngestRequest: Sendable {
     public var digest: Digest?
     /// Where its `/incoming` is when it lies there: it can become a blob without a copy then.
     public var staging: StagingArea?
+    /// Whether an image that ends before its data set does is refused: its writer may have gone
+    /// in the middle without anybody noticing. One that a person, or a checksum, vouches for is
+    /// archived as it is.
+    public var mustBeWhole = false
+    /// Is told how far it is, when it is a zip archive.
+    public var unpacking: Unpacking?
     /// Whether it was unpacked into a file without a name, which goes when it is refused.
     var isExtracted = false
     /// Its place among files that are to be archived in their order.

@@ -5,10 +5,17 @@ import Foundation
 public final class Mailbox<Element: Sendable>: @unchecked Sendable {
     // `items` and `isClosed` are touched only while `condition` is locked.
 
-    /// - parameter limit: with so many waiting, ``put(_:)`` waits too
-    public init(limit: Int = .max) { self.limit = limit }
+    /// - parameters:
+    ///   - limit: with so many waiting, ``put(_:)`` waits too
+    ///   - isSelective: some take only what suits them
+    public init(limit: Int = .max, isSelective: Bool = false) {
+        self.limit = limit
+        wakesAll = limit < .max || isSelective
+    }
 
     private let limit: Int
+    /// Whether who is woken first may not be the one who can go on.
+    private let wakesAll: Bool
     private let condition = NSCondition()
     private var items: [Element] = []
     private var isClosed = false
@@ -20,8 +27,7 @@ public final class Mailbox<Element: Sendable>: @unchecked Sendable {
         while items.count >= limit, !isClosed { condition.wait() }
         guard !isClosed else { return false }
         items.append(item)
-        // With a limit, both sides may wait for the same condition.
-        if limit == .max { condition.signal() } else { condition.broadcast() }
+        if wakesAll { condition.broadcast() } else { condition.signal() }
         return true
     }
 
@@ -35,6 +41,21 @@ public final class Mailbox<Element: Sendable>: @unchecked Sendable {
         items.removeFirst(taken.count)
         if self.limit < .max { condition.broadcast() }
         return taken
+    }
+
+    /// Waits for something that suits, and takes the first; `nil` when the mailbox is closed and
+    /// nothing that does is left.
+    public func takeFirst(where suits: (Element) -> Bool) -> Element? {
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            if let index = items.firstIndex(where: suits) {
+                defer { if limit < .max { condition.broadcast() } }
+                return items.remove(at: index)
+            }
+            if isClosed { return nil }
+            condition.wait()
+        }
     }
 
     public func close() {

@@ -51,9 +51,12 @@ struct Preparation: Sendable {
             return .ready(try prepareDuplicate(of: id, request, staged, completion))
         }
         let header: HeaderAttributes
+        var cut: CutOff?
         do {
             var reader = HeaderReader()
-            header = try reader.read(FileDescriptorSource(descriptor: request.file.descriptor))
+            let source = try FileDescriptorSource(descriptor: request.file.descriptor)
+            header = try reader.read(source)
+            if request.mustBeWhole, !header.isMediaStorageDirectory { cut = try reader.cutOff(of: source) }
         } catch where error.code == .io {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
@@ -66,6 +69,7 @@ struct Preparation: Sendable {
                 of: request,
                 "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them.")
         }
+        if let cut { return try refusal(of: request, cut.reason) }
         let same = try imageWithSameDataSet(as: header, in: request)
         // From here on the second name in staging/commit says that the file was closed and is
         // whole, also when there is no room for it now.

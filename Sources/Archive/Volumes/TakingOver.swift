@@ -104,8 +104,8 @@ extension Recovery {
         return problems
     }
 
-    /// Whether a file is to wait on: for its rename, or because it is whole and could not be
-    /// archived yet.
+    /// Whether a file is to wait on: for its rename, to be unpacked, or because it is whole and
+    /// could not be archived yet.
     private func waits(_ file: IncomingFile) throws -> Bool {
         if TemporaryName.matches(path: file.path) { return true }
         let descriptor = file.path.withCString {
@@ -113,6 +113,7 @@ extension Recovery {
         }
         guard descriptor >= 0 else { return false }
         let source = StagedFile(descriptor)
+        if Archive.isZip(descriptor) { return true }
         let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
         guard try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil else { return false }
         return try volume.isStaged(digest)

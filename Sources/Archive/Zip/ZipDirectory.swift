@@ -21,9 +21,11 @@ struct ZipDirectory {
     }
 
     private static let endBytes = 22
+    /// What begins a member, a record of a list, and the data of a DICOM file behind its preamble.
+    private static let strange: [[UInt8]] = [[0x50, 0x4B, 3, 4], [0x50, 0x4B, 1, 2], Array("DICM".utf8)]
     private static let locatorBytes = 20
     private static let end64Bytes = 56
-    private static let headerBytes = 46
+    static let headerBytes = 46
     /// A header with its name, extra fields and comment.
     private static let longestHeader = headerBytes + 3 * 65_535
 
@@ -40,7 +42,7 @@ struct ZipDirectory {
         guard end.offset >= 0, end.offset <= end.position, end.offset + end.bytes == end.position else {
             throw ZipError.holdsMore
         }
-        var first = Int64.max
+        var extents = ZipExtents()
         var position = end.offset
         var window: [UInt8] = []
         var start = position
@@ -56,7 +58,7 @@ struct ZipDirectory {
             let (name, extra, comment) = (header.number(2, at: 28), header.number(2, at: 30), header.number(2, at: 32))
             let length = Self.headerBytes + Int(name + extra + comment)
             guard header.count >= length else { throw Self.damaged }
-            first = min(first, Self.localOffset(header, name: Int(name), extra: Int(extra)))
+            extents.add(header.prefix(length), name: Int(name), extra: Int(extra))
             members += 1
             guard members <= ZipSurvey.mostMembers else {
                 throw ZipError.tooLarge("has more than \(ZipSurvey.mostMembers) members")
@@ -64,46 +66,29 @@ struct ZipDirectory {
             position += Int64(length)
         }
         // Some write no more than the lower 16 bits of the number.
-        guard Int64(members) == end.members || !end.isZip64 && Int64(members & 0xFFFF) == end.members, first == 0 else {
+        guard Int64(members) == end.members || !end.isZip64 && Int64(members & 0xFFFF) == end.members else {
             throw ZipError.holdsMore
         }
+        try extents.requireComplete(in: descriptor, upTo: end.offset)
     }
 
-    private static let damaged = ZipError.damaged(nil, "its list of members cannot be read")
+    static let damaged = ZipError.damaged(nil, "its list of members makes no sense")
 
-    /// Where a member lies: in an extra field where 32 bits are too few (section 4.5.3).
-    private static func localOffset(_ header: ArraySlice<UInt8>, name: Int, extra: Int) -> Int64 {
-        let offset = header.number(4, at: 42)
-        guard offset == 0xFFFF_FFFF else { return offset }
-        var field = header.dropFirst(headerBytes + name).prefix(extra)
-        while field.count >= 4 {
-            let length = Int(field.number(2, at: 2))
-            if field.number(2, at: 0) == 1 {
-                // The sizes come first, where they are too large as well.
-                let before = 8 * [20, 24].count { header.number(4, at: $0) == 0xFFFF_FFFF }
-                return length >= before + 8 && field.count >= before + 12 ? field.number(8, at: 4 + before) : offset
-            }
-            field = field.dropFirst(4 + length)
-        }
-        return offset
-    }
-
-    /// The record that ends the file, or the one of zip64 before it.
+    /// The record that ends the archive, or the one of zip64 before it. Behind it may be a comment,
+    /// and a few bytes that some transfers add: unzip and libarchive pass over those too. More of
+    /// an archive, or an image, must not be there.
     private static func end(_ descriptor: Int32, _ bytes: Int64) throws -> End {
         // Its comment has at most 65,535 bytes.
         let tailBytes = Int(min(bytes, Int64(locatorBytes + endBytes + 65_535)))
         let tail = try read(descriptor, at: bytes - Int64(tailBytes), count: tailBytes)
         var index = tail.count - endBytes
-        var isFollowed = false
-        while index >= 0 {
-            if tail[index] == 0x50, tail[index...].starts(with: [0x50, 0x4B, 5, 6]) {
-                if index + endBytes + Int(tail[index...].number(2, at: 20)) == tail.count { break }
-                isFollowed = true
-            }
-            index -= 1
-        }
-        guard index >= 0 else { throw isFollowed ? ZipError.holdsMore : ZipError.damaged(nil, "it has no list of members at its end") }
+        while index >= 0, !(tail[index] == 0x50 && tail[index...].starts(with: [0x50, 0x4B, 5, 6])) { index -= 1 }
+        guard index >= 0 else { throw ZipError.damaged(nil, "it has no list of members at its end") }
         let record = tail[index...]
+        let behind = record.dropFirst(endBytes)
+        if behind.indices.contains(where: { start in strange.contains { behind[start...].starts(with: $0) } }) {
+            throw ZipError.holdsMore
+        }
         let position = bytes - Int64(tail.count - index)
         let end = End(
             position: position, offset: record.number(4, at: 16), bytes: record.number(4, at: 12),
@@ -120,7 +105,7 @@ struct ZipDirectory {
             members: record64.number(8, at: 32), isZip64: true)
     }
 
-    private static func read(_ descriptor: Int32, at offset: Int64, count: Int) throws -> [UInt8] {
+    static func read(_ descriptor: Int32, at offset: Int64, count: Int) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
@@ -139,7 +124,7 @@ struct ZipDirectory {
 extension ArraySlice<UInt8> {
     /// An integer of so many bytes, the least significant first; one of 8 that has no sign bit
     /// to spare is negative.
-    fileprivate func number(_ bytes: Int, at offset: Int) -> Int64 {
+    func number(_ bytes: Int, at offset: Int) -> Int64 {
         Int64(bitPattern: dropFirst(offset).prefix(bytes).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
 }

@@ -12,6 +12,7 @@ import Synchronization
 struct ZipIngest {
     let archive: Archive
     let request: IngestRequest
+    let unpacking: Unpacking
     /// Where what is no image is set aside, below `/rejected/<date>`.
     let rejectedPath: String
     /// Told what became of each member; from any thread, one at a time.
@@ -31,6 +32,7 @@ struct ZipIngest {
         guard survey.bytes <= room.free else {
             throw ArchiveError(.noSpace, "\(survey.bytes) bytes do not fit, there is room for \(room.free). Add a volume; pacsfs deletes nothing to make room.")
         }
+        unpacking.begin(files: survey.files)
         let progress = ZipProgress(each: each)
         try unpack(survey, progress)
         let result = progress.wait()
@@ -66,6 +68,7 @@ struct ZipIngest {
                 try requireRunning()
                 let source = source(of: member)
                 if archive.settings.ignores(Array(name.utf8)) {
+                    unpacking.advance()
                     progress.ignored(source, bytes: member.bytes)
                     continue
                 }
@@ -77,11 +80,13 @@ struct ZipIngest {
                     }
                 } catch let error as ZipError where error.isOfOneMember {
                     // The others may be whole.
+                    unpacking.advance()
                     progress.damaged(error)
                     continue
                 }
                 total += file.bytes
                 if let reason = file.refusal {
+                    unpacking.advance()
                     progress.refused(number, source, bytes: file.bytes, reason)
                     continue
                 }
@@ -92,7 +97,10 @@ struct ZipIngest {
                 turn += 1
                 let (index, bytes) = (number, file.bytes)
                 progress.begin(bytes)
-                archive.ingest(ingest) { result in progress.end(index, source, bytes: bytes, result) }
+                archive.ingest(ingest) { [unpacking] result in
+                    unpacking.advance()
+                    progress.end(index, source, bytes: bytes, result)
+                }
             }
         } catch {
             progress.failed(error)

@@ -2,20 +2,29 @@ import Glibc
 import Storage
 import Synchronization
 
-/// Zip archives wait here to be unpacked: two at once, on threads of their own, because whoever
-/// unpacks waits for the threads that archive.
+/// Zip archives wait here to be unpacked, on threads of their own, because whoever unpacks waits
+/// for the threads that archive. Of each size that ``lanes`` names one is unpacked at once, so that
+/// a small one does not wait for large ones.
 final class ZipQueue: Sendable {
     private struct Job: Sendable {
         var request: IngestRequest
+        var unpacking: Unpacking
         var rejectedPath: String
         var each: @Sendable (ImportResult) -> Void
         var completion: @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     }
 
-    private let jobs = Mailbox<Job>()
+    private let jobs = Mailbox<Job>(isSelective: true)
     private let threads = ThreadGroup()
     private let hasThreads = Mutex(false)
     private let isStopping = Atomic(false)
+    private let unfinished = Mutex<[Unpacking]>([])
+
+    /// Each thread takes what is not larger than this, bytes.
+    private static let lanes: [Int64] = [.max, 1 << 30, 32 << 20]
+
+    /// What is being unpacked, and what waits for that, in the order in which it came.
+    var all: [Unpacking] { unfinished.withLock { $0 } }
 
     /// Takes a zip archive. `completion` is called once, from another thread.
     ///
@@ -31,15 +40,21 @@ final class ZipQueue: Sendable {
         hasThreads.withLock { hasThreads in
             if hasThreads { return }
             hasThreads = true
-            for number in 1...2 {
+            for (number, largest) in Self.lanes.enumerated() {
                 threads.start("unzip \(number)") { [self, unowned archive] in
-                    while let job = jobs.take(atMost: 1).first { unpack(job, in: archive) }
+                    while let job = jobs.takeFirst(where: { $0.request.bytes <= largest }) { unpack(job, in: archive) }
                 }
             }
         }
-        if !jobs.put(Job(request: request, rejectedPath: rejectedPath, each: each, completion: completion)) {
-            completion(.failure(Self.stopped(request)))
+        let unpacking = request.unpacking ?? Unpacking(source: request.source)
+        unfinished.withLock { $0.append(unpacking) }
+        let job = Job(
+            request: request, unpacking: unpacking, rejectedPath: rejectedPath, each: each
+        ) { [self] result in
+            unfinished.withLock { all in all.removeAll { $0 === unpacking } }
+            completion(result)
         }
+        if !jobs.put(job) { job.completion(.failure(Self.stopped(request))) }
     }
 
     /// Lets go of what is being unpacked, and ends the threads.
@@ -55,7 +70,8 @@ final class ZipQueue: Sendable {
 
     private func unpack(_ job: Job, in archive: Archive) {
         let ingest = ZipIngest(
-            archive: archive, request: job.request, rejectedPath: job.rejectedPath, each: job.each,
+            archive: archive, request: job.request, unpacking: job.unpacking, rejectedPath: job.rejectedPath,
+            each: job.each,
             isStopping: { [self] in isStopping.load(ordering: .relaxed) })
         do {
             let images = try ingest.run()

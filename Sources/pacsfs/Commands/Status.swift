@@ -76,6 +76,10 @@ struct Status: ParsableCommand {
         if status.incoming.pending > 0 {
             lines.append("Incoming   \(Output.count(status.incoming.pending, "file waits", "files wait"))")
         }
+        for zip in status.incoming.unpacking.prefix(10) {
+            let progress = zip.files.map { "\(zip.done) of \(Output.count($0, "file", "files"))" } ?? "waits"
+            lines.append("Unpacking  \(zip.path): \(progress)")
+        }
         if status.rejected > 0 {
             lines.append("Rejected   \(Output.count(status.rejected, "file is", "files are")) set aside, each with its reason, in rejected/")
         }

@@ -1,0 +1,23 @@
+import Synchronization
+
+/// How far a zip archive is that is being unpacked, or waits for that.
+public final class Unpacking: Sendable {
+    /// Where it comes from: `incoming/` and its path.
+    public let source: String
+    private let counts = Mutex<(files: Int?, done: Int, begun: Int64)>((nil, 0, 0))
+
+    public init(source: String) { self.source = source }
+
+    func begin(files: Int) { counts.withLock { $0 = (files, 0, monotonicNow()) } }
+
+    /// The archive has one more of its files, or knows that it is none for it.
+    func advance() { counts.withLock { $0.done += 1 } }
+
+    /// `nil` while it waits for others.
+    public var progress: (done: Int, files: Int)? {
+        counts.withLock { counts in counts.files.map { (min(counts.done, $0), $0) } }
+    }
+
+    /// For how long it has been unpacked, ns.
+    public var duration: Int64 { counts.withLock { $0.files == nil ? 0 : monotonicNow() - $0.begun } }
+}
