@@ -191,9 +191,9 @@ struct IncomingProgramTests {
             cmp 1.dcm "$I/scp.dcm"
             echo "put 2.dcm \\"$I/sftp.dcm\\"" | sftp -q -b - -F ssh/client archive >/dev/null
             cmp 2.dcm "$I/sftp.dcm"
-            scp -q -r -F ssh/client "archive:$M/by-id" scp
-            echo "get -r \\"$M/by-id\\" sftp" | sftp -q -b - -F ssh/client archive >/dev/null
-            for got in scp sftp; do diff -r $got "$M/by-id"; done
+            scp -q -r -F ssh/client "archive:$M/by-id" got-by-scp
+            echo "get -r \\"$M/by-id\\" got-by-sftp" | sftp -q -b - -F ssh/client archive >/dev/null
+            for got in got-by-scp got-by-sftp; do diff -r $got "$M/by-id"; done
             """)
         for image in images { try archive.expectArchived(image) }
         try archive.settled()

@@ -34,12 +34,15 @@ struct Corpus: Sendable {
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
-    /// Copies all odd and malformed files of `samples` to `directory`, and some of the others.
+    /// Copies all odd and malformed files of `samples` to `directory`, and some of the others; but not
+    /// those that are cut off, of which `import` and incoming think differently.
     ///
     /// - Returns: how many
     @discardableResult
     func copyOdd(to directory: String) throws -> Int {
-        let samples = try entries().filter { $0.path.hasPrefix("samples/") }
+        let samples = try entries().filter { entry in
+            entry.path.hasPrefix("samples/") && !CorpusArchives.cutOff.contains { entry.path.hasSuffix("/" + $0) }
+        }
         let valid = samples.filter(\.isValidAndCrossChecked).enumerated().filter { $0.offset.isMultiple(of: 5) }.map(\.element)
         let chosen = samples.filter { !$0.isValidAndCrossChecked } + valid
         let run = try ProgramRun(
