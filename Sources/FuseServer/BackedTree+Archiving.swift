@@ -15,6 +15,13 @@ struct Submission {
     func run(_ completion: @escaping @Sendable (Result<Void, Errno>) -> Void) {
         // What is captured here keeps the file open until the archive has it.
         let (tree, node, file, generation, descriptor) = (tree, node, file, generation, descriptor)
+        var request = request
+        // Its bytes may have to be read from a disk.
+        if Archive.isZip(descriptor.number) {
+            let unpacking = Unpacking(source: request.source)
+            request.unpacking = unpacking
+            file.state.withLock { if $0.generation == generation { $0.unpacking = unpacking } }
+        }
         tree.archive.ingest(request) { result in
             let answer = tree.finished(node, file, generation, descriptor, result)
             completion(answer)
@@ -138,7 +145,6 @@ extension BackedTree {
         if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
             _ = fchown(descriptor.number, geteuid(), getegid())
         }
-        let isZip = Archive.isZip(descriptor.number)
         return file.state.withLock { state in
             state.isChanged = false
             state.isFrozen = true
@@ -154,8 +160,7 @@ extension BackedTree {
                 bytes: Int64(shown.st_size), digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
                 staging: staging)
             request.mustBeWhole = !state.isVouchedFor
-            state.unpacking = isZip ? Unpacking(source: request.source) : nil
-            request.unpacking = state.unpacking
+            state.unpacking = nil
             return Submission(
                 tree: self, node: node.number, file: file, generation: state.generation,
                 descriptor: descriptor, request: request)
@@ -198,7 +203,12 @@ extension BackedTree {
                     }
                     state.unpacking = nil
                     state.lastUse = monotonicNow()
-                    if case .refused = status { state.release(descriptor) }
+                    switch status {
+                    case .archived, .served: state.isPromised = false
+                    // Until it is set aside.
+                    case .refused where !state.isPromised: state.release(descriptor)
+                    default: break
+                    }
                 }
                 return meant
             }
