@@ -45,7 +45,8 @@ public final class Archive: Sendable {
     private let lock: ArchiveLock
     /// Held while a file is set aside: two of the same name must not find it free together.
     let rejecting = NSLock()
-    let log: Logger
+    /// Where messages go.
+    public let log: Logger
 
     static let configurationName = "pacsfs.toml"
     static let idName = "archive.json"

@@ -80,8 +80,15 @@ extension BackedTree {
                 if let zip { writeOut(zip, replyingTo: reply) } else { reply.answer(.success(())) }
             }
         } catch {
+            archive.log.warning("A program that closes \(name(of: handle)) is told: \(String(cString: strerror(error.code))).")
             reply.answer(.failure(error))
         }
+    }
+
+    /// For messages only.
+    private func name(of handle: BackedHandle) -> String {
+        let path = locked { (try? node(handle.number)).map(\.path) }
+        return path.map { "incoming/" + String(decoding: $0, as: UTF8.self) } ?? "a file in incoming"
     }
 
     /// What somebody who wants the file to be safe has to do.
