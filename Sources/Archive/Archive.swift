@@ -261,7 +261,7 @@ public final class Archive: Sendable {
         _ request: IngestRequest,
         completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     ) {
-        if !request.isExtracted, Self.isZip(request.file.descriptor) {
+        if !request.isExtracted, request.refusal == nil, Self.isZip(request.file.descriptor) {
             let path = request.source.hasPrefix("incoming/") ? String(request.source.dropFirst(9)) : request.source
             return zips.submit(request, to: self, rejectedPath: path, completion: completion)
         }
@@ -269,6 +269,8 @@ public final class Archive: Sendable {
         pipeline.submit(request) { result in
             switch result {
             case .failure(let error): log.error("\(error.message)")
+            case .success(.archived(_, let what?)), .success(.sameDataSet(_, let what?)):
+                log.notice("\(request.source) is archived as it is, but cut off: \(what). Look for a better copy.")
             case .success(.sameDataSet):
                 log.info("\(request.source) has the data set of an image that was archived before; only the file header differs. Both are kept.")
             case .success: break

@@ -109,7 +109,8 @@ final class Catalogue: Sendable {
                         same: same?.bytes)
                     try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
                     entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
-                    return same == nil ? .archived(record.id) : .sameDataSet(record.id)
+                    return same == nil
+                        ? .archived(record.id, cutOff: prepared.cutOff) : .sameDataSet(record.id, cutOff: prepared.cutOff)
                 case .duplicate(let id):
                     let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }.sorted()
                     var body = JSONObject([

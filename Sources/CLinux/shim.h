@@ -83,5 +83,5 @@ extern int fallocate(int fd, int mode, off_t offset, off_t length);
 extern int memfd_create(const char *name, unsigned int flags);
 enum { PACSFS_MFD_CLOEXEC = 1 };
 
-// See: 'man 2 getxattr'
-extern ssize_t getxattr(const char *path, const char *name, void *value, size_t size);
+// See: 'man 2 fgetxattr'
+extern ssize_t fgetxattr(int fd, const char *name, void *value, size_t size);

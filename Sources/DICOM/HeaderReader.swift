@@ -92,7 +92,8 @@ public struct HeaderReader: ~Copyable {
                 throw ReadError(code, offset: window.fileOffset(position), tagPath: tagPath)
             }
             flags.insert(.truncated)
-            guard case .elements = rest else { return }
+            // Bytes that are no element may be zeros, in place of what was not written.
+            guard case .elements = rest, code != .badElement else { return }
             rest = nil
             if code == .truncatedDataSet || code == .badLength { cut = CutOff(tag: current, bytes: 0, length: nil) }
         }

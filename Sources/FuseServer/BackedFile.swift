@@ -31,9 +31,8 @@ final class BackedFile: Sendable {
         /// What could not be written, and why; `nil` again when it was written after all, or all
         /// bytes were cut off. Without it the file is half a file.
         var failure: (range: Range<Int>, error: Errno)?
-        /// The size that it was given ahead, as Windows does before it copies, with how far it was
-        /// written since; `nil` when its end was written. Without that it is half a file.
-        var announced: (size: Int, written: Int)?
+        /// The size that it was given ahead, and what was written of it; `nil` when that is all.
+        var announced: Announcement?
         /// Set while and after its bytes are archived: the inode is then a blob as well, or
         /// is being hashed. What is written next goes to a copy of its own.
         var isFrozen = false

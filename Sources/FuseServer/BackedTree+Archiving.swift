@@ -17,7 +17,7 @@ struct Submission {
         let (tree, node, file, generation, descriptor) = (tree, node, file, generation, descriptor)
         var request = request
         // Its bytes may have to be read from a disk.
-        if Archive.isZip(descriptor.number) {
+        if request.refusal == nil, Archive.isZip(descriptor.number) {
             let unpacking = Unpacking(source: request.source)
             request.unpacking = unpacking
             file.state.withLock { if $0.generation == generation { $0.unpacking = unpacking } }
@@ -38,9 +38,9 @@ extension BackedTree {
     private static let killed =
         "The copy was interrupted: the program that wrote it was ended before it closed the file. Copy the original again; if this is all there is, move it back into incoming."
 
-    /// Why a file is set aside that has its size, but not its end.
-    private static func half(_ written: Int, _ size: Int) -> String {
-        "The copy was interrupted: nothing was written after \(written) of \(size) bytes. Copy the original again; if this is all there is, move it back into incoming."
+    /// Why a file is set aside that has its size, but not all of its bytes.
+    private static func half(_ missing: String) -> String {
+        "The copy was interrupted: \(missing). Copy the original again; if this is all there is, move it back into incoming."
     }
 
     /// FLUSH: archives what was written, and answers when it is safe.
@@ -141,17 +141,11 @@ extension BackedTree {
             throw failure.error
         }
         guard shown.st_size > 0 else { return nil }
-        let isHalf = file.state.withLock { state in
-            guard let (size, written) = state.announced, written > 0 else { return false }
-            state.status = .refused(Self.half(written, size))
-            state.isChanged = false
-            return true
-        }
-        if isHalf { return nil }
         let descriptor = try openDescriptor(of: node, file, flags: O_RDONLY)
         if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
             _ = fchown(descriptor.number, geteuid(), getegid())
         }
+        let half = file.state.withLock { $0.announced?.missing.map(Self.half) }
         return file.state.withLock { state in
             state.isChanged = false
             state.isFrozen = true
@@ -167,6 +161,7 @@ extension BackedTree {
                 bytes: Int64(shown.st_size), digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
                 staging: staging)
             request.mustBeWhole = !state.isVouchedFor
+            request.refusal = half
             state.unpacking = nil
             return Submission(
                 tree: self, node: node.number, file: file, generation: state.generation,
@@ -182,7 +177,7 @@ extension BackedTree {
         let status: BackedFile.Status
         let answer: Result<Void, Errno>
         switch result {
-        case .success(.archived(let id)), .success(.sameDataSet(let id)), .success(.duplicate(let id)):
+        case .success(.archived(let id, _)), .success(.sameDataSet(let id, _)), .success(.duplicate(let id)):
             (status, answer) = (.archived(id), .success(()))
         case .success(.unpacked), .success(.ignored):
             (status, answer) = (.served, .success(()))

@@ -143,9 +143,8 @@ extension BackedTree {
                     guard count > 0 else { throw count == 0 ? Errno(EIO) : .last }
                     done += count
                 }
-                if let (size, written) = state.announced {
-                    state.announced = offset + done >= size ? nil : (size, max(written, offset + done))
-                }
+                state.announced?.wrote(offset..<offset + done)
+                if state.announced?.isFulfilled == true { state.announced = nil }
                 digest?.update(bytes)
                 if digest != nil { state.hashed += done }
                 state.digest = digest
@@ -256,7 +255,12 @@ extension BackedFile.State {
 
     /// The size was set, not by writing.
     mutating func resized(from old: Int, to new: Int) {
-        announced = new > old ? (new, 0) : nil
+        if announced == nil {
+            announced = new > old ? Announcement(size: new, from: old) : nil
+        } else {
+            announced?.resize(to: new)
+            if announced?.isFulfilled == true { announced = nil }
+        }
     }
 
     /// After all bytes were cut off.

@@ -185,7 +185,7 @@ struct Retry: Sendable {
         file.state.withLock { state in
             state.digest = nil
             switch tried.outcome {
-            case .archived(let id), .sameDataSet(let id), .duplicate(let id): state.status = .archived(id)
+            case .archived(let id, _), .sameDataSet(let id, _), .duplicate(let id): state.status = .archived(id)
             case .unpacked, .ignored: state.status = .served
             case .refused(let reason): state.status = .refused(reason)
             case nil: state.isChanged = true

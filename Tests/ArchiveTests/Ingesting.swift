@@ -7,7 +7,7 @@ import Testing
 /// What `ingest` must have answered.
 extension Result<IngestOutcome, ArchiveError> {
     /// `instance.id` of an image that was archived.
-    var archived: Int64? { if case .success(.archived(let id)) = self { id } else { nil } }
+    var archived: Int64? { if case .success(.archived(let id, _)) = self { id } else { nil } }
     var duplicate: Int64? { if case .success(.duplicate(let id)) = self { id } else { nil } }
     var refusal: String? { if case .success(.refused(let reason)) = self { reason } else { nil } }
     var error: ArchiveError? { if case .failure(let error) = self { error } else { nil } }

@@ -101,5 +101,5 @@ struct SameDataSetTests {
 }
 
 extension Result<IngestOutcome, ArchiveError> {
-    fileprivate var sameDataSet: Int64? { if case .success(.sameDataSet(let id)) = self { id } else { nil } }
+    fileprivate var sameDataSet: Int64? { if case .success(.sameDataSet(let id, _)) = self { id } else { nil } }
 }

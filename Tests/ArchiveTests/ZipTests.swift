@@ -142,7 +142,7 @@ struct ZipTests {
 
     @Test("An import of a zip archive tells of each member")
     func importing() throws {
-        let zip = ZipWriter.zip([image(0), ("readme.txt", Array("Dear client".utf8)), ("Thumbs.db", [1]), image(1), ("again", images[0])])
+        let zip = ZipWriter.zip([image(0), ("readme.txt", Array("Dear client".utf8)), ("Thumbs.db", [1]), image(1), ("again", images[0]), ("cut", images[2].dropLast(50))])
         let path = try temporary.folder.write(zip, to: "old.zip")
         let bad = try temporary.folder.write(ZipWriter.zip([("../a", images[2])]), to: "bad.zip")
         try temporary.open { archive in
@@ -154,8 +154,11 @@ struct ZipTests {
                 outcomes == [
                     "\(path)/CD/DICOM/IM1": .archived, "\(path)/readme.txt": .rejected, "\(path)/Thumbs.db": .ignored,
                     "\(path)/CD/DICOM/IM2": .archived, "\(path)/again": .duplicate, bad: .rejected,
+                    "\(path)/cut": .archived,
                 ])
-            #expect(results.count == 6)
+            #expect(results.count == 7)
+            let cut = results.filter { $0.cutOff != nil }
+            #expect(cut.map(\.path) == ["\(path)/cut"] && cut.first?.cutOff?.contains("the pixels end after") == true)
         }
         #expect(try aside() == ["bad.zip", "old.zip/readme.txt"])
         #expect(try contents(of: path) == zip)

@@ -36,7 +36,7 @@ struct ByteWriter {
         add(element)
         guard encoding != .implicitLittle, group != 0xFFFE else { return add(length) }
         bytes += Array(vr.utf8)
-        if ["OB", "OW", "SQ", "UN", "UT", "UC"].contains(vr) {
+        if ["OB", "OW", "SQ", "UN", "UT", "UC", "UR", "OF"].contains(vr) {
             add(UInt16(0))
             add(length)
         } else {

@@ -180,6 +180,18 @@ struct SettlingTests {
         try fixture.write(Array(bytes.dropFirst(600)), to: again, at: 600)
         finish(again)
         #expect(try fixture.isBlob(bytes))
+        // Its size once more, and several writers of whom only the last is done.
+        let twice = try announce("twice.dcm")
+        var wanted = stat()
+        wanted.st_size = bytes.count
+        _ = try fixture.tree.setAttributes(twice.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: twice)
+        try fixture.write(Array(bytes.prefix(600)), to: twice)
+        finish(twice)
+        let parallel = try announce("parallel.dcm")
+        try fixture.write(Array(bytes.dropFirst(bytes.count - 100)), to: parallel, at: bytes.count - 100)
+        try fixture.write(Array(bytes.prefix(500)), to: parallel)
+        finish(parallel)
+        #expect(try fixture.tree.reason(of: parallel.number)?.contains("only 600 of \(bytes.count) bytes") == true)
         // Zeros at the end that nobody wrote, as of a file with holes.
         let sparse = try fixture.create("sparse.dcm")
         try fixture.write(image(2), to: sparse)
@@ -189,7 +201,7 @@ struct SettlingTests {
         finish(sparse)
         #expect(try fixture.instances == 2)
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
-        #expect(try fixture.rejected().keys.sorted() == ["half.dcm"])
+        #expect(try fixture.rejected().keys.sorted() == ["half.dcm", "parallel.dcm", "twice.dcm"])
     }
 
     @Test("Junk goes without a word, temporary names stay")

@@ -3,6 +3,7 @@ import DICOM
 extension CutOff {
     /// What is missing, as a part of a sentence.
     var what: String {
+        if lacksPixels { return "there are zeros in place of its pixels" }
         if isInPixels, let length { return "the pixels end after \(bytes) of \(length) bytes" }
         if isInPixels { return "the compressed pixels have no end" }
         return tag.map { "it ends within the element \($0)" } ?? "it ends in the middle of its data set"

@@ -1,4 +1,3 @@
-import DICOM
 import Foundation
 import Synchronization
 
@@ -68,13 +67,6 @@ extension Archive {
         return results.withLock { $0.flatMap(\.self) }
     }
 
-    /// What is missing of an image.
-    private static func cutOff(_ descriptor: Int32) -> String? {
-        var reader = HeaderReader()
-        guard let source = try? FileDescriptorSource(descriptor: descriptor) else { return nil }
-        return (try? reader.readUpToPixels(source))?.cutOff?.what
-    }
-
     /// - parameters:
     ///   - member: told what became of each member of a zip archive
     ///   - completion: called once, with what became of the file when that is not told by its members
@@ -104,8 +96,8 @@ extension Archive {
         @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
-            case .success(.archived): answer.cutOff = Self.cutOff(descriptor)
-            case .success(.sameDataSet): (answer.sameDataSet, answer.cutOff) = (true, Self.cutOff(descriptor))
+            case .success(.archived(_, let cutOff)): answer.cutOff = cutOff
+            case .success(.sameDataSet(_, let cutOff)): (answer.sameDataSet, answer.cutOff) = (true, cutOff)
             case .success(.unpacked): return completion(nil)
             case .success(.ignored): answer.outcome = .ignored
             case .success(.duplicate): answer.outcome = .duplicate

@@ -65,6 +65,11 @@ final class IngestPipeline: Sendable {
     /// - parameter inTurn: called once, with what is to be done when it is this file's turn
     private func prepare(_ job: Job, inTurn: (@escaping @Sendable () -> Void) -> Void) {
         do {
+            if let reason = job.request.refusal {
+                let outcome = try preparation.refuse(job.request, reason)
+                inTurn {}
+                return job.completion(.success(outcome))
+            }
             let digest =
                 try job.request.digest
                 ?? Digest.of(

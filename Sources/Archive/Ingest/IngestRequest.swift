@@ -26,6 +26,8 @@ public struct IngestRequest: Sendable {
     /// in the middle without anybody noticing. One that a person, or a checksum, vouches for is
     /// archived as it is.
     public var mustBeWhole = false
+    /// Why it is not to be archived, whatever it is: it is made durable where it lies, and refused.
+    public var refusal: String?
     /// Is told how far it is, when it is a zip archive.
     public var unpacking: Unpacking?
     /// Whether it was unpacked into a file without a name, which goes when it is refused.
@@ -44,11 +46,12 @@ public struct IngestRequest: Sendable {
 
 /// What became of a file.
 public enum IngestOutcome: Sendable, Equatable {
-    /// It is durable on as many volumes as are wanted; `instance.id`.
-    case archived(Int64)
+    /// It is durable on as many volumes as are wanted; `instance.id`, and what is missing when the
+    /// file ends before its data set does.
+    case archived(Int64, cutOff: String? = nil)
     /// The same, and an earlier image has the same data set: only the preamble or group 0002 of
     /// the files differ. Both are kept; `instance.id` of this one.
-    case sameDataSet(Int64)
+    case sameDataSet(Int64, cutOff: String? = nil)
     /// The same bytes were there, and every copy of them is good; `instance.id`.
     case duplicate(Int64)
     /// It was a zip archive, and its images are safe as those that are archived by themselves.

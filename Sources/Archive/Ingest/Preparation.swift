@@ -22,6 +22,8 @@ struct Prepared: Sendable {
     var verified: [Int] = []
     /// How many good copies there are besides.
     var sound = 0
+    /// What is missing when the file ends before its data set does.
+    var cutOff: String?
     var completion: IngestPipeline.Completion
 }
 
@@ -59,15 +61,16 @@ struct Preparation: Sendable {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
         } catch {
-            return try refusal(of: request, error.message)
+            return .noImage(try refuse(request, error.message))
         }
         if header.isMediaStorageDirectory {
             if ignoresDirectories() { return .noImage(.ignored) }
-            return try refusal(
-                of: request,
-                "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them.")
+            return .noImage(
+                try refuse(
+                    request,
+                    "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."))
         }
-        if request.mustBeWhole, let cut { return try refusal(of: request, cut.reason) }
+        if request.mustBeWhole, let cut { return .noImage(try refuse(request, cut.reason)) }
         let same = try imageWithSameDataSet(as: header, in: request)
         // From here on the second name in staging/commit says that the file was closed and is
         // whole, also when there is no room for it now.
@@ -80,13 +83,13 @@ struct Preparation: Sendable {
         return .ready(
             Prepared(
                 kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same), request: request,
-                staged: staged, volumes: targets, completion: completion))
+                staged: staged, volumes: targets, cutOff: cut?.what, completion: completion))
     }
 
     /// What stays in `/incoming` until it is set aside is on disk when `close` returns.
-    private func refusal(of request: IngestRequest, _ reason: String) throws -> Outcome {
+    func refuse(_ request: IngestRequest, _ reason: String) throws -> IngestOutcome {
         if !request.isExtracted { try request.staging?.volume.makeIncomingDurable(request.file.descriptor) }
-        return .noImage(.refused(reason))
+        return .refused(reason)
     }
 
     /// Never trusts a copy it has not seen: those not hashed in the last day are hashed now,

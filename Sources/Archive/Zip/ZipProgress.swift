@@ -50,8 +50,8 @@ final class ZipProgress: Sendable {
     /// It has arrived.
     func end(_ number: Int, _ source: String, bytes: Int64, _ result: Swift.Result<IngestOutcome, ArchiveError>) {
         switch result {
-        case .success(.archived): took(source, bytes, .archived)
-        case .success(.sameDataSet): took(source, bytes, .archived, isSameDataSet: true)
+        case .success(.archived(_, let cutOff)): took(source, bytes, .archived, cutOff: cutOff)
+        case .success(.sameDataSet(_, let cutOff)): took(source, bytes, .archived, isSameDataSet: true, cutOff: cutOff)
         case .success(.duplicate): took(source, bytes, .duplicate)
         case .success(.ignored): ignored(source, bytes: bytes)
         case .success(.refused(let reason)): refused(number, source, bytes: bytes, reason)
@@ -68,12 +68,14 @@ final class ZipProgress: Sendable {
     }
 
     private func took(
-        _ source: String, _ bytes: Int64, _ outcome: ImportResult.Outcome, isSameDataSet: Bool = false
+        _ source: String, _ bytes: Int64, _ outcome: ImportResult.Outcome, isSameDataSet: Bool = false,
+        cutOff: String? = nil
     ) {
         state.withLock { state in
             state.result.images += 1
             var result = ImportResult(path: source, bytes: bytes, outcome: outcome)
             if isSameDataSet { result.sameDataSet = true }
+            result.cutOff = cutOff
             each(result)
         }
     }

@@ -11,6 +11,8 @@ final class ReceivedFiles {
     /// What `storescp` appends to the names of files.
     static let unfinished = ".part"
     private static let finished = ".dcm"
+    /// How the reason of a file begins of which it is not known yet what becomes of it.
+    private static let underWay = "On its way"
 
     let path: String
     private let parent: String
@@ -61,11 +63,17 @@ final class ReceivedFiles {
         guard names.count == 1, let name = names.first else {
             return (.processingFailure, "storescp has written \(names.count) files instead of one")
         }
+        // As long as somebody has it open it is not set aside, and can be asked what became of it.
+        let file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else {
+            return (.processingFailure, "it cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        defer { close(file) }
         let stem = String(name.dropLast(Self.unfinished.count))
         for number in 1...1000 {
             let final = stem + (number == 1 ? "" : " \(number)") + Self.finished
             if renameat2(folder, name, folder, final, UInt32(PACSFS_RENAME_NOREPLACE)) == 0 {
-                return rejection(of: final).map { (.cannotUnderstand, $0) }
+                return rejection(of: file).map { (.cannotUnderstand, $0) }
             }
             if errno == EEXIST { continue }
             let error = errno
@@ -81,12 +89,17 @@ final class ReceivedFiles {
     }
 
     /// Why a file that has its final name is to be set aside in `/rejected`; `nil` for an image.
-    private func rejection(of name: String) -> String? {
+    private func rejection(of file: Int32) -> String? {
         var text = [UInt8](repeating: 0, count: 4096)
-        let count = getxattr("\(path)/\(name)", "user.pacsfs.reason", &text, text.count)
+        var count = fgetxattr(file, "user.pacsfs.reason", &text, text.count)
+        // Tried once more meanwhile, after a disk had failed.
+        while count > 0, text.starts(with: Self.underWay.utf8) {
+            usleep(20_000)
+            count = fgetxattr(file, "user.pacsfs.reason", &text, text.count)
+        }
         if count > 0 { return String(decoding: text.prefix(count), as: UTF8.self) }
-        // It has none, or has settled already. Anything else is not known to be safe.
-        if count == 0 || errno == ENODATA || errno == ENOENT { return nil }
+        // It has none. Anything else is not known to be safe.
+        if count == 0 || errno == ENODATA { return nil }
         return "what became of it cannot be read: \(String(cString: strerror(errno)))"
     }
 
