@@ -13,7 +13,8 @@ extension Volume {
     public func claim() throws(StorageError) {
         var holder: pid_t?
         // The kernel's table is not one moment's: an entry may be missed, or its process be gone.
-        for _ in 0..<5 where holder == nil {
+        for attempt in 0..<20 where holder == nil {
+            if attempt > 0 { usleep(1000) }
             guard flock(root.number, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
             holder = self.holder
         }
