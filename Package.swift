@@ -62,7 +62,7 @@ let package = Package(
         .target(
             name: "TemporaryArchive",
             dependencies: [
-                "Archive", "Storage", .product(name: "GRDB", package: "GRDB.swift"),
+                "CArchive", "Archive", "Storage", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ], path: "Tests/Support/TemporaryArchive"),
 
@@ -85,7 +85,7 @@ let package = Package(
             exclude: ["interposer"]),
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
         .testTarget(
-            name: "ArchiveTests", dependencies: ["CArchive", "Archive", "SyntheticStudy", "TemporaryArchive"]),
+            name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),
         .testTarget(
             name: "FuseServerTests",
             dependencies: ["CFuse3", "FuseServer", "SyntheticStudy", "TemporaryArchive"]),

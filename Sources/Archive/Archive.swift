@@ -45,7 +45,8 @@ public final class Archive: Sendable {
     private let lock: ArchiveLock
     /// Held while a file is set aside: two of the same name must not find it free together.
     let rejecting = NSLock()
-    let log: Logger
+    /// Where messages go.
+    public let log: Logger
 
     static let configurationName = "pacsfs.toml"
     static let idName = "archive.json"
@@ -220,8 +221,9 @@ public final class Archive: Sendable {
     /// it never was.
     public var indexRebuilt: IndexRebuilt? { IndexOpening.note(of: path) }
 
-    /// Finishes what is under way, and lets the archive go.
-    public func close() {
+    /// Finishes what is under way. From then on nothing is archived, and everybody who wants that
+    /// is told so at once; what there is can still be read.
+    public func drain() {
         watch.stop()
         resilver.stop()
         schedule.stop()
@@ -233,6 +235,11 @@ public final class Archive: Sendable {
         upkeep.wait(for: "views")
         zips.stop()
         pipeline.drain()
+    }
+
+    /// Finishes what is under way, and lets the archive go.
+    public func close() {
+        drain()
         index.close()
         volumes.release()
     }

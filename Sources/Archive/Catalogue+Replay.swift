@@ -21,19 +21,29 @@ extension Catalogue {
     }
 
     private func replaySome(_ limit: Int) throws -> Int {
-        let position = try index.read { try $0.position() }
-        var reader = try LedgerReader(
-            volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging, site: ledger.site,
-            from: position.map { try LedgerPosition($0) } ?? .start)
-        var records: [LedgerRecord] = []
-        while records.count < limit, let record = try reader.next() { records.append(record) }
-        guard let last = records.last else { return 0 }
+        // In one transaction, as records are appended in one: what another thread records just now
+        // would be taken in twice, and the position be set back.
         try index.write { writer in
-            for record in records { try apply(record.entry, with: writer) }
-            try writer.setPosition(IndexedPosition(last.end))
+            let position = try writer.reader.position()
+            var reader = try LedgerReader(
+                volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging, site: ledger.site,
+                from: position.map { try LedgerPosition($0) } ?? .start)
+            var (count, end) = (0, LedgerPosition?.none)
+            let views = views
+            do {
+                while count < limit, let record = try reader.next() {
+                    try apply(record.entry, with: writer)
+                    lastTime.withLock { $0 = max($0, record.entry.time.nanoseconds) }
+                    (count, end) = (count + 1, record.end)
+                }
+                if let end { try writer.setPosition(IndexedPosition(end)) }
+            } catch {
+                // Nothing came of it: what was shown is shown.
+                show(views)
+                throw error
+            }
+            return count
         }
-        lastTime.withLock { $0 = max($0, last.entry.time.nanoseconds) }
-        return records.count
     }
 
     func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {

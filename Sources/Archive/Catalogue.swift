@@ -146,15 +146,24 @@ final class Catalogue: Sendable {
         isBeginning: Bool = false, _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
     ) throws -> Recorded<R> {
         if !isBeginning { try admitAbsent() }
+        // An earlier commit of the index may have failed after its records were durable, or a
+        // volume has come back with some: they come first, or they would be passed over for good.
+        // Whether that is so can be seen in a transaction only; outside of one, what another
+        // thread is just recording looks the same.
+        for _ in 1...3 {
+            do { return try appendingNow(body) } catch is Behind { try replay() }
+        }
+        throw ArchiveError(.index, "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?")
+    }
+
+    /// The index lacks records of the ledger. Nothing was recorded.
+    private struct Behind: Error {}
+
+    private func appendingNow<R>(_ body: (IndexWriter, inout [LedgerEntry]) throws -> R) throws -> Recorded<R> {
         var isAppended = false
-        // An earlier commit of the index may have failed after its records were durable: they
-        // come first, or they would be passed over for good.
-        try catchUp()
         do {
             return try index.write { writer in
-                guard try writer.reader.position().map(\.number) ?? 0 == UInt64(ledger.position.number) else {
-                    throw ArchiveError(.index, "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?")
-                }
+                guard try !isBehind(writer) else { throw Behind() }
                 var entries: [LedgerEntry] = []
                 let views = views
                 let result: R
@@ -185,12 +194,10 @@ final class Catalogue: Sendable {
     }
 
     /// Takes in the records that the index lacks: those that a volume had which came back.
-    func catchUp() throws {
-        if try isBehind() { try replay() }
-    }
+    func catchUp() throws { try replay() }
 
-    private func isBehind() throws -> Bool {
-        try index.read { try $0.position() }.map(\.number) ?? 0 != UInt64(ledger.position.number)
+    private func isBehind(_ writer: IndexWriter) throws -> Bool {
+        try writer.reader.position().map(\.number) ?? 0 != UInt64(ledger.position.number)
     }
 
     /// Lets volumes that have dropped out take part again, if they can.

@@ -13,6 +13,7 @@ import TagIndex
 /// - one under a temporary name stays, for whoever wrote it to go on
 /// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums, so
 ///   that half of one does not pass for a whole
+/// - so do files that somebody has moved there from `/rejected` (``VouchedFile``)
 public struct Recovery {
     let archive: Archive
     let volume: Volume
@@ -137,9 +138,9 @@ public struct Recovery {
         let descriptor = incoming.path.withCString { openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return }
         let file = StagedFile(descriptor)
-        if Archive.isZip(descriptor) {
-            // To unpack it may take long, and whether it is whole is seen then: it waits in incoming
-            // as shown.
+        if Archive.isZip(descriptor) || file.isVouchedFor {
+            // To archive them may take long, and whether a zip archive is whole is seen then: they
+            // wait in incoming as shown.
             let target = archive.volumes.staging
             if target !== volume { try move(incoming, to: target) }
             return
@@ -187,6 +188,8 @@ final class StagedFile: Sendable {
     let descriptor: Int32
     let inode: UInt64
     let bytes: Int64
+    /// Whether somebody has moved it from `/rejected` to `/incoming` (``VouchedFile``).
+    let isVouchedFor: Bool
     private let modified: timespec
 
     init(_ descriptor: Int32) {
@@ -195,6 +198,7 @@ final class StagedFile: Sendable {
         fstat(descriptor, &status)
         inode = UInt64(status.st_ino)
         bytes = Int64(status.st_size)
+        isVouchedFor = VouchedFile.isMarked(status.st_mode)
         modified = status.st_mtim
     }
 

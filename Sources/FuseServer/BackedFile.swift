@@ -23,6 +23,9 @@ final class BackedFile: Sendable {
         /// Whether a person has moved it here from `/rejected`: it is archived even if it is cut off,
         /// as long as nobody changes it.
         var isVouchedFor = false
+        /// Whether RENAME has answered for it before it was archived: until it is, or is set aside,
+        /// nobody else gets its name without its having another.
+        var isPromised = false
         /// Whether it holds bytes that have not been offered to the archive.
         var isChanged = false
         /// What could not be written, and why; `nil` again when it was written after all, or all

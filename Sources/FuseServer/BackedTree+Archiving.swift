@@ -15,6 +15,13 @@ struct Submission {
     func run(_ completion: @escaping @Sendable (Result<Void, Errno>) -> Void) {
         // What is captured here keeps the file open until the archive has it.
         let (tree, node, file, generation, descriptor) = (tree, node, file, generation, descriptor)
+        var request = request
+        // Its bytes may have to be read from a disk.
+        if request.refusal == nil, Archive.isZip(descriptor.number) {
+            let unpacking = Unpacking(source: request.source)
+            request.unpacking = unpacking
+            file.state.withLock { if $0.generation == generation { $0.unpacking = unpacking } }
+        }
         tree.archive.ingest(request) { result in
             let answer = tree.finished(node, file, generation, descriptor, result)
             completion(answer)
@@ -73,8 +80,15 @@ extension BackedTree {
                 if let zip { writeOut(zip, replyingTo: reply) } else { reply.answer(.success(())) }
             }
         } catch {
+            archive.log.warning("A program that closes \(name(of: handle)) is told: \(String(cString: strerror(error.code))).")
             reply.answer(.failure(error))
         }
+    }
+
+    /// For messages only.
+    private func name(of handle: BackedHandle) -> String {
+        let path = locked { (try? node(handle.number)).map(\.path) }
+        return path.map { "incoming/" + String(decoding: $0, as: UTF8.self) } ?? "a file in incoming"
     }
 
     /// What somebody who wants the file to be safe has to do.
@@ -131,8 +145,6 @@ extension BackedTree {
         if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
             _ = fchown(descriptor.number, geteuid(), getegid())
         }
-        let half = file.state.withLock { $0.announced?.missing.map(Self.half) }
-        let isZip = half == nil && Archive.isZip(descriptor.number)
         return file.state.withLock { state in
             state.isChanged = false
             state.isFrozen = true
@@ -148,9 +160,8 @@ extension BackedTree {
                 bytes: Int64(shown.st_size), digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
                 staging: staging)
             request.mustBeWhole = !state.isVouchedFor
-            request.refusal = half
-            state.unpacking = isZip ? Unpacking(source: request.source) : nil
-            request.unpacking = state.unpacking
+            request.refusal = state.announced?.missing.map(Self.half)
+            state.unpacking = nil
             return Submission(
                 tree: self, node: node.number, file: file, generation: state.generation,
                 descriptor: descriptor, request: request)
@@ -193,7 +204,12 @@ extension BackedTree {
                     }
                     state.unpacking = nil
                     state.lastUse = monotonicNow()
-                    if case .refused = status { state.release(descriptor) }
+                    switch status {
+                    case .archived, .served: state.isPromised = false
+                    // Until it is set aside.
+                    case .refused where !state.isPromised: state.release(descriptor)
+                    default: break
+                    }
                 }
                 return meant
             }

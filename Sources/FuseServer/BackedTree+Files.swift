@@ -187,10 +187,15 @@ extension BackedTree {
                 _ = temporary.withCString { unlinkat(directory, $0, 0) }
             } else {
                 let path = node.path
+                let kept = try keepApart(node, file)
                 let result = temporary.withCString { source in
                     path.withCString { renameat(directory, source, directory, $0) }
                 }
-                guard result == 0 else { throw .last }
+                if result != 0 {
+                    let error = Errno.last
+                    if let kept { reunite(kept, with: node) }
+                    throw error
+                }
             }
         } catch {
             _ = temporary.withCString { unlinkat(directory, $0, 0) }
@@ -273,6 +278,7 @@ extension BackedFile.State {
     mutating func thawed(keepingBytes: Bool) {
         isFrozen = false
         isVouchedFor = false
+        isPromised = false
         failures = .init()
         overrides = nil
         generation += 1

@@ -38,11 +38,6 @@ extension BackedTree {
         }
     }
 
-    private func linkCount(of node: BackedNode) -> UInt {
-        var status = stat()
-        let found = node.path.withCString { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
-        return found == 0 ? UInt(status.st_nlink) : 0
-    }
 
     private func takeUp(in directory: BackedNode) {
         guard let entries = try? names(in: directory) else { return }
@@ -62,13 +57,18 @@ extension BackedTree {
         // One that was written here meanwhile is looked after already.
         guard unsettled[node.number] == nil else { return }
         unsettled[node.number] = node
+        var status = stat()
+        _ = node.path.withCString { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
         // The second name is in staging/commit: it was closed, and is whole.
-        let isWhole = linkCount(of: node) > 1
+        let isWhole = status.st_nlink > 1
+        let isVouchedFor = VouchedFile.isMarked(status.st_mode)
         if node.isTemporary {
             file.state.withLock { state in
                 state.isChanged = true
                 // It may have been archived under another name before.
-                state.isFrozen = isWhole
+                state.isFrozen = isWhole || isVouchedFor
+                state.isVouchedFor = isVouchedFor
+                state.isPromised = isVouchedFor
                 state.digest = nil
             }
             return
@@ -76,12 +76,16 @@ extension BackedTree {
         // Whether a zip archive is whole is seen when it is unpacked.
         let isZip = (try? openDescriptor(of: node, file, flags: O_RDONLY)).map { Archive.isZip($0.number) } ?? false
         file.state.withLock { state in
-            state.isChanged = isWhole || isZip
+            let isTaken = isWhole || isZip || isVouchedFor
+            state.isChanged = isTaken
             // Its inode may be a blob already.
-            state.isFrozen = isWhole
+            state.isFrozen = isTaken
+            state.isVouchedFor = isVouchedFor
+            // RENAME may have answered for it.
+            state.isPromised = isTaken
             state.digest = nil
             state.lastUse = 0
-            if !isWhole, !isZip { state.status = .refused(Recovery.interrupted) }
+            if !isTaken { state.status = .refused(Recovery.interrupted) }
         }
     }
 }

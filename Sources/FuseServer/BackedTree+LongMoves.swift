@@ -10,7 +10,8 @@ import Synchronization
 //   a large zip archive    it waits in /incoming, and is unpacked there
 //   a folder of /rejected  its files wait, and are archived one after the other
 //
-// What ends meanwhile is taken up at the next start, or set aside again.
+// What is not done when pacsfs ends is taken up at the next start: see BackedTree+Promises and
+// VouchedFile.
 extension BackedTree {
     /// Zip archives up to this size, bytes, are unpacked before RENAME answers.
     static let largestAtOnce: Int64 = 8 << 20
@@ -45,14 +46,27 @@ extension BackedTree {
         moves.start("move") { [self] in
             let result = Result { () throws(Errno) in
                 guard fsync(zip.number) == 0 else { throw .last }
-                try move(name, in: parent, to: target)
-                try syncFolders(from: locked { () throws(Errno) in try directoryNode(target.parent).path })
+                try moveDurably(name, in: parent, to: target)
             }
+            var next: Submission?
+            if case .success = result { next = locked { promise(number) } }
             reply.answer(result)
-            guard case .success = result else { return }
-            let next = locked { (try? node(number)).flatMap { node in try? submission(of: node) } }
             next?.run(replyingTo: nil)
         }
+    }
+
+    /// Moves a file that is on disk, and makes its name durable. As much as can fail is done before;
+    /// if the rest fails, the file is where it was.
+    private func moveDurably(_ name: [UInt8], in parent: UInt64, to target: Target) throws(Errno) {
+        let path = try locked { () throws(Errno) in try directoryNode(target.parent).path }
+        try syncFolders(from: path)
+        let folder = try SharedDescriptor(at: directory, path, flags: O_RDONLY | O_DIRECTORY)
+        try move(name, in: parent, to: target)
+        // File systems without such a thing say EINVAL.
+        if fsync(folder.number) == 0 || errno == EINVAL { return }
+        let error = Errno.last
+        try? move(target.name, in: target.parent, to: Target(name: name, parent: parent, mustBeNew: true))
+        throw error
     }
 
     /// Archives files one after the other, and returns when it is known what became of them. What
@@ -61,7 +75,7 @@ extension BackedTree {
         let slots = DispatchSemaphore(value: Self.mostUnderWay)
         let isEnding = Atomic(false)
         for number in numbers where !isEnding.load(ordering: .relaxed) {
-            let next = locked { (try? node(number)).flatMap { node in try? submission(of: node) } }
+            let next = locked { promise(number) }
             guard let next else { continue }
             slots.wait()
             next.run { result in

@@ -189,11 +189,19 @@ extension BackedTree {
             if let existing, existing !== node, existing.backingInode == node.backingInode {
                 _ = path.withCString { unlinkat(directory, $0, 0) }
             }
+            var isKept = false
+            if let existing, existing !== node, !node.isDirectory, existing.backingInode != node.backingInode {
+                isKept = try makeWay(existing)
+            }
             let replaced: stat? = existing.flatMap { $0.isDirectory && $0 !== node ? try? attributes(of: $0) : nil }
             let result = source.withCString { source in
                 path.withCString { renameat(directory, source, directory, $0) }
             }
-            guard result == 0 else { throw .last }
+            if result != 0 {
+                let error = Errno.last
+                if isKept, let existing { moveBack(existing, to: newName, in: newParent) }
+                throw error
+            }
             existing?.final = replaced.map {
                 var status = $0
                 status.st_nlink = 0

@@ -31,6 +31,14 @@ struct Retry: Sendable {
         /// `nil` when it was not offered: it has a temporary name now, or its turn comes later.
         var outcome: IngestOutcome?
         var status: stat
+
+        /// Whether it is archived, or set aside, behind the answer.
+        var isPromised: Bool {
+            switch outcome {
+            case nil, .refused: true
+            default: false
+            }
+        }
     }
 
     private static let slash = UInt8(ascii: "/")
@@ -138,6 +146,9 @@ struct Retry: Sendable {
         guard node.backingInode == backingInode else { throw Errno(EAGAIN) }
         let newParent = try incoming.directoryNode(target.parent)
         let (source, path) = (node.path, incoming.path(target.name, in: newParent))
+        for file in tried where file.isPromised { VouchedFile.mark(join(source, file.path), in: rejected.directory) }
+        let existing = target.mustBeNew || node.isDirectory ? nil : try? incoming.child(target.name, of: newParent)
+        let isKept = if let existing { try incoming.makeWay(existing) } else { false }
         let result = source.withCString { source in
             path.withCString {
                 renameat2(
@@ -145,7 +156,11 @@ struct Retry: Sendable {
                     target.mustBeNew ? UInt32(PACSFS_RENAME_NOREPLACE) : 0)
             }
         }
-        guard result == 0 else { throw .last }
+        if result != 0 {
+            let error = Errno.last
+            if isKept, let existing { incoming.moveBack(existing, to: target.name, in: newParent) }
+            throw error
+        }
         rejected.removeAll(node)
         if let replaced = newParent.children[target.name] { incoming.removeAll(replaced) }
         incoming.servedReasons.append((source, monotonicNow()))
@@ -176,6 +191,7 @@ struct Retry: Sendable {
             case nil: state.isChanged = true
             }
             state.isVouchedFor = true
+            state.isPromised = tried.isPromised
             // It may be a blob now, which keeps its own.
             state.isFrozen = true
             state.overrides = .init(

@@ -33,7 +33,7 @@ final class BackedTree: @unchecked Sendable {
     /// What was moved here from `/rejected`: its path there, and when, monotonic ns.
     var servedReasons: [(path: [UInt8], time: Int64)] = []
     /// Moves that wait for disks, and what goes on behind them.
-    let moves = ThreadGroup()
+    let moves: ThreadGroup
 
     /// - parameter predecessor: what was shown in its place before, on a volume that went:
     ///   numbers are not given again
@@ -45,6 +45,7 @@ final class BackedTree: @unchecked Sendable {
         self.staging = staging
         self.archive = archive
         self.permissions = permissions
+        moves = predecessor?.moves ?? ThreadGroup()
         root = BackedNode(number: number, isDirectory: true, backingInode: 0, parent: nil, name: [])
         // Beyond every number of an earlier run, as long as that gave fewer than 65,536 a second.
         nextNumber = UInt64(max(time(nil) - 1_700_000_000, 1)) << 16
@@ -228,7 +229,10 @@ final class BackedTree: @unchecked Sendable {
             node === root
             ? UInt(node.number)
             : UInt(shownInode(UInt64(status.st_ino)))
-        if !node.isDirectory { status.st_nlink = node.isRemoved ? 0 : 1 }
+        if !node.isDirectory {
+            status.st_nlink = node.isRemoved ? 0 : 1
+            status.st_mode = VouchedFile.unmarked(status.st_mode)
+        }
         switch kind {
         case .incoming: if node === root { permissions.apply(.incoming, to: &status) }
         case .rejected: permissions.apply(node.isDirectory ? .rejectedDirectory : .rejectedFile, to: &status)

@@ -33,8 +33,9 @@ final class ReadAhead: @unchecked Sendable {
     typealias Filling = (_ cookie: Int, inout DirectoryBuffer) throws(Errno) -> Void
 
     /// How many portions are made ahead at most: what one slow look-up makes late, those before
-    /// it make up for.
-    private static let greatestDepth = 4
+    /// it make up for. A directory that somebody keeps open in its middle holds no more than
+    /// half a MiB, unless he asks for more at once.
+    private static func greatestDepth(_ size: Int) -> Int { max(1, min(4, (512 << 10) / max(1, size))) }
 
     // All that follows only with `condition` held, which is never held during a look-up.
     private let condition = NSCondition()
@@ -66,7 +67,7 @@ final class ReadAhead: @unchecked Sendable {
         defer { condition.unlock() }
         while ready.isEmpty, making == cookie { condition.wait() }
         if let first = ready.first, first.after == cookie, first.memory.count == size {
-            depth = min(2 * depth, Self.greatestDepth)
+            depth = min(2 * depth, Self.greatestDepth(size))
             return ready.removeFirst()
         }
         ready = []

@@ -88,8 +88,10 @@ public final class Session: Sendable {
         settling.stop()
         threadGroup.wait(for: "settle")
         // Everybody who waits for a file to be safe is answered before the mount goes.
-        archive.close()
+        archive.drain()
+        // They still read the volumes, whose locks go when it is closed.
         fileSystem.incoming.moves.wait(for: "move")
+        archive.close()
         archive.observe(nil)
         invalidator.stop()
         fuse_remove_signal_handlers(session)

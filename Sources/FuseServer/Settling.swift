@@ -17,8 +17,14 @@ final class Settling: Sendable {
     private static let mostUnderWay = 512
     /// After which a temporary name is taken for abandoned, ns.
     private static let abandoned: Int64 = 86_400_000_000_000
+    private let patience: Int64
 
-    init(_ tree: @escaping @Sendable () -> BackedTree) { current = tree }
+    /// - parameter patience: so many times as long as others a folder stays that never had a file:
+    ///   whoever made it may take his time
+    init(patience: Int64 = 60, _ tree: @escaping @Sendable () -> BackedTree) {
+        self.patience = patience
+        current = tree
+    }
 
     /// Runs until ``stop()``; on a thread of its own.
     func run() {
@@ -181,10 +187,6 @@ final class Settling: Sendable {
         tree.vanishing[directory.number] = directory
     }
 
-    /// So many times as long as others a folder stays that never had a file: whoever made it may
-    /// take his time.
-    private static let patience: Int64 = 60
-
     /// Removes directories whose files have gone, once nothing happens any more below the
     /// topmost of them: rsync and tar set the times of directories at the very end.
     private func vanish(in tree: BackedTree, now: Int64, settle: Int64, busy: Set<ObjectIdentifier>) {
@@ -193,7 +195,7 @@ final class Settling: Sendable {
             again = false
             for node in Array(tree.vanishing.values) {
                 let top = node.top
-                let quiet = node.hadFiles ? settle : Self.patience * settle
+                let quiet = node.hadFiles ? settle : patience * settle
                 guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= quiet, node.openings == 0
                 else { continue }
                 let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }

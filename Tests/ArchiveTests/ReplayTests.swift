@@ -1,6 +1,7 @@
 import Archive
 import Foundation
 import Storage
+import Synchronization
 import SyntheticStudy
 import TagIndex
 import TemporaryArchive
@@ -47,6 +48,46 @@ struct ReplayTests {
         let before = try temporary.index.dump()
         #expect(before.contains("== instance (11)\n"))
         #expect(before.contains("== rejected (2)\n"))
+        temporary.removeIndex()
+        try temporary.open { _ in }
+        #expect(try temporary.index.dump() == before)
+    }
+
+    @Test("Several threads that record at once do not take one another's records for lacking ones")
+    func atOnce() throws {
+        let images = series(seed: 3, images: 120)
+        let folder = temporary.folder
+        let junk = try (0..<240).map { number in
+            ImportFile(
+                path: try folder.write(Array("\(number)".utf8), to: "cd/\(number).txt"), rejectedPath: "\(number).txt")
+        }
+        try temporary.open { archive in
+            let failures = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 12) { thread in
+                if thread < 2 {
+                    for image in images[(thread * 60)..<(thread * 60 + 60)] {
+                        do {
+                            if let error = try archive.ingest(image, in: folder).error {
+                                failures.withLock { $0.append(error.message) }
+                            }
+                        } catch { failures.withLock { $0.append("\(error)") } }
+                    }
+                } else if thread > 5 {
+                    for number in 0..<60 {
+                        do { try archive.changeSearches([.keep("word\(thread) \(number)")]) } catch { failures.withLock { $0.append("\(error)") } }
+                    }
+                } else {
+                    for file in junk[((thread - 2) * 60)..<((thread - 2) * 60 + 60)] {
+                        for result in archive.importFiles([file]) where result.outcome != .rejected {
+                            failures.withLock { $0.append(result.reason ?? "") }
+                        }
+                    }
+                }
+            }
+            #expect(failures.withLock { $0 } == [])
+        }
+        let before = try temporary.index.dump()
+        #expect(before.contains("== instance (120)\n") && before.contains("== rejected (240)\n"))
         temporary.removeIndex()
         try temporary.open { _ in }
         #expect(try temporary.index.dump() == before)

@@ -167,6 +167,28 @@ struct RetryTests {
         #expect(try fixture.instances == 2)
     }
 
+    @Test("A folder that was moved back when pacsfs ended is archived by the next start, as it is")
+    func ended() throws {
+        let half = Array(image(1).dropLast(100))
+        try setAside(half, as: "CD/half.dcm")
+        try setAside(image(2), as: "CD/IM2")
+        // As when it is being stopped: nothing more is archived.
+        fixture.archive.drain()
+        #expect(try move("CD", to: "again") == 0)
+        fixture.tree.moves.wait(for: "move")
+        #expect(try fixture.left == ["again/IM2", "again/half.dcm"])
+        // Whoever writes there writes to a file of his own.
+        let again = try fixture.tree.lookup(Array("again".utf8), in: fixture.root).ino
+        #expect(try fixture.tree.lookup(Array("half.dcm".utf8), in: again).attr.st_mode == S_IFREG | 0o644)
+        let writer = try fixture.open("half.dcm", flags: O_WRONLY | O_TRUNC, in: again)
+        try fixture.write(Array(image(3).dropLast(100)), to: writer)
+        fixture.tree.release(writer)
+        #expect(try fixture.left == ["again/IM2", "again/half (1).dcm", "again/half.dcm"])
+        try fixture.startAgain()
+        #expect(try fixture.isBlob(half) && fixture.isBlob(image(2)))
+        #expect(try fixture.rejected().keys.filter { $0.hasPrefix("again") } == ["again/half.dcm"])
+    }
+
     @Test("A name that is taken is replaced, or not when that is asked for")
     func taken() throws {
         try setAside(image(1), as: "IM1")

@@ -29,6 +29,26 @@ final class TreeFixture {
 
     deinit { archive.close() }
 
+    /// What the next start makes of what is left, until `/incoming` is empty. The archive of this
+    /// is closed then.
+    func startAgain() throws {
+        tree.moves.wait(for: "move")
+        archive.close()
+        // This process still has the lock, which one that has ended has not.
+        unlink(temporary.path + "/lock")
+        try temporary.open { (archive) throws in
+            let tree = BackedTree(
+                kind: .incoming, staging: archive.staging, root: root, archive: archive, permissions: .everybody)
+            tree.takeUpLeftovers()
+            let settling = Settling { tree }
+            let threads = ThreadGroup()
+            threads.start("settle") { settling.run() }
+            #expect(try eventually { try left.isEmpty })
+            settling.stop()
+            threads.wait(for: "settle")
+        }
+    }
+
     // MARK: What programs do
 
     func create(_ name: String, in parent: UInt64? = nil, flags: Int32 = O_WRONLY | O_EXCL) throws -> BackedHandle {

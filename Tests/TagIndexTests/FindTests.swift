@@ -98,6 +98,15 @@ struct FindTests {
             seed: 8)
         for word in ["lupus", "dog"] { #expect(try find(word).contains("1.4"), "\(word)") }
         #expect(try !find("canine").contains("1.3") && find("canine").contains("1.4"))
+        for (number, species) in [(5, "Bovine"), (6, "Guinea pig")] {
+            try fixture.add(
+                horse.with([
+                    .studyInstanceUID: "1.\(number)", .seriesInstanceUID: "1.\(number).1", .sopInstanceUID: "1.\(number).1.1",
+                    .patientSpeciesDescription: species,
+                ]), seed: UInt64(number + 10))
+        }
+        #expect(try find("cow").contains("1.5") && !find("cat").contains("1.5"))
+        #expect(try find("guinea").contains("1.6") && !find("porcine").contains("1.6"))
         // The word that a device wrote is the value, and no other.
         #expect(try find("species=dog") == [])
     }

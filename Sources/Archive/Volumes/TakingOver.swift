@@ -104,7 +104,8 @@ extension Recovery {
         return problems
     }
 
-    /// Whether a file is to wait on: for its rename, to be unpacked, or because it is whole and
+    /// Whether a file is to wait on: for its rename, to be unpacked, because somebody has moved it from
+    /// `rejected`, or because it is whole and
     /// could not be archived yet.
     private func waits(_ file: IncomingFile) throws -> Bool {
         if TemporaryName.matches(path: file.path) { return true }
@@ -113,7 +114,7 @@ extension Recovery {
         }
         guard descriptor >= 0 else { return false }
         let source = StagedFile(descriptor)
-        if Archive.isZip(descriptor) { return true }
+        if Archive.isZip(descriptor) || source.isVouchedFor { return true }
         let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
         guard try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil else { return false }
         return try volume.isStaged(digest)

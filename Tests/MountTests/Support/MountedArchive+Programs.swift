@@ -41,6 +41,7 @@ extension MountedArchive {
                 wait ${running[0]} || { failed=1; echo "$name:"; tail -n 20 $name.log; }
                 running=("${running[@]:1}")
             done
+            if [ $failed = 1 ]; then grep -E ' (warning|error|critical): |answered' "$PACSFS_ARCHIVE/pacsfs.log" | tail -n 20; fi
             exit $failed
             """, environment, timeout: timeout, sourceLocation: sourceLocation)
     }

@@ -66,14 +66,17 @@ final class OtherUser: Sendable {
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
-    /// Disks that other tests have mounted meanwhile must be gone when those unmount them.
+    /// Disks and archives that others have mounted meanwhile must be gone when those unmount
+    /// them; a copy of a mount keeps its daemon.
     private static func forgetMounts(beside folder: String) throws {
         let base = String(folder[..<(folder.lastIndex(of: "/") ?? folder.endIndex)]) + "/"
-        // proc_pid_mountinfo(5): the fifth field is the mount point.
+        // proc_pid_mountinfo(5): the fifth field is the mount point; the type stands behind « - ».
         let targets = try Files.text("/proc/thread-self/mountinfo").split(separator: "\n").compactMap { line in
-            line.split(separator: " ").dropFirst(4).first.map(String.init)
+            line.split(separator: " ").dropFirst(4).first.map { (String($0), line.contains(" - fuse.pacsfs ")) }
         }
-        for target in targets.reversed() where target.hasPrefix(base) { umount2(target, Int32(MNT_DETACH)) }
+        for (target, isArchive) in targets.reversed() where isArchive || target.hasPrefix(base) {
+            umount2(target, Int32(MNT_DETACH))
+        }
     }
 
     private static func check(_ call: String, _ result: Int32) throws {

@@ -1,12 +1,12 @@
 import CArchive
 
 /// Zip archives as libarchive writes them.
-enum ZipWriter {
+public enum ZipWriter {
     /// - parameters:
     ///   - members: names and contents, in their order; a name that ends in `/` is a folder
     ///   - stored: not compressed, so that a test can damage a member's bytes
     ///   - password: encrypts the members
-    static func zip(_ members: [(String, [UInt8])], stored: Bool = false, password: String? = nil) -> [UInt8] {
+    public static func zip(_ members: [(String, [UInt8])], stored: Bool = false, password: String? = nil) -> [UInt8] {
         var used = 0
         var buffer = [UInt8](repeating: 0, count: members.reduce(65536) { $0 + $1.1.count + 2 * $1.0.utf8.count + 512 })
         buffer.withUnsafeMutableBytes { buffer in
