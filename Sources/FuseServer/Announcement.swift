@@ -51,9 +51,11 @@ struct Announcement: Sendable {
         if written.count > Self.mostPieces { joinNearest() }
     }
 
-    /// The size was set once more.
+    /// The size was set once more; to the same size behind the last write by whoever leaves out zeros,
+    /// as rsync does with `--preallocate --sparse`.
     mutating func resize(to new: Int) {
         if new > size { counts = missing != nil }
+        if new == size { counts = false }
         size = new
         written = written.compactMap { $0.lowerBound < new ? $0.clamped(to: 0..<new) : nil }
     }

@@ -145,7 +145,6 @@ extension BackedTree {
         if Capabilities.canGiveFilesAway, shown.st_uid != geteuid() || shown.st_gid != getegid() {
             _ = fchown(descriptor.number, geteuid(), getegid())
         }
-        let half = file.state.withLock { $0.announced?.missing.map(Self.half) }
         return file.state.withLock { state in
             state.isChanged = false
             state.isFrozen = true
@@ -161,7 +160,7 @@ extension BackedTree {
                 bytes: Int64(shown.st_size), digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
                 staging: staging)
             request.mustBeWhole = !state.isVouchedFor
-            request.refusal = half
+            request.refusal = state.announced?.missing.map(Self.half)
             state.unpacking = nil
             return Submission(
                 tree: self, node: node.number, file: file, generation: state.generation,

@@ -37,7 +37,7 @@ struct AnnouncementTests {
         let half = "nothing was written after 50 of 100 bytes"
         #expect(missing([.size(100), .write(0..<50)]) == half)
         #expect(missing([.size(100), .size(100), .write(0..<50)]) == half)
-        #expect(missing([.size(100), .write(0..<50), .size(100)]) == half)
+        #expect(missing([.size(100), .write(0..<30), .size(100), .write(30..<50)]) == half)
         #expect(missing([.size(70), .write(0..<50), .size(100)]) == half)
         #expect(missing([.size(200), .write(0..<50), .size(100)]) == half)
         #expect(missing([.write(0..<20), .size(100), .write(20..<50)]) == half)
@@ -55,6 +55,8 @@ struct AnnouncementTests {
         // The same bytes once more, as a header that is put right.
         #expect(missing([.size(100), .write(0..<20), .write(40..<100), .write(4..<8)]) == nil)
         #expect(missing([.size(100)]) == nil)
+        // rsync --preallocate --sparse
+        #expect(missing([.size(100), .write(0..<50), .size(100)]) == nil)
     }
 
     @Test("Who writes in any order has to write everything")
