@@ -120,7 +120,9 @@ public final class Archive: Sendable {
             }
             try adoptVolumes()
             recordUnknownVolumes()
-            for volume in volumes.writable { recover(volume) }
+            // All are looked at before anything is stored on any: what one finishes goes to the
+            // others too, where a file of the last run must not be taken for good.
+            for recovery in volumes.writable.compactMap(recovery) { recover(recovery) }
             for volume in volumes.writable where volume !== volumes.staging {
                 try? Recovery(archive: self, volume: volume).gather(on: volumes.staging)
             }
@@ -149,9 +151,16 @@ public final class Archive: Sendable {
     }
 
     /// A volume that cannot be written must not keep the others from starting.
-    private func recover(_ volume: Volume) {
-        do { try Recovery(archive: self, volume: volume).run() } catch {
+    private func recovery(_ volume: Volume) -> Recovery? {
+        do { return try Recovery(archive: self, volume: volume) } catch {
             log.error("What was under way on \(volume.path) was left as it is: \(error)")
+            return nil
+        }
+    }
+
+    private func recover(_ recovery: Recovery) {
+        do { try recovery.run() } catch {
+            log.error("What was under way on \(recovery.volume.path) was left as it is: \(error)")
         }
     }
 

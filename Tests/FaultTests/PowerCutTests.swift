@@ -99,14 +99,18 @@ struct PowerCutTests {
 
     /// Linux tells of bytes that could not be written once, and takes them for written then: a
     /// second sync succeeds and means nothing.
-    @Test("after a sync that failed leaves what was said to be safe in spite of it", arguments: [1, 2])
-    func failedSync(root: Int) throws {
+    @Test(
+        "after a sync that failed leaves what was said to be safe in spite of it", arguments: [1, 2],
+        // One that is stored alone is not stored again by the process whose sync failed, but by
+        // the next one, which finds what is left of it on both volumes.
+        ["", "4-c.dcm"])
+    func failedSync(root: Int, only name: String) throws {
         try TestArchive.with { archive in
             for number in 1...40 {
                 if number > 1 { try archive.restore() }
                 let model = try DiskModel(roots: archive.roots)
                 let calls = FaultRule.Calls(number, kinds: ["fsync", "fdatasync", "syncfs"], root: root)
-                let first = try archive.importSources([.fail(EIO, calls)], isTraced: true)
+                let first = try archive.importSources([.fail(EIO, calls)], isTraced: true, only: name)
                 // What failed is imported again; what is not cut then has to be whole.
                 let again = try archive.importSources([], isTraced: true)
                 let trace = try TraceRecord.all(in: archive.trace)

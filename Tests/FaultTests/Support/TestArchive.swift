@@ -81,12 +81,12 @@ final class TestArchive: Sendable {
 
     /// Imports the sources under the rules; whatever comes of that.
     func importSources(
-        _ rules: [FaultRule] = [], isTraced: Bool = false
+        _ rules: [FaultRule] = [], isTraced: Bool = false, only name: String = ""
     ) throws -> ImportRun {
         let environment = try Interposer.environment(
             roots: roots, rules: rules, trace: isTraced ? trace : nil)
         return ImportRun(
-            try pacsfs(["import", "--verbose", folder.path + "/sources"], environment), sources)
+            try pacsfs(["import", "--verbose", folder.path + "/sources/" + name], environment), sources)
     }
 }
 
