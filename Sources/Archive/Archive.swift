@@ -194,7 +194,7 @@ public final class Archive: Sendable {
         let recovery = try Recovery(archive: self, volume: volume)
         do {
             _ = try catalogue.ledger.admit(volume)
-            try catalogue.catchUp()
+            try catalogue.replay()
         } catch {
             // It may lack records that only a volume has which is away now.
             catalogue.ledger.drop(volume)

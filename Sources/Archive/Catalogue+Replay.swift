@@ -6,8 +6,8 @@ import TagIndex
 // From the ledger to the index: what a start takes in that the index lacks, and what is applied
 // to the index when a record is written.
 extension Catalogue {
-    /// Takes the records into the index that it lacks: a few after a crash, all of them when
-    /// it is new.
+    /// Takes the records into the index that it lacks: a few after a crash, those that a volume
+    /// had which came back, all of them when it is new.
     ///
     /// - returns: how many there were
     @discardableResult

@@ -193,9 +193,6 @@ final class Catalogue: Sendable {
         }
     }
 
-    /// Takes in the records that the index lacks: those that a volume had which came back.
-    func catchUp() throws { try replay() }
-
     private func isBehind(_ writer: IndexWriter) throws -> Bool {
         try writer.reader.position().map(\.number) ?? 0 != UInt64(ledger.position.number)
     }

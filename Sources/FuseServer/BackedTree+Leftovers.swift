@@ -38,7 +38,6 @@ extension BackedTree {
         }
     }
 
-
     private func takeUp(in directory: BackedNode) {
         guard let entries = try? names(in: directory) else { return }
         for name in entries {

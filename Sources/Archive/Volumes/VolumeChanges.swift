@@ -151,7 +151,7 @@ extension Archive {
         let known = try index.read { try $0.volumes() }
         let volume = try made(at: place, known: known)
         _ = try catalogue.ledger.admit(volume)
-        try catalogue.catchUp()
+        try catalogue.replay()
         var facts: [Fact] = []
         if !known.contains(where: { $0.id == volume.identity.volume }) { facts.append(.addVolume(volume.identity)) }
         if let old { facts.append(.replace(old.ordinal, by: volume.identity.ordinal)) }
