@@ -1,6 +1,6 @@
 import Archive
 import CFuse3
-import Glibc
+import Foundation
 import Naming
 import Synchronization
 import TagIndex
@@ -18,6 +18,8 @@ final class FileSystem: Sendable {
     /// When the archive was begun.
     let created: Int64
     let passingSearches = PassingSearches()
+    /// Makes entries of full folders before they are asked for.
+    let readingAhead = DispatchQueue(label: "list ahead", qos: .userInitiated)
     let recentAttributes = Mutex(RecentAttributes())
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.

@@ -133,7 +133,7 @@ enum Operations {
                 let isKept = fileSystem.mayKeepListing(number)
                 answer.cache_readdir = isKept ? 1 : 0
                 answer.keep_cache = isKept ? 1 : 0
-                let handle = Handles.retain(OpenDirectory(snapshot))
+                let handle = Handles.retain(OpenDirectory(snapshot, readingAheadOn: fileSystem.readingAhead))
                 answer.fh = handle
                 if !request.opened(answer) { Handles.release(handle, as: OpenDirectory.self) }
             } catch {

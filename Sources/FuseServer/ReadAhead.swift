@@ -30,25 +30,34 @@ final class ReadAhead: @unchecked Sendable {
         var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<used]) }
     }
 
-    typealias Filling = (_ cookie: Int, inout DirectoryBuffer) throws(Errno) -> Void
+    typealias Filling = @Sendable (_ cookie: Int, inout DirectoryBuffer) throws(Errno) -> Void
 
     /// How many portions are made ahead at most: what one slow look-up makes late, those before
     /// it make up for. A directory that somebody keeps open in its middle holds no more than
     /// half a MiB, unless he asks for more at once.
-    private static func greatestDepth(_ size: Int) -> Int { max(1, min(4, (512 << 10) / max(1, size))) }
+    private static func greatestDepth(_ size: Int) -> Int { max(1, min(16, (512 << 10) / max(1, size))) }
+
+    /// The one thread that makes what is not asked for yet. Not that which has just answered:
+    /// the kernel wakes the program where that runs, and then the two take turns there.
+    private let queue: DispatchQueue
 
     // All that follows only with `condition` held, which is never held during a look-up.
     private let condition = NSCondition()
     /// Portions that follow one another.
     private var ready: [Portion] = []
-    /// The cookie after which somebody makes the one that follows them.
+    /// Whether `queue` has been told to go on, or does.
+    private var isGoingOn = false
+    /// The cookie after which a portion is just being made.
     private var making: Int?
-    /// The last cookie of what was given out and of what is ready.
+    /// The last cookie of what was given out and of what is ready; 0 when that is not known.
     private var end = 0
     /// How many shall be ready: more for a program that came back for what was made.
     private var depth = 1
     /// How often a program went on elsewhere than expected.
     private var turns = 0
+
+    /// - parameter queue: a serial one, of one thread at a time
+    init(on queue: DispatchQueue) { self.queue = queue }
 
     /// The entries after `cookie`.
     ///
@@ -58,7 +67,7 @@ final class ReadAhead: @unchecked Sendable {
     func portion(after cookie: Int, size: Int, _ fill: Filling) throws(Errno) -> Portion {
         if let portion = expected(after: cookie, size: size) { return portion }
         let portion = try Portion(after: cookie, size: size, fill)
-        condition.withLock { end = portion.last }
+        condition.withLock { if ready.isEmpty { end = portion.last } }
         return portion
     }
 
@@ -71,24 +80,32 @@ final class ReadAhead: @unchecked Sendable {
             return ready.removeFirst()
         }
         ready = []
+        end = 0
         depth = 1
         turns += 1
         return nil
     }
 
-    /// Makes what follows `portion`, which was given out.
-    func goOn(after portion: borrowing Portion, _ fill: Filling) {
+    /// Has made what follows `portion`, which is about to be given out.
+    func goOn(after portion: borrowing Portion, _ fill: @escaping Filling) {
         guard portion.isFull, portion.last > 0 else { return }
+        let size = portion.memory.count
         condition.lock()
         defer { condition.unlock() }
-        let turn = turns
-        // Whoever is making goes on until enough is ready.
-        guard making == nil else { return }
-        while turn == turns, ready.count < depth, end > 0 {
-            let cookie = end
+        // Half of what there may be is left to the program, so that we are not woken for each.
+        guard !isGoingOn, end > 0, ready.count <= depth / 2 else { return }
+        isGoingOn = true
+        queue.async { [self] in make(size: size, fill) }
+    }
+
+    private func make(size: Int, _ fill: Filling) {
+        condition.lock()
+        defer { condition.unlock() }
+        while ready.count < depth, end > 0 {
+            let (cookie, turn) = (end, turns)
             making = cookie
             condition.unlock()
-            let next = try? Portion(after: cookie, size: portion.memory.count, fill)
+            let next = try? Portion(after: cookie, size: size, fill)
             condition.lock()
             making = nil
             if turn == turns {
@@ -98,5 +115,6 @@ final class ReadAhead: @unchecked Sendable {
             }
             condition.broadcast()
         }
+        isGoingOn = false
     }
 }

@@ -89,7 +89,8 @@ public final class Session: Sendable {
         threadGroup.wait(for: "settle")
         // Everybody who waits for a file to be safe is answered before the mount goes.
         archive.drain()
-        // They still read the volumes, whose locks go when it is closed.
+        // They still read the index, or the volumes, whose locks go when it is closed.
+        fileSystem.readingAhead.sync {}
         fileSystem.incoming.moves.wait(for: "move")
         archive.close()
         archive.observe(nil)

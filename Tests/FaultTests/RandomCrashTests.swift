@@ -10,7 +10,7 @@ import Testing
     "A daemon that dies at a random call", .serialized,
     .enabled(if: PacsfsProgram.canMount && PacsfsProgram.path != nil, "there is no /dev/fuse, or no pacsfs"))
 struct RandomCrashTests {
-    /// `PACSFS_CRASH_ROUNDS`; Scripts/test asks for 500.
+    /// `PACSFS_CRASH_ROUNDS`; Scripts/test asks for 200.
     private static let rounds = ProcessInfo.processInfo.environment["PACSFS_CRASH_ROUNDS"].flatMap { Int($0) } ?? 60
     /// Then a new archive is begun.
     private static let roundsPerArchive = 20

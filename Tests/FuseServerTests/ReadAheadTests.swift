@@ -35,6 +35,7 @@ struct ReadAheadTests {
     /// The numbers of what a READDIR is answered with.
     private func answer(_ ahead: ReadAhead, _ rows: Rows, after cookie: Int, size: Int) throws -> [Int] {
         let portion = try ahead.portion(after: cookie, size: size, rows.fill)
+        ahead.goOn(after: portion, rows.fill)
         var numbers: [Int] = []
         var offset = 0
         while offset < portion.bytes.count {
@@ -42,14 +43,13 @@ struct ReadAheadTests {
             let length = Int(portion.bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt32.self))
             offset += (24 + length + 7) & ~7
         }
-        ahead.goOn(after: portion, rows.fill)
         return numbers
     }
 
     @Test("A program that reads on, back and elsewhere gets what follows its cookie, also while rows come")
     func order() throws {
         var random = SystemRandomNumberGenerator()
-        let ahead = ReadAhead()
+        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(2000)
         var cookie = 0
         for _ in 0..<3000 {
@@ -72,7 +72,7 @@ struct ReadAheadTests {
 
     @Test("What a program reads from one end to the other is made once, but for the end of it")
     func once() throws {
-        let ahead = ReadAhead()
+        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(1200)
         var seen: [Int] = []
         while case let numbers = try answer(ahead, rows, after: seen.last ?? 0, size: 512), !numbers.isEmpty {
@@ -85,7 +85,7 @@ struct ReadAheadTests {
 
     @Test("Two readers of one open directory do not wait for one another for ever", .timeLimit(.minutes(1)))
     func two() async throws {
-        let ahead = ReadAhead()
+        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(5000)
         try await withThrowingTaskGroup(of: [Int].self) { group in
             for _ in 0..<2 {
@@ -103,7 +103,7 @@ struct ReadAheadTests {
 
     @Test("What fails is told to who asks, and not before")
     func failure() throws {
-        let ahead = ReadAhead()
+        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(100)
         let first = try ahead.portion(after: 0, size: 512, rows.fill)
         ahead.goOn(after: first) { (_, _) throws(Errno) in throw Errno(EIO) }
