@@ -16,15 +16,13 @@ extension CallingThread {
     /// See: 'man 5 proc', /proc/pid/stat, `flags` and `exit_code`, which reads as 0 where we may
     /// not look into the other process
     var isKilled: Bool {
-        guard id > 0 else { return false }
-        let file = open("/proc/\(id)/stat", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return false }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 2048)
-        let count = read(file, &bytes, bytes.count)
-        // The name of the program stands in parentheses and may hold anything.
-        guard count > 0, let end = bytes[..<count].lastIndex(of: UInt8(ascii: ")")) else { return false }
-        let fields = bytes[(end + 1)..<count].split(separator: UInt8(ascii: " "))
+        // In execve(2) the kernel closes files, too, and who reads /proc/TID/stat waits until that
+        // is over (Linux 6.18: exec_update_lock), which it is not before we have answered.
+        guard hasNoMemory, let bytes = text(of: "stat"),
+            // The name of the program stands in parentheses and may hold anything.
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return false }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         // From the state on, field 3; the flags are field 9, and the exit code is field 52.
         func field(_ number: Int) -> Int64? {
             guard fields.count > number - 3 else { return nil }
@@ -32,5 +30,21 @@ extension CallingThread {
         }
         guard let flags = field(9), let exitCode = field(52) else { return false }
         return UInt64(bitPattern: flags) & Self.exiting != 0 && exitCode & Self.signal != 0
+    }
+
+    /// Whether it has given its memory back, as a process that ends does before it closes its
+    /// files. Is told without waiting for the process, whatever it does.
+    ///
+    /// See: 'man 5 proc_pid_statm', whose first number is the size of its memory
+    private var hasNoMemory: Bool { text(of: "statm")?.starts(with: [UInt8(ascii: "0"), UInt8(ascii: " ")]) == true }
+
+    private func text(of name: String) -> [UInt8]? {
+        guard id > 0 else { return nil }
+        let file = open("/proc/\(id)/\(name)", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        let count = read(file, &bytes, bytes.count)
+        return count > 0 ? Array(bytes[..<count]) : nil
     }
 }

@@ -50,6 +50,13 @@ struct IncomingWriteTests {
             file.write(data[:9000])
             subprocess.run(['tail', '-c', '+9001', '1.dcm'], stdout=file, check=True)
         """,
+        // Another program takes the place of the one that writes, and the kernel closes the file.
+        """
+        if (child := os.fork()) == 0:
+            os.write(os.open(name, os.O_WRONLY | os.O_CREAT), data)
+            os.execvp('true', ['true'])
+        assert os.waitpid(child, 0)[1] == 0
+        """,
         "with open(name, 'wb') as file: file.write(data); file.flush(); os.fsync(file.fileno())",
         // Through a memory map.
         """
