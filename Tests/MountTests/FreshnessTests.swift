@@ -8,14 +8,14 @@ import Testing
 struct FreshnessTests {
     /// One way to archive, and one way to read.
     struct Way: Sendable, CustomTestStringConvertible {
-        var mode: ReadMode
+        var setting: Setting
         /// By `pacsfs import`, not through incoming.
         var imports: Bool
-        var testDescription: String { "\(imports ? "import" : "incoming"), \(mode.testDescription)" }
+        var testDescription: String { "\(imports ? "import" : "incoming"), \(setting.testDescription)" }
     }
 
-    private static let ways = ReadMode.allCases.flatMap { mode in
-        [false, true].map { Way(mode: mode, imports: $0) }
+    private static let ways = Setting.modes.flatMap { setting in
+        [false, true].map { Way(setting: setting, imports: $0) }
     }
 
     /// Reads lines of: a file, then the paths below the mount that it is going to have.
@@ -65,15 +65,15 @@ struct FreshnessTests {
                 return ["samples" + sample.dropFirst(twin.work.count + "/samples".count)] + image.paths
             }
         }
-        try MountedArchive.with(way.mode) { archive in
+        try MountedArchive.with(way.setting) { archive in
             try archive.writeSamples()
             let text = plan.map { $0.joined(separator: "\t") + "\n" }.joined()
             try Files.write(Array(text.utf8), to: archive.work + "/plan")
-            let setting = way.imports ? "IMPORTS=1" : "IMPORTS="
+            let variable = way.imports ? "IMPORTS=1" : "IMPORTS="
             try Files.write(
                 Array("import os, sys, subprocess\nM = os.environ['M']; I = os.environ['I']\n\(Self.script)\n".utf8),
                 to: archive.work + "/look.py")
-            let run = try archive.mustShell("\(setting) python3 look.py")
+            let run = try archive.mustShell("\(variable) python3 look.py")
             #expect(run.output == "17\n")
         }
     }

@@ -40,7 +40,7 @@ struct RepeatedBackupTests {
     @Test(
         "rsync of the whole mount copies what is new, after a remount, a rebuild, a change of views and 1,000 more images",
         // Both read modes, and a user who is not root.
-        arguments: Setting.allCases.filter { $0 != .rootCached })
+        arguments: Setting.modes)
     func rsyncAgain(_ setting: Setting) throws {
         // Without root, rsync -H tells of changes of modes that are its own doing.
         let copies = setting == .unprivileged ? Array(Self.copies.prefix(1)) : Self.copies

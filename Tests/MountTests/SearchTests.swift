@@ -6,9 +6,9 @@ import Testing
     "Searching in the mount", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct SearchTests {
-    @Test("A search is a folder: its images are those of the views, and read the same", arguments: ReadMode.allCases)
-    func results(_ mode: ReadMode) throws {
-        try MountedArchive.with(mode) { archive in
+    @Test("A search is a folder: its images are those of the views, and read the same", arguments: Setting.modes)
+    func results(_ setting: Setting) throws {
+        try MountedArchive.with(setting) { archive in
             try archive.importSamples()
             let studies = try archive.mustShell("ls \"$M/search/smith rex 2026\"").lines
             #expect(studies == ["2026-02-11 Smith^Rex (1001) DX Hip dysplasia", "2026-03-03 Smith^Rex (1001) CT Thorax"])

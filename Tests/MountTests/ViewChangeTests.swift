@@ -15,9 +15,9 @@ struct ViewChangeTests {
         }
     }
 
-    @Test("Views that stay keep every path and inode, what is open stays open, and one that comes back is what it was", arguments: ReadMode.allCases)
-    func change(_ mode: ReadMode) throws {
-        try MountedArchive.with(mode) { archive in
+    @Test("Views that stay keep every path and inode, what is open stays open, and one that comes back is what it was", arguments: Setting.modes)
+    func change(_ setting: Setting) throws {
+        try MountedArchive.with(setting) { archive in
             try archive.importSamples()
             let before = try listing(archive)
             let good = try Files.text(archive.archive + "/pacsfs.toml")
@@ -62,13 +62,14 @@ struct ViewChangeTests {
             // An image that comes while a view is not shown is in it when it comes back.
             var late = SyntheticImage(seed: 77)
             late.patient.id = "late"
-            try Files.write(late.write(), to: archive.incoming + "/late.dcm")
+            try Files.write(late.write(), to: archive.work + "/late")
+            try archive.mustShell("cp late \"$I/late.dcm\"")
             // As systemctl reload does it.
             try archive.changeViews({ _ in good }) { try archive.mustShell("kill -HUP \(#require(archive.daemon))") }
             let after = try listing(archive)
             let isOld = { (line: String) in line.contains(" f") }
             #expect(Set(after.filter(isOld)).isSuperset(of: before.filter(isOld)))
-            try archive.expectArchived({ try Files.write(late.write(), to: archive.work + "/late"); return archive.work + "/late" }())
+            try archive.expectArchived(archive.work + "/late")
             try archive.unmount()
             let rebuilt = try archive.pacsfs("rebuild")
             #expect(rebuilt.succeeded, "\(rebuilt.report)")

@@ -11,6 +11,9 @@ enum Setting: String, CaseIterable, Sendable, CustomTestStringConvertible {
     /// All that are possible: who is not root is himself the user.
     static let allCases: [Setting] = geteuid() == 0 ? [.rootPassthrough, .rootCached, .unprivileged] : [.unprivileged]
 
+    /// Both ways of reading, the cached one as the user.
+    static let modes = allCases.filter { $0 != .rootCached }
+
     var mode: ReadMode { self == .rootPassthrough ? .passthrough : .cached }
 
     var testDescription: String { self == .unprivileged ? "unprivileged" : "root, \(mode.testDescription)" }
