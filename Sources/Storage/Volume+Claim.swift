@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 
 // The directory of an archive has a lock, but a second one may be made for the same volumes
@@ -30,13 +29,20 @@ extension Volume {
     /// The process that holds it. See: 'man 5 proc_locks'
     private var holder: pid_t? {
         var status = stat()
-        guard fstat(root.number, &status) == 0, let table = try? String(contentsOfFile: "/proc/locks", encoding: .utf8)
-        else { return nil }
+        // Not with Foundation, which takes a read that is short for the end of the file (Swift
+        // 6.3); the kernel gives out a page at a time.
+        guard fstat(root.number, &status) == 0, let table = fopen("/proc/locks", "re") else { return nil }
+        var text: UnsafeMutablePointer<CChar>?
+        var room = 0
+        defer {
+            fclose(table)
+            free(text)
+        }
         let device = UInt64(status.st_dev)
         let (major, minor) = (device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & ~0xff)
         // 1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
-        for line in table.split(separator: "\n") {
-            let words = line.split(separator: " ")
+        while getline(&text, &room, table) > 0, let text {
+            let words = String(cString: text).split(whereSeparator: \.isWhitespace)
             guard words.count > 5, words[1] == "FLOCK" else { continue }
             let place = words[5].split(separator: ":")
             guard place.count == 3, UInt64(place[0], radix: 16) == major, UInt64(place[1], radix: 16) == minor,

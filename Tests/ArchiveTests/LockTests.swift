@@ -79,6 +79,21 @@ struct LockTests {
         }
     }
 
+    @Test("Who holds a volume is found among more locks than the kernel tells of at once")
+    func manyLocks() throws {
+        try temporary.open { archive in
+            let files = try (0..<400).map { number in
+                let file = open(temporary.folder.path("\(number)"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+                try #require(file >= 0 && flock(file, LOCK_EX) == 0)
+                return file
+            }
+            defer { for file in files { close(file) } }
+            let other = try Volume.open(at: temporary.volumes[1], archive: archive.id)
+            let refusal = try #require(throws: StorageError.self) { try other.claim() }
+            #expect("\(refusal)".contains("process \(getpid())"))
+        }
+    }
+
     @Test("What a process that has died left in the lock does not matter")
     func stale() throws {
         try Data("4194303\n".utf8).write(to: URL(fileURLWithPath: temporary.path + "/lock"))

@@ -57,6 +57,15 @@ struct IncomingWriteTests {
             os.execvp('true', ['true'])
         assert os.waitpid(child, 0)[1] == 0
         """,
+        // The same of a program with threads: the kernel ends them first, as if they were killed.
+        """
+        if (child := os.fork()) == 0:
+            import threading, time
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+            os.write(os.open(name, os.O_WRONLY | os.O_CREAT), data)
+            os.execvp('true', ['true'])
+        assert os.waitpid(child, 0)[1] == 0
+        """,
         "with open(name, 'wb') as file: file.write(data); file.flush(); os.fsync(file.fileno())",
         // Through a memory map.
         """
