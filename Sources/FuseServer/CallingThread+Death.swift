@@ -18,7 +18,7 @@ extension CallingThread {
     var isKilled: Bool {
         // In execve(2) the kernel closes files, too, and who reads /proc/TID/stat waits until that
         // is over (Linux 6.18: exec_update_lock), which it is not before we have answered.
-        guard hasNoMemory, let bytes = text(of: "stat"),
+        guard hasNoMemory, let bytes = content(of: "stat"),
             // The name of the program stands in parentheses and may hold anything.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return false }
@@ -36,15 +36,5 @@ extension CallingThread {
     /// files. Is told without waiting for the process, whatever it does.
     ///
     /// See: 'man 5 proc_pid_statm', whose first number is the size of its memory
-    private var hasNoMemory: Bool { text(of: "statm")?.starts(with: [UInt8(ascii: "0"), UInt8(ascii: " ")]) == true }
-
-    private func text(of name: String) -> [UInt8]? {
-        guard id > 0 else { return nil }
-        let file = open("/proc/\(id)/\(name)", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 2048)
-        let count = read(file, &bytes, bytes.count)
-        return count > 0 ? Array(bytes[..<count]) : nil
-    }
+    private var hasNoMemory: Bool { content(of: "statm")?.starts(with: [UInt8(ascii: "0"), UInt8(ascii: " ")]) == true }
 }

@@ -13,21 +13,27 @@ struct CallingThread {
     /// look into the other process (ptrace(2), PTRACE_MODE_ATTACH_FSCREDS); where we may not,
     /// this is false.
     var isMakingName: Bool {
-        guard id > 0 else { return false }
         for _ in 0..<Self.attempts {
-            var buffer = [UInt8](repeating: 0, count: 32)
-            let descriptor = open("/proc/\(id)/syscall", O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { return false }
-            let count = read(descriptor, &buffer, buffer.count)
-            close(descriptor)
-            guard count > 0 else { return false }
-            let word = buffer[..<count].prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
+            guard let bytes = content(of: "syscall") else { return false }
+            let word = bytes.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
             let text = String(decoding: word, as: UTF8.self)
             // It has asked, but does not sleep yet.
             if text != "running" { return Int32(text).map(Self.calls.contains) ?? false }
             usleep(100)
         }
         return false
+    }
+
+    /// What a file of /proc/TID says, up to 2 kB of it; `nil` when it is empty or may not be read.
+    /// See: 'man 5 proc'
+    func content(of name: String) -> [UInt8]? {
+        guard id > 0 else { return nil }
+        let file = open("/proc/\(id)/\(name)", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 2048)
+        let count = read(file, &bytes, bytes.count)
+        return count > 0 ? Array(bytes[..<count]) : nil
     }
 
     private static let attempts = 50

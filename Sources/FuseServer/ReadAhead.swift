@@ -37,8 +37,8 @@ final class ReadAhead: @unchecked Sendable {
     /// half a MiB, unless he asks for more at once.
     private static func greatestDepth(_ size: Int) -> Int { max(1, min(16, (512 << 10) / max(1, size))) }
 
-    /// The one thread that makes what is not asked for yet. Not that which has just answered:
-    /// the kernel wakes the program where that runs, and then the two take turns there.
+    /// Where is made what is not asked for yet, so that whoever has answered can go back to the
+    /// next request.
     private let queue: DispatchQueue
 
     // All that follows only with `condition` held, which is never held during a look-up.
@@ -86,7 +86,7 @@ final class ReadAhead: @unchecked Sendable {
         return nil
     }
 
-    /// Has made what follows `portion`, which is about to be given out.
+    /// Has what follows `portion` made, which is about to be given out.
     func goOn(after portion: borrowing Portion, _ fill: @escaping Filling) {
         guard portion.isFull, portion.last > 0 else { return }
         let size = portion.memory.count
