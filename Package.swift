@@ -40,7 +40,9 @@ let package = Package(
                 "CArchive", "DICOM", "Naming", "TagIndex", "Storage", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .target(name: "FuseServer", dependencies: ["CFuse3", "CLinux", "Archive", "TagIndex", "Storage", "Naming"]),
+        .target(
+            name: "FuseServer",
+            dependencies: ["CFuse3", "CLinux", "Archive", "TagIndex", "Storage", "Naming"]),
         .executableTarget(
             name: "pacsfs",
             dependencies: [
@@ -71,14 +73,17 @@ let package = Package(
             path: "Scripts/benchmarks/Sources/synthesize"),
 
         .executableTarget(
-            name: "parsebench", dependencies: ["DICOM"], path: "Scripts/benchmarks/Sources/parsebench"),
+            name: "parsebench", dependencies: ["DICOM"],
+            path: "Scripts/benchmarks/Sources/parsebench"),
 
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
-        .testTarget(name: "MountTests", dependencies: ["CLinux", "CThread", "Programs", "SyntheticStudy", "pacsfs"]),
+        .testTarget(
+            name: "MountTests",
+            dependencies: ["CLinux", "CThread", "Programs", "SyntheticStudy", "pacsfs"]),
         // What is left after every crash, fault and power cut.
         .testTarget(
             name: "FaultTests", dependencies: ["Programs", "Storage", "SyntheticStudy", "pacsfs"],

@@ -27,7 +27,8 @@ extension Archive {
         guard volumes.count >= copies else {
             throw ArchiveError(
                 .configuration,
-                "\(copies) copies need at least \(copies) volumes, and \(volumes.count) \(volumes.count == 1 ? "was" : "were") given. Name more with --volume, or lower --copies.")
+                "\(copies) copies need at least \(copies) volumes, and \(volumes.count) \(volumes.count == 1 ? "was" : "were") given. Name more with --volume, or lower --copies."
+            )
         }
         let paths = volumes.map(\.path)
         try requireApart([path] + paths)
@@ -40,12 +41,16 @@ extension Archive {
         try ArchiveError.from {
             try makeDirectory(path, mode: 0o700)
             for (index, place) in volumes.enumerated() {
-                try makeDirectory(URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)
-                _ = try Volume.create(at: place.path, archive: id, ordinal: index + 1, domain: place.domain)
+                try makeDirectory(
+                    URL(filePath: place.path).deletingLastPathComponent().path, mode: 0o755)
+                _ = try Volume.create(
+                    at: place.path, archive: id, ordinal: index + 1, domain: place.domain)
             }
             try write(
                 settings,
-                Identity(archive: id, volumes: volumes.enumerated().map { .init(ordinal: $0 + 1, path: $1.path) }),
+                Identity(
+                    archive: id,
+                    volumes: volumes.enumerated().map { .init(ordinal: $0 + 1, path: $1.path) }),
                 at: path)
         }
     }
@@ -66,8 +71,10 @@ extension Archive {
             for other in paths[..<index] where lieInOneAnother(path, other) {
                 throw ArchiveError(
                     .configuration,
-                    path == other ? "\(path) is named twice, or is a volume already. Name another directory, best on another disk."
-                        : "\(path) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+                    path == other
+                        ? "\(path) is named twice, or is a volume already. Name another directory, best on another disk."
+                        : "\(path) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk."
+                )
             }
         }
     }
@@ -81,17 +88,25 @@ extension Archive {
     /// - throws: ``ArchiveError`` when there is something already
     static func requireFree(_ path: String) throws(ArchiveError) {
         guard !FileManager.default.fileExists(atPath: path + "/" + configurationName) else {
-            throw ArchiveError(.configuration, "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)")
+            throw ArchiveError(
+                .configuration,
+                "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)"
+            )
         }
         guard isFree(path) else {
-            throw ArchiveError(.configuration, "\(path) is not empty. An archive needs a directory of its own; nothing is overwritten.")
+            throw ArchiveError(
+                .configuration,
+                "\(path) is not empty. An archive needs a directory of its own; nothing is overwritten."
+            )
         }
     }
 
     /// Whether a directory is not there yet, or holds nothing but what an interrupted call left.
     private static func isFree(_ path: String) -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return true }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return false }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            return false
+        }
         return names.allSatisfy { $0 == "lost+found" || $0 == idName }
     }
 
@@ -105,7 +120,8 @@ extension Archive {
             let data = try Data(contentsOf: URL(filePath: path + "/" + idName))
             return try JSONDecoder().decode(Identity.self, from: data)
         } catch {
-            throw ArchiveError(.configuration, "\(path)/\(idName) cannot be read: \(error.localizedDescription)")
+            throw ArchiveError(
+                .configuration, "\(path)/\(idName) cannot be read: \(error.localizedDescription)")
         }
     }
 

@@ -69,21 +69,28 @@ public final class Archive: Sendable {
             known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
         for member in volumes.members {
             guard let problem = member.problem else { continue }
-            log.error("The volume \(member.place.path) is \(member.isReadOnly ? "read-only" : "absent"): \(problem)")
+            log.error(
+                "The volume \(member.place.path) is \(member.isReadOnly ? "read-only" : "absent"): \(problem)"
+            )
         }
         let (id, volumes, observer, healing) = (id, volumes, observer, healing)
         (index, catalogue) = try ArchiveError.from {
             let (ledger, recovery) = try Ledger.open(on: volumes.online, archive: id)
             for volume in recovery.volumes {
-                if let failure = volume.failure { log.error("The ledger of volume \(volume.volume): \(failure)") }
+                if let failure = volume.failure {
+                    log.error("The ledger of volume \(volume.volume): \(failure)")
+                }
                 if let torn = volume.tornTail {
-                    log.notice("Cut off \(torn.bytes) unfinished bytes of the ledger of volume \(volume.volume).")
+                    log.notice(
+                        "Cut off \(torn.bytes) unfinished bytes of the ledger of volume \(volume.volume)."
+                    )
                 }
             }
             let opening = IndexOpening(archive: path, ledger: ledger, volumes: volumes, log: log)
             func start(_ index: TagIndex) throws -> (Catalogue, replayed: Int) {
                 let catalogue = try Catalogue(
-                    index: index, ledger: ledger, volumes: volumes, settings: settings, actor: Self.actor, log: log)
+                    index: index, ledger: ledger, volumes: volumes, settings: settings,
+                    actor: Self.actor, log: log)
                 return (catalogue, try catalogue.start(settings))
             }
             var index = try opening.open()
@@ -92,9 +99,10 @@ public final class Archive: Sendable {
             let replayed: Int
             do {
                 (catalogue, replayed) = try start(index)
-            } catch where Self.isIndexUseless(error) {
+            } catch  where Self.isIndexUseless(error) {
                 index = try opening.rebuild(
-                    because: "The index does not fit the ledger, or is damaged: \(error)", replacing: index)
+                    because: "The index does not fit the ledger, or is damaged: \(error)",
+                    replacing: index)
                 (catalogue, replayed) = try start(index)
             }
             if replayed > 0 { log.notice("Took \(replayed) records of the ledger into the index.") }
@@ -105,7 +113,9 @@ public final class Archive: Sendable {
             ignoresDirectories: { [current] in current.value.ignoresDirectories })
         pipeline = IngestPipeline(
             preparation: preparation,
-            committer: Committer(preparation: preparation, catalogue: catalogue, observer: observer, healing: healing),
+            committer: Committer(
+                preparation: preparation, catalogue: catalogue, observer: observer, healing: healing
+            ),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
         try ArchiveError.from {
             volumes.observeLoss { [catalogue, volumes, observer, good, resilver, log] volume in
@@ -113,7 +123,10 @@ public final class Archive: Sendable {
                 good.forget(volume)
                 let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
                 // One that was retired or replaced is no member any more, and no loss.
-                if let member { log.error("The volume \(volume.path) takes nothing more. \(member.problem ?? "")") }
+                if let member {
+                    log.error(
+                        "The volume \(volume.path) takes nothing more. \(member.problem ?? "")")
+                }
                 observer.lost(volume: volume.identity.ordinal)
                 // What was set aside may have to be shown from another volume.
                 resilver.wake()
@@ -132,22 +145,28 @@ public final class Archive: Sendable {
     /// What `pacsfs.toml` says, as far as it is in use.
     public var settings: Settings { current.value }
 
-    func replaceSettings<R: Sendable>(_ change: (inout Settings) -> R) -> R { current.replace(change) }
+    func replaceSettings<R: Sendable>(_ change: (inout Settings) -> R) -> R {
+        current.replace(change)
+    }
 
     /// When the index knows records that the volumes here have not, the one that has them is
     /// away. To go on without it would be to write other records in their place, and that
     /// volume could not be taken up again.
     ///
     /// - throws: ``ArchiveError`` that says which volumes to look for
-    private static func requireNewest(_ ledger: Ledger, _ volumes: VolumeSet, for index: TagIndex) throws {
-        guard let known = try? index.read({ try $0.position() }), known.number > UInt64(ledger.position.number)
+    private static func requireNewest(_ ledger: Ledger, _ volumes: VolumeSet, for index: TagIndex)
+        throws
+    {
+        guard let known = try? index.read({ try $0.position() }),
+            known.number > UInt64(ledger.position.number)
         else { return }
         let taking = ledger.volumes
         let missing = volumes.members.filter { $0.volume == nil || !taking.contains($0.ordinal) }
         guard !missing.isEmpty else { return }
         throw ArchiveError(
             .storage,
-            "The volumes that are here end with record \(ledger.position.number), and record \(known.number) was written. Bring back \(missing.map(\.place.path).joined(separator: " or ")), which has what came since. If that is lost for good, «pacsfs rebuild» goes on with what is here.")
+            "The volumes that are here end with record \(ledger.position.number), and record \(known.number) was written. Bring back \(missing.map(\.place.path).joined(separator: " or ")), which has what came since. If that is lost for good, «pacsfs rebuild» goes on with what is here."
+        )
     }
 
     /// A volume that cannot be written must not keep the others from starting.
@@ -271,7 +290,9 @@ public final class Archive: Sendable {
         completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     ) {
         if !request.isExtracted, request.refusal == nil, Self.isZip(request.file.descriptor) {
-            let path = request.source.hasPrefix("incoming/") ? String(request.source.dropFirst(9)) : request.source
+            let path =
+                request.source.hasPrefix("incoming/")
+                ? String(request.source.dropFirst(9)) : request.source
             return zips.submit(request, to: self, rejectedPath: path, completion: completion)
         }
         let log = log
@@ -279,9 +300,13 @@ public final class Archive: Sendable {
             switch result {
             case .failure(let error): log.error("\(error.message)")
             case .success(.archived(_, let what?)), .success(.sameDataSet(_, let what?)):
-                log.notice("\(request.source) is archived as it is, but cut off: \(what). Look for a better copy.")
+                log.notice(
+                    "\(request.source) is archived as it is, but cut off: \(what). Look for a better copy."
+                )
             case .success(.sameDataSet):
-                log.info("\(request.source) has the data set of an image that was archived before; only the file header differs. Both are kept.")
+                log.info(
+                    "\(request.source) has the data set of an image that was archived before; only the file header differs. Both are kept."
+                )
             case .success: break
             }
             completion(result)
@@ -289,13 +314,16 @@ public final class Archive: Sendable {
     }
 
     /// Whether an open file is a zip archive, whose images are to be archived.
-    public static func isZip(_ descriptor: Int32) -> Bool { ZipReader.isZip(descriptor: descriptor) }
+    public static func isZip(_ descriptor: Int32) -> Bool {
+        ZipReader.isZip(descriptor: descriptor)
+    }
 
     /// - throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many
     ///   volumes as are wanted
     public func checkRoom(for bytes: Int64) throws(ArchiveError) {
         volumes.check()
-        _ = try volumes.choose(copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes))
+        _ = try volumes.choose(
+            copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes))
     }
 
     /// - throws: ``ArchiveError`` when what is written to `/incoming` would use up the reserve
@@ -309,7 +337,8 @@ public final class Archive: Sendable {
     /// A call below `/incoming` has failed: finds out whether its volume has.
     public func suspect(_ staging: StagingArea, isReadOnly: Bool) {
         let error = StorageError(
-            isReadOnly ? .readOnly : .io, "incoming cannot be written to", path: staging.volume.path, remedy: "")
+            isReadOnly ? .readOnly : .io, "incoming cannot be written to",
+            path: staging.volume.path, remedy: "")
         volumes.suspect(staging.volume, error)
     }
 
@@ -321,10 +350,13 @@ public final class Archive: Sendable {
             let rooms = volumes.writable.filter { !retiring.contains($0.identity.ordinal) }
                 .map { ((try? $0.room()) ?? 0, (try? $0.space().total) ?? 0) }
             let totals = try index.read { try $0.sums() }
-            guard rooms.count >= settings.minimumCopies, !rooms.isEmpty else { return (totals.bytes, 0, totals.instances) }
+            guard rooms.count >= settings.minimumCopies, !rooms.isEmpty else {
+                return (totals.bytes, 0, totals.instances)
+            }
             let copies = min(settings.copies, rooms.count)
             return (
-                Self.fitting(rooms.map(\.1), copies: copies), Self.fitting(rooms.map(\.0), copies: copies),
+                Self.fitting(rooms.map(\.1), copies: copies),
+                Self.fitting(rooms.map(\.0), copies: copies),
                 totals.instances
             )
         }

@@ -11,14 +11,16 @@ final class ArchiveLock: Sendable {
         let file = path + "/lock"
         descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw ArchiveError(.storage, "Cannot open \(file): \(String(cString: strerror(errno))).")
+            throw ArchiveError(
+                .storage, "Cannot open \(file): \(String(cString: strerror(errno))).")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let holder = Self.holder(descriptor)
             close(descriptor)
             throw ArchiveError(
                 .locked,
-                "The archive \(path) is in use by \(RunningProcess.description(of: holder)). Only one pacsfs can have it at a time.")
+                "The archive \(path) is in use by \(RunningProcess.description(of: holder)). Only one pacsfs can have it at a time."
+            )
         }
         let text = "\(getpid())\n"
         ftruncate(descriptor, 0)
@@ -38,7 +40,9 @@ final class ArchiveLock: Sendable {
         var bytes = [UInt8](repeating: 0, count: 32)
         let count = pread(descriptor, &bytes, bytes.count, 0)
         guard count > 0 else { return nil }
-        return pid_t(String(decoding: bytes.prefix(count).prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self))
+        return pid_t(
+            String(decoding: bytes.prefix(count).prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)
+        )
     }
 
     /// The process that has the archive at `path`; `nil` when none has.

@@ -7,7 +7,8 @@ final class ObserverBox: Sendable {
     func set(_ new: (any ChangeObserver)?) { observer.withLock { $0 = new } }
 
     /// Calls `completion` when the observer has passed the change on.
-    func publish(_ nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void) {
+    func publish(_ nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
+    {
         guard let observer = observer.withLock({ $0 }) else { return completion() }
         observer.published(nodes: nodes, replaced: replaced, completion: completion)
     }

@@ -14,7 +14,8 @@ public struct CutOff: Hashable, Sendable {
     /// Whether it is in the pixels that the file ends.
     public var isInPixels: Bool { tag.map { Tag.pixels.contains($0) } ?? false }
 
-    fileprivate static let withoutPixels = CutOff(tag: nil, bytes: 0, length: nil, lacksPixels: true)
+    fileprivate static let withoutPixels = CutOff(
+        tag: nil, bytes: 0, length: nil, lacksPixels: true)
 }
 
 extension Tag {
@@ -42,7 +43,9 @@ extension HeaderReader {
         _ source: some ByteSource
     ) throws(ReadError) -> (header: HeaderAttributes, cutOff: CutOff?) {
         var header = try read(source)
-        guard !header.isMediaStorageDirectory, let cut = try cutOff(of: source) else { return (header, nil) }
+        guard !header.isMediaStorageDirectory, let cut = try cutOff(of: source) else {
+            return (header, nil)
+        }
         header.flags.insert(cut.isInPixels ? .pixelDataTruncated : .truncated)
         return (header, cut)
     }
@@ -61,7 +64,8 @@ extension HeaderReader {
         defer { window.close() }
         do throws(Fault) {
             switch rest {
-            case .elements(let position, let encoding): return try walkOrFail(from: position, encoding)
+            case .elements(let position, let encoding):
+                return try walkOrFail(from: position, encoding)
             case .deflated(let offset):
                 let isWhole = try Inflater(source, from: offset).reachesEnd()
                 return isWhole ? nil : CutOff(tag: nil, bytes: 0, length: nil)
@@ -77,11 +81,14 @@ extension HeaderReader {
     /// objects have them for other ends, too.
     private var isImage: Bool {
         guard text.hasValue(.rows), text.hasValue(.columns) else { return false }
-        return !text.hasValue(.sopClassUID) || text.withText(.sopClassUID) { $0.starts(with: "1.2.840.10008.".utf8) }
+        return !text.hasValue(.sopClassUID)
+            || text.withText(.sopClassUID) { $0.starts(with: "1.2.840.10008.".utf8) }
     }
 
     /// Walks, and takes zeros for what was not written where no element is.
-    private mutating func walkOrFail(from start: Int, _ encoding: DataEncoding) throws(Fault) -> CutOff? {
+    private mutating func walkOrFail(from start: Int, _ encoding: DataEncoding) throws(Fault)
+        -> CutOff?
+    {
         do throws(Fault) {
             return try walk(from: start, encoding)
         } catch {
@@ -103,9 +110,13 @@ extension HeaderReader {
         while position < window.limit {
             let have = try window.reach(position, 12)
             // Padding, or bytes that never were written.
-            if window.bytes(position, min(have, 12)).allSatisfy({ $0 == 0 }) { return expectsPixels ? .withoutPixels : nil }
+            if window.bytes(position, min(have, 12)).allSatisfy({ $0 == 0 }) {
+                return expectsPixels ? .withoutPixels : nil
+            }
             // Too few for an element: some programs leave a line feed at the end.
-            guard have >= 8 else { return expectsPixels ? CutOff(tag: nil, bytes: 0, length: nil) : nil }
+            guard have >= 8 else {
+                return expectsPixels ? CutOff(tag: nil, bytes: 0, length: nil) : nil
+            }
             guard let element = properElement(at: position, encoding) else {
                 if have < 12 { return CutOff(tag: nil, bytes: 0, length: nil) }
                 throw .data(.badElement, at: position)
@@ -119,15 +130,20 @@ extension HeaderReader {
             if element.tag.isContent { expectsPixels = false }
             if element.isUndefined {
                 guard let end = try end(of: element, encoding) else {
-                    return CutOff(tag: element.tag, bytes: UInt64(window.limit - element.value), length: nil)
+                    return CutOff(
+                        tag: element.tag, bytes: UInt64(window.limit - element.value), length: nil)
                 }
                 position = end
             } else {
                 let there = window.limit - element.value
                 // Some programs count the pad byte of pixels and do not write it.
-                let isPadMissing = Tag.pixels.contains(element.tag) && element.length & 1 == 0 && element.length - there == 1
+                let isPadMissing =
+                    Tag.pixels.contains(element.tag) && element.length & 1 == 0
+                    && element.length - there == 1
                 guard element.length <= there || isPadMissing else {
-                    return CutOff(tag: element.tag, bytes: UInt64(max(0, there)), length: UInt64(element.length))
+                    return CutOff(
+                        tag: element.tag, bytes: UInt64(max(0, there)),
+                        length: UInt64(element.length))
                 }
                 position = element.value + element.length
                 if element.length & 1 != 0 { position = afterOdd(element, encoding) }
@@ -143,7 +159,8 @@ extension HeaderReader {
         do throws(Fault) {
             return try skipItems(of: element, inner, depth: 1)
         } catch {
-            guard case .data(let code, _) = error, code == .truncatedDataSet || code == .badLength else { throw error }
+            guard case .data(let code, _) = error, code == .truncatedDataSet || code == .badLength
+            else { throw error }
             return nil
         }
     }

@@ -8,7 +8,9 @@ extension TagIndex {
 
     /// Why the index at `path` must be made anew; `nil` when it need not.
     public static func damage(of path: String) -> String? {
-        guard let text = try? String(contentsOfFile: marker(of: path), encoding: .utf8) else { return nil }
+        guard let text = try? String(contentsOfFile: marker(of: path), encoding: .utf8) else {
+            return nil
+        }
         return text.isEmpty ? "It was found to be damaged." : text
     }
 
@@ -28,7 +30,9 @@ extension TagIndex {
         try? Data("It was damaged: \(reason).".utf8).write(to: URL(filePath: marker(of: path)))
         throw IndexError(
             code: .corrupt,
-            message: "\(path) is damaged: \(reason). No image is affected: unmount the archive and mount it again, which makes the index anew from the ledger.")
+            message:
+                "\(path) is damaged: \(reason). No image is affected: unmount the archive and mount it again, which makes the index anew from the ledger."
+        )
     }
 
     /// Looks at every page (PRAGMA quick_check).
@@ -37,7 +41,8 @@ extension TagIndex {
     public func check() throws {
         let answer = try read { try String.fetchOne($0.db, sql: "PRAGMA quick_check(1)") }
         guard answer == "ok" else {
-            throw IndexError(code: .corrupt, message: "\(path) is damaged: \(answer ?? "no answer").")
+            throw IndexError(
+                code: .corrupt, message: "\(path) is damaged: \(answer ?? "no answer").")
         }
     }
 }
@@ -54,7 +59,8 @@ extension IndexError {
         case let error as IndexError: error.code == .corrupt
         // Tables that are not there, rows that cannot be: not what this program wrote.
         case let error as DatabaseError:
-            error.isDamage || [.SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH].contains(error.resultCode)
+            error.isDamage
+                || [.SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH].contains(error.resultCode)
         case is DecodingError: true
         default: false
         }

@@ -26,18 +26,22 @@ public final class TagIndex: Sendable {
     public init(path: String) throws {
         self.path = path
         do {
-            writer = try DatabaseQueue(path: path, configuration: Self.configuration(readonly: false))
+            writer = try DatabaseQueue(
+                path: path, configuration: Self.configuration(readonly: false))
             try writer.inDatabase { db in
                 // The index may be behind the ledger after a power cut, never damaged by it.
                 try db.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
             }
             try writer.inTransaction { db in
                 if try db.tableExists("meta") {
-                    let found = try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'schema'")
+                    let found = try String.fetchOne(
+                        db, sql: "SELECT value FROM meta WHERE key = 'schema'")
                     guard found == String(Schema.version) else {
                         throw IndexError(
                             code: .corrupt,
-                            message: "\(path) has schema \(found ?? "none"), this program needs \(Schema.version).")
+                            message:
+                                "\(path) has schema \(found ?? "none"), this program needs \(Schema.version)."
+                        )
                     }
                 } else {
                     try Schema.create(in: db)
@@ -47,7 +51,8 @@ public final class TagIndex: Sendable {
         } catch let error as DatabaseError
             where error.isDamage || error.resultCode == .SQLITE_CANTOPEN
         {
-            throw IndexError(code: .corrupt, message: "\(path) is damaged: \(error.message ?? "\(error)").")
+            throw IndexError(
+                code: .corrupt, message: "\(path) is damaged: \(error.message ?? "\(error)").")
         }
     }
 
@@ -58,7 +63,10 @@ public final class TagIndex: Sendable {
         self.path = path
         guard FileManager.default.fileExists(atPath: path) else {
             throw IndexError(
-                code: .corrupt, message: "There is no index \(path). Mount the archive: that makes it again from the ledger.")
+                code: .corrupt,
+                message:
+                    "There is no index \(path). Mount the archive: that makes it again from the ledger."
+            )
         }
         writer = try DatabaseQueue(path: path, configuration: Self.configuration(readonly: true))
     }
@@ -104,7 +112,9 @@ public final class TagIndex: Sendable {
             }
             commits.add(1, ordering: .releasing)
         }
-        guard let result else { preconditionFailure("a transaction that did not throw has run its body") }
+        guard let result else {
+            preconditionFailure("a transaction that did not throw has run its body")
+        }
         return result
     }
 

@@ -10,7 +10,8 @@ struct ArchiveOption: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "The directory of the archive.",
-            discussion: "Otherwise $PACSFS_ARCHIVE, else /var/lib/pacsfs for root and ~/.local/share/pacsfs for others.",
+            discussion:
+                "Otherwise $PACSFS_ARCHIVE, else /var/lib/pacsfs for root and ~/.local/share/pacsfs for others.",
             valueName: "DIR"))
     var archive: String?
 
@@ -30,7 +31,8 @@ struct ArchiveOption: ParsableArguments {
     static func argument(for path: String) -> String {
         if path == usual { return "" }
         let isPlain = path.utf8.allSatisfy { byte in
-            UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+                || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
                 || "/._-+:,@".utf8.contains(byte)
         }
         return " --archive " + (isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'")
@@ -46,19 +48,25 @@ struct ArchiveOption: ParsableArguments {
                 if errno == EACCES {
                     throw ArchiveError(
                         .configuration,
-                        "\(path) cannot be read: you have no permission. Run the command as the user whose archive it is, or with sudo.\(Self.wayIn(Paths.mountpoint(of: path)))")
+                        "\(path) cannot be read: you have no permission. Run the command as the user whose archive it is, or with sudo.\(Self.wayIn(Paths.mountpoint(of: path)))"
+                    )
                 }
                 if access(path + "/archive.json", F_OK) == 0 {
                     throw ArchiveError(
                         .notFound,
-                        "\(path) is an archive, but its configuration pacsfs.toml is missing. Put it back; or, to make one anew, stop pacsfs, move \(path) away and run: pacsfs init --archive \(path) --from VOLUME")
+                        "\(path) is an archive, but its configuration pacsfs.toml is missing. Put it back; or, to make one anew, stop pacsfs, move \(path) away and run: pacsfs init --archive \(path) --from VOLUME"
+                    )
                 }
                 if access(path + "/pacsfs-volume.json", F_OK) == 0 {
-                    throw ArchiveError(.notFound, "\(path) is a volume, not the directory of an archive. Name that with --archive.")
+                    throw ArchiveError(
+                        .notFound,
+                        "\(path) is a volume, not the directory of an archive. Name that with --archive."
+                    )
                 }
                 throw ArchiveError(
                     .notFound,
-                    "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.\(Self.wayIn(Mountpoint.all().last { $0.type == "fuse.pacsfs" }?.path))")
+                    "There is no archive in \(path). Make one with «pacsfs init», or name another with --archive.\(Self.wayIn(Mountpoint.all().last { $0.type == "fuse.pacsfs" }?.path))"
+                )
             }
             return path
         }
@@ -66,14 +74,17 @@ struct ArchiveOption: ParsableArguments {
 
     /// What somebody can do in a mount, whose archive is another's.
     private static func wayIn(_ mountpoint: String?) -> String {
-        mountpoint.map { " To look for images in the archive that is shown on \($0), open a folder that is called like the question: \($0)/search/smith rex 2024 (more in \($0)/README.txt)" } ?? ""
+        mountpoint.map {
+            " To look for images in the archive that is shown on \($0), open a folder that is called like the question: \($0)/search/smith rex 2024 (more in \($0)/README.txt)"
+        } ?? ""
     }
 }
 
 enum Paths {
     /// Absolute and without links as far as it exists; what does not exist is kept as it is.
     static func absolute(_ path: String) -> String {
-        let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let full =
+            path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         var rest: [Substring] = full.split(separator: "/").filter { $0 != "." }
         var tail: [Substring] = []
         var links = 0
@@ -81,7 +92,8 @@ enum Paths {
             if let real = realpath("/" + rest.joined(separator: "/"), nil) {
                 defer { free(real) }
                 let base = String(cString: real)
-                return tail.isEmpty ? base : (base == "/" ? "" : base) + "/" + tail.joined(separator: "/")
+                return tail.isEmpty
+                    ? base : (base == "/" ? "" : base) + "/" + tail.joined(separator: "/")
             }
             // A mount whose daemon has died cannot be resolved, and is meant as it is written.
             if errno == ENOTCONN || errno == ECONNABORTED { break }
@@ -104,7 +116,10 @@ enum Paths {
     static func requireOutsideMounts(_ directories: [String]) throws(ArchiveError) {
         for mount in Mountpoint.all() where mount.type == "fuse.pacsfs" {
             for directory in directories where AbsolutePath.isInside(directory, mount.path) {
-                throw ArchiveError(.configuration, "\(directory) lies in the mounted archive \(mount.path). Choose a directory outside, on a disk of its own.")
+                throw ArchiveError(
+                    .configuration,
+                    "\(directory) lies in the mounted archive \(mount.path). Choose a directory outside, on a disk of its own."
+                )
             }
         }
     }

@@ -14,7 +14,9 @@ enum ArchivedImages {
             if let shown = try shown(at: what, status, reader, archive: archive) { return shown }
             return try file(what, status, reader)
         }
-        if let digest = Digest(hex: what) { return try reader.instance(sha256: digest.bytes).map { [$0] } ?? [] }
+        if let digest = Digest(hex: what) {
+            return try reader.instance(sha256: digest.bytes).map { [$0] } ?? []
+        }
         let byUID = try reader.instances(sopInstanceUID: what)
         return try byUID.isEmpty ? reader.instances(seriesOrStudyUID: what) : byUID
     }
@@ -24,16 +26,28 @@ enum ArchivedImages {
         var status = stat()
         let isFound = lstat(what, &status) == 0
         let reason = errno
-        let isUID = !what.isEmpty && what.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ".") }
-        if isFound || isUID || Digest(hex: what) != nil { return "«\(what)» is not in the archive \(archive)." }
-        guard reason == ENOENT || reason == ENOTDIR else { return "\(what) cannot be read: \(String(cString: strerror(reason)))." }
+        let isUID =
+            !what.isEmpty
+            && what.utf8.allSatisfy {
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ".")
+            }
+        if isFound || isUID || Digest(hex: what) != nil {
+            return "«\(what)» is not in the archive \(archive)."
+        }
+        guard reason == ENOENT || reason == ENOTDIR else {
+            return "\(what) cannot be read: \(String(cString: strerror(reason)))."
+        }
         return "There is no file «\(what)», and it is neither a UID nor a SHA-256."
     }
 
     /// The image or images that a path in the mount shows; `nil` for any other path.
-    static func shown(at path: String, _ status: stat, _ reader: IndexReader, archive: String) throws -> [Int64]? {
+    static func shown(at path: String, _ status: stat, _ reader: IndexReader, archive: String)
+        throws -> [Int64]?
+    {
         let path = Paths.absolute(path)
-        guard let root = Paths.mountpoint(of: archive), AbsolutePath.isInside(path, root) else { return nil }
+        guard let root = Paths.mountpoint(of: archive), AbsolutePath.isInside(path, root) else {
+            return nil
+        }
         switch InodeNumber(rawValue: UInt64(status.st_ino)) {
         case .instance(let id): return [id]
         case .node(let id): return try reader.instances(below: id)
@@ -43,12 +57,17 @@ enum ArchivedImages {
         }
     }
 
-    private static func file(_ path: String, _ status: stat, _ reader: IndexReader) throws -> [Int64] {
+    private static func file(_ path: String, _ status: stat, _ reader: IndexReader) throws
+        -> [Int64]
+    {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw ArchiveError(.notFound, "\(path) is no image and no folder of a view.")
         }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw ArchiveError(.notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).") }
+        guard descriptor >= 0 else {
+            throw ArchiveError(
+                .notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+        }
         defer { close(descriptor) }
         let digest = try Digest.of(descriptor: descriptor, bytes: Int64(status.st_size), path: path)
         return try reader.instance(sha256: digest.bytes).map { [$0] } ?? []

@@ -4,7 +4,8 @@ import ArgumentParser
 struct Pacsfs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pacsfs",
-        abstract: "A PACS that is a folder: keeps DICOM images on several disks and shows them as paths.",
+        abstract:
+            "A PACS that is a folder: keeps DICOM images on several disks and shows them as paths.",
         discussion: """
             First steps:
               pacsfs init --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
@@ -15,7 +16,8 @@ struct Pacsfs: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
-            Volumes.self, Views.self, Reload.self, Scrub.self, Verify.self, Rebuild.self, Receive.self,
+            Volumes.self, Views.self, Reload.self, Scrub.self, Verify.self, Rebuild.self,
+            Receive.self,
             Doctor.self, Manual.self,
         ])
 }

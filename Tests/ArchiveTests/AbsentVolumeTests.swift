@@ -31,7 +31,9 @@ struct AbsentVolumeTests {
         try files(below: path).reduce(into: [:]) { $0[$1] = try contents(of: path + "/" + $1) }
     }
 
-    @Test("The archive opens without one of its volumes, and status says which is absent", arguments: 1...2)
+    @Test(
+        "The archive opens without one of its volumes, and status says which is absent",
+        arguments: 1...2)
     func status(volume: Int) throws {
         try unplug(volume)
         try temporary.open { archive in
@@ -43,7 +45,10 @@ struct AbsentVolumeTests {
             #expect(status.volumes[2 - volume].state == "online")
             #expect(status.volumes[2 - volume].problem == nil)
             #expect(status.volumes.map(\.blobs) == [1, 1])
-            #expect(temporary.log.messages(.error).contains { $0.hasPrefix("The volume \(temporary.volumes[volume - 1]) is absent") })
+            #expect(
+                temporary.log.messages(.error).contains {
+                    $0.hasPrefix("The volume \(temporary.volumes[volume - 1]) is absent")
+                })
         }
     }
 
@@ -59,13 +64,15 @@ struct AbsentVolumeTests {
         }
     }
 
-    @Test("Nothing is taken in meanwhile: the error names the file and what to do", arguments: 1...2)
+    @Test(
+        "Nothing is taken in meanwhile: the error names the file and what to do", arguments: 1...2)
     func ingest(volume: Int) throws {
         try unplug(volume)
         let other = temporary.volumes[2 - volume]
         let before = try files(below: other)
         try temporary.open { archive in
-            let error = try #require(try archive.ingest(images[1], from: "/cd/IM2", in: temporary.folder).error)
+            let error = try #require(
+                try archive.ingest(images[1], from: "/cd/IM2", in: temporary.folder).error)
             #expect(error.code == .storage)
             #expect(error.message.hasPrefix("/cd/IM2 was not archived."))
             #expect(error.message.contains("Plug in and mount volume \(volume)"))
@@ -84,7 +91,8 @@ struct AbsentVolumeTests {
     func duplicate(volume: Int) throws {
         try unplug(volume)
         try temporary.open { archive in
-            let error = try #require(try archive.ingest(images[0], from: "/cd/IM1", in: temporary.folder).error)
+            let error = try #require(
+                try archive.ingest(images[0], from: "/cd/IM1", in: temporary.folder).error)
             #expect(error.code == .storage)
             #expect(error.message.contains("/cd/IM1"))
         }
@@ -94,7 +102,9 @@ struct AbsentVolumeTests {
         try temporary.expectBlobs([images[0]])
     }
 
-    @Test("With a third volume a duplicate gets the copy that is missing, and new images go where there is room")
+    @Test(
+        "With a third volume a duplicate gets the copy that is missing, and new images go where there is room"
+    )
     func third() throws {
         let three = try TemporaryArchive(volumes: 3)
         // The first image is on two of them; one of those goes.
@@ -103,17 +113,21 @@ struct AbsentVolumeTests {
         let holders = (1...3).filter { access(three.blob(digest, on: $0), F_OK) == 0 }
         #expect(holders.count == 2)
         let (gone, spare) = (holders[1], 6 - holders[0] - holders[1])
-        try FileManager.default.moveItem(atPath: three.volumes[gone - 1], toPath: three.folder.path("unplugged"))
+        try FileManager.default.moveItem(
+            atPath: three.volumes[gone - 1], toPath: three.folder.path("unplugged"))
         try three.open { (archive) throws in
             #expect(try archive.ingest(images[0], in: three.folder).duplicate == 1)
             #expect(try archive.index.read { try $0.copies(of: 1)?.volumes } == [1, 2, 3])
             #expect(try archive.ingest(images[1], in: three.folder).archived == 2)
         }
         for image in images.prefix(2) {
-            for volume in [holders[0], spare] { #expect(try contents(of: three.blob(.of(image), on: volume)) == image) }
+            for volume in [holders[0], spare] {
+                #expect(try contents(of: three.blob(.of(image), on: volume)) == image)
+            }
         }
         // Back again, it gets the ledger it missed, and the index made anew knows all this.
-        try FileManager.default.moveItem(atPath: three.folder.path("unplugged"), toPath: three.volumes[gone - 1])
+        try FileManager.default.moveItem(
+            atPath: three.folder.path("unplugged"), toPath: three.volumes[gone - 1])
         try three.open { _ in }
         let before = try three.index.dump()
         #expect(try three.kinds(on: gone) == three.kinds(on: spare))
@@ -140,7 +154,8 @@ struct AbsentVolumeTests {
         let place = temporary.volumes[volume - 1]
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
         try temporary.open { archive in
-            let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes[volume - 1]
+            let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes[
+                volume - 1]
             #expect(status.state == "absent")
             #expect(status.problem?.contains("empty") == true)
             #expect(status.problem?.contains("mounted?") == true)
@@ -181,7 +196,8 @@ struct AbsentVolumeTests {
     func reordered(volume: Int) throws {
         let (first, second) = (temporary.volumes[0], temporary.volumes[1])
         try temporary.configure { text in
-            text.replacing(first, with: "@").replacing(second, with: first).replacing("@", with: second)
+            text.replacing(first, with: "@").replacing(second, with: first).replacing(
+                "@", with: second)
         }
         try temporary.archive([images[1]])
         try temporary.expectBlobs(Array(images.prefix(2)))
@@ -189,19 +205,26 @@ struct AbsentVolumeTests {
         try temporary.open { archive in
             for id: Int64 in 1...2 { close(try archive.openBlob(of: id).descriptor) }
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
-            #expect(status.volumes.map(\.state) == (volume == 1 ? ["online", "absent"] : ["absent", "online"]))
+            #expect(
+                status.volumes.map(\.state)
+                    == (volume == 1 ? ["online", "absent"] : ["absent", "online"]))
             #expect(status.volumes.map(\.blobs) == [2, 2])
-            #expect(try archive.ingest(images[2], in: temporary.folder).error?.message.contains("volume \(volume)") == true)
+            #expect(
+                try archive.ingest(images[2], in: temporary.folder).error?.message.contains(
+                    "volume \(volume)") == true)
         }
     }
 
-    @Test("One volume named twice counts once, and nothing is written to its clone", arguments: ["same path", "by a link", "a clone"])
+    @Test(
+        "One volume named twice counts once, and nothing is written to its clone",
+        arguments: ["same path", "by a link", "a clone"])
     func twice(how: String) throws {
         let second = temporary.volumes[1]
         let other = temporary.folder.path("other")
         switch how {
         case "same path": break
-        case "by a link": try FileManager.default.createSymbolicLink(atPath: other, withDestinationPath: second)
+        case "by a link":
+            try FileManager.default.createSymbolicLink(atPath: other, withDestinationPath: second)
         default: try FileManager.default.copyItem(atPath: second, toPath: other)
         }
         let place = how == "same path" ? second : other

@@ -30,7 +30,8 @@ struct BlobRebuildTests {
     private func removeLedgers() throws {
         for volume in temporary.volumes {
             try FileManager.default.removeItem(atPath: volume + "/ledger")
-            try FileManager.default.createDirectory(atPath: volume + "/ledger", withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: volume + "/ledger", withIntermediateDirectories: false)
         }
         temporary.removeIndex()
     }
@@ -83,7 +84,9 @@ struct BlobRebuildTests {
         #expect(try paths().count == images.count)
     }
 
-    @Test("A copy that is not what its name says is no copy; without a good one the image is left out")
+    @Test(
+        "A copy that is not what its name says is no copy; without a good one the image is left out"
+    )
     func damaged() throws {
         let digests = images.map(Digest.of)
         func damage(_ digest: Digest, on number: Int) throws {
@@ -103,7 +106,9 @@ struct BlobRebuildTests {
         #expect(summary.leftOut == [digests[1].hex])
         try temporary.open { archive in
             let copies = try archive.index.read { reader in
-                try reader.instance(sha256: digests[0].bytes).flatMap { try reader.copies(of: $0)?.volumes }
+                try reader.instance(sha256: digests[0].bytes).flatMap {
+                    try reader.copies(of: $0)?.volumes
+                }
             }
             #expect(copies == [2])
         }
@@ -116,7 +121,8 @@ struct BlobRebuildTests {
     func interrupted() throws {
         try removeLedgers()
         let site = Ledger.site(archive: try temporary.volume(1).identity.archive)
-        try temporary.folder.write("half a line".utf8, to: "volume1/ledger/\(site).new/000001.jsonl")
+        try temporary.folder.write(
+            "half a line".utf8, to: "volume1/ledger/\(site).new/000001.jsonl")
         #expect(try rebuild().images == Int64(images.count))
         try temporary.expectBlobs(images)
     }

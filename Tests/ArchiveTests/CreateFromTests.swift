@@ -20,7 +20,9 @@ struct CreateFromTests {
         let path = temporary.folder.path("again-" + String(UInt32.random(in: 0 ... .max)))
         return (
             path,
-            try Archive.create(at: path, from: survivor, others: others, copies: copies, log: temporary.log.logger) { _ in }
+            try Archive.create(
+                at: path, from: survivor, others: others, copies: copies, log: temporary.log.logger
+            ) { _ in }
         )
     }
 
@@ -31,10 +33,14 @@ struct CreateFromTests {
         try temporary.archive(images)
         let before = try temporary.index.dump()
         let survivor = try survive(temporary, volume: number)
-        for gone in temporary.volumes + [temporary.path] { try FileManager.default.removeItem(atPath: gone) }
+        for gone in temporary.volumes + [temporary.path] {
+            try FileManager.default.removeItem(atPath: gone)
+        }
         let (path, summary) = try create(temporary, from: survivor)
         #expect(summary.images == 6 && summary.lacking == 0 && summary.list == nil)
-        #expect(summary.volumes.map(\.state) == (number == 1 ? ["here", "absent"] : ["absent", "here"]))
+        #expect(
+            summary.volumes.map(\.state)
+                == (number == 1 ? ["here", "absent"] : ["absent", "here"]))
         #expect(try IndexFile(path + "/index.sqlite").dump() == before)
         let archive = try Archive(at: path, log: temporary.log.logger)
         defer { archive.close() }
@@ -45,7 +51,9 @@ struct CreateFromTests {
         #expect(status.health.level != .safe)
     }
 
-    @Test("Of three volumes, one alone tells which images it lacks; with all of them nothing does", arguments: 1...3)
+    @Test(
+        "Of three volumes, one alone tells which images it lacks; with all of them nothing does",
+        arguments: 1...3)
     func ofThree(number: Int) throws {
         let temporary = try TemporaryArchive(volumes: 3)
         // Each volume is away once, so that each lacks some.
@@ -55,9 +63,12 @@ struct CreateFromTests {
             try FileManager.default.moveItem(atPath: away + ".away", toPath: away)
         }
         try temporary.open { _ in }
-        let here = try temporary.index.number("SELECT count(*) FROM copy WHERE volume = \(number)") ?? 0
+        let here =
+            try temporary.index.number("SELECT count(*) FROM copy WHERE volume = \(number)") ?? 0
         let survivors = try (1...3).map { try survive(temporary, volume: $0) }
-        for gone in temporary.volumes + [temporary.path] { try FileManager.default.removeItem(atPath: gone) }
+        for gone in temporary.volumes + [temporary.path] {
+            try FileManager.default.removeItem(atPath: gone)
+        }
         let (path, summary) = try create(temporary, from: survivors[number - 1])
         #expect(summary.images == 12)
         #expect(summary.lacking == 12 - here)
@@ -73,7 +84,8 @@ struct CreateFromTests {
         #expect(status.health.headline.contains("cannot be read"))
 
         let (_, all) = try create(
-            temporary, from: survivors[number - 1], others: survivors.filter { $0 != survivors[number - 1] })
+            temporary, from: survivors[number - 1],
+            others: survivors.filter { $0 != survivors[number - 1] })
         #expect(all.lacking == 0)
         #expect(all.volumes.map(\.state) == ["here", "here", "here"])
     }
@@ -95,7 +107,9 @@ struct CreateFromTests {
         _ = try archive.replaceVolume("1", with: temporary.folder.path("other"))
         _ = try archive.makeMissingCopies()
         #expect(try archive.index.read { try $0.totals().byCopies[2] } == 3)
-        guard case .success = try archive.ingest(series(seed: 5, images: 1)[0], in: temporary.folder) else {
+        guard
+            case .success = try archive.ingest(series(seed: 5, images: 1)[0], in: temporary.folder)
+        else {
             Issue.record("nothing new can be archived")
             return
         }
@@ -110,7 +124,9 @@ struct CreateFromTests {
         #expect(summary.volumes.map(\.state) == ["here", "here"])
     }
 
-    @Test("What belongs to another archive, a twin, or a folder that is taken is refused, and nothing is made")
+    @Test(
+        "What belongs to another archive, a twin, or a folder that is taken is refused, and nothing is made"
+    )
     func refusals() throws {
         let temporary = try TemporaryArchive()
         try temporary.archive(series(images: 1))
@@ -122,13 +138,16 @@ struct CreateFromTests {
         for bad in [other.volumes[0], twin, temporary.folder.path("taken")] {
             let path = temporary.folder.path("never")
             #expect(throws: ArchiveError.self, "\(bad)") {
-                try Archive.create(at: path, from: survivor, others: [bad], copies: 2, log: temporary.log.logger) { _ in }
+                try Archive.create(
+                    at: path, from: survivor, others: [bad], copies: 2, log: temporary.log.logger
+                ) { _ in }
             }
             #expect(!FileManager.default.fileExists(atPath: path))
         }
         #expect(throws: ArchiveError.self) {
             try Archive.create(
-                at: temporary.path, from: survivor, others: [], copies: 2, log: temporary.log.logger) { _ in }
+                at: temporary.path, from: survivor, others: [], copies: 2, log: temporary.log.logger
+            ) { _ in }
         }
     }
 
@@ -139,23 +158,32 @@ struct CreateFromTests {
         try temporary.archive(images)
         let survivor = try survive(temporary, volume: 1)
         try FileManager.default.removeItem(atPath: survivor + "/ledger")
-        try FileManager.default.createDirectory(atPath: survivor + "/ledger", withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: survivor + "/ledger", withIntermediateDirectories: false)
         let (path, summary) = try create(temporary, from: survivor)
         #expect(summary.needsRebuildFromBlobs)
-        #expect(throws: ArchiveError.self) { try Archive.rebuild(at: path, log: temporary.log.logger) { _ in } }
-        let rebuilt = try Archive.rebuild(at: path, fromBlobs: true, log: temporary.log.logger) { _ in }
+        #expect(throws: ArchiveError.self) {
+            try Archive.rebuild(at: path, log: temporary.log.logger) { _ in }
+        }
+        let rebuilt = try Archive.rebuild(at: path, fromBlobs: true, log: temporary.log.logger) {
+            _ in
+        }
         #expect(rebuilt.images == 3)
     }
 
-    @Test("An archive is begun while one of its volumes is away; the ledger knows that one when it comes")
+    @Test(
+        "An archive is begun while one of its volumes is away; the ledger knows that one when it comes"
+    )
     func begunWithout() throws {
         let temporary = try TemporaryArchive()
-        try FileManager.default.moveItem(atPath: temporary.volumes[1], toPath: temporary.volumes[1] + ".away")
+        try FileManager.default.moveItem(
+            atPath: temporary.volumes[1], toPath: temporary.volumes[1] + ".away")
         try temporary.open { archive in
             let error = try archive.ingest(series(images: 1)[0], in: temporary.folder).error
             #expect(error != nil, "two copies are wanted")
         }
-        try FileManager.default.moveItem(atPath: temporary.volumes[1] + ".away", toPath: temporary.volumes[1])
+        try FileManager.default.moveItem(
+            atPath: temporary.volumes[1] + ".away", toPath: temporary.volumes[1])
         let images = series(images: 2)
         try temporary.archive(images)
         #expect(try temporary.index.number("SELECT count(*) FROM volume") == 2)
@@ -174,15 +202,22 @@ struct CreateFromTests {
         for (survivor, others) in [(retired, []), (temporary.volumes[1], [retired])] {
             let path = temporary.folder.path("never")
             let error = try #require(throws: ArchiveError.self) {
-                try Archive.create(at: path, from: survivor, others: others, copies: 2, log: temporary.log.logger) { _ in }
+                try Archive.create(
+                    at: path, from: survivor, others: others, copies: 2, log: temporary.log.logger
+                ) { _ in }
             }
-            #expect(error.code == .configuration && error.message.contains("\(retired) was volume 1, and was retired"), "\(error)")
+            #expect(
+                error.code == .configuration
+                    && error.message.contains("\(retired) was volume 1, and was retired"),
+                "\(error)")
             #expect(error.message.contains("pacsfs import \(retired)/blobs"))
             #expect(!FileManager.default.fileExists(atPath: path))
         }
         // The others make a whole archive, unless more copies are wanted than they are.
         try FileManager.default.removeItem(atPath: temporary.path)
         let (_, summary) = try create(temporary, from: temporary.volumes[1], copies: 3)
-        #expect(summary.lacking == 0 && summary.copiesProblem?.contains("only 2 volumes take files") == true)
+        #expect(
+            summary.lacking == 0
+                && summary.copiesProblem?.contains("only 2 volumes take files") == true)
     }
 }

@@ -12,11 +12,14 @@ struct CreateTests {
 
     private func create(_ path: String, _ volumes: [String], copies: Int = 2) throws {
         try Archive.create(
-            at: path, volumes: volumes.map { Settings.VolumePlace(path: $0, domain: $0) }, copies: copies)
+            at: path, volumes: volumes.map { Settings.VolumePlace(path: $0, domain: $0) },
+            copies: copies)
     }
 
     private func refusal(_ path: String, _ volumes: [String], copies: Int = 2) throws -> String {
-        let error = try #require(throws: ArchiveError.self) { try create(path, volumes, copies: copies) }
+        let error = try #require(throws: ArchiveError.self) {
+            try create(path, volumes, copies: copies)
+        }
         #expect(error.code == .configuration)
         return error.message
     }
@@ -27,7 +30,9 @@ struct CreateTests {
 
     @Test("Everything is made, also the directories above, and opens")
     func makes() throws {
-        let (path, volumes) = (folder.path("a/archive"), [folder.path("disk1/v"), folder.path("disk2/v")])
+        let (path, volumes) = (
+            folder.path("a/archive"), [folder.path("disk1/v"), folder.path("disk2/v")]
+        )
         try create(path, volumes)
         let archive = try Archive(at: path, log: LogLines().logger)
         defer { archive.close() }
@@ -45,13 +50,18 @@ struct CreateTests {
     @Test("Directories that lie in one another are refused, and nothing is made")
     func nested() throws {
         let cases = [
-            ("archive", ["archive/v1", "v2"]), ("archive", ["archive", "v2"]), ("v1/archive", ["v1", "v2"]),
+            ("archive", ["archive/v1", "v2"]), ("archive", ["archive", "v2"]),
+            ("v1/archive", ["v1", "v2"]),
             ("archive", ["v", "v/inner"]), ("archive", ["v/inner", "v"]), ("archive", ["v", "v"]),
         ]
         for (path, volumes) in cases {
             let message = try refusal(folder.path(path), volumes.map(folder.path))
-            #expect(message.contains(Set(volumes + [path]).count < 3 ? "is named twice" : "lie in one another"))
-            #expect(message.contains(folder.path(volumes[0])) || message.contains(folder.path(volumes[1])))
+            #expect(
+                message.contains(
+                    Set(volumes + [path]).count < 3 ? "is named twice" : "lie in one another"))
+            #expect(
+                message.contains(folder.path(volumes[0]))
+                    || message.contains(folder.path(volumes[1])))
             #expect(try everything == [])
         }
         // Names that only begin alike are no matter.
@@ -76,7 +86,9 @@ struct CreateTests {
         #expect(!FileManager.default.fileExists(atPath: folder.path("v3")))
     }
 
-    @Test("A volume of another archive, or a directory that holds something, is refused and left as it is")
+    @Test(
+        "A volume of another archive, or a directory that holds something, is refused and left as it is"
+    )
     func taken() throws {
         try create(folder.path("a"), [folder.path("v1"), folder.path("v2")])
         try folder.write([1], to: "photos/cat.jpg")
@@ -94,7 +106,9 @@ struct CreateTests {
     @Test("A directory that is no archive does not open, and is named")
     func noArchive() throws {
         for path in [folder.path, folder.path("missing")] {
-            let error = try #require(throws: ArchiveError.self) { try Archive(at: path, log: LogLines().logger) }
+            let error = try #require(throws: ArchiveError.self) {
+                try Archive(at: path, log: LogLines().logger)
+            }
             #expect(error.code == .notFound)
             #expect(error.message.contains(path + "/pacsfs.toml"))
         }

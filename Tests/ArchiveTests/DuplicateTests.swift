@@ -17,7 +17,8 @@ struct DuplicateTests {
     /// What a volume has under the blob's name, and a way to damage it.
     private func damage(on volume: Int, _ bytes: [UInt8]) throws {
         let path = temporary.blob(.of(image), on: volume)
-        try temporary.folder.write(bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
+        try temporary.folder.write(
+            bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
     }
 
     private func backDate(volume: Int) throws {
@@ -25,7 +26,9 @@ struct DuplicateTests {
     }
 
     private func ingestAgain() throws -> Int64? {
-        try temporary.open { try $0.ingest(image, from: "/cd/again.dcm", in: temporary.folder).duplicate }
+        try temporary.open {
+            try $0.ingest(image, from: "/cd/again.dcm", in: temporary.folder).duplicate
+        }
     }
 
     private var spoiled: [UInt8] {
@@ -50,7 +53,9 @@ struct DuplicateTests {
         #expect(record.body["healed"] == nil)
     }
 
-    @Test("A copy that was not hashed for a day is hashed; a bad one is healed and set aside", arguments: 1...2)
+    @Test(
+        "A copy that was not hashed for a day is hashed; a bad one is healed and set aside",
+        arguments: 1...2)
     func heals(volume: Int) throws {
         try damage(on: volume, spoiled)
         try backDate(volume: volume)
@@ -90,7 +95,9 @@ struct DuplicateTests {
         #expect(try temporary.ledger().last?.entry.body["healed"] == nil)
     }
 
-    @Test("Reading goes to the good copy when the other is missing or short, and says so when none is left")
+    @Test(
+        "Reading goes to the good copy when the other is missing or short, and says so when none is left"
+    )
     func reading() throws {
         unlink(temporary.blob(.of(image), on: 1))
         try temporary.open { archive in

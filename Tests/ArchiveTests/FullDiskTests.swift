@@ -15,7 +15,8 @@ struct FullDiskTests {
         var disk: SmallDisk?
         let temporary = try TemporaryArchive { folder in
             let path = folder.path("volume2")
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false)
             disk = try SmallDisk(at: path, bytes: 20 * Self.megabyte)
         }
         let mounted = try #require(disk)
@@ -34,24 +35,34 @@ struct FullDiskTests {
         try withSmallDisk { temporary, disk in
             let images = (1...3).map { image(UInt64($0)) }
             try temporary.open { archive in
-                for image in images.prefix(2) { #expect(try archive.ingest(image, in: temporary.folder).archived != nil) }
+                for image in images.prefix(2) {
+                    #expect(try archive.ingest(image, in: temporary.folder).archived != nil)
+                }
                 let before = try temporary.volumes.map(files(below:))
 
-                let error = try #require(try archive.ingest(images[2], from: "/cd/IM3", in: temporary.folder).error)
+                let error = try #require(
+                    try archive.ingest(images[2], from: "/cd/IM3", in: temporary.folder).error)
                 #expect(error.code == .noSpace)
                 #expect(error.message.hasPrefix("/cd/IM3 was not archived."))
                 #expect(error.message.contains("deletes nothing"))
                 #expect(try temporary.volumes.map(files(below:)) == before)
                 #expect(try archive.index.read { try $0.totals().instances } == 2)
-                let refused = try #require(throws: ArchiveError.self) { try archive.checkRoom(for: Int64(images[2].count)) }
+                let refused = try #require(throws: ArchiveError.self) {
+                    try archive.checkRoom(for: Int64(images[2].count))
+                }
                 #expect(refused.code == .noSpace)
                 #expect(try archive.room().free < Int64(images[2].count))
 
                 // A duplicate needs no room.
                 #expect(try archive.ingest(images[0], in: temporary.folder).duplicate == 1)
 
-                #expect(mount("tmpfs", disk.path, "tmpfs", UInt(MS_REMOUNT), "size=\(64 * Self.megabyte)") == 0)
-                #expect(try archive.ingest(images[2], from: "/cd/IM3", in: temporary.folder).archived == 3)
+                #expect(
+                    mount(
+                        "tmpfs", disk.path, "tmpfs", UInt(MS_REMOUNT), "size=\(64 * Self.megabyte)")
+                        == 0)
+                #expect(
+                    try archive.ingest(images[2], from: "/cd/IM3", in: temporary.folder).archived
+                        == 3)
             }
             try temporary.expectBlobs(images)
         }
@@ -60,30 +71,39 @@ struct FullDiskTests {
     @Test("A file that cannot be set aside for want of room stays where it is")
     func reject() throws {
         try withSmallDisk { temporary, _ in
-            let path = try temporary.folder.write([UInt8](repeating: 65, count: 13 * Self.megabyte), to: "cd/film.avi")
+            let path = try temporary.folder.write(
+                [UInt8](repeating: 65, count: 13 * Self.megabyte), to: "cd/film.avi")
             try temporary.open { archive in
-                let results = archive.importFiles([ImportFile(path: path, rejectedPath: "film.avi")])
+                let results = archive.importFiles([ImportFile(path: path, rejectedPath: "film.avi")]
+                )
                 #expect(results.map(\.outcome) == [.failed])
                 #expect(results[0].reason?.contains("13631488 bytes") == true)
             }
-            for volume in temporary.volumes { #expect(try files(below: volume + "/rejected") == []) }
+            for volume in temporary.volumes {
+                #expect(try files(below: volume + "/rejected") == [])
+            }
             #expect(try temporary.kinds()["reject"] == nil)
         }
     }
 
-    @Test("A third disk that another program fills to the last byte stops nobody, and status tells of it")
+    @Test(
+        "A third disk that another program fills to the last byte stops nobody, and status tells of it"
+    )
     func fullThird() throws {
         var disk: SmallDisk?
         let temporary = try TemporaryArchive(volumes: 3) { folder in
             let path = folder.path("volume3")
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false)
             disk = try SmallDisk(at: path, bytes: 20 * Self.megabyte)
         }
         let mounted = try #require(disk)
         defer { mounted.unplug() }
         let images = (1...3).map { image(UInt64($0)) }
         try temporary.open { (archive) throws in
-            func health() throws -> Health { try archive.status(pending: nil, readMode: nil, mountpoint: nil).health }
+            func health() throws -> Health {
+                try archive.status(pending: nil, readMode: nil, mountpoint: nil).health
+            }
             #expect(try archive.ingest(images[0], in: temporary.folder).archived == 1)
             #expect(try health().level == .safe)
             let hog = open(mounted.path + "/hog", O_WRONLY | O_CREAT, 0o600)
@@ -91,7 +111,12 @@ struct FullDiskTests {
             while Glibc.write(hog, block, block.count) > 0 {}
             close(hog)
             // A few, for the page of the ledger that was begun is there already.
-            for seed in 10..<40 { #expect(try archive.ingest(series(seed: UInt64(seed), images: 1)[0], in: temporary.folder).archived != nil) }
+            for seed in 10..<40 {
+                #expect(
+                    try archive.ingest(
+                        series(seed: UInt64(seed), images: 1)[0], in: temporary.folder
+                    ).archived != nil)
+            }
             #expect(try archive.ingest(images[1], in: temporary.folder).archived != nil)
             #expect(try health().level == .attention)
             #expect(try health().headline.contains(mounted.path))

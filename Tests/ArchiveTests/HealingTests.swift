@@ -17,7 +17,8 @@ struct HealingTests {
 
     private func write(_ bytes: [UInt8], over image: Int, on volume: Int) throws {
         let path = temporary.blob(.of(images[image]), on: volume)
-        try temporary.folder.write(bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
+        try temporary.folder.write(
+            bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
     }
 
     private func read(_ archive: Archive, _ id: Int64) throws -> [UInt8] {
@@ -46,7 +47,9 @@ struct HealingTests {
         }
     }
 
-    @Test("Whatever happened to a copy, the reader gets the right bytes and the copy is healed", arguments: Fault.allCases, 1...2)
+    @Test(
+        "Whatever happened to a copy, the reader gets the right bytes and the copy is healed",
+        arguments: Fault.allCases, 1...2)
     func heals(fault: Fault, volume: Int) throws {
         try temporary.open { archive in
             // Also one that was seen to be good a moment ago.
@@ -54,14 +57,19 @@ struct HealingTests {
             try damage(1, on: volume, fault)
             #expect(try read(archive, 2) == images[1])
             // The other volume may have been read: then nothing was noticed yet.
-            if volume == 2 { archive.heal(try #require(try archive.index.read { try $0.copies(of: 2) }), bad: [BadCopy(volume: try #require(archive.volumes[2]), problem: .altered)]) }
+            if volume == 2 {
+                archive.heal(
+                    try #require(try archive.index.read { try $0.copies(of: 2) }),
+                    bad: [BadCopy(volume: try #require(archive.volumes[2]), problem: .altered)])
+            }
         }
         try temporary.expectBlobs(images)
         let aside = try? files(below: temporary.volumes[volume - 1] + "/rejected/bad-blobs")
         #expect(aside?.count == (fault == .deletion ? nil : 1))
         let kinds = try temporary.kinds()
         #expect(kinds["damage"] == 1 && kinds["copies"] == 1)
-        #expect(try temporary.index.number("SELECT errors FROM volume WHERE ordinal = \(volume)") == 1)
+        #expect(
+            try temporary.index.number("SELECT errors FROM volume WHERE ordinal = \(volume)") == 1)
         #expect(try temporary.index.number("SELECT min(copies) FROM instance") == 2)
     }
 
@@ -78,7 +86,8 @@ struct HealingTests {
             #expect(try archive.index.read { try $0.short(of: 1, limit: 10) }.map(\.id) == [1])
         }
         for volume in 1...2 {
-            #expect(try files(below: temporary.volumes[volume - 1] + "/rejected/bad-blobs").count == 1)
+            #expect(
+                try files(below: temporary.volumes[volume - 1] + "/rejected/bad-blobs").count == 1)
         }
     }
 
@@ -116,16 +125,23 @@ struct HealingTests {
         try temporary.open { archive in
             for volume in 1...2 {
                 // A folder is opened as a file is, and cannot be read: EISDIR, told as an error of the disk.
-                try FileManager.default.moveItem(atPath: temporary.blob(digest, on: volume), toPath: temporary.folder.path("kept\(volume)"))
-                try FileManager.default.createDirectory(atPath: temporary.blob(digest, on: volume), withIntermediateDirectories: false)
+                try FileManager.default.moveItem(
+                    atPath: temporary.blob(digest, on: volume),
+                    toPath: temporary.folder.path("kept\(volume)"))
+                try FileManager.default.createDirectory(
+                    atPath: temporary.blob(digest, on: volume), withIntermediateDirectories: false)
             }
             let image = try #require(try archive.index.read { try $0.copies(of: 1) })
-            let bad = [1, 2].compactMap { archive.volumes[$0] }.map { BadCopy(volume: $0, problem: .unreadable) }
+            let bad = [1, 2].compactMap { archive.volumes[$0] }.map {
+                BadCopy(volume: $0, problem: .unreadable)
+            }
             #expect(archive.heal(image, bad: bad).left == [1, 2])
             #expect(try archive.index.read { try $0.short(of: 1, limit: 10) }.map(\.id) == [1])
             for volume in 1...2 {
                 try FileManager.default.removeItem(atPath: temporary.blob(digest, on: volume))
-                try FileManager.default.moveItem(atPath: temporary.folder.path("kept\(volume)"), toPath: temporary.blob(digest, on: volume))
+                try FileManager.default.moveItem(
+                    atPath: temporary.folder.path("kept\(volume)"),
+                    toPath: temporary.blob(digest, on: volume))
             }
             // The disks are well again: the scrub finds what is there.
             _ = try archive.scrub()
@@ -136,12 +152,15 @@ struct HealingTests {
 
     @Test("An error that says nothing of the copy does not make it a bad one")
     func noFault() {
-        #expect(CopyProblem(reading: StorageError(.tooManyOpenFiles, "", path: "", remedy: "")) == nil)
+        #expect(
+            CopyProblem(reading: StorageError(.tooManyOpenFiles, "", path: "", remedy: "")) == nil)
         #expect(CopyProblem(reading: StorageError(.io, "", path: "", remedy: "")) == .unreadable)
         #expect(CopyProblem(reading: StorageError(.notFound, "", path: "", remedy: "")) == .missing)
     }
 
-    @Test("Bytes that several store on a volume at once are stored, though the first to record them takes their staged name away")
+    @Test(
+        "Bytes that several store on a volume at once are stored, though the first to record them takes their staged name away"
+    )
     func storedTogether() throws {
         let new = series(seed: 33, images: 2)
         try temporary.open { archive in
@@ -170,7 +189,8 @@ struct HealingTests {
         try damage(0, on: 1, .bitFlip)
         try damage(1, on: 1, .bitFlip)
         try damage(1, on: 2, .deletion)
-        try temporary.open { archive in for id: Int64 in 1...4 { _ = try? archive.openBlob(of: id) } }
+        try temporary.open { archive in for id: Int64 in 1...4 { _ = try? archive.openBlob(of: id) }
+        }
         let before = try temporary.index.dump()
         temporary.removeIndex()
         try temporary.open { _ in }

@@ -7,14 +7,17 @@ struct HealthTests {
     private func status(_ change: (inout ArchiveStatus) -> Void = { _ in }) -> Health {
         func volume(_ number: Int) -> ArchiveStatus.Volume {
             .init(
-                number: number, id: "\(number)", path: "/mnt/\(number)", domain: "d\(number)", state: "online",
+                number: number, id: "\(number)", path: "/mnt/\(number)", domain: "d\(number)",
+                state: "online",
                 problem: nil, blobs: 100, free: 1 << 40, total: 1 << 41, errors: 0, scrubbed: nil)
         }
         var status = ArchiveStatus(
-            health: .init(level: .safe, headline: "", reasons: []), archive: "/a", instances: 100, studies: 5,
+            health: .init(level: .safe, headline: "", reasons: []), archive: "/a", instances: 100,
+            studies: 5,
             patients: 4, blobs: 100, bytes: 1 << 20,
             copies: .init(wanted: 2, minimum: 1, short: 0, single: 0, lost: 0, lost_images: []),
-            volumes: [volume(1), volume(2)], read_mode: nil, mountpoint: nil, incoming: .init(pending: 0),
+            volumes: [volume(1), volume(2)], read_mode: nil, mountpoint: nil,
+            incoming: .init(pending: 0),
             rejected: 0, ledger: .init(records: 1, head: "", volumes: [1, 2]),
             room: .init(free: 1 << 40, daily: 1 << 20, days: 1 << 20), resilver: ResilverProgress())
         change(&status)
@@ -25,7 +28,8 @@ struct HealthTests {
     func safe() {
         let health = status()
         #expect(health.level == .safe && health.reasons.isEmpty)
-        #expect(health.headline == "Safe: all 100 images are stored 2 times, on 2 different volumes.")
+        #expect(
+            health.headline == "Safe: all 100 images are stored 2 times, on 2 different volumes.")
         #expect(status { $0.instances = 0 }.headline == "Ready: the archive is empty.")
         #expect(status { $0.instances = 1 }.headline.hasPrefix("Safe: the image is"))
     }
@@ -59,10 +63,15 @@ struct HealthTests {
     func moreCopiesThanVolumes() {
         let few = status { $0.copies.wanted = 3 }
         #expect(few.level == .attention, "\(few.reasons)")
-        #expect(few.headline.contains("3 copies of each image are wanted, and only 2 volumes take files: new images are stored 2 times for now. Add a volume: pacsfs volume add DIR"))
+        #expect(
+            few.headline.contains(
+                "3 copies of each image are wanted, and only 2 volumes take files: new images are stored 2 times for now. Add a volume: pacsfs volume add DIR"
+            ))
         #expect(TooFewVolumes.text(wanted: 2, minimum: 1, takers: 2) == nil)
         let refused = TooFewVolumes.text(wanted: 2, minimum: 2, takers: 1, away: ["/mnt/2"])
-        #expect(refused?.contains("only one volume takes files: new images are refused. Bring back /mnt/2;") == true)
+        #expect(
+            refused?.contains(
+                "only one volume takes files: new images are refused. Bring back /mnt/2;") == true)
     }
 
     @Test("What is mended by itself, or would only stop new images, wants attention")
@@ -81,12 +90,15 @@ struct HealthTests {
         }
         #expect(refusing.headline.contains("new ones are refused"))
         #expect(refusing.headline.contains("on /mnt/2 alone"))
-        #expect(!refusing.reasons.contains { $0.contains("full") }, "too few volumes are no full ones")
+        #expect(
+            !refusing.reasons.contains { $0.contains("full") }, "too few volumes are no full ones")
         let readOnly = status {
             $0.volumes[0].state = "read-only"
             $0.copies.minimum = 2
         }
-        #expect(readOnly.headline.contains("refused: each is to be stored on 2 volumes, and only 1 takes files"))
+        #expect(
+            readOnly.headline.contains(
+                "refused: each is to be stored on 2 volumes, and only 1 takes files"))
         for state in ["read-only", "failing", "retiring"] {
             let health = status { $0.volumes[1].state = state }
             #expect(health.level == .attention && health.headline.contains("/mnt/2"), "\(state)")
@@ -100,14 +112,18 @@ struct HealthTests {
             $0.volumes[1].state = "absent"
             $0.volumes[1].problem = "this is a copy of the volume /mnt/1"
         }
-        #expect(twin.headline == "ATTENTION: /mnt/2 cannot be used: this is a copy of the volume /mnt/1")
+        #expect(
+            twin.headline == "ATTENTION: /mnt/2 cannot be used: this is a copy of the volume /mnt/1"
+        )
     }
 
     @Test("A damaged index is told as long as it is used, with what mends it")
     func damagedIndex() {
         let damaged = status { $0.index_damage = "database disk image is malformed" }
         #expect(damaged.level == .attention)
-        #expect(damaged.headline.contains("folders may lack images") && damaged.headline.contains("mount it again"))
+        #expect(
+            damaged.headline.contains("folders may lack images")
+                && damaged.headline.contains("mount it again"))
     }
 
     @Test("More copies than there are volumes: a volume is asked for")
@@ -116,7 +132,10 @@ struct HealthTests {
             $0.copies.wanted = 3
             $0.copies.short = 100
         }
-        #expect(few.headline == "ATTENTION: 100 of 100 images have fewer than 3 copies. Add a volume: pacsfs volume add DIR")
+        #expect(
+            few.headline
+                == "ATTENTION: 100 of 100 images have fewer than 3 copies. Add a volume: pacsfs volume add DIR"
+        )
     }
 
     @Test("Room that will not last a month is told in days; a full disk as such")
@@ -130,7 +149,8 @@ struct HealthTests {
     @Test(
         "Room is what fits with all its copies on different volumes",
         arguments: [
-            ([100, 100], 2, 100), ([100, 40], 2, 40), ([119, 122, 167], 2, 204), ([50, 50, 50], 2, 75), ([70], 1, 70),
+            ([100, 100], 2, 100), ([100, 40], 2, 40), ([119, 122, 167], 2, 204),
+            ([50, 50, 50], 2, 75), ([70], 1, 70),
             ([10, 20, 1000], 2, 30), ([0, 5], 2, 0), ([30, 30, 30, 30], 3, 40),
         ])
     func fitting(_ sizes: [Int64], _ copies: Int, _ room: Int64) {

@@ -21,7 +21,10 @@ struct IngestTests {
         #expect(ids == [1, 2, 3, 4, 5])
         try temporary.expectBlobs(images)
         for number in 1...2 {
-            #expect(try temporary.kinds(on: number) == ["volume": 2, "views": 1, "series": 2, "ingest": 5])
+            #expect(
+                try temporary.kinds(on: number) == [
+                    "volume": 2, "views": 1, "series": 2, "ingest": 5,
+                ])
         }
         let path = temporary.blob(.of(images[0]), on: 1)
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
@@ -35,7 +38,8 @@ struct IngestTests {
         image.number = 7
         let bytes = image.write()
         try temporary.open { archive in
-            let id = try #require(try archive.ingest(bytes, from: "/cd/IM1", in: temporary.folder).archived)
+            let id = try #require(
+                try archive.ingest(bytes, from: "/cd/IM1", in: temporary.folder).archived)
             let details = try #require(try archive.index.read { try $0.details(id) })
             #expect(details.sha256 == Digest.of(bytes).bytes)
             #expect(details.bytes == Int64(bytes.count))
@@ -45,27 +49,36 @@ struct IngestTests {
             #expect(details.copies.map(\.volume) == [1, 2])
             #expect(details.paths.count == archive.wantedViews.count)
             #expect(details.paths.allSatisfy { $0.last == "00007.dcm" || $0.first == "by-uid" })
-            #expect(try archive.index.read { try $0.totals().byCopies.filter { $0.value != 0 } } == [2: 1])
+            #expect(
+                try archive.index.read { try $0.totals().byCopies.filter { $0.value != 0 } } == [
+                    2: 1
+                ])
         }
     }
 
     @Test("A line of the ledger for an image of a known series has fewer than 400 bytes")
     func ledgerLineLength() throws {
         try temporary.archive(series(images: 3))
-        let lines = try contents(of: temporary.ledgerFile(on: 1)).split(separator: UInt8(ascii: "\n"))
-        let ingests = lines.filter { String(decoding: $0, as: UTF8.self).contains("\"kind\":\"ingest\"") }
+        let lines = try contents(of: temporary.ledgerFile(on: 1)).split(
+            separator: UInt8(ascii: "\n"))
+        let ingests = lines.filter {
+            String(decoding: $0, as: UTF8.self).contains("\"kind\":\"ingest\"")
+        }
         #expect(ingests.count == 3)
         #expect(ingests.allSatisfy { $0.count < 400 }, "\(ingests.map(\.count))")
     }
 
-    @Test("The same bytes from many threads at once are archived once; the others are duplicates of it")
+    @Test(
+        "The same bytes from many threads at once are archived once; the others are duplicates of it"
+    )
     func sameBytesAtOnce() throws {
         let bytes = series(images: 1)[0]
         try temporary.open { archive in
             let results = Mutex<[Result<IngestOutcome, ArchiveError>]>([])
             DispatchQueue.concurrentPerform(iterations: 12) { number in
                 do {
-                    let result = try archive.ingest(bytes, from: "/data/\(number)", in: temporary.folder)
+                    let result = try archive.ingest(
+                        bytes, from: "/data/\(number)", in: temporary.folder)
                     results.withLock { $0.append(result) }
                 } catch {
                     Issue.record(error)
@@ -87,7 +100,8 @@ struct IngestTests {
             let results = archive.importFiles(
                 try images.enumerated().map { number, bytes in
                     ImportFile(
-                        path: try temporary.folder.write(bytes, to: "cd/\(number)"), rejectedPath: "\(number)")
+                        path: try temporary.folder.write(bytes, to: "cd/\(number)"),
+                        rejectedPath: "\(number)")
                 })
             #expect(results.map(\.outcome) == Array(repeating: .archived, count: images.count))
             let totals = try archive.index.read { try $0.totals() }
@@ -99,7 +113,9 @@ struct IngestTests {
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
     }
 
-    @Test("An import gives the same names each time: the first of two with one number has the plain one")
+    @Test(
+        "An import gives the same names each time: the first of two with one number has the plain one"
+    )
     func namesInOrder() throws {
         let files: [[UInt8]] = (0..<20).map { number in
             var image = SyntheticImage(seed: 40)
@@ -109,9 +125,13 @@ struct IngestTests {
         try temporary.open { archive in
             _ = archive.importFiles(
                 try files.enumerated().map { number, bytes in
-                    ImportFile(path: try temporary.folder.write(bytes, to: "cd/\(number)"), rejectedPath: "\(number)")
+                    ImportFile(
+                        path: try temporary.folder.write(bytes, to: "cd/\(number)"),
+                        rejectedPath: "\(number)")
                 })
-            let ids = try files.map { bytes in try archive.index.read { try $0.instance(sha256: Digest.of(bytes).bytes) } }
+            let ids = try files.map { bytes in
+                try archive.index.read { try $0.instance(sha256: Digest.of(bytes).bytes) }
+            }
             #expect(ids == (1...20).map { Int64($0) })
             #expect(try archive.index.read { try $0.image(1)?.name } == "00001.dcm")
         }
@@ -124,7 +144,8 @@ struct IngestTests {
         try temporary.open { archive in
             let result = archive.ingestAndWait(
                 IngestRequest(
-                    file: file.ingestFile, source: "/cd/a.dcm", bytes: Int64(image.count), digest: .of([1])))
+                    file: file.ingestFile, source: "/cd/a.dcm", bytes: Int64(image.count),
+                    digest: .of([1])))
             let error = try #require(result.error)
             #expect(error.code == .storage)
             #expect(error.message.hasPrefix("/cd/a.dcm was not archived."))
@@ -140,13 +161,17 @@ struct IngestTests {
         let found = [[UInt8](repeating: 7, count: images[0].count), [1, 2, 3], images[2]]
         for (image, bytes) in zip(images, found) {
             let path = temporary.blob(.of(image), on: 2)
-            try temporary.folder.write(bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
+            try temporary.folder.write(
+                bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
         }
         try temporary.archive(images)
         try temporary.expectBlobs(images)
         let aside = try files(below: temporary.volumes[1] + "/rejected/bad-blobs")
         #expect(aside.count == 2)
-        #expect(try Set(aside.map { try contents(of: temporary.volumes[1] + "/rejected/bad-blobs/" + $0) }) == Set(found.prefix(2)))
+        #expect(
+            try Set(
+                aside.map { try contents(of: temporary.volumes[1] + "/rejected/bad-blobs/" + $0) })
+                == Set(found.prefix(2)))
     }
 
     @Test("Whoever observes is told before whoever waits is answered")
@@ -154,10 +179,15 @@ struct IngestTests {
         let observer = Recorder()
         try temporary.open { archive in
             archive.observe(observer)
-            let id = try #require(try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
+            let id = try #require(
+                try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
             #expect(observer.events.first == "told")
-            let leaves = try archive.index.read { try $0.details(id) }?.paths.map { Array($0.dropLast()) } ?? []
-            let told = try archive.index.read { reader in try Set(observer.nodes.map { try reader.path(of: $0) }) }
+            let leaves =
+                try archive.index.read { try $0.details(id) }?.paths.map { Array($0.dropLast()) }
+                ?? []
+            let told = try archive.index.read { reader in
+                try Set(observer.nodes.map { try reader.path(of: $0) })
+            }
             #expect(told.isSuperset(of: leaves))
             archive.observe(nil)
             #expect(try archive.ingest(series(images: 2)[1], in: temporary.folder).archived == 2)
@@ -170,7 +200,8 @@ struct IngestTests {
         let image = series(images: 1)[0]
         let archive = try Archive(at: temporary.path, log: temporary.log.logger)
         archive.close()
-        let error = try #require(try archive.ingest(image, from: "/cd/late.dcm", in: temporary.folder).error)
+        let error = try #require(
+            try archive.ingest(image, from: "/cd/late.dcm", in: temporary.folder).error)
         #expect(error.code == .shuttingDown)
         #expect(error.message.contains("/cd/late.dcm"))
     }
@@ -181,12 +212,15 @@ struct IngestTests {
         let folder = temporary.folder
         let paths = try [
             folder.write(image, to: "cd/a.dcm"), folder.write(image, to: "cd/b.dcm"),
-            folder.write(Array("Hello".utf8), to: "cd/notes.txt"), folder.write([1], to: "cd/.DS_Store"),
+            folder.write(Array("Hello".utf8), to: "cd/notes.txt"),
+            folder.write([1], to: "cd/.DS_Store"),
             folder.path("cd/missing.dcm"),
         ]
         try temporary.open { archive in
             let results = archive.importFiles(
-                paths.map { ImportFile(path: $0, rejectedPath: "cd/" + ($0 as NSString).lastPathComponent) })
+                paths.map {
+                    ImportFile(path: $0, rejectedPath: "cd/" + ($0 as NSString).lastPathComponent)
+                })
             #expect(results.map(\.path) == paths)
             #expect(Set(results.prefix(2).map(\.outcome)) == [.archived, .duplicate])
             #expect(results.dropFirst(2).map(\.outcome) == [.rejected, .ignored, .failed])
@@ -216,7 +250,9 @@ private final class Recorder: ChangeObserver {
         }
     }
 
-    func arranged(gone: [String], images: Range<Int64>) { state.withLock { $0.events.append("gone \(gone)") } }
+    func arranged(gone: [String], images: Range<Int64>) {
+        state.withLock { $0.events.append("gone \(gone)") }
+    }
 
     func lost(volume: Int) { state.withLock { $0.events.append("lost \(volume)") } }
 }

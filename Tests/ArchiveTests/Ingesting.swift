@@ -23,14 +23,21 @@ extension TemporaryArchive {
     }
 
     /// Expects every volume to hold exactly these blobs, whole, and a ledger that verifies.
-    func expectBlobs(_ images: [[UInt8]], sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expectBlobs(_ images: [[UInt8]], sourceLocation: SourceLocation = #_sourceLocation) throws
+    {
         let digests = images.map(Digest.of)
-        let expected = digests.map { "\($0.hex.prefix(2))/\($0.hex.dropFirst(2).prefix(2))/\($0.hex).dcm" }.sorted()
+        let expected = digests.map {
+            "\($0.hex.prefix(2))/\($0.hex.dropFirst(2).prefix(2))/\($0.hex).dcm"
+        }.sorted()
         var heads: Set<Digest> = []
         for number in 1...volumes.count {
-            #expect(try files(below: volumes[number - 1] + "/blobs") == expected, sourceLocation: sourceLocation)
+            #expect(
+                try files(below: volumes[number - 1] + "/blobs") == expected,
+                sourceLocation: sourceLocation)
             for (image, digest) in zip(images, digests) {
-                #expect(try contents(of: blob(digest, on: number)) == image, sourceLocation: sourceLocation)
+                #expect(
+                    try contents(of: blob(digest, on: number)) == image,
+                    sourceLocation: sourceLocation)
             }
             #expect(try staged(on: number) == [], sourceLocation: sourceLocation)
             let volume = try volume(number)
@@ -43,7 +50,9 @@ extension TemporaryArchive {
     }
 
     /// The names in `staging/commit`.
-    func staged(on number: Int) throws -> [String] { try files(below: volumes[number - 1] + "/staging/commit") }
+    func staged(on number: Int) throws -> [String] {
+        try files(below: volumes[number - 1] + "/staging/commit")
+    }
 
     /// How many records of each kind a ledger has.
     func kinds(on number: Int = 1) throws -> [String: Int] {
@@ -53,6 +62,8 @@ extension TemporaryArchive {
 
 /// Some images of one series.
 func series(seed: UInt64 = 1, images: Int = 3) -> [[UInt8]] {
-    SyntheticStudy(seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: images, side: 16)
-        .images().map { $0.write() }
+    SyntheticStudy(
+        seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: images, side: 16
+    )
+    .images().map { $0.write() }
 }

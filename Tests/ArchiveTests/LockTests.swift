@@ -31,14 +31,19 @@ struct LockTests {
         try temporary.archive([images[0]])
         let again = temporary.folder.path("again")
         func revive(_ path: String) throws {
-            _ = try Archive.create(at: path, from: temporary.volumes[0], others: [], copies: 2, log: temporary.log.logger) { _ in }
+            _ = try Archive.create(
+                at: path, from: temporary.volumes[0], others: [], copies: 2,
+                log: temporary.log.logger
+            ) { _ in }
         }
         try revive(again)
         try temporary.open { archive in
             let refusal = try #require(throws: ArchiveError.self) {
                 _ = try Archive(at: again, log: temporary.log.logger)
             }
-            #expect(refusal.code == .locked && refusal.message.contains("process \(getpid())"), "\(refusal)")
+            #expect(
+                refusal.code == .locked && refusal.message.contains("process \(getpid())"),
+                "\(refusal)")
             #expect(throws: ArchiveError.self) {
                 _ = try Archive.rebuild(at: again, log: temporary.log.logger) { _ in }
             }
@@ -50,14 +55,20 @@ struct LockTests {
             #expect(try archive.ingest(images[1], in: temporary.folder).archived == 2)
         }
         let archive = try Archive(at: again, log: temporary.log.logger)
-        #expect(throws: ArchiveError.self) { _ = try Archive(at: temporary.path, log: temporary.log.logger) }
+        #expect(throws: ArchiveError.self) {
+            _ = try Archive(at: temporary.path, log: temporary.log.logger)
+        }
         #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
         archive.close()
-        let instances = try temporary.open { try $0.status(pending: nil, readMode: nil, mountpoint: nil).instances }
+        let instances = try temporary.open {
+            try $0.status(pending: nil, readMode: nil, mountpoint: nil).instances
+        }
         #expect(instances == 3)
     }
 
-    @Test("A volume that goes is let go, and is taken again when it comes back and nobody else has it")
+    @Test(
+        "A volume that goes is let go, and is taken again when it comes back and nobody else has it"
+    )
     func awayAndBack() throws {
         try temporary.open { archive in
             archive.startUpkeep()
@@ -71,7 +82,8 @@ struct LockTests {
             #expect(try eventually { try volume().state == "absent" })
             try other.claim()
             try FileManager.default.moveItem(atPath: path + ".away", toPath: path)
-            #expect(try eventually { try volume().problem?.contains("process \(getpid())") == true })
+            #expect(
+                try eventually { try volume().problem?.contains("process \(getpid())") == true })
             #expect(try volume().state == "absent")
             other.release()
             #expect(try eventually { try volume().state == "online" })
@@ -83,7 +95,8 @@ struct LockTests {
     func manyLocks() throws {
         try temporary.open { archive in
             let files = try (0..<400).map { number in
-                let file = open(temporary.folder.path("\(number)"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+                let file = open(
+                    temporary.folder.path("\(number)"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
                 try #require(file >= 0 && flock(file, LOCK_EX) == 0)
                 return file
             }

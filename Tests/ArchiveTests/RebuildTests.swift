@@ -9,19 +9,24 @@ import Testing
 @Suite("Rebuilding the index")
 struct RebuildTests {
     /// The index as it is, and as a rebuild makes it.
-    private func expectEqual(_ temporary: TemporaryArchive, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    private func expectEqual(
+        _ temporary: TemporaryArchive, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         let before = try temporary.index.dump()
         let summary = try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
         let after = try temporary.index.dump()
         #expect(after == before, sourceLocation: sourceLocation)
-        #expect(summary.images == (try temporary.index.number("SELECT instances FROM totals")), sourceLocation: sourceLocation)
+        #expect(
+            summary.images == (try temporary.index.number("SELECT instances FROM totals")),
+            sourceLocation: sourceLocation)
     }
 
     /// Images whose names clash: few patients and series, so that most things happen twice.
     private func image(_ random: inout SyntheticRandom) -> [UInt8] {
         var image = SyntheticImage(seed: random.next() % 6)
         image.overrides = [
-            SyntheticElement(0x0010_0010, "PN", ["Smith^Rex", "smith^rex", "Jones^Ivy"][random.below(3)]),
+            SyntheticElement(
+                0x0010_0010, "PN", ["Smith^Rex", "smith^rex", "Jones^Ivy"][random.below(3)]),
             SyntheticElement(0x0020_000E, "UI", "1.2.826.0.1.\(random.below(4))"),
             SyntheticElement(0x0020_0013, "IS", "\(random.below(3))"),
         ]
@@ -31,37 +36,50 @@ struct RebuildTests {
     }
 
     /// One thing that may happen to an archive.
-    private func happen(to archive: Archive, _ temporary: TemporaryArchive, _ random: inout SyntheticRandom) throws {
+    private func happen(
+        to archive: Archive, _ temporary: TemporaryArchive, _ random: inout SyntheticRandom
+    ) throws {
         let known = try archive.index.read { try $0.totals().instances }
         switch random.below(10) {
-        case 0..<5: _ = try archive.ingest(image(&random), from: "/data/\(random.below(9)).dcm", in: temporary.folder).get()
+        case 0..<5:
+            _ = try archive.ingest(
+                image(&random), from: "/data/\(random.below(9)).dcm", in: temporary.folder
+            ).get()
         case 5:
-            let path = try temporary.folder.write("\(random.below(5))".utf8, to: "cd/\(random.below(3)).txt")
+            let path = try temporary.folder.write(
+                "\(random.below(5))".utf8, to: "cd/\(random.below(3)).txt")
             _ = archive.importFiles([ImportFile(path: path, rejectedPath: "x.txt")])
         case 6 where known > 0:
             // A copy that goes bad, found by the next duplicate or by nobody.
             let id = Int64(random.below(Int(known))) + 1
-            guard let copies = try archive.index.read({ try $0.copies(of: id) }), let digest = Digest(bytes: copies.sha256)
+            guard let copies = try archive.index.read({ try $0.copies(of: id) }),
+                let digest = Digest(bytes: copies.sha256)
             else { return }
             try archive.catalogue.record([.damage(digest, on: random.below(2) + 1, .altered)])
         case 7 where known > 0:
             let ids = (0..<3).map { _ in Int64(random.below(Int(known))) + 1 }
             let digests = try archive.index.read { reader in
-                try ids.compactMap { try reader.copies(of: $0).flatMap { Digest(bytes: $0.sha256) } }
+                try ids.compactMap {
+                    try reader.copies(of: $0).flatMap { Digest(bytes: $0.sha256) }
+                }
             }
             try archive.catalogue.record([.copies(digests, on: random.below(2) + 1)])
-        case 8: 
+        case 8:
             try archive.catalogue.record([
                 .scrub(
                     on: random.below(2) + 1, folder: UInt8(random.below(256)), files: 3, bytes: 9,
                     bad: Int64(random.below(2)))
             ])
-        case 9: try archive.catalogue.record([[.failing(1), .well(1), .well(2), .failing(2)][random.below(4)]])
+        case 9:
+            try archive.catalogue.record([
+                [.failing(1), .well(1), .well(2), .failing(2)][random.below(4)]
+            ])
         default: break
         }
     }
 
-    @Test("Whatever happened to an archive, a rebuild gives the same rows", arguments: UInt64(1)...12)
+    @Test(
+        "Whatever happened to an archive, a rebuild gives the same rows", arguments: UInt64(1)...12)
     func histories(seed: UInt64) throws {
         let temporary = try TemporaryArchive()
         var random = SyntheticRandom(seed: seed, 0x7265_6275)
@@ -82,7 +100,8 @@ struct RebuildTests {
         let records = try temporary.ledger()
         let volumes = try [1, 2].map { try temporary.volume($0) }
         let (ledger, _) = try Ledger.open(on: volumes, archive: volumes[0].identity.archive)
-        _ = try ledger.append(records.filter { ["series", "ingest"].contains($0.entry.kind) }.map(\.entry))
+        _ = try ledger.append(
+            records.filter { ["series", "ingest"].contains($0.entry.kind) }.map(\.entry))
         // The same, one record after the other.
         try temporary.archive(series(seed: 2, images: 2))
         #expect(try temporary.index.number("SELECT count(*) FROM instance") == 4)
@@ -148,13 +167,17 @@ struct RebuildTests {
         let before = try temporary.index.dump()
         let file = temporary.path + "/index.sqlite"
         // The page that holds the rows of images.
-        let page = try #require(try temporary.index.number("SELECT rootpage FROM sqlite_master WHERE name = 'instance'"))
+        let page = try #require(
+            try temporary.index.number("SELECT rootpage FROM sqlite_master WHERE name = 'instance'")
+        )
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: file))
         try handle.seek(toOffset: UInt64(page - 1) * 4096)
         try handle.write(contentsOf: Data(repeating: 0xA5, count: 4096))
         try handle.close()
         try temporary.open { (archive) throws in
-            let error = #expect(throws: IndexError.self) { try archive.index.read { try $0.image(17) } }
+            let error = #expect(throws: IndexError.self) {
+                try archive.index.read { try $0.image(17) }
+            }
             #expect(error?.code == .corrupt)
             #expect(error?.message.contains("mount it again") == true)
         }
@@ -175,8 +198,10 @@ struct RebuildTests {
         let temporary = try TemporaryArchive()
         try temporary.archive(series(images: 40))
         let before = try temporary.index.dump()
-        let page = try #require(try temporary.index.number("SELECT rootpage FROM sqlite_master WHERE name = 'copy'"))
-        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: temporary.path + "/index.sqlite"))
+        let page = try #require(
+            try temporary.index.number("SELECT rootpage FROM sqlite_master WHERE name = 'copy'"))
+        let handle = try FileHandle(
+            forUpdating: URL(fileURLWithPath: temporary.path + "/index.sqlite"))
         try handle.seek(toOffset: UInt64(page - 1) * 4096)
         try handle.write(contentsOf: Data(repeating: 0xA5, count: 4096))
         try handle.close()

@@ -13,7 +13,9 @@ struct RecoveryTests {
 
     init() throws { temporary = try TemporaryArchive() }
 
-    private func incoming(_ name: String) -> String { temporary.volumes[0] + "/staging/incoming/" + name }
+    private func incoming(_ name: String) -> String {
+        temporary.volumes[0] + "/staging/incoming/" + name
+    }
 
     private func put(_ bytes: [UInt8], incoming name: String) throws {
         try temporary.folder.write(bytes, to: "volume1/staging/incoming/" + name)
@@ -23,13 +25,16 @@ struct RecoveryTests {
         try temporary.folder.write(bytes, to: "volume\(volume)/staging/commit/" + name)
     }
 
-    private func left() throws -> [String] { try files(below: temporary.volumes[0] + "/staging/incoming") }
+    private func left() throws -> [String] {
+        try files(below: temporary.volumes[0] + "/staging/incoming")
+    }
 
     /// What was set aside: name, bytes and reason.
     private func rejected(on volume: Int = 1) throws -> [String: (bytes: [UInt8], reason: String)] {
         let folder = temporary.volumes[volume - 1] + "/rejected"
         var result: [String: (bytes: [UInt8], reason: String)] = [:]
-        for name in try files(below: folder) where !name.hasSuffix(".reason.txt") && !name.hasPrefix("torn-ledger") {
+        for name in try files(below: folder)
+        where !name.hasSuffix(".reason.txt") && !name.hasPrefix("torn-ledger") {
             let reason = try contents(of: folder + "/" + name + ".reason.txt")
             result[name.split(separator: "/").dropFirst().joined(separator: "/")] = (
                 try contents(of: folder + "/" + name), String(decoding: reason, as: UTF8.self)
@@ -67,8 +72,11 @@ struct RecoveryTests {
             try put(image, commit: digest.hex + ".dcm", on: volume)
             let blob = temporary.blob(digest, on: volume)
             try FileManager.default.createDirectory(
-                atPath: (blob as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            #expect(link(temporary.volumes[volume - 1] + "/staging/commit/\(digest.hex).dcm", blob) == 0)
+                atPath: (blob as NSString).deletingLastPathComponent,
+                withIntermediateDirectories: true)
+            #expect(
+                link(temporary.volumes[volume - 1] + "/staging/commit/\(digest.hex).dcm", blob) == 0
+            )
         }
         try start()
         try temporary.expectBlobs([image])
@@ -78,7 +86,9 @@ struct RecoveryTests {
     @Test("One that lies in incoming too is known by its path there, which goes")
     func wholeWithName() throws {
         try put(image, incoming: "cd/IM1.dcm")
-        #expect(link(incoming("cd/IM1.dcm"), temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
+        #expect(
+            link(incoming("cd/IM1.dcm"), temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm")
+                == 0)
         try start()
         try temporary.expectBlobs([image])
         #expect(try temporary.ledger().last?.entry.body["from"]?.string == "incoming/cd/IM1.dcm")
@@ -87,7 +97,9 @@ struct RecoveryTests {
         #expect(!FileManager.default.fileExists(atPath: incoming("cd")))
     }
 
-    @Test("One whose bytes are not what its name says is dropped", arguments: ["cut", "spoiled", "empty"])
+    @Test(
+        "One whose bytes are not what its name says is dropped",
+        arguments: ["cut", "spoiled", "empty"])
     func tornCommit(how: String) throws {
         var bytes = image
         switch how {
@@ -106,7 +118,10 @@ struct RecoveryTests {
         try temporary.archive([image])
         let before = try temporary.index.dump()
         for volume in 1...2 {
-            #expect(link(temporary.blob(digest, on: volume), temporary.volumes[volume - 1] + "/staging/commit/\(digest.hex).dcm") == 0)
+            #expect(
+                link(
+                    temporary.blob(digest, on: volume),
+                    temporary.volumes[volume - 1] + "/staging/commit/\(digest.hex).dcm") == 0)
         }
         try start()
         try temporary.expectBlobs([image])
@@ -120,7 +135,10 @@ struct RecoveryTests {
         try temporary.archive([image])
         temporary.removeIndex()
         try Data(index).write(to: URL(fileURLWithPath: temporary.path + "/index.sqlite"))
-        #expect(link(temporary.blob(digest, on: 1), temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
+        #expect(
+            link(
+                temporary.blob(digest, on: 1),
+                temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
         try start()
         try temporary.expectBlobs([image])
         #expect(try temporary.kinds()["ingest"] == 1)
@@ -152,7 +170,10 @@ struct RecoveryTests {
         #expect(try files(below: other) == ["taken.part"])
         #expect(try contents(of: incoming("taken.part")) == [4])
         #expect(try contents(of: other + "/taken.part") == [3])
-        #expect(temporary.log.messages(.error).contains { $0.contains("taken.part") && $0.contains("stays") })
+        #expect(
+            temporary.log.messages(.error).contains {
+                $0.contains("taken.part") && $0.contains("stays")
+            })
     }
 
     // MARK: staging/incoming
@@ -169,7 +190,9 @@ struct RecoveryTests {
             #expect(kept["CD 1/DICOM/IM1.dcm"]?.bytes == half)
             #expect(kept["CD 1/DICOM/IM1.dcm"]?.reason == Recovery.interrupted + "\n")
         }
-        #expect(try temporary.ledger().last?.entry.body["from"]?.string == "incoming/CD 1/DICOM/IM1.dcm")
+        #expect(
+            try temporary.ledger().last?.entry.body["from"]?.string == "incoming/CD 1/DICOM/IM1.dcm"
+        )
         #expect(!FileManager.default.fileExists(atPath: incoming("CD 1")))
         try temporary.expectBlobs([])
     }
@@ -211,7 +234,8 @@ struct RecoveryTests {
     func temporaryNames() throws {
         let names = ["cd/.IM1.dcm.Ab3dE6", "cd/IM2.dcm.part", "~$letter.docx"]
         for name in names { try put(image, incoming: name) }
-        try FileManager.default.createDirectory(atPath: incoming("empty/deeper"), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: incoming("empty/deeper"), withIntermediateDirectories: true)
         try start()
         #expect(try left() == names)
         #expect(try rejected().isEmpty)
@@ -233,7 +257,9 @@ struct RecoveryTests {
     @Test("A name that is no UTF-8 is not lost")
     func namesAreBytes() throws {
         // Latin-1: «Müller.txt».
-        let name: [UInt8] = Array((temporary.volumes[0] + "/staging/incoming/M").utf8) + [0xFC] + Array("ller.txt".utf8)
+        let name: [UInt8] =
+            Array((temporary.volumes[0] + "/staging/incoming/M").utf8) + [0xFC]
+            + Array("ller.txt".utf8)
         let descriptor = name.withCString { open($0, O_WRONLY | O_CREAT, 0o600) }
         #expect(descriptor >= 0)
         #expect(write(descriptor, "Hello", 5) == 5)
@@ -251,7 +277,9 @@ struct RecoveryTests {
         try put(Array("letter".utf8), incoming: "letter.txt")
         try put([1], incoming: "x.part")
         try start()
-        let (index, ledger) = (try temporary.index.dump(), try contents(of: temporary.ledgerFile(on: 1)))
+        let (index, ledger) = (
+            try temporary.index.dump(), try contents(of: temporary.ledgerFile(on: 1))
+        )
         try start()
         #expect(try temporary.index.dump() == index)
         #expect(try contents(of: temporary.ledgerFile(on: 1)) == ledger)

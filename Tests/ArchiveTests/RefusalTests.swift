@@ -21,19 +21,28 @@ struct RefusalTests {
     func directoryOfDisc() throws {
         let image = SyntheticImage(seed: 4).write()
         try temporary.open { archive in
-            let result = try archive.ingest(dicomdir, from: "incoming/CD/dicomdir", in: temporary.folder)
+            let result = try archive.ingest(
+                dicomdir, from: "incoming/CD/dicomdir", in: temporary.folder)
             guard case .success(.ignored) = result else { Issue.record("\(result)"); return }
             #expect(!archive.settings.ignores(Array("DICOMDIR".utf8)))
-            #expect(try archive.ingest(image, from: "incoming/CD/DICOMDIR", in: temporary.folder).archived != nil)
+            #expect(
+                try archive.ingest(image, from: "incoming/CD/DICOMDIR", in: temporary.folder)
+                    .archived != nil)
         }
         try temporary.expectBlobs([image])
     }
 
-    @Test("Text, nothing and a DICOMDIR, when that is wanted, are refused with a reason for a person; nothing is stored")
+    @Test(
+        "Text, nothing and a DICOMDIR, when that is wanted, are refused with a reason for a person; nothing is stored"
+    )
     func reasons() throws {
         try temporary.configure { $0.replacing(", \"DICOMDIR\"", with: "") }
         let cases: [(bytes: [UInt8], says: String)] = [
-            (Array("Dear client, these are the images of Rex. Please find them on this disc.".utf8), "DICOM"),
+            (
+                Array(
+                    "Dear client, these are the images of Rex. Please find them on this disc.".utf8),
+                "DICOM"
+            ),
             ([], "empty"), (dicomdir, "DICOMDIR"), ([UInt8](repeating: 0, count: 4096), "DICOM"),
             (Array(SyntheticImage(seed: 1).write().prefix(140)), "cut off"),
         ]
@@ -50,10 +59,13 @@ struct RefusalTests {
         #expect(try temporary.kinds() == ["volume": 2, "views": 1])
     }
 
-    private func setAside(_ bytes: [UInt8], from source: String, as path: String, in archive: Archive) throws {
+    private func setAside(
+        _ bytes: [UInt8], from source: String, as path: String, in archive: Archive
+    ) throws {
         let file = try OpenFile(temporary.folder.write(bytes, to: "sources/reject"))
         try archive.reject(
-            RejectRequest(file: file.ingestFile, source: source, path: path, reason: "It is a letter."))
+            RejectRequest(
+                file: file.ingestFile, source: source, path: path, reason: "It is a letter."))
     }
 
     private func aside(on volume: Int) throws -> [String] {
@@ -63,9 +75,12 @@ struct RefusalTests {
         }
     }
 
-    @Test("What is set aside lies on both volumes with its reason beside it, recorded in the ledger")
+    @Test(
+        "What is set aside lies on both volumes with its reason beside it, recorded in the ledger")
     func bothVolumes() throws {
-        try temporary.open { try setAside([1, 2], from: "incoming/cd/a.txt", as: "cd/a.txt", in: $0) }
+        try temporary.open {
+            try setAside([1, 2], from: "incoming/cd/a.txt", as: "cd/a.txt", in: $0)
+        }
         for volume in 1...2 {
             #expect(try aside(on: volume) == ["cd/a.txt", "cd/a.txt.reason.txt"])
             let folder = temporary.volumes[volume - 1] + "/rejected/"
@@ -95,17 +110,26 @@ struct RefusalTests {
             #expect(try archive.index.read { try $0.totals().rejected } == 3)
         }
         #expect(try temporary.kinds()["reject"] == 3)
-        let kept = try files(below: temporary.volumes[0] + "/rejected").filter { !$0.hasSuffix(".reason.txt") }
-        #expect(try kept.map { try contents(of: temporary.volumes[0] + "/rejected/" + $0) }.sorted { $0[0] < $1[0] } == [[1], [1], [2]])
+        let kept = try files(below: temporary.volumes[0] + "/rejected").filter {
+            !$0.hasSuffix(".reason.txt")
+        }
+        #expect(
+            try kept.map { try contents(of: temporary.volumes[0] + "/rejected/" + $0) }.sorted {
+                $0[0] < $1[0]
+            } == [[1], [1], [2]])
     }
 
     @Test(
         "A path that is no portable one is made one, and stays below rejected",
-        arguments: ["../../etc/passwd", "a:b?.txt", "..", "", "/", "a//b", "CON", ".hidden", "x\n.txt"])
+        arguments: [
+            "../../etc/passwd", "a:b?.txt", "..", "", "/", "a//b", "CON", ".hidden", "x\n.txt",
+        ])
     func oddPaths(path: String) throws {
         try temporary.open { try setAside([9], from: "incoming/odd", as: path, in: $0) }
         for volume in temporary.volumes {
-            let kept = try files(below: volume + "/rejected").filter { !$0.hasSuffix(".reason.txt") }
+            let kept = try files(below: volume + "/rejected").filter {
+                !$0.hasSuffix(".reason.txt")
+            }
             #expect(try kept.map { try contents(of: volume + "/rejected/" + $0) } == [[9]])
         }
         #expect(try temporary.kinds()["reject"] == 1)

@@ -20,23 +20,29 @@ struct ReplayTests {
         for number in 0..<3 {
             var image = SyntheticImage(seed: 40)
             image.picture = .thorax(rows: 16, columns: 16, seed: UInt64(number))
-            image.overrides = [SyntheticElement(0x0008_0081, "ST", "Version \(number) «\u{FEFF}\"\\ é»")]
+            image.overrides = [
+                SyntheticElement(0x0008_0081, "ST", "Version \(number) «\u{FEFF}\"\\ é»")
+            ]
             versions.append(image.write())
         }
         var bare = SyntheticImage(seed: 41)
         bare.omitted = [0x0008_0018, 0x0020_000D, 0x0020_000E, 0x0020_0013, 0x0008_0020]
         var anonymous = SyntheticImage(seed: 42)
         anonymous.omitted = [0x0010_0010, 0x0010_0020, 0x0018_0015]
-        let images = series(seed: 1) + series(seed: 2) + versions + [bare.write(), anonymous.write()]
+        let images =
+            series(seed: 1) + series(seed: 2) + versions + [bare.write(), anonymous.write()]
         let ids = try temporary.archive(images)
-        try temporary.index.execute("UPDATE copy SET verified = 1 WHERE instance IN (\(ids[0]), \(ids[1]))")
+        try temporary.index.execute(
+            "UPDATE copy SET verified = 1 WHERE instance IN (\(ids[0]), \(ids[1]))")
         unlink(temporary.blob(.of(images[1]), on: 2))
         try temporary.open { archive in
             for image in images.prefix(2) {
                 #expect(try archive.ingest(image, in: temporary.folder).duplicate != nil)
             }
             let files = try ["a", "b", "a"].map {
-                ImportFile(path: try temporary.folder.write(Array($0.utf8), to: "cd/\($0).txt"), rejectedPath: $0)
+                ImportFile(
+                    path: try temporary.folder.write(Array($0.utf8), to: "cd/\($0).txt"),
+                    rejectedPath: $0)
             }
             #expect(archive.importFiles(files).allSatisfy { $0.outcome == .rejected })
         }
@@ -59,7 +65,8 @@ struct ReplayTests {
         let folder = temporary.folder
         let junk = try (0..<240).map { number in
             ImportFile(
-                path: try folder.write(Array("\(number)".utf8), to: "cd/\(number).txt"), rejectedPath: "\(number).txt")
+                path: try folder.write(Array("\(number)".utf8), to: "cd/\(number).txt"),
+                rejectedPath: "\(number).txt")
         }
         try temporary.open { archive in
             let failures = Mutex<[String]>([])
@@ -74,11 +81,13 @@ struct ReplayTests {
                     }
                 } else if thread > 5 {
                     for number in 0..<60 {
-                        do { try archive.changeSearches([.keep("word\(thread) \(number)")]) } catch { failures.withLock { $0.append("\(error)") } }
+                        do { try archive.changeSearches([.keep("word\(thread) \(number)")]) } catch
+                        { failures.withLock { $0.append("\(error)") } }
                     }
                 } else {
                     for file in junk[((thread - 2) * 60)..<((thread - 2) * 60 + 60)] {
-                        for result in archive.importFiles([file]) where result.outcome != .rejected {
+                        for result in archive.importFiles([file]) where result.outcome != .rejected
+                        {
                             failures.withLock { $0.append(result.reason ?? "") }
                         }
                     }
@@ -136,19 +145,27 @@ struct ReplayTests {
         #expect(try temporary.index.dump() == before)
         guard how != "empty file" else { return }
         let aside = try files(below: temporary.path).filter { $0.contains(/\.corrupt-[-T:0-9]+$/) }
-        #expect(try aside.map { try contents(of: temporary.path + "/" + $0) } == [broken], "\(aside)")
+        #expect(
+            try aside.map { try contents(of: temporary.path + "/" + $0) } == [broken], "\(aside)")
         let logged = temporary.log.messages(.error)
-        #expect(logged.contains { $0.contains(temporary.path + "/index.sqlite") && $0.contains(/damaged|schema 0/) })
+        #expect(
+            logged.contains {
+                $0.contains(temporary.path + "/index.sqlite") && $0.contains(/damaged|schema 0/)
+            })
         #expect(logged.contains { $0.contains(aside[0]) && $0.contains("made anew") })
     }
 
-    @Test("An index that knows more than the volumes that are there is set aside; what they have is shown")
+    @Test(
+        "An index that knows more than the volumes that are there is set aside; what they have is shown"
+    )
     func ahead() throws {
         let images = series(images: 4)
         try temporary.archive(Array(images.prefix(2)))
         let before = try temporary.index.dump()
         // Both volumes come back from a backup of then.
-        for volume in temporary.volumes { try FileManager.default.copyItem(atPath: volume, toPath: volume + ".backup") }
+        for volume in temporary.volumes {
+            try FileManager.default.copyItem(atPath: volume, toPath: volume + ".backup")
+        }
         try temporary.archive(Array(images.suffix(2)))
         for volume in temporary.volumes {
             try FileManager.default.removeItem(atPath: volume)
@@ -156,7 +173,8 @@ struct ReplayTests {
         }
         try temporary.open { (archive) throws in
             #expect(try archive.index.read { try $0.totals().instances } == 2)
-            #expect(temporary.log.messages(.error).contains { $0.contains("does not fit the ledger") })
+            #expect(
+                temporary.log.messages(.error).contains { $0.contains("does not fit the ledger") })
         }
         #expect(try temporary.index.dump() == before)
         try temporary.archive(Array(images.suffix(2)))
@@ -201,10 +219,12 @@ struct ReplayTests {
     @Test("What the archive was made with is used from the first image on")
     func ownViews() throws {
         try temporary.configure { text in
-            text.prefix { $0 != "\u{0}" }.components(separatedBy: "[views]")[0] + "[views]\nall = \"{PatientID}\"\n"
+            text.prefix { $0 != "\u{0}" }.components(separatedBy: "[views]")[0]
+                + "[views]\nall = \"{PatientID}\"\n"
         }
         try temporary.open { archive in
-            let id = try #require(try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
+            let id = try #require(
+                try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
             let paths = try archive.index.read { try $0.details(id)?.paths } ?? []
             #expect(paths.map(\.count) == [3])
             #expect(paths.first?.first == "all")

@@ -15,13 +15,18 @@ struct SameDataSetTests {
     init() throws { temporary = try TemporaryArchive() }
 
     /// With something else in the preamble.
-    private func rewritten(_ bytes: [UInt8], _ mark: UInt8 = 1) -> [UInt8] { [mark] + bytes.dropFirst() }
+    private func rewritten(_ bytes: [UInt8], _ mark: UInt8 = 1) -> [UInt8] {
+        [mark] + bytes.dropFirst()
+    }
 
     /// With a longer group 0002: PrivateInformationCreatorUID and PrivateInformation
     /// (PS3.10 section 7.1), and their length added to the group length.
     private func lengthened(_ bytes: [UInt8]) -> [UInt8] {
-        let length = bytes[140..<144].enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
-        let more: [UInt8] = [2, 0, 0, 1] + Array("UI".utf8) + [4, 0] + Array("1.2\0".utf8)
+        let length = bytes[140..<144].enumerated().reduce(0) {
+            $0 | Int($1.element) << (8 * $1.offset)
+        }
+        let more: [UInt8] =
+            [2, 0, 0, 1] + Array("UI".utf8) + [4, 0] + Array("1.2\0".utf8)
             + [2, 0, 2, 1] + Array("OB".utf8) + [0, 0, 4, 0, 0, 0, 1, 2, 3, 4]
         let total = length + more.count
         var result = bytes
@@ -50,7 +55,10 @@ struct SameDataSetTests {
         }
         try temporary.expectBlobs([image] + versions)
         let ingests = try temporary.ledger().map(\.entry).filter { $0.kind == "ingest" }
-        #expect(ingests.map { $0.body["same"]?.string } == [nil, Digest.of(image).hex, Digest.of(image).hex])
+        #expect(
+            ingests.map { $0.body["same"]?.string } == [
+                nil, Digest.of(image).hex, Digest.of(image).hex,
+            ])
         #expect(Set(ingests.map { $0.body["name"]?.string }).count == 3)
         #expect(try flags(1).contains(.sameDataSet) == false)
         for id in [Int64(2), 3] { #expect(try flags(id).contains(.sameDataSet)) }
@@ -58,7 +66,8 @@ struct SameDataSetTests {
         temporary.removeIndex()
         try temporary.open { _ in }
         #expect(try temporary.index.dump() == before)
-        #expect(temporary.log.messages(.info).contains { $0.contains("only the file header differs") })
+        #expect(
+            temporary.log.messages(.info).contains { $0.contains("only the file header differs") })
     }
 
     @Test("Another pixel, another transfer syntax or a missing end make another image")
@@ -89,10 +98,12 @@ struct SameDataSetTests {
         #expect(same == [other, image, other].map { Digest.of($0).hex })
     }
 
-    @Test("A copy that is damaged or missing is passed over for one that is good", arguments: [1, 2])
+    @Test(
+        "A copy that is damaged or missing is passed over for one that is good", arguments: [1, 2])
     func damaged(volume: Int) throws {
         try temporary.archive([image])
-        let path = String(temporary.blob(.of(image), on: volume).dropFirst(temporary.folder.path.count + 1))
+        let path = String(
+            temporary.blob(.of(image), on: volume).dropFirst(temporary.folder.path.count + 1))
         try temporary.folder.write([1, 2, 3], to: path)
         try temporary.open { (archive) throws in
             #expect(try archive.ingest(rewritten(image), in: temporary.folder).sameDataSet == 2)
@@ -101,5 +112,7 @@ struct SameDataSetTests {
 }
 
 extension Result<IngestOutcome, ArchiveError> {
-    fileprivate var sameDataSet: Int64? { if case .success(.sameDataSet(let id, _)) = self { id } else { nil } }
+    fileprivate var sameDataSet: Int64? {
+        if case .success(.sameDataSet(let id, _)) = self { id } else { nil }
+    }
 }

@@ -40,12 +40,15 @@ import Testing
             #expect(report.volumes.map(\.files) == [8, 8])
             let bytes = images.reduce(0) { $0 + Int64($1.count) }
             #expect(report.volumes.map(\.bytes) == [bytes, bytes])
-            #expect(report.isComplete && report.bad == 0 && report.strayCount == 0 && report.unhealed.isEmpty)
+            #expect(
+                report.isComplete && report.bad == 0 && report.strayCount == 0
+                    && report.unhealed.isEmpty)
             #expect((last.files, last.bytes, last.totalBytes) == (16, 2 * bytes, 2 * bytes))
             let scrubs = try archive.index.read { try $0.scrubs(of: 2) }
             #expect(scrubs.count == 256 && scrubs.values.allSatisfy { $0.errors == 0 })
             // All that was read counts as verified from then on.
-            let id = try #require(try archive.index.read { try $0.instance(sha256: Digest.of(images[0]).bytes) })
+            let id = try #require(
+                try archive.index.read { try $0.instance(sha256: Digest.of(images[0]).bytes) })
             let folder = Digest.of(images[0]).bytes[0]
             #expect(try archive.index.read { try $0.verified(id, on: 2) } == scrubs[folder]?.time)
         }
@@ -66,7 +69,9 @@ import Testing
         }
     }
 
-    @Test("Images whose copies are all bad are listed, and nothing of them is deleted") func lost() throws {
+    @Test("Images whose copies are all bad are listed, and nothing of them is deleted") func lost()
+        throws
+    {
         try damage(2, on: 1, 2)
         try damage(5, on: 1)
         let bad = try contents(of: temporary.blob(.of(images[2]), on: 1))
@@ -81,18 +86,27 @@ import Testing
         }
         #expect(aside(on: 1).count == 2 && aside(on: 2).count == 1)
         for volume in 1...2 {
-            let name = try #require(aside(on: volume).first { $0.hasPrefix(Digest.of(images[2]).hex) })
-            #expect(try contents(of: "\(temporary.volumes[volume - 1])/rejected/bad-blobs/\(name)") == bad)
+            let name = try #require(
+                aside(on: volume).first { $0.hasPrefix(Digest.of(images[2]).hex) })
+            #expect(
+                try contents(of: "\(temporary.volumes[volume - 1])/rejected/bad-blobs/\(name)")
+                    == bad)
         }
         #expect(try contents(of: temporary.blob(.of(images[5]), on: 1)) == images[5])
     }
 
-    @Test("A good copy that no record tells of is adopted; files that are no images are told and left")
+    @Test(
+        "A good copy that no record tells of is adopted; files that are no images are told and left"
+    )
     func strays() throws {
         let digest = Digest.of(images[3])
         let volume = temporary.volumes[0]
         let orphan = Array("an image".utf8)
-        try temporary.folder.write(orphan, to: "volume1/blobs/\(String(temporary.blob(.of(orphan), on: 1).dropFirst(volume.count + 7)))")
+        try temporary.folder.write(
+            orphan,
+            to:
+                "volume1/blobs/\(String(temporary.blob(.of(orphan), on: 1).dropFirst(volume.count + 7)))"
+        )
         try overwrite(volume + "/blobs/notes.txt", with: [1])
         try temporary.open { archive in
             // As it is after a copy was lost and found again.
@@ -100,7 +114,10 @@ import Testing
             let report = try archive.scrub()
             #expect(report.volumes.map(\.adopted) == [1, 0])
             #expect(report.bad == 0)
-            #expect(Set(report.strays.map(\.file)) == [temporary.blob(.of(orphan), on: 1), volume + "/blobs/notes.txt"])
+            #expect(
+                Set(report.strays.map(\.file)) == [
+                    temporary.blob(.of(orphan), on: 1), volume + "/blobs/notes.txt",
+                ])
             let id = try #require(try archive.index.read { try $0.instance(sha256: digest.bytes) })
             let copies = try archive.index.read { try $0.copies(of: id) }
             #expect(copies?.volumes == [1, 2])
@@ -141,11 +158,13 @@ import Testing
         }
     }
 
-    @Test("A volume with many bad copies is failing, until all of it has been read and was good") func failing() throws {
+    @Test("A volume with many bad copies is failing, until all of it has been read and was good")
+    func failing() throws {
         try temporary.archive((10..<14).flatMap { series(seed: $0, images: 3) })
         try temporary.open { archive in
             func state() throws -> (VolumeStateText, Int64) {
-                let volume = try #require(try archive.index.read { try $0.volumes() }.first { $0.ordinal == 2 })
+                let volume = try #require(
+                    try archive.index.read { try $0.volumes() }.first { $0.ordinal == 2 })
                 return (volume.state.rawValue, volume.errors)
             }
             for blob in try files(below: temporary.volumes[1] + "/blobs").prefix(12) {
@@ -182,7 +201,8 @@ import Testing
 
     private let day: Int64 = 86_400_000_000_000
 
-    @Test("One of 256 folders is due every 256th of the time, those that are overdue at once") func due() {
+    @Test("One of 256 folders is due every 256th of the time, those that are overdue at once")
+    func due() {
         let now = 1000 * day
         #expect(ScrubSchedule.due([:], days: 32, now: now) == [0])
         #expect(ScrubSchedule.due([0: (now, 0)], days: 32, now: now) == [])
@@ -195,7 +215,8 @@ import Testing
         #expect(ScrubSchedule.due(times, days: 16, now: now).first == 255)
     }
 
-    @Test("By itself everything is read once in the days that are configured, and healed") func scheduled() throws {
+    @Test("By itself everything is read once in the days that are configured, and healed")
+    func scheduled() throws {
         try damage(4, on: 2)
         try temporary.open { archive in
             let schedule = ScrubSchedule()
@@ -214,13 +235,17 @@ import Testing
 
     // MARK: Many
 
-    @Test("A thousand random faults on one volume are all found and healed, and the bad bytes kept", .timeLimit(.minutes(5)))
+    @Test(
+        "A thousand random faults on one volume are all found and healed, and the bad bytes kept",
+        .timeLimit(.minutes(5)))
     func thousand() throws {
         let temporary = try TemporaryArchive()
         var many: [[UInt8]] = []
         for seed in 1...20 as ClosedRange<UInt64> { many += series(seed: seed, images: 75) }
         let sources = try many.enumerated().map { index, image in
-            ImportFile(path: try temporary.folder.write(image, to: "sources/\(index).dcm"), rejectedPath: "\(index).dcm")
+            ImportFile(
+                path: try temporary.folder.write(image, to: "sources/\(index).dcm"),
+                rejectedPath: "\(index).dcm")
         }
         try temporary.open { archive in
             #expect(archive.importFiles(sources).allSatisfy { $0.outcome == .archived })

@@ -12,20 +12,27 @@ struct SettingsTests {
     @Test(
         "What makes no sense is refused, and the message names the place",
         arguments: [
-            ("copies = 0", "«copies»"), ("copies = 17", "«copies»"), ("copies = \"two\"", "«copies»"),
-            ("copies = 1.5", "«copies»"), ("settle = -1", "«settle»"), ("settle = 3601", "«settle»"),
-            ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"), ("ignore = [1]", "«ignore»"),
+            ("copies = 0", "«copies»"), ("copies = 17", "«copies»"),
+            ("copies = \"two\"", "«copies»"),
+            ("copies = 1.5", "«copies»"), ("settle = -1", "«settle»"),
+            ("settle = 3601", "«settle»"),
+            ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"),
+            ("ignore = [1]", "«ignore»"),
             ("copys = 2", "«copys»"), ("views = 3", "«views»"),
-            ("readers = 1.5", "«readers»"), ("readers = -1", "«readers»"), ("writers = \"\"", "«writers»"),
-            ("copies = ", ":1:"), ("settle = 10\ncopies = [", ":4:3: Error while parsing value"), ("[scrub]\ndays = -1", ":2:1: «days»"),
-            ("# first\n  settle = -1", ":2:3: «settle»"), ("settle = 1\nreaders = -1", ":2:1: «readers»"),
+            ("readers = 1.5", "«readers»"), ("readers = -1", "«readers»"),
+            ("writers = \"\"", "«writers»"),
+            ("copies = ", ":1:"), ("settle = 10\ncopies = [", ":4:3: Error while parsing value"),
+            ("[scrub]\ndays = -1", ":2:1: «days»"),
+            ("# first\n  settle = -1", ":2:3: «settle»"),
+            ("settle = 1\nreaders = -1", ":2:1: «readers»"),
         ])
     func wrong(line: String, names: String) throws {
         let folder = try TemporaryFolder()
         let file = try folder.write(Array((line + "\n" + Self.volume).utf8), to: "pacsfs.toml")
         let error = try #require(throws: ArchiveError.self) { try Settings(file: file) }
         #expect(error.code == .configuration)
-        #expect(error.message.hasPrefix("\(file):\(try #require(error.place)): "), "\(error.message)")
+        #expect(
+            error.message.hasPrefix("\(file):\(try #require(error.place)): "), "\(error.message)")
         #expect(error.message.contains(names), "\(error.message)")
     }
 
@@ -37,14 +44,24 @@ struct SettingsTests {
             (volume + "[[volume]]\npath = 7", "2. [[volume]]"),
             (volume + "doman = \"x\"", "«doman» of the 1. [[volume]]"),
             (volume + "[views]\na = 7", "«a»"), (volume + "[views]\na = \"{Nonsense}\"", "«a»"),
-            (volume + "[views]\na = \"{PatientID\"", "«a»"), (volume + "[views]\nincoming = \"{PatientID}\"", "«incoming»"),
+            (volume + "[views]\na = \"{PatientID\"", "«a»"),
+            (volume + "[views]\nincoming = \"{PatientID}\"", "«incoming»"),
             (volume + "[views]\nRejected = \"{PatientID}\"", "«Rejected»"),
             (volume + "[views]\nsearch = \"{PatientID}\"", "«search»"),
-            (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "«a/b»"), (volume + "[views]\n\"\" = \"{PatientID}\"", "«»"),
-            (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"), (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
-            (volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"", "two views «BY-ID»"),
-            (volume + "[views]", "at least one view"), (volume + "[views]\nby-id = \"{PatientID!}\"", "without «!»"),
-            (volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"", "«b»: there is no indexed attribute"),
+            (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "«a/b»"),
+            (volume + "[views]\n\"\" = \"{PatientID}\"", "«»"),
+            (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"),
+            (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
+            (
+                volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"",
+                "two views «BY-ID»"
+            ),
+            (volume + "[views]", "at least one view"),
+            (volume + "[views]\nby-id = \"{PatientID!}\"", "without «!»"),
+            (
+                volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"",
+                "«b»: there is no indexed attribute"
+            ),
         ])
     func wrongTables(text: String, names: String) throws {
         do {
@@ -58,7 +75,9 @@ struct SettingsTests {
 
     @Test("A file that is not there is named")
     func missing() throws {
-        let error = try #require(throws: ArchiveError.self) { try Settings(file: "/no/such/pacsfs.toml") }
+        let error = try #require(throws: ArchiveError.self) {
+            try Settings(file: "/no/such/pacsfs.toml")
+        }
         #expect(error.code == .notFound)
         #expect(error.message.contains("/no/such/pacsfs.toml"))
     }
@@ -82,7 +101,8 @@ struct SettingsTests {
         settings.readers = .name("Domain \"Users\"")
         settings.writers = .number(4711)
         settings.volumes = [
-            .init(path: "/srv/disk \"1\"", domain: "C:\\server"), .init(path: "/srv/ü", domain: "a = b # no comment"),
+            .init(path: "/srv/disk \"1\"", domain: "C:\\server"),
+            .init(path: "/srv/ü", domain: "a = b # no comment"),
         ]
         settings.views = try ["by-id", "a", "mit Leerzeichen", "by.dot", "nach Größe"].map {
             View(name: $0, template: try Template("{PatientName} ({PatientID})/{Series}"))
@@ -114,7 +134,8 @@ struct SettingsTests {
         "Names to ignore match whole, or at an end marked with *, whatever the case",
         arguments: [
             ("Thumbs.db", true), ("THUMBS.DB", true), ("Thumbs.db.dcm", false), (".DS_Store", true),
-            ("._IM1.dcm", true), ("._", true), (".IM1", false), ("desktop.ini", true), ("IM1.dcm", false), ("", false),
+            ("._IM1.dcm", true), ("._", true), (".IM1", false), ("desktop.ini", true),
+            ("IM1.dcm", false), ("", false),
         ])
     func ignores(name: String, isIgnored: Bool) {
         #expect(Settings().ignores(Array(name.utf8)) == isIgnored)
@@ -127,12 +148,15 @@ struct SettingsTests {
     @Test(
         "A mistake in a template is told with its line and column, whatever quotes and escapes come before it",
         arguments: [
-            (#"b = "{StudyDate}/{PatienID}""#, 19), (#"  b="{PatienID}""#, 7), (#"b = '{PatientID}\{PatienID}' # why"#, 19),
-            (#""a = b" = "x{PatienID}""#, 14), (#"b = "\"\u0041\\{PatienID}""#, 17), (#"b = """{PatienID}""""#, 5),
+            (#"b = "{StudyDate}/{PatienID}""#, 19), (#"  b="{PatienID}""#, 7),
+            (#"b = '{PatientID}\{PatienID}' # why"#, 19),
+            (#""a = b" = "x{PatienID}""#, 14), (#"b = "\"\u0041\\{PatienID}""#, 17),
+            (#"b = """{PatienID}""""#, 5),
             (#"b = "{PatientID""#, 6), (#"b = """#, 6), ("b = \"ä {PatienID}\"", 9),
         ])
     func templatePlace(line: String, column: Int) throws {
-        let text = "# ä\n" + Self.volume + "[views]\na = \"{PatientID}\"\n\(line)\nz = \"{PatientID}\"\n"
+        let text =
+            "# ä\n" + Self.volume + "[views]\na = \"{PatientID}\"\n\(line)\nz = \"{PatientID}\"\n"
         let error = try #require(throws: ArchiveError.self) { try Settings(toml: text) }
         let place = try #require(error.place)
         #expect(place.description == "7:\(column)" && place.text == line, "\(error)")
@@ -141,8 +165,12 @@ struct SettingsTests {
 
     @Test("A mistake in one of several volumes is told with its line")
     func volumePlace() throws {
-        for (wrong, place) in [("path = 7", "7:1"), ("# nothing", "6:1"), ("path = \"/w\"\ndoman = \"x\"", "8:1")] {
-            let error = try #require(throws: ArchiveError.self) { try Settings(toml: Self.volume + "\n\n[[volume]]\n" + wrong) }
+        for (wrong, place) in [
+            ("path = 7", "7:1"), ("# nothing", "6:1"), ("path = \"/w\"\ndoman = \"x\"", "8:1"),
+        ] {
+            let error = try #require(throws: ArchiveError.self) {
+                try Settings(toml: Self.volume + "\n\n[[volume]]\n" + wrong)
+            }
             #expect(error.place?.description == place, "\(error)")
         }
     }

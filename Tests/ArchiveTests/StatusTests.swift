@@ -18,7 +18,8 @@ struct StatusTests {
         try temporary.open { archive in
             _ = archive.importFiles([ImportFile(path: letter, rejectedPath: "letter.txt")])
             let status = try archive.status(pending: nil, readMode: "cached", mountpoint: "/mnt")
-            #expect((status.instances, status.blobs, status.studies, status.patients) == (4, 4, 2, 2))
+            #expect(
+                (status.instances, status.blobs, status.studies, status.patients) == (4, 4, 2, 2))
             #expect(status.bytes == images.reduce(0) { $0 + Int64($1.count) })
             #expect((status.copies.wanted, status.copies.short) == (2, 0))
             #expect(status.rejected == 1)
@@ -28,9 +29,13 @@ struct StatusTests {
             #expect(status.volumes.map(\.blobs) == [4, 4])
             #expect(status.volumes.map(\.state) == ["online", "online"])
             #expect(status.volumes.allSatisfy { $0.free > 0 && $0.id != nil })
-            #expect(try archive.status(pending: 7, readMode: nil, mountpoint: nil).incoming.pending == 7)
+            #expect(
+                try archive.status(pending: 7, readMode: nil, mountpoint: nil).incoming.pending == 7
+            )
         }
-        let status = try temporary.open { try $0.status(pending: nil, readMode: nil, mountpoint: nil) }
+        let status = try temporary.open {
+            try $0.status(pending: nil, readMode: nil, mountpoint: nil)
+        }
         let ledger = try temporary.ledger()
         #expect(status.ledger.records == Int64(ledger.count))
         #expect(status.ledger.head == ledger.last?.end.head.hex)
@@ -41,7 +46,9 @@ struct StatusTests {
         let single = try TemporaryArchive(volumes: 2, copies: 1)
         try single.archive(series())
         func short() throws -> Int64 {
-            try single.open { try $0.status(pending: nil, readMode: nil, mountpoint: nil).copies.short }
+            try single.open {
+                try $0.status(pending: nil, readMode: nil, mountpoint: nil).copies.short
+            }
         }
         #expect(try short() == 0)
         try single.configure { $0.replacing("copies = 1", with: "copies = 2") }
@@ -71,13 +78,19 @@ struct StatusTests {
     @Test("As JSON it has the keys that scripts rely on")
     func json() throws {
         let data = try temporary.open {
-            try JSONEncoder().encode($0.status(pending: 0, readMode: "passthrough", mountpoint: nil))
+            try JSONEncoder().encode(
+                $0.status(pending: 0, readMode: "passthrough", mountpoint: nil))
         }
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-        for key in ["instances", "studies", "patients", "blobs", "bytes", "copies", "volumes", "read_mode", "incoming", "rejected"] {
+        for key in [
+            "instances", "studies", "patients", "blobs", "bytes", "copies", "volumes", "read_mode",
+            "incoming", "rejected",
+        ] {
             #expect(object[key] != nil, "\(key)")
         }
         let volume = try #require((object["volumes"] as? [[String: Any]])?.first)
-        for key in ["id", "path", "domain", "state", "blobs", "free"] { #expect(volume[key] != nil, "\(key)") }
+        for key in ["id", "path", "domain", "state", "blobs", "free"] {
+            #expect(volume[key] != nil, "\(key)")
+        }
     }
 }

@@ -26,13 +26,19 @@ extension IndexReader {
         func add(_ node: Node, _ path: String) throws {
             contents[path] = node.id
             if let series = node.series {
-                try images(inSeries: series, byUID: node.byUID, after: 0) { contents["\(path)/\($0.name)"] = -$0.id; return true }
+                try images(inSeries: series, byUID: node.byUID, after: 0) {
+                    contents["\(path)/\($0.name)"] = -$0.id; return true
+                }
             }
             var children: [Node] = []
-            try nodes(in: node.id, after: 0) { children.append($0); return true }
+            try nodes(in: node.id, after: 0) {
+                children.append($0); return true
+            }
             for child in children { try add(child, "\(path)/\(child.name)") }
         }
-        if let node = try node(in: 0, folded: PortableName.folded(view)), node.name == view { try add(node, view) }
+        if let node = try node(in: 0, folded: PortableName.folded(view)), node.name == view {
+            try add(node, view)
+        }
         return contents
     }
 }
@@ -40,16 +46,19 @@ extension IndexReader {
 @Suite("Change of views")
 struct ViewChangeTests {
     private static let templates = [
-        ("by-patient", "{PatientName} ({PatientID})/{StudyDate}/{Series}"), ("by-patient", "{PatientName}/{Series}"),
+        ("by-patient", "{PatientName} ({PatientID})/{StudyDate}/{Series}"),
+        ("by-patient", "{PatientName}/{Series}"),
         ("By-Patient", "{PatientName}/{Series}"), ("flat", "{Modality}"), ("flat", "x"),
-        ("chips", "{OtherPatientIDs.microchip!}/{Series}"), ("uid", "{StudyInstanceUID}/{SeriesInstanceUID}"),
+        ("chips", "{OtherPatientIDs.microchip!}/{Series}"),
+        ("uid", "{StudyInstanceUID}/{SeriesInstanceUID}"),
         ("uid", "{SeriesInstanceUID}/all"),
     ]
 
     private func image(_ random: inout SyntheticRandom) -> [UInt8] {
         var image = SyntheticImage(seed: random.next() % 4)
         image.overrides = [
-            SyntheticElement(0x0010_0010, "PN", ["Smith^Rex", "smith^rex", "Jones^Ivy"][random.below(3)]),
+            SyntheticElement(
+                0x0010_0010, "PN", ["Smith^Rex", "smith^rex", "Jones^Ivy"][random.below(3)]),
             SyntheticElement(0x0020_000E, "UI", "1.2.826.0.1.\(random.below(9))"),
             SyntheticElement(0x0020_0013, "IS", "\(random.below(3))"),
         ]
@@ -77,8 +86,13 @@ struct ViewChangeTests {
                 #expect(Set(files).count == files.count)
                 let expected = try images.filter { id in
                     let (paths, links, series) = try archive.index.read { reader in
-                        let links = try reader.image(id).map { try archive.links(ofSeries: $0.series, reader) }
-                        return (try reader.details(id)?.paths.count, links, try reader.firstAttributes(ofSeriesOf: id))
+                        let links = try reader.image(id).map {
+                            try archive.links(ofSeries: $0.series, reader)
+                        }
+                        return (
+                            try reader.details(id)?.paths.count, links,
+                            try reader.firstAttributes(ofSeriesOf: id)
+                        )
                     }
                     #expect(paths == links)
                     return try !view.template.leavesOut(#require(series))
@@ -86,12 +100,18 @@ struct ViewChangeTests {
                 try #require(Set(files) == expected, "\(key)")
             }
             var names: [String] = []
-            try archive.index.read { try $0.nodes(in: 0, after: 0) { names.append($0.name); return true } }
+            try archive.index.read {
+                try $0.nodes(in: 0, after: 0) {
+                    names.append($0.name); return true
+                }
+            }
             #expect(names.sorted() == views.map(\.name).sorted())
         }
     }
 
-    @Test("Whatever is added, dropped and brought back, paths and numbers stay, also after a crash and a rebuild", arguments: UInt64(1)...4)
+    @Test(
+        "Whatever is added, dropped and brought back, paths and numbers stay, also after a crash and a rebuild",
+        arguments: UInt64(1)...4)
     func histories(seed: UInt64) throws {
         let temporary = try TemporaryArchive()
         var random = SyntheticRandom(seed: seed, 0x7669_6577)
@@ -102,18 +122,26 @@ struct ViewChangeTests {
                 for _ in 0..<6 {
                     switch random.below(6) {
                     case 0...2:
-                        if let id = try archive.ingest(image(&random), in: temporary.folder).archived { memory.images.insert(id) }
+                        if let id = try archive.ingest(image(&random), in: temporary.folder)
+                            .archived
+                        {
+                            memory.images.insert(id)
+                        }
                     case 3:
                         var views: [(String, String)] = []
                         for view in Self.templates
-                        where random.below(2) == 0 && !views.contains(where: { $0.0.lowercased() == view.0.lowercased() }) {
+                        where random.below(2) == 0
+                            && !views.contains(where: { $0.0.lowercased() == view.0.lowercased() })
+                        {
                             views.insert(view, at: random.below(views.count + 1))
                         }
                         if views.allSatisfy({ $0.0 == "chips" }) { views.append(Self.templates[0]) }
                         try temporary.configure(views: views)
                         _ = try archive.reload()
                     case 4: try archive.makeViews()
-                    default: _ = try archive.catalogue.makeStep(to: archive.wantedViews, atMost: 1 + random.below(3))
+                    default:
+                        _ = try archive.catalogue.makeStep(
+                            to: archive.wantedViews, atMost: 1 + random.below(3))
                     }
                     if random.below(3) == 0 { try memory.compare(with: archive) }
                 }
@@ -147,23 +175,35 @@ struct ViewChangeTests {
         try temporary.archive((1...5).map { series(seed: UInt64($0), images: 1)[0] })
         try temporary.configure { $0.replacing("by-id = ", with: "by-number = ") }
         try temporary.open { archive in
-            let making = { try archive.index.read { try ViewStatus.list($0, wanted: archive.wantedViews) }.first { $0.state == .making } }
-            #expect(try making() == ViewStatus(name: "by-number", template: "{PatientID}/{StudyDate}/{Series}", state: .making, folders: 0, series: 0, of: 5))
+            let making = {
+                try archive.index.read { try ViewStatus.list($0, wanted: archive.wantedViews) }
+                    .first { $0.state == .making }
+            }
+            #expect(
+                try making()
+                    == ViewStatus(
+                        name: "by-number", template: "{PatientID}/{StudyDate}/{Series}",
+                        state: .making, folders: 0, series: 0, of: 5))
             for done in [Int64(2), 4] {
                 _ = try archive.catalogue.makeStep(to: archive.wantedViews, atMost: 2)
                 #expect(try making()?.series == done)
                 #expect(try archive.index.read { try $0.contents(of: "by-number") }.isEmpty)
                 #expect(try !archive.index.read { try $0.contents(of: "by-id") }.isEmpty)
                 let status = try archive.status(pending: 0, readMode: nil, mountpoint: nil)
-                #expect(status.views.first { $0.state == .making }?.series == done && status.health.level == .safe)
+                #expect(
+                    status.views.first { $0.state == .making }?.series == done
+                        && status.health.level == .safe)
             }
             // One that comes meanwhile is in the new view as well.
-            let late = try #require(try archive.ingest(series(seed: 9, images: 1)[0], in: temporary.folder).archived)
+            let late = try #require(
+                try archive.ingest(series(seed: 9, images: 1)[0], in: temporary.folder).archived)
             try archive.makeViews()
             #expect(try making() == nil)
             #expect(try archive.index.read { try $0.contents(of: "by-id") }.isEmpty)
-            #expect(try archive.index.read { try $0.contents(of: "by-number") }.values.contains(-late))
-            let dropped = try archive.status(pending: 0, readMode: nil, mountpoint: nil).views.filter { $0.state == .dropped }
+            #expect(
+                try archive.index.read { try $0.contents(of: "by-number") }.values.contains(-late))
+            let dropped = try archive.status(pending: 0, readMode: nil, mountpoint: nil).views
+                .filter { $0.state == .dropped }
             #expect(dropped.map(\.name) == ["by-id"])
         }
         let records = try temporary.ledger().map(\.entry.kind)
@@ -178,20 +218,30 @@ struct ViewChangeTests {
         try temporary.open { archive in
             let before = try temporary.index.dump()
             let good = try String(contentsOfFile: temporary.path + "/pacsfs.toml", encoding: .utf8)
-            try temporary.configure { $0.replacing("settle = 10", with: "settle = 3").replacing("{PatientID}", with: "{PatienID}") }
+            try temporary.configure {
+                $0.replacing("settle = 10", with: "settle = 3").replacing(
+                    "{PatientID}", with: "{PatienID}")
+            }
             let error = try #require(throws: ArchiveError.self) { try archive.reload() }
-            #expect(error.code == .configuration && error.message.contains("pacsfs.toml:\(error.place?.description ?? "?"): ") && error.message.contains("did you mean PatientID?"))
+            #expect(
+                error.code == .configuration
+                    && error.message.contains("pacsfs.toml:\(error.place?.description ?? "?"): ")
+                    && error.message.contains("did you mean PatientID?"))
             #expect(archive.settings.settle == 10)
             try archive.makeViews()
             let status = try archive.status(pending: 0, readMode: nil, mountpoint: nil)
-            #expect(status.configuration_problem == error.message && status.health.level == .attention)
+            #expect(
+                status.configuration_problem == error.message && status.health.level == .attention)
             #expect(status.health.headline.contains("pacsfs reload"))
             #expect(try temporary.index.dump() == before)
-            try good.replacing("settle = 10", with: "settle = 3").write(toFile: temporary.path + "/pacsfs.toml", atomically: true, encoding: .utf8)
+            try good.replacing("settle = 10", with: "settle = 3").write(
+                toFile: temporary.path + "/pacsfs.toml", atomically: true, encoding: .utf8)
             let summary = try archive.reload()
             #expect((summary.changed, summary.waiting) == (["settle"], []))
             #expect(archive.settings.settle == 3)
-            #expect(try archive.status(pending: 0, readMode: nil, mountpoint: nil).health.level == .safe)
+            #expect(
+                try archive.status(pending: 0, readMode: nil, mountpoint: nil).health.level == .safe
+            )
         }
     }
 
@@ -201,8 +251,11 @@ struct ViewChangeTests {
         try temporary.open { archive in
             #expect(try archive.reload().changed == [])
             try temporary.configure { text in
-                text.replacing("ignore = [", with: "ignore = [\"*.log\", ").replacing("days = 30", with: "days = 0")
-                    .replacing("copies = 2", with: "copies = 3").replacing("domain = ", with: "domain = \"x\" # ")
+                text.replacing("ignore = [", with: "ignore = [\"*.log\", ").replacing(
+                    "days = 30", with: "days = 0"
+                )
+                .replacing("copies = 2", with: "copies = 3").replacing(
+                    "domain = ", with: "domain = \"x\" # ")
             }
             let summary = try archive.reload()
             #expect(summary.changed == ["ignore", "scrub"])
@@ -221,28 +274,44 @@ struct ViewChangeTests {
         func line(_ path: String) -> String { "path = \"\(path)\"" }
         let good = try String(contentsOfFile: temporary.path + "/pacsfs.toml", encoding: .utf8)
         func notes(_ archive: Archive, _ path: String, instead: String? = nil) throws -> [String] {
-            try temporary.configure { _ in good.replacing(line(instead ?? three), with: line(path)) }
+            try temporary.configure { _ in good.replacing(line(instead ?? three), with: line(path))
+            }
             let summary = try archive.reload(keptOutside: "/mnt/images")
             #expect(summary.waiting == ["volume"])
-            #expect(summary.notes.last?.contains("\(instead ?? three) is not in pacsfs.toml any more") == true || path == two)
+            #expect(
+                summary.notes.last?.contains("\(instead ?? three) is not in pacsfs.toml any more")
+                    == true || path == two)
             return summary.notes
         }
         try temporary.open { archive in
             #expect(try archive.reload().notes == [])
             let missing = try notes(archive, "/no/such/disk")
-            #expect(missing.count == 2 && missing[0].hasPrefix("/no/such/disk cannot be used"), "\(missing)")
-            #expect(missing[0].contains("is not there") && missing[0].hasSuffix("pacsfs volume add /no/such/disk"))
+            #expect(
+                missing.count == 2 && missing[0].hasPrefix("/no/such/disk cannot be used"),
+                "\(missing)")
+            #expect(
+                missing[0].contains("is not there")
+                    && missing[0].hasSuffix("pacsfs volume add /no/such/disk"))
             #expect(try notes(archive, other.volumes[0])[0].contains("belongs to archive"))
-            #expect(try notes(archive, "/mnt/images/incoming/x")[0].contains("lies in the mount /mnt/images"))
-            #expect(try notes(archive, two).contains { $0.hasPrefix("\(three) is not in pacsfs.toml") })
+            #expect(
+                try notes(archive, "/mnt/images/incoming/x")[0].contains(
+                    "lies in the mount /mnt/images"))
+            #expect(
+                try notes(archive, two).contains { $0.hasPrefix("\(three) is not in pacsfs.toml") })
             try FileManager.default.copyItem(atPath: one, toPath: temporary.folder.path("twin"))
-            #expect(try notes(archive, temporary.folder.path("twin"))[0].contains("or a copy of it"))
+            #expect(
+                try notes(archive, temporary.folder.path("twin"))[0].contains("or a copy of it"))
             try FileManager.default.moveItem(atPath: three, toPath: temporary.folder.path("moved"))
             let moved = temporary.folder.path("moved")
             try temporary.configure { _ in good.replacing(line(three), with: line(moved)) }
-            #expect(try archive.reload().notes == ["\(moved) is volume 3 of this archive, and is used there after a restart of the daemon."])
+            #expect(
+                try archive.reload().notes == [
+                    "\(moved) is volume 3 of this archive, and is used there after a restart of the daemon."
+                ])
             try temporary.configure { _ in good.replacing("copies = 2", with: "copies = 4") }
-            #expect(try archive.reload().notes.last?.contains("«copies» is 4, and pacsfs.toml names 3 volumes.") == true)
+            #expect(
+                try archive.reload().notes.last?.contains(
+                    "«copies» is 4, and pacsfs.toml names 3 volumes.") == true)
         }
         // Without a daemon the same is found.
         let settings = try Settings(file: temporary.path + "/pacsfs.toml")
@@ -250,7 +319,9 @@ struct ViewChangeTests {
         #expect(found.count == 2 && found[0].hasPrefix("\(three) cannot be used"), "\(found)")
     }
 
-    @Test("An archive whose file names no views keeps those it shows; a volume that was added needs no restart")
+    @Test(
+        "An archive whose file names no views keeps those it shows; a volume that was added needs no restart"
+    )
     func noTable() throws {
         let temporary = try TemporaryArchive()
         try temporary.configure(views: [("only", "{PatientID}")])

@@ -26,16 +26,23 @@ struct VolumeChangeTests {
         try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes.map(\.state)
     }
 
-    private func expect(_ count: Int, at path: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    private func expect(
+        _ count: Int, at path: String, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         let volume = try Volume.open(at: path, archive: nil)
         for image in images.prefix(count) {
-            #expect(try volume.verifyBlob(.of(image), bytes: Int64(image.count)), sourceLocation: sourceLocation)
+            #expect(
+                try volume.verifyBlob(.of(image), bytes: Int64(image.count)),
+                sourceLocation: sourceLocation)
         }
-        let check = try LedgerVerification.of(volume: volume, site: Ledger.site(archive: volume.identity.archive))
+        let check = try LedgerVerification.of(
+            volume: volume, site: Ledger.site(archive: volume.identity.archive))
         #expect(check.fault == nil, sourceLocation: sourceLocation)
     }
 
-    @Test("A volume that goes is noticed at the next write, and caught up when it is back", arguments: 1...2)
+    @Test(
+        "A volume that goes is noticed at the next write, and caught up when it is back",
+        arguments: 1...2)
     func returns(volume: Int) throws {
         try temporary.open { archive in
             try move(volume, away: true)
@@ -73,7 +80,9 @@ struct VolumeChangeTests {
         try temporary.expectBlobs(Array(images.prefix(3)))
     }
 
-    @Test("Another folder in a volume's place is no volume: an empty one, a clone, one of another archive")
+    @Test(
+        "Another folder in a volume's place is no volume: an empty one, a clone, one of another archive"
+    )
     func impostors() throws {
         let other = try TemporaryArchive()
         try temporary.open { archive in
@@ -81,8 +90,11 @@ struct VolumeChangeTests {
             for impostor in ["empty", "clone", "other"] {
                 let path = temporary.volumes[1]
                 switch impostor {
-                case "empty": try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-                case "clone": try FileManager.default.copyItem(atPath: temporary.volumes[0], toPath: path)
+                case "empty":
+                    try FileManager.default.createDirectory(
+                        atPath: path, withIntermediateDirectories: false)
+                case "clone":
+                    try FileManager.default.copyItem(atPath: temporary.volumes[0], toPath: path)
                 default: try FileManager.default.copyItem(atPath: other.volumes[1], toPath: path)
                 }
                 let before = try files(below: path)
@@ -101,7 +113,10 @@ struct VolumeChangeTests {
     @Test("A volume that is added takes copies where copies were missing, and new images")
     func added() throws {
         let third = temporary.folder.path("third")
-        try temporary.configure { $0.replacing("copies = 2\n", with: "copies = 3\n").replacing("min_copies = 1", with: "min_copies = 2") }
+        try temporary.configure {
+            $0.replacing("copies = 2\n", with: "copies = 3\n").replacing(
+                "min_copies = 1", with: "min_copies = 2")
+        }
         try temporary.open { archive in
             #expect(try archive.missing() == 2)
             let change = try archive.addVolume(at: third, domain: "office")
@@ -134,7 +149,10 @@ struct VolumeChangeTests {
         }
         try expect(3, at: third)
         try expect(3, at: temporary.volumes[1])
-        #expect(try Settings(file: temporary.path + "/pacsfs.toml").volumes.map(\.path) == [temporary.volumes[1], third])
+        #expect(
+            try Settings(file: temporary.path + "/pacsfs.toml").volumes.map(\.path) == [
+                temporary.volumes[1], third,
+            ])
         try temporary.open { archive in
             for id: Int64 in 1...3 { close(try archive.openBlob(of: id).descriptor) }
         }
@@ -146,7 +164,9 @@ struct VolumeChangeTests {
         try Data(bytes).write(to: URL(filePath: path))
     }
 
-    private func content(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
+    private func content(_ path: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(filePath: path)))
+    }
 
     @Test("What waits in incoming, and what was set aside, leaves a volume before that retires")
     func retiredWithLeftovers() throws {
@@ -158,7 +178,9 @@ struct VolumeChangeTests {
             try put(images[0], at: first + "/staging/incoming/again.dcm")
             // Set aside on this volume alone; under a name that others have; on both; archived since.
             for name in ["alone.txt", "taken.txt", "archived.dcm"] {
-                try put(Array("why \(name)".utf8), at: first + "/rejected/2024-01-02/\(name).reason.txt")
+                try put(
+                    Array("why \(name)".utf8), at: first + "/rejected/2024-01-02/\(name).reason.txt"
+                )
             }
             try put(Array("alone".utf8), at: first + "/rejected/2024-01-02/alone.txt")
             try put(Array("mine".utf8), at: first + "/rejected/2024-01-02/taken.txt")
@@ -173,15 +195,20 @@ struct VolumeChangeTests {
         }
         #expect(try files(below: first + "/staging/incoming") == [])
         #expect(try files(below: second + "/staging/incoming") == ["deep/w.dcm.part"])
-        #expect(try content(second + "/staging/incoming/deep/w.dcm.part") == Array(images[3].prefix(700)))
+        #expect(
+            try content(second + "/staging/incoming/deep/w.dcm.part")
+                == Array(images[3].prefix(700)))
         let aside = second + "/rejected/2024-01-02/"
         #expect(try content(aside + "alone.txt") == Array("alone".utf8))
         #expect(try content(aside + "alone.txt.reason.txt") == Array("why alone.txt".utf8))
         #expect(try content(aside + "taken.txt") == Array("other".utf8))
         let names = try files(below: second + "/rejected")
-        let renamed = try #require(names.first { $0.hasPrefix("2024-01-02/taken ~") && !$0.hasSuffix(".reason.txt") })
+        let renamed = try #require(
+            names.first { $0.hasPrefix("2024-01-02/taken ~") && !$0.hasSuffix(".reason.txt") })
         #expect(try content(second + "/rejected/" + renamed) == Array("mine".utf8))
-        #expect(try content(second + "/rejected/" + renamed + ".reason.txt") == Array("why taken.txt".utf8))
+        #expect(
+            try content(second + "/rejected/" + renamed + ".reason.txt")
+                == Array("why taken.txt".utf8))
         #expect(!names.contains { $0.contains("archived.dcm") || $0.contains("bad-blobs") })
         #expect(names.contains { $0.hasSuffix("note.txt") })
         // Nothing goes from the volume that was not taken over.
@@ -199,7 +226,9 @@ struct VolumeChangeTests {
             try archive.resilver.run(archive)
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
             #expect(status.volumes.map(\.state) == ["retiring", "online", "online"])
-            #expect(status.volumes[0].problem?.contains("w.dcm.part of incoming stays on \(first)") == true)
+            #expect(
+                status.volumes[0].problem?.contains("w.dcm.part of incoming stays on \(first)")
+                    == true)
             #expect(try content(first + "/staging/incoming/w.dcm.part") == [1])
             #expect(unlink(second + "/staging/incoming/w.dcm.part") == 0)
             try archive.resilver.run(archive)
@@ -211,7 +240,8 @@ struct VolumeChangeTests {
     @Test("What was set aside on a failing volume is carried on when it is replaced")
     func replacedWithRejected() throws {
         try temporary.open { archive in
-            try put(Array("alone".utf8), at: temporary.volumes[0] + "/rejected/2024-01-02/alone.txt")
+            try put(
+                Array("alone".utf8), at: temporary.volumes[0] + "/rejected/2024-01-02/alone.txt")
             try put(Array("half".utf8), at: temporary.volumes[0] + "/staging/incoming/w.dcm.part")
             try archive.catalogue.record([.failing(1)])
             try archive.adoptVolumes()
@@ -227,10 +257,14 @@ struct VolumeChangeTests {
         let path = try temporary.folder.write(image, to: "late.dcm")
         let file = StagedFile(open(path, O_RDONLY))
         let request = IngestRequest(
-            file: IngestFile(file.descriptor, owner: file), source: "late.dcm", bytes: file.bytes, digest: nil)
-        let preparation = Preparation(volumes: archive.volumes, index: archive.index, copies: (2, 1))
+            file: IngestFile(file.descriptor, owner: file), source: "late.dcm", bytes: file.bytes,
+            digest: nil)
+        let preparation = Preparation(
+            volumes: archive.volumes, index: archive.index, copies: (2, 1))
         let outcome = try preparation.prepare(request, digest: .of(image), completion: { _ in })
-        guard case .ready(let prepared) = outcome else { throw ArchiveError(.storage, "It is no image.") }
+        guard case .ready(let prepared) = outcome else {
+            throw ArchiveError(.storage, "It is no image.")
+        }
         #expect(prepared.volumes.count == 2)
         for volume in prepared.volumes { try volume.store([prepared.staged]) }
         return prepared
@@ -268,7 +302,9 @@ struct VolumeChangeTests {
         try expect(3, at: third)
     }
 
-    @Test("A lost volume is replaced by an empty folder, at the same path or another", arguments: [true, false])
+    @Test(
+        "A lost volume is replaced by an empty folder, at the same path or another",
+        arguments: [true, false])
     func replaced(samePath: Bool) throws {
         let old = temporary.volumes[1]
         let new = samePath ? old : temporary.folder.path("new")
@@ -284,7 +320,10 @@ struct VolumeChangeTests {
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
         }
         try expect(3, at: new)
-        #expect(try Settings(file: temporary.path + "/pacsfs.toml").volumes.map(\.path) == [temporary.volumes[0], new])
+        #expect(
+            try Settings(file: temporary.path + "/pacsfs.toml").volumes.map(\.path) == [
+                temporary.volumes[0], new,
+            ])
         // The old one is no part of the archive any more, whereever it turns up.
         if !samePath {
             try move(2, away: false)
@@ -303,7 +342,9 @@ struct VolumeChangeTests {
             VolumeWatch().look(archive)
             try move(2, away: true)
             archive.volumes.check()
-            let error = try #require(throws: ArchiveError.self) { try archive.replaceVolume("2", with: nil) }
+            let error = try #require(throws: ArchiveError.self) {
+                try archive.replaceVolume("2", with: nil)
+            }
             #expect(error.message.contains("1 images"))
             _ = try archive.replaceVolume("2", with: nil, acceptingLoss: true)
             try archive.resilver.run(archive)

@@ -154,12 +154,16 @@ struct CorpusTests {
 
     /// Files that end before their data set does.
     private static let cutOff: Set<String> = [
-        "pydicom-data/emri_small_jpeg_2k_lossless_too_short.dcm", "pydicom/test_files/MR_truncated.dcm",
+        "pydicom-data/emri_small_jpeg_2k_lossless_too_short.dcm",
+        "pydicom/test_files/MR_truncated.dcm",
         "pydicom/test_files/rtplan_truncated.dcm", "synthetic/malformed/huge_length.dcm",
-        "synthetic/malformed/truncated_in_element_header.dcm", "synthetic/malformed/truncated_in_pixels.dcm",
+        "synthetic/malformed/truncated_in_element_header.dcm",
+        "synthetic/malformed/truncated_in_pixels.dcm",
     ]
 
-    @Test("Files that are cut off are told from whole ones, however odd those are", arguments: ["samples", "series"])
+    @Test(
+        "Files that are cut off are told from whole ones, however odd those are",
+        arguments: ["samples", "series"])
     func cuts(_ set: String) throws {
         let corpus = try #require(Corpus.shared)
         var reader = HeaderReader()

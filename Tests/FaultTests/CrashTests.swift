@@ -12,7 +12,8 @@ struct CrashTests {
     ///   - step: How far it is from one to the next.
     ///   - limit: No import has as many calls.
     private func killEverywhere(
-        _ moment: FaultRule.Moment, kinds: [String] = [], root: Int? = nil, step: Int = 1, limit: Int = 1000
+        _ moment: FaultRule.Moment, kinds: [String] = [], root: Int? = nil, step: Int = 1,
+        limit: Int = 1000
     ) throws {
         try TestArchive.with { archive in
             var (number, through, killed, heard) = (1, 0, 0, 0)
@@ -29,7 +30,8 @@ struct CrashTests {
                     through += 1
                     #expect(run.run.code == 1, "\(run.run.report)")
                 }
-                let place: Comment = "killed \(moment) call \(number)\(kinds.isEmpty ? "" : " of \(kinds)")"
+                let place: Comment =
+                    "killed \(moment) call \(number)\(kinds.isEmpty ? "" : " of \(kinds)")"
                 let check = try ArchiveCheck(archive, acknowledged: run.acknowledged)
                 #expect(check.problems == [], place)
                 if number % 4 == 0 || !check.problems.isEmpty {
@@ -47,7 +49,8 @@ struct CrashTests {
         try killEverywhere(.before, root: 1)
     }
 
-    @Test("before any call that changes the second volume loses nothing") func secondVolume() throws {
+    @Test("before any call that changes the second volume loses nothing") func secondVolume() throws
+    {
         try killEverywhere(.before, root: 2)
     }
 
@@ -55,7 +58,8 @@ struct CrashTests {
         for root in 1...2 { try killEverywhere(.during, kinds: ["write", "copy"], root: root) }
     }
 
-    @Test("before any call that changes the archive's directory loses nothing") func index() throws {
+    @Test("before any call that changes the archive's directory loses nothing") func index() throws
+    {
         try killEverywhere(.before, root: 3, step: 3)
     }
 }

@@ -20,15 +20,22 @@ struct FaultyDiskTests {
             #expect(run.run.code == (run.failed.isEmpty ? 1 : 2), "\(place): \(run.run.report)")
             for file in run.failed {
                 // Its name, and why; a reason that many have in common is said once.
-                let isNamed = run.run.output.contains("      \(file.path)\n") || run.run.output.contains(file.path + "\n      ")
+                let isNamed =
+                    run.run.output.contains("      \(file.path)\n")
+                    || run.run.output.contains(file.path + "\n      ")
                 #expect(isNamed, "\(place): \(run.run.report)")
             }
-            let reasons = [" was not archived", " is stored", "Look at «pacsfs status»", " cannot "]
+            let reasons = [
+                " was not archived", " is stored", "Look at «pacsfs status»", " cannot ",
+            ]
             if !run.failed.isEmpty {
-                #expect(reasons.contains { run.run.output.contains($0) }, "\(place): \(run.run.report)")
+                #expect(
+                    reasons.contains { run.run.output.contains($0) }, "\(place): \(run.run.report)")
             }
         } else {
-            #expect(run.run.code == 2 && run.run.errors.contains(archive.base), "\(place): \(run.run.report)")
+            #expect(
+                run.run.code == 2 && run.run.errors.contains(archive.base),
+                "\(place): \(run.run.report)")
         }
         let check = try ArchiveCheck(archive, acknowledged: run.acknowledged)
         #expect(check.problems == [], place)
@@ -40,7 +47,8 @@ struct FaultyDiskTests {
     ///
     /// - Parameter lasts: The disk does not recover.
     private func failEverywhere(
-        _ rule: (FaultRule.Calls) -> FaultRule, kinds: [String] = [], root: Int, lasts: Bool = false,
+        _ rule: (FaultRule.Calls) -> FaultRule, kinds: [String] = [], root: Int,
+        lasts: Bool = false,
         step: Int = 1, atLeast: Int
     ) throws {
         try TestArchive.with { archive in
@@ -48,8 +56,13 @@ struct FaultyDiskTests {
             // Some calls are hints or tidy up: nobody feels their failure.
             while unfelt < 12 {
                 if number > 1 { try archive.restore() }
-                let rule = rule(FaultRule.Calls(number, to: lasts ? 0 : nil, kinds: kinds, root: root))
-                if try importSources(archive, [rule], "\(rule)") { (felt, unfelt) = (felt + 1, 0) } else { unfelt += 1 }
+                let rule = rule(
+                    FaultRule.Calls(number, to: lasts ? 0 : nil, kinds: kinds, root: root))
+                if try importSources(archive, [rule], "\(rule)") {
+                    (felt, unfelt) = (felt + 1, 0)
+                } else {
+                    unfelt += 1
+                }
                 number += step
             }
             #expect(felt >= atLeast)
@@ -65,7 +78,8 @@ struct FaultyDiskTests {
         try failEverywhere({ .fail(EIO, $0) }, root: 2, lasts: true, step: 3, atLeast: 8)
     }
 
-    @Test("for lack of room at any call refuses, and goes on when there is room") func full() throws {
+    @Test("for lack of room at any call refuses, and goes on when there is room") func full() throws
+    {
         try failEverywhere({ .fail(ENOSPC, $0) }, root: 2, step: 2, atLeast: 8)
     }
 
@@ -73,7 +87,9 @@ struct FaultyDiskTests {
         try failEverywhere({ .fail(EROFS, $0) }, root: 1, lasts: true, step: 5, atLeast: 4)
     }
 
-    @Test("to read what it holds is believed in nothing", arguments: [1, 2]) func unreadable(root: Int) throws {
+    @Test("to read what it holds is believed in nothing", arguments: [1, 2]) func unreadable(
+        root: Int
+    ) throws {
         try TestArchive.with { archive in
             for number in 1...12 {
                 if number > 1 { try archive.restore() }
@@ -83,10 +99,16 @@ struct FaultyDiskTests {
         }
     }
 
-    @Test("to write all at once is written to again", arguments: [1, 2]) func short(root: Int) throws {
+    @Test("to write all at once is written to again", arguments: [1, 2]) func short(root: Int)
+        throws
+    {
         try TestArchive.with { archive in
-            let run = try archive.importSources([.short(.init(1, to: 0, kinds: ["write", "copy"], root: root))])
-            #expect(run.run.code == 1 && run.acknowledged.count == archive.sources.count, "\(run.run.report)")
+            let run = try archive.importSources([
+                .short(.init(1, to: 0, kinds: ["write", "copy"], root: root))
+            ])
+            #expect(
+                run.run.code == 1 && run.acknowledged.count == archive.sources.count,
+                "\(run.run.report)")
             #expect(try ArchiveCheck(archive, acknowledged: archive.sources).problems == [])
         }
     }
@@ -95,9 +117,12 @@ struct FaultyDiskTests {
         try TestArchive.with { archive in
             let run = try archive.importSources([
                 .delay(microseconds: 5000, .init(1, to: 0, root: 2)),
-                .delay(microseconds: 200_000, .init(1, to: 4, kinds: ["fsync", "fdatasync"], root: 1)),
+                .delay(
+                    microseconds: 200_000, .init(1, to: 4, kinds: ["fsync", "fdatasync"], root: 1)),
             ])
-            #expect(run.run.code == 1 && run.acknowledged.count == archive.sources.count, "\(run.run.report)")
+            #expect(
+                run.run.code == 1 && run.acknowledged.count == archive.sources.count,
+                "\(run.run.report)")
             #expect(try ArchiveCheck(archive, acknowledged: archive.sources).problems == [])
         }
     }

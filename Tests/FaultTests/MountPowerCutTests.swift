@@ -7,7 +7,9 @@ import Testing
 /// The power goes while files are copied into a mount. What `cp` said it had must be there.
 @Suite(
     "A power cut under a mount",
-    .enabled(if: PacsfsProgram.canMount && PacsfsProgram.path != nil, "there is no /dev/fuse, or no pacsfs"))
+    .enabled(
+        if: PacsfsProgram.canMount && PacsfsProgram.path != nil,
+        "there is no /dev/fuse, or no pacsfs"))
 struct MountPowerCutTests {
     /// Copies the files one after the other, and writes into the trace which of them are safe.
     private func copy(_ sources: [TestArchive.Source], into mount: CrashingMount) throws {
@@ -41,15 +43,22 @@ struct MountPowerCutTests {
         defer { try? folder.remove() }
         let notes = Array("Rex was very good.\n".utf8)
         let study = SyntheticStudy(seed: 5, imagesPerSeries: 5, side: 24)
-        let sources = try study.images().enumerated().map { number, image in
-            let bytes = image.write()
-            let path = "\(folder.path)/sources/\(number).dcm"
-            try Files.write(bytes, to: path)
-            return TestArchive.Source(path: path, digest: Digest.of(bytes).hex, isImage: true)
-        }
-            + [TestArchive.Source(path: "\(folder.path)/sources/notes.txt", digest: Digest.of(notes).hex, isImage: false)]
+        let sources =
+            try study.images().enumerated().map { number, image in
+                let bytes = image.write()
+                let path = "\(folder.path)/sources/\(number).dcm"
+                try Files.write(bytes, to: path)
+                return TestArchive.Source(path: path, digest: Digest.of(bytes).hex, isImage: true)
+            }
+            + [
+                TestArchive.Source(
+                    path: "\(folder.path)/sources/notes.txt", digest: Digest.of(notes).hex,
+                    isImage: false)
+            ]
         let letter = Array("Dear client\n".utf8)
-        let synced = TestArchive.Source(path: "\(folder.path)/sources/letter.txt", digest: Digest.of(letter).hex, isImage: false)
+        let synced = TestArchive.Source(
+            path: "\(folder.path)/sources/letter.txt", digest: Digest.of(letter).hex, isImage: false
+        )
         try Files.write(letter, to: synced.path)
         try Files.write(notes, to: "\(folder.path)/sources/notes.txt")
         let mount = try CrashingMount(in: folder, number: 1)
@@ -71,7 +80,9 @@ struct MountPowerCutTests {
             if record.kind == .mark || record.isSync && random.below(4) == 0 {
                 try check(mount, model, heard, sources + [synced], number, nil)
                 if random.below(2) == 0 {
-                    try check(mount, model, heard, sources + [synced], number, .init(seed: FaultSeed.value &+ UInt64(number)))
+                    try check(
+                        mount, model, heard, sources + [synced], number,
+                        .init(seed: FaultSeed.value &+ UInt64(number)))
                 }
                 cuts += 1
             }
@@ -83,7 +94,8 @@ struct MountPowerCutTests {
     }
 
     private func check(
-        _ mount: CrashingMount, _ model: DiskModel, _ heard: String, _ sources: [TestArchive.Source], _ number: Int,
+        _ mount: CrashingMount, _ model: DiskModel, _ heard: String,
+        _ sources: [TestArchive.Source], _ number: Int,
         _ chance: Survivor.Chance?
     ) throws {
         for path in mount.volumes + [mount.archive] {
@@ -92,17 +104,24 @@ struct MountPowerCutTests {
         }
         var survivor = Survivor(chance)
         try survivor.put(model)
-        let place: Comment = "cut before call \(number)\(chance == nil ? "" : ", PACSFS_FAULT_SEED=\(FaultSeed.value)")"
-        let run = try ProgramRun([PacsfsProgram.path ?? "pacsfs", "status", "--archive", mount.archive])
+        let place: Comment =
+            "cut before call \(number)\(chance == nil ? "" : ", PACSFS_FAULT_SEED=\(FaultSeed.value)")"
+        let run = try ProgramRun([
+            PacsfsProgram.path ?? "pacsfs", "status", "--archive", mount.archive,
+        ])
         #expect(run.succeeded, "\(run.report), \(place)")
         let safe = ImportRun.acknowledged(ImportRun.outcomes(in: heard), of: sources)
         var problems = try mount.problems(acknowledged: Set(safe.filter(\.isImage).map(\.digest)))
         for source in safe where !source.isImage {
             // It waits in incoming, or was set aside.
             let places = try mount.volumes.flatMap { volume in
-                try ["staging/incoming", "rejected"].flatMap { try Files.digests(below: "\(volume)/\($0)").values }
+                try ["staging/incoming", "rejected"].flatMap {
+                    try Files.digests(below: "\(volume)/\($0)").values
+                }
             }
-            if !places.contains(source.digest) { problems.append("LOST: \(source.path) was said to be safe") }
+            if !places.contains(source.digest) {
+                problems.append("LOST: \(source.path) was said to be safe")
+            }
         }
         // A blob without a record may be left of one that nobody was told of.
         #expect(problems.filter { !$0.contains(" blobs, the ledger ") } == [], place)

@@ -18,18 +18,22 @@ struct PowerCutTests {
     /// Imports the sources, and notes every call.
     private func traced(_ archive: TestArchive, _ rules: [FaultRule] = []) throws -> [TraceRecord] {
         let run = try archive.importSources(rules, isTraced: true)
-        try #require(run.run.code == 1 && run.acknowledged.count == archive.sources.count, "\(run.run.report)")
+        try #require(
+            run.run.code == 1 && run.acknowledged.count == archive.sources.count,
+            "\(run.run.report)")
         return try TraceRecord.all(in: archive.trace)
     }
 
     /// Cuts the power before the record with a number, and looks at what is found then.
     private func problems(
-        _ archive: TestArchive, _ model: DiskModel, _ outcomes: [String: String], _ index: IndexFate,
+        _ archive: TestArchive, _ model: DiskModel, _ outcomes: [String: String],
+        _ index: IndexFate,
         _ chance: Survivor.Chance? = nil, importsAgain: Bool
     ) throws -> [String] {
         let removal = try ProgramRun(["rm", "-rf", "--", archive.base])
         try #require(removal.succeeded, "\(removal.report)")
-        try FileManager.default.createDirectory(atPath: archive.base, withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: archive.base, withIntermediateDirectories: false)
         var survivor = Survivor(chance)
         try survivor.put(model)
         if index == .lost {
@@ -59,14 +63,18 @@ struct PowerCutTests {
                     importsAgain: results.count % 4 == 0)
             }
             try model.apply(trace[number])
-            if trace[number].kind == .mark { heard += String(decoding: trace[number].payload, as: UTF8.self) }
+            if trace[number].kind == .mark {
+                heard += String(decoding: trace[number].payload, as: UTF8.self)
+            }
         }
         results[trace.count] = try problems(
-            archive, model, ImportRun.outcomes(in: heard), index, chance(trace.count), importsAgain: true)
+            archive, model, ImportRun.outcomes(in: heard), index, chance(trace.count),
+            importsAgain: true)
         return results
     }
 
-    @Test("before any sync leaves everything that was said to be safe", arguments: IndexFate.allCases)
+    @Test(
+        "before any sync leaves everything that was said to be safe", arguments: IndexFate.allCases)
     func strict(index: IndexFate) throws {
         try TestArchive.with { archive in
             let model = try DiskModel(roots: archive.roots)
@@ -80,7 +88,9 @@ struct PowerCutTests {
         }
     }
 
-    @Test("that leaves parts of what was not synced loses nothing either", arguments: IndexFate.allCases)
+    @Test(
+        "that leaves parts of what was not synced loses nothing either",
+        arguments: IndexFate.allCases)
     func torn(index: IndexFate) throws {
         let seed = FaultSeed.value
         try TestArchive.with { archive in
@@ -89,7 +99,8 @@ struct PowerCutTests {
             var random = SyntheticRandom(seed: seed, 0x746f)
             let places = Set((0..<25).map { _ in random.below(trace.count) })
             let results = try replay(
-                archive, trace, model, index: index, chance: { Survivor.Chance(seed: seed &+ UInt64($0)) },
+                archive, trace, model, index: index,
+                chance: { Survivor.Chance(seed: seed &+ UInt64($0)) },
                 at: places.contains)
             for (number, problems) in results.sorted(by: { $0.key < $1.key }) {
                 #expect(problems == [], "cut before call \(number), PACSFS_FAULT_SEED=\(seed)")
@@ -100,7 +111,8 @@ struct PowerCutTests {
     /// Linux tells of bytes that could not be written once, and takes them for written then: a
     /// second sync succeeds and means nothing.
     @Test(
-        "after a sync that failed leaves what was said to be safe in spite of it", arguments: [1, 2],
+        "after a sync that failed leaves what was said to be safe in spite of it",
+        arguments: [1, 2],
         // One that is stored alone is not stored again by the process whose sync failed, but by
         // the next one, which finds what is left of it on both volumes.
         ["", "4-c.dcm"])
@@ -109,27 +121,35 @@ struct PowerCutTests {
             for number in 1...40 {
                 if number > 1 { try archive.restore() }
                 let model = try DiskModel(roots: archive.roots)
-                let calls = FaultRule.Calls(number, kinds: ["fsync", "fdatasync", "syncfs"], root: root)
-                let first = try archive.importSources([.fail(EIO, calls)], isTraced: true, only: name)
+                let calls = FaultRule.Calls(
+                    number, kinds: ["fsync", "fdatasync", "syncfs"], root: root)
+                let first = try archive.importSources(
+                    [.fail(EIO, calls)], isTraced: true, only: name)
                 // What failed is imported again; what is not cut then has to be whole.
                 let again = try archive.importSources([], isTraced: true)
                 let trace = try TraceRecord.all(in: archive.trace)
                 if !trace.contains(where: { $0.isSync && $0.result > 0 }) { break }
                 let outcomes = first.outcomes.merging(again.outcomes) { $1 }
                 for record in trace { try model.apply(record) }
-                let found = try problems(archive, model, outcomes, .cut, importsAgain: number % 4 == 0)
+                let found = try problems(
+                    archive, model, outcomes, .cut, importsAgain: number % 4 == 0)
                 #expect(found == [], "sync \(number) failed: \(first.run.output)")
             }
         }
     }
 
-    @Test("is survived only because of the syncs: without them the model finds the loss", arguments: ["file", "folder"])
+    @Test(
+        "is survived only because of the syncs: without them the model finds the loss",
+        arguments: ["file", "folder"])
     func lies(type: String) throws {
         try TestArchive.with { archive in
             let model = try DiskModel(roots: archive.roots)
-            let lie = FaultRule.lie(.init(1, to: 0, kinds: ["fsync", "fdatasync", "syncfs"], type: type))
+            let lie = FaultRule.lie(
+                .init(1, to: 0, kinds: ["fsync", "fdatasync", "syncfs"], type: type))
             let trace = try traced(archive, [lie])
-            let results = try replay(archive, trace, model, index: .lost) { trace[$0].kind == .mark }
+            let results = try replay(archive, trace, model, index: .lost) {
+                trace[$0].kind == .mark
+            }
             let lost = results.values.joined().filter { $0.hasPrefix("LOST") }
             #expect(!lost.isEmpty, "the disk lied about every \(type), and nothing was missing")
         }
@@ -138,5 +158,7 @@ struct PowerCutTests {
 
 /// Where chance comes from: the same unless `PACSFS_FAULT_SEED` says otherwise.
 enum FaultSeed {
-    static let value = ProcessInfo.processInfo.environment["PACSFS_FAULT_SEED"].flatMap { UInt64($0) } ?? 20_261_122
+    static let value =
+        ProcessInfo.processInfo.environment["PACSFS_FAULT_SEED"].flatMap { UInt64($0) }
+        ?? 20_261_122
 }

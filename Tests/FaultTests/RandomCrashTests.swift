@@ -8,10 +8,13 @@ import Testing
 /// and again on the same archive; also while it starts.
 @Suite(
     "A daemon that dies at a random call", .serialized,
-    .enabled(if: PacsfsProgram.canMount && PacsfsProgram.path != nil, "there is no /dev/fuse, or no pacsfs"))
+    .enabled(
+        if: PacsfsProgram.canMount && PacsfsProgram.path != nil,
+        "there is no /dev/fuse, or no pacsfs"))
 struct RandomCrashTests {
     /// `PACSFS_CRASH_ROUNDS`; Scripts/test asks for 200.
-    private static let rounds = ProcessInfo.processInfo.environment["PACSFS_CRASH_ROUNDS"].flatMap { Int($0) } ?? 60
+    private static let rounds =
+        ProcessInfo.processInfo.environment["PACSFS_CRASH_ROUNDS"].flatMap { Int($0) } ?? 60
     /// Then a new archive is begun.
     private static let roundsPerArchive = 20
     private static let imagesPerRound = 12
@@ -19,7 +22,8 @@ struct RandomCrashTests {
     /// Small images of a few patients, with the digest of each.
     private func makeSources(in folder: TestFolder) throws -> [(path: String, digest: String)] {
         let images = SyntheticArchive(
-            seed: FaultSeed.value, patients: 6, studiesPerPatient: 2, seriesPerStudy: 2, imagesPerSeries: 10,
+            seed: FaultSeed.value, patients: 6, studiesPerPatient: 2, seriesPerStudy: 2,
+            imagesPerSeries: 10,
             bytesPerImage: 3000)
         return try images.enumerated().map { number, image in
             let bytes = image.write()
@@ -33,8 +37,16 @@ struct RandomCrashTests {
         let moment = random.pick([FaultRule.Moment.before, .before, .during, .after])
         switch random.below(10) {
         case 0: return []
-        case 1...2: return [.kill(moment, .init(1 + random.below(30), kinds: ["fsync", "fdatasync", "syncfs"]))]
-        case 3...4: return [.kill(moment, .init(1 + random.below(20), kinds: ["link", "rename", "unlink", "mkdir"]))]
+        case 1...2:
+            return [
+                .kill(moment, .init(1 + random.below(30), kinds: ["fsync", "fdatasync", "syncfs"]))
+            ]
+        case 3...4:
+            return [
+                .kill(
+                    moment,
+                    .init(1 + random.below(20), kinds: ["link", "rename", "unlink", "mkdir"]))
+            ]
         case 5...6: return [.kill(moment, .init(1 + random.below(400)))]
         // The index, root 3, has most of the calls.
         default: return [.kill(moment, .init(1 + random.below(200), root: 1 + random.below(2)))]
@@ -81,7 +93,8 @@ struct RandomCrashTests {
             try current.killDaemon()
             let again = try current.mount()
             try #require(again.succeeded, "\(again.report), \(place)")
-            let problems = try current.problems(acknowledged: Set(acknowledged.compactMap { digests[$0] }))
+            let problems = try current.problems(
+                acknowledged: Set(acknowledged.compactMap { digests[$0] }))
             try #require(problems == [], place)
             if let last = acknowledged.last, let digest = digests[last], round % 5 == 0 {
                 #expect(try current.shows(digest), place)
@@ -89,7 +102,9 @@ struct RandomCrashTests {
             // The next round begins with a dead daemon or with one that ended well.
             if random.below(12) == 0 { try current.unmount() } else { try current.killDaemon() }
         }
-        print("\(Self.rounds) rounds, PACSFS_FAULT_SEED=\(seed): \(copied) copies, \(died) deaths at a chosen call")
+        print(
+            "\(Self.rounds) rounds, PACSFS_FAULT_SEED=\(seed): \(copied) copies, \(died) deaths at a chosen call"
+        )
         #expect(died * 2 > Self.rounds && copied > Self.rounds)
     }
 }

@@ -41,12 +41,16 @@ struct AnnouncementTests {
         #expect(missing([.size(70), .write(0..<50), .size(100)]) == half)
         #expect(missing([.size(200), .write(0..<50), .size(100)]) == half)
         #expect(missing([.write(0..<20), .size(100), .write(20..<50)]) == half)
-        #expect(missing([.size(60), .write(0..<60), .size(100), .write(60..<80)]) == "nothing was written after 80 of 100 bytes")
+        #expect(
+            missing([.size(60), .write(0..<60), .size(100), .write(60..<80)])
+                == "nothing was written after 80 of 100 bytes")
         #expect(missing([.size(200), .write(0..<50), .size(50)]) == nil)
         #expect(missing([.size(100), .write(0..<50), .write(50..<100)]) == nil)
     }
 
-    @Test("Zeros that were left out are let be: at the end when the size is set last, else when the file is written in order")
+    @Test(
+        "Zeros that were left out are let be: at the end when the size is set last, else when the file is written in order"
+    )
     func holes() {
         #expect(missing([.write(0..<50), .size(100)]) == nil)
         #expect(missing([.write(0..<20), .write(40..<50), .size(100)]) == nil)
@@ -61,9 +65,13 @@ struct AnnouncementTests {
 
     @Test("Who writes in any order has to write everything")
     func outOfOrder() {
-        #expect(missing([.size(100), .write(90..<100), .write(0..<10)]) == "only 20 of 100 bytes were written")
+        #expect(
+            missing([.size(100), .write(90..<100), .write(0..<10)])
+                == "only 20 of 100 bytes were written")
         #expect(missing([.size(100), .write(90..<100), .write(0..<10), .write(10..<90)]) == nil)
-        #expect(missing([.size(100), .write(50..<60), .write(0..<10), .write(5..<55), .write(60..<100)]) == nil)
+        #expect(
+            missing([.size(100), .write(50..<60), .write(0..<10), .write(5..<55), .write(60..<100)])
+                == nil)
         let odd = stride(from: 1, to: 5000, by: 2).map { Step.write($0 * 10..<$0 * 10 + 10) }
         let even = stride(from: 0, to: 5000, by: 2).map { Step.write($0 * 10..<$0 * 10 + 10) }
         #expect(missing([.size(50_000)] + odd + even) == nil)

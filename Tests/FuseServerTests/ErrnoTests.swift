@@ -8,7 +8,8 @@ import Testing
 @Suite("Error numbers")
 struct ErrnoTests {
     private static let table: [(ArchiveError.Code, Int32)] = [
-        (.noSpace, ENOSPC), (.storage, EIO), (.notFound, EIO), (.locked, EBUSY), (.configuration, EIO),
+        (.noSpace, ENOSPC), (.storage, EIO), (.notFound, EIO), (.locked, EBUSY),
+        (.configuration, EIO),
         (.index, EIO), (.noGoodCopy, EIO), (.shuttingDown, ESHUTDOWN),
     ]
 

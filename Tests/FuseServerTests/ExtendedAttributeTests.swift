@@ -18,12 +18,16 @@ struct ExtendedAttributeTests {
     init() throws {
         temporary = try TemporaryArchive()
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
-        fileSystem = FileSystem(archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), permissions: .everybody)
+        fileSystem = FileSystem(
+            archive: archive, negotiation: InitNegotiation(wantsPassthrough: false),
+            permissions: .everybody)
         _ = try archive.ingest(image(1), in: temporary.folder)
     }
 
     private func value(_ name: String, of number: UInt64? = nil) throws -> String {
-        String(decoding: try fileSystem.extendedAttribute(name, of: number ?? self.number), as: UTF8.self)
+        String(
+            decoding: try fileSystem.extendedAttribute(name, of: number ?? self.number),
+            as: UTF8.self)
     }
 
     @Test("An image tells its attributes, digest, copies and times")
@@ -40,7 +44,9 @@ struct ExtendedAttributeTests {
         #expect(try value("user.dicom.ImageType").contains("\\"))
         #expect(try value("user.pacsfs.sha256") == Digest.of(image(1)).hex)
         #expect(try value("user.pacsfs.copies") == "2")
-        #expect(try value("user.pacsfs.received") == Timestamp(nanoseconds: details.received).description)
+        #expect(
+            try value("user.pacsfs.received")
+                == Timestamp(nanoseconds: details.received).description)
         #expect(try value("user.pacsfs.original-path") == "/data/image.dcm")
         #expect(names.count { $0.hasPrefix("user.pacsfs.") } == 5)
     }
@@ -52,33 +58,49 @@ struct ExtendedAttributeTests {
             try writer.noteCopy(of: 1, on: 1, verified: received + 1_000)
             try writer.noteCopy(of: 1, on: 2, verified: received + 2_000)
         }
-        #expect(try value("user.pacsfs.verified") == Timestamp(nanoseconds: received + 1_000).description)
+        #expect(
+            try value("user.pacsfs.verified")
+                == Timestamp(nanoseconds: received + 1_000).description)
         let folder = Digest.of(image(1)).bytes[0]
-        try archive.index.write { try $0.noteScrub(of: folder, on: 1, errors: 0, at: received + 3_000) }
-        #expect(try value("user.pacsfs.verified") == Timestamp(nanoseconds: received + 2_000).description)
+        try archive.index.write {
+            try $0.noteScrub(of: folder, on: 1, errors: 0, at: received + 3_000)
+        }
+        #expect(
+            try value("user.pacsfs.verified")
+                == Timestamp(nanoseconds: received + 2_000).description)
     }
 
     @Test("What there is not is ENODATA, and a kind of attributes that no file has EOPNOTSUPP")
     func absent() throws {
-        for name in ["user.dicom.PatientComments", "user.dicom.", "user.dicom.patientname", "user.pacsfs.x", "user.x"] {
+        for name in [
+            "user.dicom.PatientComments", "user.dicom.", "user.dicom.patientname", "user.pacsfs.x",
+            "user.x",
+        ] {
             #expect(throws: Errno(ENODATA)) { try value(name) }
         }
         for name in ["system.posix_acl_access", "security.capability", "trusted.overlay.opaque"] {
             #expect(throws: Errno(EOPNOTSUPP)) { try value(name) }
         }
-        for number in [1, FixedEntry.readme.number, FixedEntry.incoming.number, InodeNumber.node(1).rawValue] {
+        for number in [
+            1, FixedEntry.readme.number, FixedEntry.incoming.number, InodeNumber.node(1).rawValue,
+        ] {
             #expect(try fileSystem.extendedAttributeNames(of: number) == [])
             #expect(throws: Errno(ENODATA)) { try value("user.pacsfs.sha256", of: number) }
         }
-        #expect(throws: Errno(ESTALE)) { try value("user.pacsfs.sha256", of: InodeNumber.instance(99).rawValue) }
+        #expect(throws: Errno(ESTALE)) {
+            try value("user.pacsfs.sha256", of: InodeNumber.instance(99).rawValue)
+        }
     }
 
     @Test("Nobody sets an attribute: EPERM for ours, EROFS in the views, ENOTSUP in incoming")
     func setting() throws {
         let incoming = FixedEntry.incoming.number
         for place in [number, incoming] {
-            #expect(fileSystem.refusal(ofAttribute: "user.dicom.PatientName", of: place) == Errno(EPERM))
-            #expect(fileSystem.refusal(ofAttribute: "user.pacsfs.reason", of: place) == Errno(EPERM))
+            #expect(
+                fileSystem.refusal(ofAttribute: "user.dicom.PatientName", of: place) == Errno(EPERM)
+            )
+            #expect(
+                fileSystem.refusal(ofAttribute: "user.pacsfs.reason", of: place) == Errno(EPERM))
         }
         #expect(fileSystem.refusal(ofAttribute: "user.x", of: number) == Errno(EROFS))
         #expect(fileSystem.refusal(ofAttribute: "user.x", of: incoming) == Errno(ENOTSUP))

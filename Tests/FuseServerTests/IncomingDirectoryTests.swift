@@ -31,8 +31,12 @@ struct IncomingDirectoryTests {
         #expect(try names(fixture.tree.snapshot(of: outer)) == ["DICOM"])
         #expect(try fixture.tree.snapshot(of: outer).entries.map(\.isDirectory) == [true])
         #expect(throws: Errno(EEXIST)) { try fixture.makeDirectory("CD 1") }
-        #expect(throws: Errno(ENOTEMPTY)) { try fixture.tree.removeDirectory(Array("DICOM".utf8), in: outer) }
-        #expect(throws: Errno(ENOTDIR)) { try fixture.tree.removeDirectory(Array("IM1.dcm".utf8), in: inner) }
+        #expect(throws: Errno(ENOTEMPTY)) {
+            try fixture.tree.removeDirectory(Array("DICOM".utf8), in: outer)
+        }
+        #expect(throws: Errno(ENOTDIR)) {
+            try fixture.tree.removeDirectory(Array("IM1.dcm".utf8), in: inner)
+        }
         #expect(throws: Errno(EISDIR)) { try fixture.tree.unlink(Array("DICOM".utf8), in: outer) }
         try fixture.tree.unlink(Array("IM1.dcm".utf8), in: inner)
         try fixture.tree.removeDirectory(Array("DICOM".utf8), in: outer)
@@ -40,7 +44,9 @@ struct IncomingDirectoryTests {
         #expect(try fixture.isBlob(image(1)))
     }
 
-    @Test("A directory that was removed while somebody is in it takes nothing, least of all into the root")
+    @Test(
+        "A directory that was removed while somebody is in it takes nothing, least of all into the root"
+    )
     func removedDirectory() throws {
         let directory = try fixture.makeDirectory("gone")
         try fixture.tree.removeDirectory(Array("gone".utf8), in: fixture.root)
@@ -64,11 +70,13 @@ struct IncomingDirectoryTests {
         #expect(kinds.allSatisfy { if case .incoming = $0 { true } else { false } })
         // Nor those of an earlier run.
         let later = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+            archive: fixture.archive, permissions: .everybody)
         try fixture.save([1], as: "y.part")
         usleep(1_100_000)
         let third = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+            archive: fixture.archive, permissions: .everybody)
         let last = try third.lookup(Array("y.part".utf8), in: fixture.root).ino
         #expect(try last > later.lookup(Array("y.part".utf8), in: fixture.root).ino)
         #expect(try #require(numbers.max()) < last)
@@ -132,7 +140,8 @@ struct IncomingDirectoryTests {
         fixture.tree.locked { fixture.tree.forget(directory, count: 1) }
         try fixture.write(image(2), to: inner)
         #expect(fixture.flush(inner) == 0)
-        #expect(try fixture.archive.index.read { try $0.details(2) }?.source == "incoming/CD/IM2.dcm")
+        #expect(
+            try fixture.archive.index.read { try $0.details(2) }?.source == "incoming/CD/IM2.dcm")
     }
 
     @Test("A forgotten directory is met again with all that is in it")
@@ -143,28 +152,36 @@ struct IncomingDirectoryTests {
         let c = try lookup("c", in: b).ino
         // In the order in which a kernel does it, and in the other.
         for number in [a, c, b] { fixture.tree.locked { fixture.tree.forget(number, count: 1) } }
-        for number in [a, b, c] { #expect(throws: Errno(ESTALE)) { try fixture.tree.attributes(of: number) } }
+        for number in [a, b, c] {
+            #expect(throws: Errno(ESTALE)) { try fixture.tree.attributes(of: number) }
+        }
         let again = try lookup("b", in: lookup("a").ino).ino
         #expect(try lookup("c", in: again).attr.st_size == 1)
     }
 
     // MARK: Listing
 
-    @Test("An open directory is listed in portions of any size while files come and go: nothing twice, nothing of before missing")
+    @Test(
+        "An open directory is listed in portions of any size while files come and go: nothing twice, nothing of before missing"
+    )
     func portions() throws {
-        for number in 0..<40 { try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/file \(number)") }
+        for number in 0..<40 {
+            try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/file \(number)")
+        }
         for size in [64, 100, 333, 4096] {
             let snapshot = try fixture.tree.snapshot(of: fixture.root)
             var listed: [String] = []
             var cookie = 0
             while true {
                 let portion = list(size: size) {
-                    fixture.tree.list(snapshot, of: fixture.root, after: cookie, plus: false, into: &$0)
+                    fixture.tree.list(
+                        snapshot, of: fixture.root, after: cookie, plus: false, into: &$0)
                 }
                 guard let last = portion.last else { break }
                 cookie = last.cookie
                 listed += portion.map(\.name)
-                try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/new \(size) \(cookie)")
+                try fixture.temporary.folder.write(
+                    [1], to: "volume1/staging/incoming/new \(size) \(cookie)")
                 unlink(fixture.path("new \(size) \(cookie - 1)"))
             }
             #expect(Set(listed).count == listed.count)
@@ -175,10 +192,14 @@ struct IncomingDirectoryTests {
 
     @Test("A cookie leads to the same place again")
     func seekingBack() throws {
-        for number in 0..<9 { try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/\(number)") }
+        for number in 0..<9 {
+            try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/\(number)")
+        }
         let snapshot = try fixture.tree.snapshot(of: fixture.root)
         func after(_ cookie: Int) -> [Listed] {
-            list(size: 65_536) { fixture.tree.list(snapshot, of: fixture.root, after: cookie, plus: false, into: &$0) }
+            list(size: 65_536) {
+                fixture.tree.list(snapshot, of: fixture.root, after: cookie, plus: false, into: &$0)
+            }
         }
         let all = after(0)
         #expect(all.count == 11)

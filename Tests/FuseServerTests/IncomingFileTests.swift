@@ -15,9 +15,13 @@ struct IncomingFileTests {
 
     init() throws { fixture = try TreeFixture() }
 
-    private func status(_ handle: BackedHandle) -> BackedFile.Status { handle.file.state.withLock { $0.status } }
+    private func status(_ handle: BackedHandle) -> BackedFile.Status {
+        handle.file.state.withLock { $0.status }
+    }
 
-    @Test("When flush has answered 0 the image is archived on both volumes, and the name is still there")
+    @Test(
+        "When flush has answered 0 the image is archived on both volumes, and the name is still there"
+    )
     func archives() throws {
         let bytes = image(1)
         let handle = try fixture.create("IM1.dcm")
@@ -98,7 +102,9 @@ struct IncomingFileTests {
             handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
     }
 
-    @Test("What is written after archiving goes to a copy: the blob keeps its bytes, the new ones are archived too", arguments: ["same handle", "opened again", "opened with O_TRUNC"])
+    @Test(
+        "What is written after archiving goes to a copy: the blob keeps its bytes, the new ones are archived too",
+        arguments: ["same handle", "opened again", "opened with O_TRUNC"])
     func thaws(how: String) throws {
         let (before, after) = (image(1), image(2))
         var handle = try fixture.create("IM1.dcm")
@@ -107,7 +113,8 @@ struct IncomingFileTests {
         let inode = try fixture.tree.attributes(of: handle.number).st_ino
         if how != "same handle" {
             fixture.tree.release(handle)
-            handle = try fixture.open("IM1.dcm", flags: how == "opened again" ? O_RDWR : O_WRONLY | O_TRUNC)
+            handle = try fixture.open(
+                "IM1.dcm", flags: how == "opened again" ? O_RDWR : O_WRONLY | O_TRUNC)
         }
         try fixture.write(after, to: handle)
         _ = try truncate(handle, to: after.count)
@@ -182,11 +189,14 @@ struct IncomingFileTests {
         wanted.st_gid = 5678
         wanted.st_mtim = timespec(tv_sec: 1_000_000_000, tv_nsec: 5)
         wanted.st_atim = timespec(tv_sec: 1_100_000_000, tv_nsec: 6)
-        let which = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME
+        let which =
+            FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_MTIME
+            | FUSE_SET_ATTR_ATIME
         var shown = try fixture.tree.setAttributes(number, to: wanted, which: which, handle: nil)
         // Then only one of them.
         wanted.st_mode = 0o600
-        shown = try fixture.tree.setAttributes(number, to: wanted, which: FUSE_SET_ATTR_MODE, handle: nil)
+        shown = try fixture.tree.setAttributes(
+            number, to: wanted, which: FUSE_SET_ATTR_MODE, handle: nil)
         #expect(shown.st_mode == S_IFREG | 0o600)
         #expect((shown.st_uid, shown.st_gid) == (1234, 5678))
         #expect((shown.st_mtim.tv_sec, shown.st_mtim.tv_nsec) == (1_000_000_000, 5))
@@ -205,7 +215,8 @@ struct IncomingFileTests {
         wanted.st_mode = 0o400
         wanted.st_mtim = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
         let shown = try fixture.tree.setAttributes(
-            handle.number, to: wanted, which: FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME, handle: handle)
+            handle.number, to: wanted, which: FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME,
+            handle: handle)
         // The daemon keeps what it needs itself.
         #expect(shown.st_mode == S_IFREG | 0o600)
         #expect(shown.st_mtim.tv_sec == 1_000_000_000)
@@ -229,7 +240,9 @@ struct IncomingFileTests {
         #expect(try fixture.isBlob(image(1)))
     }
 
-    @Test("A temporary name and junk are not archived when they are closed", arguments: [".IM1.dcm.Ab3dE6", "IM1.dcm.part", "._IM1.dcm", "Thumbs.db"])
+    @Test(
+        "A temporary name and junk are not archived when they are closed",
+        arguments: [".IM1.dcm.Ab3dE6", "IM1.dcm.part", "._IM1.dcm", "Thumbs.db"])
     func notArchived(name: String) throws {
         #expect(try fixture.save(image(1), as: name) == 0)
         #expect(try fixture.instances == 0)
@@ -242,7 +255,9 @@ struct IncomingFileTests {
         try fixture.write(image(1), to: handle)
         try fixture.tree.unlink(Array("IM1.dcm".utf8), in: fixture.root)
         #expect(try fixture.left == [])
-        #expect(throws: Errno(ENOENT)) { try fixture.tree.lookup(Array("IM1.dcm".utf8), in: fixture.root) }
+        #expect(throws: Errno(ENOENT)) {
+            try fixture.tree.lookup(Array("IM1.dcm".utf8), in: fixture.root)
+        }
         #expect(try fixture.tree.attributes(of: handle.number).st_nlink == 0)
         try fixture.write([7], to: handle, at: 10)
         #expect(try fixture.bytes(of: handle)[10] == 7)
@@ -282,7 +297,9 @@ struct IncomingFileTests {
         #expect(throws: Errno(EPERM)) { try fixture.create(".pacsfs-7") }
         #expect(throws: Errno(EPERM)) { try fixture.makeDirectory(".pacsfs-8") }
         try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/.pacsfs-8")
-        #expect(throws: Errno(ENOENT)) { try fixture.tree.lookup(Array(".pacsfs-8".utf8), in: fixture.root) }
+        #expect(throws: Errno(ENOENT)) {
+            try fixture.tree.lookup(Array(".pacsfs-8".utf8), in: fixture.root)
+        }
         #expect(try fixture.tree.snapshot(of: fixture.root).entries.isEmpty)
         try fixture.save([1], as: "x.part")
         #expect(fixture.rename("x.part", to: ".pacsfs-9") == EPERM)
@@ -309,7 +326,8 @@ struct IncomingFileTests {
     func bytesAsNames() throws {
         let name: [UInt8] = [0x4D, 0xFC, 0xFF]
         let (_, handle) = try fixture.tree.create(
-            name, in: fixture.root, flags: O_WRONLY, mode: 0o644, caller: (uid: getuid(), gid: getgid()))
+            name, in: fixture.root, flags: O_WRONLY, mode: 0o644,
+            caller: (uid: getuid(), gid: getgid()))
         try fixture.write(image(1), to: handle)
         #expect(fixture.flush(handle) == 0)
         #expect(try fixture.isBlob(image(1)))

@@ -15,13 +15,16 @@ struct IncomingRoomTests {
     func absentVolume() throws {
         let temporary = try TemporaryArchive()
         try temporary.open { _ in }
-        try FileManager.default.moveItem(atPath: temporary.volumes[1], toPath: temporary.folder.path("unplugged"))
+        try FileManager.default.moveItem(
+            atPath: temporary.volumes[1], toPath: temporary.folder.path("unplugged"))
         try temporary.open { (archive) throws in
             let tree = BackedTree(
-                kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number, archive: archive, permissions: .everybody)
+                kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number,
+                archive: archive, permissions: .everybody)
             #expect(throws: Errno(EIO)) {
                 try tree.create(
-                    Array("IM1.dcm".utf8), in: FixedEntry.incoming.number, flags: O_WRONLY, mode: 0o644, caller: (0, 0))
+                    Array("IM1.dcm".utf8), in: FixedEntry.incoming.number, flags: O_WRONLY,
+                    mode: 0o644, caller: (0, 0))
             }
         }
         #expect(try files(below: temporary.volumes[0] + "/staging") == [])
@@ -34,7 +37,8 @@ struct IncomingRoomTests {
         var disk: SmallDisk?
         let fixture = try TreeFixture { folder in
             let path = folder.path("volume2")
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false)
             disk = try SmallDisk(at: path, bytes: 20 << 20)
         }
         let mounted = try #require(disk)
@@ -52,7 +56,9 @@ struct IncomingRoomTests {
         #expect(try fixture.instances == 0)
         #expect(
             eventually {
-                guard case .failed(let error) = handle.file.state.withLock({ $0.status }) else { return false }
+                guard case .failed(let error) = handle.file.state.withLock({ $0.status }) else {
+                    return false
+                }
                 return error.message.contains("incoming/IM1.dcm")
             })
 
@@ -73,7 +79,8 @@ struct IncomingRoomTests {
         var disk: SmallDisk?
         let fixture = try TreeFixture(settle: 0.2) { folder in
             let path = folder.path("volume1")
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false)
             disk = try SmallDisk(at: path, bytes: 24 << 20)
         }
         let mounted = try #require(disk)
@@ -83,7 +90,11 @@ struct IncomingRoomTests {
         let bytes = large.write()
         func fill(_ handle: BackedHandle, from start: Int = 0) throws -> Int? {
             for offset in stride(from: start, to: bytes.count, by: 1 << 20) {
-                do { try fixture.write(Array(bytes[offset..<min(offset + 1 << 20, bytes.count)]), to: handle, at: offset) } catch let error as Errno {
+                do {
+                    try fixture.write(
+                        Array(bytes[offset..<min(offset + 1 << 20, bytes.count)]), to: handle,
+                        at: offset)
+                } catch let error as Errno {
                     #expect(error.code == ENOSPC)
                     return offset
                 }
@@ -111,7 +122,9 @@ struct IncomingRoomTests {
         #expect(stop > 1 << 20)
         #expect(try fixture.isBlob(bytes))
         #expect(try fixture.instances == 1)
-        #expect(try fixture.rejected()["half.dcm"]?.hasPrefix("It could not be written whole: No space left") == true)
+        #expect(
+            try fixture.rejected()["half.dcm"]?.hasPrefix(
+                "It could not be written whole: No space left") == true)
     }
 
     @Test("Growing a file beyond what could be kept is refused at once")
@@ -124,9 +137,12 @@ struct IncomingRoomTests {
         var wanted = stat()
         wanted.st_size = 1 << 60
         #expect(throws: Errno(ENOSPC)) {
-            try fixture.tree.setAttributes(handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
+            try fixture.tree.setAttributes(
+                handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
         }
-        #expect(throws: Errno(EOPNOTSUPP)) { try fixture.tree.allocate(handle, mode: 8, offset: 0, length: 10) }
+        #expect(throws: Errno(EOPNOTSUPP)) {
+            try fixture.tree.allocate(handle, mode: 8, offset: 0, length: 10)
+        }
         fixture.tree.release(handle)
     }
 

@@ -6,7 +6,9 @@ import Testing
 @Suite("Negotiating INIT")
 struct InitNegotiationTests {
     /// A `fuse_in_header` and a `fuse_init_in` (linux/fuse.h 7.40).
-    private func request(opcode: UInt32 = 26, unique: UInt64 = 7, flags2: UInt32 = 1 << 5, bytes: Int = 104) -> [UInt8] {
+    private func request(
+        opcode: UInt32 = 26, unique: UInt64 = 7, flags2: UInt32 = 1 << 5, bytes: Int = 104
+    ) -> [UInt8] {
         var request = [UInt8](repeating: 0, count: bytes)
         request.withUnsafeMutableBytes { buffer in
             buffer.storeBytes(of: opcode, toByteOffset: 4, as: UInt32.self)
@@ -32,7 +34,9 @@ struct InitNegotiationTests {
     ) -> Sent {
         var header = [UInt8](repeating: 0, count: 16)
         var body = [UInt8](repeating: 0, count: length)
-        header.withUnsafeMutableBytes { $0.storeBytes(of: unique, toByteOffset: 8, as: UInt64.self) }
+        header.withUnsafeMutableBytes {
+            $0.storeBytes(of: unique, toByteOffset: 8, as: UInt64.self)
+        }
         body.withUnsafeMutableBytes { buffer in
             buffer.storeBytes(of: 7, toByteOffset: 0, as: UInt32.self)
             buffer.storeBytes(of: 38, toByteOffset: 4, as: UInt32.self)
@@ -50,7 +54,8 @@ struct InitNegotiationTests {
         }
         return body.withUnsafeBytes { buffer in
             func word(_ offset: Int) -> UInt32 {
-                offset + 4 <= buffer.count ? buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self) : 0
+                offset + 4 <= buffer.count
+                    ? buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self) : 0
             }
             return Sent(
                 isInit: isInit, minor: word(4), flags: word(12), flags2: word(32), depth: word(36),
@@ -74,7 +79,9 @@ struct InitNegotiationTests {
         #expect(negotiation.passthrough)
     }
 
-    @Test("Without the offer, or when it is not wanted, only parallel look-ups are added", arguments: [false, true])
+    @Test(
+        "Without the offer, or when it is not wanted, only parallel look-ups are added",
+        arguments: [false, true])
     func cached(isWanted: Bool) {
         let negotiation = InitNegotiation(wantsPassthrough: isWanted)
         request(flags2: isWanted ? 0 : 1 << 5).withUnsafeBytes { negotiation.sawRequest($0) }
@@ -126,7 +133,8 @@ struct InitNegotiationTests {
         var answer = PassthroughOpen(handle: 0x1122_3344_5566_7788, backing: 9)
         withUnsafeBytes(of: &answer) { bytes in
             #expect(bytes.count == 16)
-            #expect(bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self) == 0x1122_3344_5566_7788)
+            #expect(
+                bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self) == 0x1122_3344_5566_7788)
             #expect(bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self) & 1 << 7 != 0)
             #expect(bytes.loadUnaligned(fromByteOffset: 12, as: Int32.self) == 9)
         }

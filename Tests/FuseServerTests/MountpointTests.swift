@@ -10,31 +10,42 @@ struct MountpointTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func refusal(_ path: String, keptOutside: [String] = []) throws -> String {
-        try #require(throws: MountError.self) { try Mountpoint.prepare(path, keptOutside: keptOutside) }.description
+        try #require(throws: MountError.self) {
+            try Mountpoint.prepare(path, keptOutside: keptOutside)
+        }.description
     }
 
     private func directory(_ name: String) throws -> String {
-        try FileManager.default.createDirectory(atPath: folder.path(name), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: folder.path(name), withIntermediateDirectories: true)
         return folder.path(name)
     }
 
-    @Test("An empty directory can be mounted on", .enabled(if: access("/dev/fuse", F_OK) == 0, "there is no /dev/fuse"))
+    @Test(
+        "An empty directory can be mounted on",
+        .enabled(if: access("/dev/fuse", F_OK) == 0, "there is no /dev/fuse"))
     func empty() throws {
         let path = try directory("mnt")
         #expect(throws: Never.self) {
-            try Mountpoint.prepare(path, keptOutside: [folder.path("archive"), folder.path("mnt2"), "/srv"])
+            try Mountpoint.prepare(
+                path, keptOutside: [folder.path("archive"), folder.path("mnt2"), "/srv"])
         }
     }
 
     @Test("What cannot be mounted on is refused, and the message names it and says what to do")
     func refusals() throws {
-        #expect(try refusal(folder.path("missing")) == "There is no directory \(folder.path("missing")). Make it with: mkdir -p \(folder.path("missing"))")
+        #expect(
+            try refusal(folder.path("missing"))
+                == "There is no directory \(folder.path("missing")). Make it with: mkdir -p \(folder.path("missing"))"
+        )
         let file = try folder.write([1], to: "file")
         #expect(try refusal(file).hasPrefix("\(file) is no directory."))
         let full = try directory("full")
         try folder.write([1], to: "full/.hidden")
         #expect(try refusal(full).hasPrefix("\(full) is not empty"))
-        #expect(try refusal(file + "/below").hasPrefix("\(file)/below cannot be mounted on: Not a directory"))
+        #expect(
+            try refusal(file + "/below").hasPrefix(
+                "\(file)/below cannot be mounted on: Not a directory"))
     }
 
     @Test("Directories that the daemon needs must not be hidden by the mount")
@@ -45,7 +56,8 @@ struct MountpointTests {
             #expect(message.hasPrefix(inside + " "))
             #expect(message.contains("Choose another mount point"))
         }
-        #expect(try refusal("/", keptOutside: ["/srv/volume"]).contains("Choose an empty directory"))
+        #expect(
+            try refusal("/", keptOutside: ["/srv/volume"]).contains("Choose an empty directory"))
     }
 
     @Test("What the kernel lists is read: the root, its type, the latest last")

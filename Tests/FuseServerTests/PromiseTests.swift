@@ -29,7 +29,9 @@ struct PromiseTests {
 
     private var pending: Int { Settling { [tree = fixture.tree] in tree }.pending }
 
-    @Test("One that is renamed over, written to or truncated keeps a name, and is unpacked by the next start")
+    @Test(
+        "One that is renamed over, written to or truncated keeps a name, and is unpacked by the next start"
+    )
     func nameTaken() throws {
         try move(1, to: "x.zip")
         try move(2, to: "x.zip")
@@ -43,7 +45,10 @@ struct PromiseTests {
         #expect(pending == 3)
         // As truncate(1) does.
         let number = try fixture.tree.lookup(Array("x (1).zip".utf8), in: fixture.root).ino
-        #expect(try fixture.tree.setAttributes(number, to: stat(), which: FUSE_SET_ATTR_SIZE, handle: nil).st_size == 0)
+        #expect(
+            try fixture.tree.setAttributes(
+                number, to: stat(), which: FUSE_SET_ATTR_SIZE, handle: nil
+            ).st_size == 0)
         #expect(try fixture.left == ["x (1) (1).zip", "x (1).zip", "x (2).zip", "x.zip"])
         try fixture.startAgain()
         #expect(try fixture.isBlob(image(1)) && fixture.isBlob(image(2)))
@@ -54,11 +59,15 @@ struct PromiseTests {
     func afterStart() throws {
         try move(1, to: "x.zip")
         let tree = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+            archive: fixture.archive, permissions: .everybody)
         tree.takeUpLeftovers()
         _ = try fixture.makeDirectory("folder")
-        let target = BackedTree.Target(name: Array("x.zip".utf8), parent: fixture.root, mustBeNew: false)
-        #expect(throws: Errno(ENOTDIR)) { try tree.move(Array("folder".utf8), in: fixture.root, to: target) }
+        let target = BackedTree.Target(
+            name: Array("x.zip".utf8), parent: fixture.root, mustBeNew: false)
+        #expect(throws: Errno(ENOTDIR)) {
+            try tree.move(Array("folder".utf8), in: fixture.root, to: target)
+        }
         #expect(try fixture.left == ["x.zip"])
         let number = try tree.lookup(target.name, in: fixture.root).ino
         tree.release(try tree.open(number, flags: O_WRONLY | O_TRUNC))

@@ -33,20 +33,26 @@ struct ReadAheadTests {
     }
 
     /// The numbers of what a READDIR is answered with.
-    private func answer(_ ahead: ReadAhead, _ rows: Rows, after cookie: Int, size: Int) throws -> [Int] {
+    private func answer(_ ahead: ReadAhead, _ rows: Rows, after cookie: Int, size: Int) throws
+        -> [Int]
+    {
         let portion = try ahead.portion(after: cookie, size: size, rows.fill)
         ahead.goOn(after: portion, rows.fill)
         var numbers: [Int] = []
         var offset = 0
         while offset < portion.bytes.count {
-            numbers.append(Int(portion.bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)))
-            let length = Int(portion.bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt32.self))
+            numbers.append(
+                Int(portion.bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)))
+            let length = Int(
+                portion.bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt32.self))
             offset += (24 + length + 7) & ~7
         }
         return numbers
     }
 
-    @Test("A program that reads on, back and elsewhere gets what follows its cookie, also while rows come")
+    @Test(
+        "A program that reads on, back and elsewhere gets what follows its cookie, also while rows come"
+    )
     func order() throws {
         var random = SystemRandomNumberGenerator()
         let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
@@ -75,7 +81,9 @@ struct ReadAheadTests {
         let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(1200)
         var seen: [Int] = []
-        while case let numbers = try answer(ahead, rows, after: seen.last ?? 0, size: 512), !numbers.isEmpty {
+        while case let numbers = try answer(ahead, rows, after: seen.last ?? 0, size: 512),
+            !numbers.isEmpty
+        {
             seen += numbers
         }
         #expect(seen == Array(1...1200))
@@ -83,7 +91,9 @@ struct ReadAheadTests {
         #expect(rows.now.looks <= 1200 / 12 + 4)
     }
 
-    @Test("Two readers of one open directory do not wait for one another for ever", .timeLimit(.minutes(1)))
+    @Test(
+        "Two readers of one open directory do not wait for one another for ever",
+        .timeLimit(.minutes(1)))
     func two() async throws {
         let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(5000)
@@ -91,7 +101,9 @@ struct ReadAheadTests {
             for _ in 0..<2 {
                 group.addTask {
                     var seen: [Int] = []
-                    while case let numbers = try answer(ahead, rows, after: seen.last ?? 0, size: 512), !numbers.isEmpty {
+                    while case let numbers = try answer(
+                        ahead, rows, after: seen.last ?? 0, size: 512), !numbers.isEmpty
+                    {
                         seen += numbers
                     }
                     return seen

@@ -29,8 +29,12 @@ struct ReasonTests {
         #expect(try reason("empty.dcm")?.contains("empty") == true)
         try fixture.save([1], as: "Thumbs.db")
         #expect(try reason("Thumbs.db")?.contains("ignore") == true)
-        handle.file.state.withLock { $0.status = .failed(ArchiveError(.noSpace, "There was no room.")) }
-        #expect(try reason("b.dcm")?.hasPrefix("Not stored: There was no room. It is tried again in ") == true)
+        handle.file.state.withLock {
+            $0.status = .failed(ArchiveError(.noSpace, "There was no room."))
+        }
+        #expect(
+            try reason("b.dcm")?.hasPrefix("Not stored: There was no room. It is tried again in ")
+                == true)
         #expect(try fixture.tree.reason(of: fixture.root) == nil)
         #expect(throws: Errno(116)) { try fixture.tree.reason(of: 4711) }
     }
@@ -42,7 +46,9 @@ struct ReasonTests {
             archive: fixture.archive, permissions: .everybody)
         let folder = fixture.temporary.folder
         try folder.write(Array("x".utf8), to: "volume1/rejected/2024-05-01/a.txt")
-        try folder.write(Array("It is no image. Nothing to do.\n".utf8), to: "volume1/rejected/2024-05-01/a.txt.reason.txt")
+        try folder.write(
+            Array("It is no image. Nothing to do.\n".utf8),
+            to: "volume1/rejected/2024-05-01/a.txt.reason.txt")
         try folder.write(Array("x".utf8), to: "volume1/rejected/2024-05-01/by hand")
         let day = try tree.lookup(Array("2024-05-01".utf8), in: FixedEntry.rejected.number).ino
         func reason(_ name: String) throws -> String? {

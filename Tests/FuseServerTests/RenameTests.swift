@@ -13,7 +13,9 @@ struct RenameTests {
 
     init() throws { fixture = try TreeFixture() }
 
-    @Test("A temporary file that gets its final name is archived before rename answers, under that name")
+    @Test(
+        "A temporary file that gets its final name is archived before rename answers, under that name"
+    )
     func rsync() throws {
         let bytes = image(1)
         try fixture.save(bytes, as: ".IM1.dcm.Ab3dE6")
@@ -86,10 +88,12 @@ struct RenameTests {
         try fixture.save(image(1), as: "IM1.part", in: from)
         #expect(fixture.rename("IM1.part", in: from, to: "IM1.dcm", below: to) == 0)
         #expect(try fixture.left == ["to/IM1.dcm"])
-        #expect(try fixture.archive.index.read { try $0.details(1) }?.source == "incoming/to/IM1.dcm")
+        #expect(
+            try fixture.archive.index.read { try $0.details(1) }?.source == "incoming/to/IM1.dcm")
         #expect(fixture.rename("to", to: "deeper", below: from) == 0)
         #expect(try fixture.left == ["from/deeper/IM1.dcm"])
-        #expect(try fixture.tree.lookup(Array("IM1.dcm".utf8), in: to).attr.st_size == image(1).count)
+        #expect(
+            try fixture.tree.lookup(Array("IM1.dcm".utf8), in: to).attr.st_size == image(1).count)
         #expect(fixture.rename("from", to: "inner", below: to) == EINVAL)
         #expect(fixture.rename("from", in: fixture.root, to: "from", below: fixture.root) == 0)
     }

@@ -23,14 +23,18 @@ struct RetryTests {
     /// Puts a file below the day's folder on both volumes, as if it had been set aside.
     private func setAside(_ bytes: [UInt8], as name: String) throws {
         for volume in 1...2 {
-            try fixture.temporary.folder.write(bytes, to: "volume\(volume)/rejected/\(Self.day)/\(name)")
             try fixture.temporary.folder.write(
-                Array("The copy was interrupted.\n".utf8), to: "volume\(volume)/rejected/\(Self.day)/\(name).reason.txt")
+                bytes, to: "volume\(volume)/rejected/\(Self.day)/\(name)")
+            try fixture.temporary.folder.write(
+                Array("The copy was interrupted.\n".utf8),
+                to: "volume\(volume)/rejected/\(Self.day)/\(name).reason.txt")
         }
     }
 
     private func left(on volume: Int) throws -> [String] {
-        try FileManager.default.subpathsOfDirectory(atPath: fixture.temporary.volumes[volume - 1] + "/rejected").sorted()
+        try FileManager.default.subpathsOfDirectory(
+            atPath: fixture.temporary.volumes[volume - 1] + "/rejected"
+        ).sorted()
     }
 
     private func number(_ path: String) throws -> UInt64 {
@@ -40,7 +44,9 @@ struct RetryTests {
     }
 
     /// What `rename()` is told.
-    private func move(_ name: String, from folder: String = day, to newName: String, mustBeNew: Bool = true) throws -> Int32 {
+    private func move(
+        _ name: String, from folder: String = day, to newName: String, mustBeNew: Bool = true
+    ) throws -> Int32 {
         let answer = Answer()
         fixture.tree.takeBack(
             Array(name.utf8), in: try number(folder), of: rejected,
@@ -60,7 +66,9 @@ struct RetryTests {
         try body()
     }
 
-    @Test("A file is archived when rename answers; it, its reason and empty folders go from rejected, on every volume")
+    @Test(
+        "A file is archived when rename answers; it, its reason and empty folders go from rejected, on every volume"
+    )
     func archived() throws {
         try setAside(image(1), as: "CD/IM1")
         #expect(try move("IM1", from: Self.day + "/CD", to: "IM1.dcm") == 0)
@@ -75,7 +83,11 @@ struct RetryTests {
         fixture.tree.release(writer)
         #expect(try fixture.isBlob(image(1)))
         try settling { () throws in
-            #expect(try eventually { try fixture.left == [] && left(on: 1).allSatisfy { !$0.hasSuffix("IM1.reason.txt") } })
+            #expect(
+                try eventually {
+                    try fixture.left == []
+                        && left(on: 1).allSatisfy { !$0.hasSuffix("IM1.reason.txt") }
+                })
         }
     }
 
@@ -86,7 +98,9 @@ struct RetryTests {
         #expect(try move("IM1", to: "IM1") == 0)
         #expect(try move("IM1.reason.txt", to: "IM1.reason.txt") == 0)
         #expect(try fixture.left == ["IM1", "IM1.reason.txt"])
-        try settling { () throws in #expect(try eventually { try fixture.left.isEmpty && left(on: 1).isEmpty }) }
+        try settling { () throws in
+            #expect(try eventually { try fixture.left.isEmpty && left(on: 1).isEmpty })
+        }
     }
 
     @Test("A folder is moved as a whole: its images are archived, the others are set aside again")
@@ -99,18 +113,25 @@ struct RetryTests {
         // Behind the answer.
         #expect(try eventually { try fixture.isBlob(image(1)) && fixture.isBlob(image(2)) })
         fixture.tree.moves.wait(for: "move")
-        #expect(try left(on: 2) == [Self.day, Self.day + "/CD", Self.day + "/CD/letter.txt", Self.day + "/CD/letter.txt.reason.txt"])
+        #expect(
+            try left(on: 2) == [
+                Self.day, Self.day + "/CD", Self.day + "/CD/letter.txt",
+                Self.day + "/CD/letter.txt.reason.txt",
+            ])
         let incoming = fixture.temporary.volumes[0] + "/staging/incoming"
         try settling { () throws in
             #expect(
                 try eventually {
-                    try FileManager.default.contentsOfDirectory(atPath: incoming).isEmpty && !left(on: 1).contains(Self.day)
+                    try FileManager.default.contentsOfDirectory(atPath: incoming).isEmpty
+                        && !left(on: 1).contains(Self.day)
                 })
         }
         #expect(try fixture.rejected().keys.sorted() == ["again/letter.txt"])
     }
 
-    @Test("A file that is merely called like a reason is not lost, alone or in a folder that is moved")
+    @Test(
+        "A file that is merely called like a reason is not lost, alone or in a folder that is moved"
+    )
     func namedLikeReason() throws {
         let (notes, list) = (Array("Seen on Monday".utf8), Array("A list".utf8))
         for volume in 1...2 {
@@ -140,7 +161,9 @@ struct RetryTests {
         #expect(try fixture.left == [])
     }
 
-    @Test("An image that is cut off is set aside; moved back, alone or in a folder, it is archived as it is")
+    @Test(
+        "An image that is cut off is set aside; moved back, alone or in a folder, it is archived as it is"
+    )
     func cutOff() throws {
         let (half, other) = (Array(image(1).dropLast(100)), Array(image(2).dropLast(100)))
         #expect(try fixture.save(half, as: "half.dcm") == 0)
@@ -150,10 +173,16 @@ struct RetryTests {
         fixture.tree.release(handle)
         #expect(try fixture.instances == 0)
         let reason = try #require(try fixture.tree.reason(of: handle.number))
-        #expect(reason.hasPrefix("Will be set aside: This image is cut off: the pixels end after 412 of 512 bytes."), "\(reason)")
+        #expect(
+            reason.hasPrefix(
+                "Will be set aside: This image is cut off: the pixels end after 412 of 512 bytes."),
+            "\(reason)")
         try settling { () throws in #expect(try eventually { try fixture.left.isEmpty }) }
         #expect(try fixture.rejected().keys.sorted() == ["CD/other.dcm", "half.dcm"])
-        let day = try #require(try FileManager.default.contentsOfDirectory(atPath: fixture.temporary.volumes[0] + "/rejected").first)
+        let day = try #require(
+            try FileManager.default.contentsOfDirectory(
+                atPath: fixture.temporary.volumes[0] + "/rejected"
+            ).first)
         #expect(try move("half.dcm", from: day, to: "half.dcm") == 0)
         #expect(try fixture.isBlob(half))
         #expect(try move("CD", from: day, to: "again") == 0)
@@ -179,7 +208,9 @@ struct RetryTests {
         #expect(try fixture.left == ["again/IM2", "again/half.dcm"])
         // Whoever writes there writes to a file of his own.
         let again = try fixture.tree.lookup(Array("again".utf8), in: fixture.root).ino
-        #expect(try fixture.tree.lookup(Array("half.dcm".utf8), in: again).attr.st_mode == S_IFREG | 0o644)
+        #expect(
+            try fixture.tree.lookup(Array("half.dcm".utf8), in: again).attr.st_mode == S_IFREG
+                | 0o644)
         let writer = try fixture.open("half.dcm", flags: O_WRONLY | O_TRUNC, in: again)
         try fixture.write(Array(image(3).dropLast(100)), to: writer)
         fixture.tree.release(writer)
@@ -212,12 +243,19 @@ struct RetryTests {
     func refusedAgain() throws {
         let letter = Array("Dear client".utf8)
         try fixture.save(letter, as: "letter.txt")
-        try settling { () throws in #expect(try eventually { try fixture.left.isEmpty && !fixture.rejected().isEmpty }) }
-        let day = try #require(try FileManager.default.contentsOfDirectory(atPath: fixture.temporary.volumes[0] + "/rejected").first)
+        try settling { () throws in
+            #expect(try eventually { try fixture.left.isEmpty && !fixture.rejected().isEmpty })
+        }
+        let day = try #require(
+            try FileManager.default.contentsOfDirectory(
+                atPath: fixture.temporary.volumes[0] + "/rejected"
+            ).first)
         #expect(try move("letter.txt", from: day, to: "letter.txt") == 0)
         #expect(try fixture.left == ["letter.txt"])
         try settling { () throws in #expect(try eventually { try fixture.left.isEmpty }) }
         #expect(try fixture.rejected().keys.sorted() == ["letter.txt"])
-        #expect(try contents(of: fixture.temporary.volumes[1] + "/rejected/\(day)/letter.txt") == letter)
+        #expect(
+            try contents(of: fixture.temporary.volumes[1] + "/rejected/\(day)/letter.txt") == letter
+        )
     }
 }

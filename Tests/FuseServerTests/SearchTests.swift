@@ -19,17 +19,24 @@ struct SearchTests {
         temporary = try TemporaryArchive()
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
         fileSystem = FileSystem(
-            archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), permissions: .everybody, searchLimit: 2)
+            archive: archive, negotiation: InitNegotiation(wantsPassthrough: false),
+            permissions: .everybody, searchLimit: 2)
     }
 
-    private func lookup(_ names: String..., by caller: CallingThread = CallingThread(id: 0)) throws -> fuse_entry_param {
+    private func lookup(_ names: String..., by caller: CallingThread = CallingThread(id: 0)) throws
+        -> fuse_entry_param
+    {
         try lookup(names, by: caller)
     }
 
-    private func lookup(_ names: [String], by caller: CallingThread = CallingThread(id: 0)) throws -> fuse_entry_param {
+    private func lookup(_ names: [String], by caller: CallingThread = CallingThread(id: 0)) throws
+        -> fuse_entry_param
+    {
         var entry = fuse_entry_param()
         entry.ino = FixedEntry.search.number
-        for name in names { entry = try fileSystem.lookup(Array(name.utf8), in: entry.ino, by: caller) }
+        for name in names {
+            entry = try fileSystem.lookup(Array(name.utf8), in: entry.ino, by: caller)
+        }
         return entry
     }
 
@@ -40,7 +47,8 @@ struct SearchTests {
         while true {
             let portion = try list(size: 300) { buffer in
                 try fileSystem.readDirectory(
-                    number, snapshot: snapshot, after: listed.last?.cookie ?? 0, plus: false, into: &buffer)
+                    number, snapshot: snapshot, after: listed.last?.cookie ?? 0, plus: false,
+                    into: &buffer)
             }
             if portion.isEmpty { break }
             listed += portion
@@ -49,10 +57,14 @@ struct SearchTests {
         return Array(listed.dropFirst(2))
     }
 
-    private func names(in folder: String...) throws -> [String] { try names(lookup(folder).ino).map(\.name) }
+    private func names(in folder: String...) throws -> [String] {
+        try names(lookup(folder).ino).map(\.name)
+    }
 
     private func text(_ number: UInt64) throws -> String {
-        guard case .bytes(let bytes) = try fileSystem.source(of: number, handle: 0) else { return "" }
+        guard case .bytes(let bytes) = try fileSystem.source(of: number, handle: 0) else {
+            return ""
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -65,18 +77,22 @@ struct SearchTests {
     }
 
     private func study(_ seed: UInt64) -> SyntheticStudy {
-        SyntheticStudy(seed: seed, modality: .computedTomography, series: 2, imagesPerSeries: 2, side: 16)
+        SyntheticStudy(
+            seed: seed, modality: .computedTomography, series: 2, imagesPerSeries: 2, side: 16)
     }
 
     private func archive(_ study: SyntheticStudy) throws {
         for series in 0..<2 {
             for index in 0..<2 {
-                _ = try archive.ingest(study.image(series: series, index: index).write(), in: temporary.folder)
+                _ = try archive.ingest(
+                    study.image(series: series, index: index).write(), in: temporary.folder)
             }
         }
     }
 
-    @Test("A search shows studies, in them their series, in them the images with the inodes of the views")
+    @Test(
+        "A search shows studies, in them their series, in them the images with the inodes of the views"
+    )
     func results() throws {
         try archive(study(1))
         let folder = try lookup("ct")
@@ -88,14 +104,19 @@ struct SearchTests {
         #expect(images.map(\.name) == ["00001.dcm", "00002.dcm"])
         let image = try lookup("ct", studies[0].name, series[0].name, "00001.dcm")
         #expect(image.ino == images[0].inode)
-        let details = try #require(try archive.index.read { try $0.details(Int64(image.ino & 0xFFFF)) })
-        #expect(image.attr.st_nlink == UInt(details.paths.count) && image.attr.st_mode == S_IFREG | 0o444)
+        let details = try #require(
+            try archive.index.read { try $0.details(Int64(image.ino & 0xFFFF)) })
+        #expect(
+            image.attr.st_nlink == UInt(details.paths.count)
+                && image.attr.st_mode == S_IFREG | 0o444)
         #expect(image.attr.st_size == Int(details.bytes))
-        #expect(details.paths.contains { $0.last == "00001.dcm" && $0[$0.count - 2] == series[0].name })
+        #expect(
+            details.paths.contains { $0.last == "00001.dcm" && $0[$0.count - 2] == series[0].name })
         #expect(folder.entry_timeout <= 1 && folder.attr_timeout <= 1)
     }
 
-    @Test("A study has the same inode number in every search, and is another directory to the kernel")
+    @Test(
+        "A study has the same inode number in every search, and is another directory to the kernel")
     func oneInode() throws {
         try archive(study(1))
         let name = try #require(try names(in: "ct").first)
@@ -118,11 +139,19 @@ struct SearchTests {
         for depth in 1...3 {
             let here = try lookup(Array(path.prefix(depth)))
             #expect(try fileSystem.lookup([46], in: here.ino).ino == here.ino)
-            #expect(try fileSystem.lookup([46, 46], in: here.ino).ino == lookup(Array(path.prefix(depth - 1))).ino)
+            #expect(
+                try fileSystem.lookup([46, 46], in: here.ino).ino
+                    == lookup(Array(path.prefix(depth - 1))).ino)
         }
-        #expect(try fileSystem.lookup([46, 46], in: FixedEntry.search.number).ino == FixedEntry.root.number)
-        #expect(try fileSystem.lookup([46, 46], in: FixedEntry.searchHelp.number).ino == FixedEntry.search.number)
-        #expect(try fileSystem.lookup([46, 46], in: FixedEntry.readme.number).ino == FixedEntry.root.number)
+        #expect(
+            try fileSystem.lookup([46, 46], in: FixedEntry.search.number).ino
+                == FixedEntry.root.number)
+        #expect(
+            try fileSystem.lookup([46, 46], in: FixedEntry.searchHelp.number).ino
+                == FixedEntry.search.number)
+        #expect(
+            try fileSystem.lookup([46, 46], in: FixedEntry.readme.number).ino
+                == FixedEntry.root.number)
         let image = try lookup(path + ["00001.dcm"])
         #expect(try fileSystem.lookup([46], in: image.ino).ino == image.ino)
         let leaf = try fileSystem.lookup([46, 46], in: image.ino)
@@ -138,7 +167,10 @@ struct SearchTests {
         }
         try archive(study(3))
         let listed = try names(lookup("ct").ino)
-        #expect(listed.count == 3 && listed.filter { $0.type == UInt32(DT_REG) }.map(\.name) == [SearchTexts.moreName])
+        #expect(
+            listed.count == 3
+                && listed.filter { $0.type == UInt32(DT_REG) }.map(\.name) == [SearchTexts.moreName]
+        )
         let note = try lookup("ct", SearchTexts.moreName)
         #expect(try text(note.ino).utf8.count == note.attr.st_size)
         #expect(try text(note.ino).contains("2 newest"))
@@ -147,19 +179,25 @@ struct SearchTests {
     @Test("Studies of one name get a suffix, but for the earliest")
     func sameNames() throws {
         func key(_ number: Int) -> NamedRow {
-            NamedRow(id: Int64(number), key: ["", "1.2.3", "2.25.77", "3.4.5.6"][number], attributes: AttributeSet())
+            NamedRow(
+                id: Int64(number), key: ["", "1.2.3", "2.25.77", "3.4.5.6"][number],
+                attributes: AttributeSet())
         }
         let names = RowNames([key(3), key(2), key(1)], name: { _ in "Rex" })
         #expect(names.entries.map(\.id) == [3, 2, 1])
         #expect(names.entries[2].name == "Rex")
-        #expect(names.entries[..<2].allSatisfy { $0.name.wholeMatch(of: /Rex ~[0-9a-f]{4}/) != nil })
+        #expect(
+            names.entries[..<2].allSatisfy { $0.name.wholeMatch(of: /Rex ~[0-9a-f]{4}/) != nil })
         #expect(names.find("REX")?.id == 1)
         #expect(names.entries.allSatisfy { names.find($0.name)?.id == $0.id })
         // Whoever else is there: the same study has the same suffix.
-        #expect(RowNames([key(1), key(3)], name: { _ in "Rex" }).find(names.entries[0].name)?.id == 3)
+        #expect(
+            RowNames([key(1), key(3)], name: { _ in "Rex" }).find(names.entries[0].name)?.id == 3)
     }
 
-    @Test("Words that mean nothing show one file, which says why", arguments: ["colour=red", "date=soon", "2024-02-31", "-", "=", "=x"])
+    @Test(
+        "Words that mean nothing show one file, which says why",
+        arguments: ["colour=red", "date=soon", "2024-02-31", "-", "=", "=x"])
     func badQuery(_ words: String) throws {
         try archive(study(1))
         let listed = try names(lookup(words).ino)
@@ -170,12 +208,17 @@ struct SearchTests {
         #expect(try text(note.ino).contains("id=1234"))
         #expect(throws: Errno(EROFS)) { try fileSystem.open(note.ino, flags: O_WRONLY) }
         #expect(throws: Errno(ENOENT)) { try lookup(words, "anything") }
-        #expect(throws: Errno(EINVAL)) { try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number) }
+        #expect(throws: Errno(EINVAL)) {
+            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number)
+        }
     }
 
     @Test(
         "What programs look for by themselves is no search",
-        arguments: [".hidden", ".Trash-1000", "Thumbs.db", "desktop.ini", "Desktop.ini", "AUTORUN.INF", "._ct"])
+        arguments: [
+            ".hidden", ".Trash-1000", "Thumbs.db", "desktop.ini", "Desktop.ini", "AUTORUN.INF",
+            "._ct",
+        ])
     func noSearch(_ name: String) throws {
         #expect(throws: Errno(ENOENT)) { try lookup(name) }
     }
@@ -187,7 +230,10 @@ struct SearchTests {
         let before = try lookup("ct")
         try keep("ct")
         try keep("us 2024")
-        #expect(try names(FixedEntry.search.number).map(\.name) == [FixedEntry.searchHelp.name, "ct", "us 2024"])
+        #expect(
+            try names(FixedEntry.search.number).map(\.name) == [
+                FixedEntry.searchHelp.name, "ct", "us 2024",
+            ])
         // Whoever was in it stays there.
         #expect(try names(before.ino).count == 1)
         #expect(try names(in: "ct").count == 1)
@@ -195,7 +241,10 @@ struct SearchTests {
         #expect(throws: Errno(EEXIST)) { try keep("CT") }
         try forget("ct")
         #expect(throws: Errno(ENOENT)) { try forget("ct") }
-        #expect(try names(FixedEntry.search.number).map(\.name) == [FixedEntry.searchHelp.name, "us 2024"])
+        #expect(
+            try names(FixedEntry.search.number).map(\.name) == [
+                FixedEntry.searchHelp.name, "us 2024",
+            ])
         try rename("us 2024", to: "us 2025")
         #expect(try archive.index.read { try $0.keptSearches() }.map(\.words) == ["us 2025"])
     }
@@ -204,7 +253,8 @@ struct SearchTests {
         let search = FixedEntry.search.number
         #expect(
             try fileSystem.renameSearch(
-                Array(name.utf8), in: search, to: Array(newName.utf8), in: search, mustBeNew: mustBeNew))
+                Array(name.utf8), in: search, to: Array(newName.utf8), in: search,
+                mustBeNew: mustBeNew))
     }
 
     @Test("Only what is kept and can be understood can be renamed, and only to the like")
@@ -227,11 +277,13 @@ struct SearchTests {
         let search = FixedEntry.search.number
         for (from, to) in [(search, incoming), (incoming, search)] {
             #expect(throws: Errno(EXDEV)) {
-                try fileSystem.renameSearch(Array("us".utf8), in: from, to: Array("x".utf8), in: to, mustBeNew: false)
+                try fileSystem.renameSearch(
+                    Array("us".utf8), in: from, to: Array("x".utf8), in: to, mustBeNew: false)
             }
         }
         #expect(
-            try !fileSystem.renameSearch(Array("a".utf8), in: incoming, to: Array("b".utf8), in: incoming, mustBeNew: false))
+            try !fileSystem.renameSearch(
+                Array("a".utf8), in: incoming, to: Array("b".utf8), in: incoming, mustBeNew: false))
     }
 
     @Test("So many searches are kept, and no more")
@@ -250,7 +302,9 @@ struct SearchTests {
         "What no disk could hold as a name is not kept",
         arguments: [".hidden", "id=12*", "2024..", "how to search.txt", "a:b", "ct ", "con"])
     func notKept(_ words: String) throws {
-        #expect(throws: Errno(EINVAL)) { try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number) }
+        #expect(throws: Errno(EINVAL)) {
+            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number)
+        }
     }
 
     @Test("Below the list of searches nothing can be made or taken away")

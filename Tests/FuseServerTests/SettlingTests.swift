@@ -30,7 +30,9 @@ struct SettlingTests {
 
     private func exists(_ name: String) -> Bool { access(fixture.path(name), F_OK) == 0 }
 
-    @Test("What is archived goes from incoming some time after it was closed, its directories after it")
+    @Test(
+        "What is archived goes from incoming some time after it was closed, its directories after it"
+    )
     func archivedGoes() throws {
         let outer = try fixture.makeDirectory("CD")
         let inner = try fixture.makeDirectory("DICOM", in: outer)
@@ -43,7 +45,9 @@ struct SettlingTests {
         }
         #expect(try fixture.isBlob(image(1)))
         #expect(try fixture.isBlob(image(2)))
-        #expect(throws: Errno(ENOENT)) { try fixture.tree.lookup(Array("CD".utf8), in: fixture.root) }
+        #expect(throws: Errno(ENOENT)) {
+            try fixture.tree.lookup(Array("CD".utf8), in: fixture.root)
+        }
         #expect(try fixture.rejected().isEmpty)
     }
 
@@ -64,7 +68,9 @@ struct SettlingTests {
         #expect(rejected["nothing.dcm"] == "It is empty (0 bytes). Copy the original again.\n")
     }
 
-    @Test("Which tree is shown is never asked with the lock of a tree held: the one who answers may wait for that")
+    @Test(
+        "Which tree is shown is never asked with the lock of a tree held: the one who answers may wait for that"
+    )
     func asksUnlocked() throws {
         let folder = try fixture.makeDirectory("CD")
         try fixture.save(image(1), as: "IM1.dcm", in: folder)
@@ -147,21 +153,26 @@ struct SettlingTests {
             state.lastUse = monotonicNow() - failures.pause
         }
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
-        #expect(try fixture.rejected()["broken.zip"]?.contains("time and again. Broken. If") == true)
+        #expect(
+            try fixture.rejected()["broken.zip"]?.contains("time and again. Broken. If") == true)
         for volume in fixture.temporary.volumes {
-            let path = try #require(try files(below: volume + "/rejected").first { $0.hasSuffix("/broken.zip") })
+            let path = try #require(
+                try files(below: volume + "/rejected").first { $0.hasSuffix("/broken.zip") })
             #expect(try contents(of: volume + "/rejected/" + path) == bytes)
         }
     }
 
-    @Test("A file that was made as long as it shall be and not written to its end is set aside; one that was is archived")
+    @Test(
+        "A file that was made as long as it shall be and not written to its end is set aside; one that was is archived"
+    )
     func announcedSize() throws {
         let bytes = image(1)
         func announce(_ name: String) throws -> BackedHandle {
             let handle = try fixture.create(name)
             var wanted = stat()
             wanted.st_size = bytes.count
-            _ = try fixture.tree.setAttributes(handle.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: handle)
+            _ = try fixture.tree.setAttributes(
+                handle.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: handle)
             return handle
         }
         func finish(_ handle: BackedHandle) {
@@ -171,7 +182,9 @@ struct SettlingTests {
         let half = try announce("half.dcm")
         try fixture.write(Array(bytes.prefix(600)), to: half)
         finish(half)
-        #expect(try fixture.tree.reason(of: half.number)?.contains("after 600 of \(bytes.count) bytes") == true)
+        #expect(
+            try fixture.tree.reason(of: half.number)?.contains("after 600 of \(bytes.count) bytes")
+                == true)
         let whole = try announce("whole.dcm")
         try fixture.write(Array(bytes.prefix(600)), to: whole)
         finish(whole)
@@ -184,20 +197,25 @@ struct SettlingTests {
         let twice = try announce("twice.dcm")
         var wanted = stat()
         wanted.st_size = bytes.count
-        _ = try fixture.tree.setAttributes(twice.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: twice)
+        _ = try fixture.tree.setAttributes(
+            twice.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: twice)
         try fixture.write(Array(bytes.prefix(600)), to: twice)
         finish(twice)
         let parallel = try announce("parallel.dcm")
-        try fixture.write(Array(bytes.dropFirst(bytes.count - 100)), to: parallel, at: bytes.count - 100)
+        try fixture.write(
+            Array(bytes.dropFirst(bytes.count - 100)), to: parallel, at: bytes.count - 100)
         try fixture.write(Array(bytes.prefix(500)), to: parallel)
         finish(parallel)
-        #expect(try fixture.tree.reason(of: parallel.number)?.contains("only 600 of \(bytes.count) bytes") == true)
+        #expect(
+            try fixture.tree.reason(of: parallel.number)?.contains(
+                "only 600 of \(bytes.count) bytes") == true)
         // Zeros at the end that nobody wrote, as of a file with holes.
         let sparse = try fixture.create("sparse.dcm")
         try fixture.write(image(2), to: sparse)
         var longer = stat()
         longer.st_size = 100_000
-        _ = try fixture.tree.setAttributes(sparse.number, to: longer, which: FUSE_SET_ATTR_SIZE, handle: sparse)
+        _ = try fixture.tree.setAttributes(
+            sparse.number, to: longer, which: FUSE_SET_ATTR_SIZE, handle: sparse)
         finish(sparse)
         #expect(try fixture.instances == 2)
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
@@ -207,7 +225,9 @@ struct SettlingTests {
     @Test("Junk goes without a word, temporary names stay")
     func junkAndTemporary() throws {
         let directory = try fixture.makeDirectory("CD")
-        for name in ["Thumbs.db", ".DS_Store", "._IM1.dcm"] { try fixture.save([1], as: name, in: directory) }
+        for name in ["Thumbs.db", ".DS_Store", "._IM1.dcm"] {
+            try fixture.save([1], as: name, in: directory)
+        }
         try fixture.save(image(1), as: "IM1.dcm.part", in: directory)
         try fixture.save(image(2), as: "IM2.dcm")
         try settling { (_) throws in
@@ -307,16 +327,23 @@ struct SettlingTests {
 
     // MARK: What an earlier run left
 
-    @Test("Leftovers: a closed file is archived, one that was never closed is set aside, a temporary one waits")
+    @Test(
+        "Leftovers: a closed file is archived, one that was never closed is set aside, a temporary one waits"
+    )
     func leftovers() throws {
         let folder = fixture.temporary.folder
         try folder.write(image(1), to: "volume1/staging/incoming/CD/whole.dcm")
         let digest = Digest.of(image(1))
-        #expect(link(fixture.path("CD/whole.dcm"), fixture.temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
+        #expect(
+            link(
+                fixture.path("CD/whole.dcm"),
+                fixture.temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
         try folder.write(Array(image(2).dropLast(50)), to: "volume1/staging/incoming/CD/half.dcm")
         try folder.write(image(3), to: "volume1/staging/incoming/.IM3.dcm.Ab3dE6")
         fixture.tree.takeUpLeftovers()
-        try settling { (_) throws in #expect(try eventually { try fixture.left == [".IM3.dcm.Ab3dE6"] }) }
+        try settling { (_) throws in
+            #expect(try eventually { try fixture.left == [".IM3.dcm.Ab3dE6"] })
+        }
         #expect(try fixture.isBlob(image(1)))
         #expect(try fixture.rejected() == ["CD/half.dcm": Recovery.interrupted + "\n"])
         // Whoever comes back and renames it is told that it is safe.
@@ -324,18 +351,24 @@ struct SettlingTests {
         #expect(try fixture.isBlob(image(3)))
     }
 
-    @Test("An archived file that got a temporary name before the daemon ended is not written to as it is")
+    @Test(
+        "An archived file that got a temporary name before the daemon ended is not written to as it is"
+    )
     func archivedUnderTemporaryName() throws {
         try fixture.save(image(1), as: "IM1.dcm")
         #expect(fixture.rename("IM1.dcm", to: "IM1.dcm.part") == 0)
         // The next run.
         let tree = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root, archive: fixture.archive, permissions: .everybody)
+            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+            archive: fixture.archive, permissions: .everybody)
         tree.takeUpLeftovers()
         let number = try tree.lookup(Array("IM1.dcm.part".utf8), in: fixture.root).ino
         let handle = try tree.open(number, flags: O_WRONLY)
         let bytes: [UInt8] = [9, 9, 9]
-        #expect(try bytes.withUnsafeBytes { buffer throws(Errno) in try tree.write(handle, buffer, offset: 0) } == 3)
+        #expect(
+            try bytes.withUnsafeBytes { buffer throws(Errno) in
+                try tree.write(handle, buffer, offset: 0)
+            } == 3)
         tree.release(handle)
         #expect(try fixture.isBlob(image(1)))
     }

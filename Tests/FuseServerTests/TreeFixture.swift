@@ -18,7 +18,8 @@ final class TreeFixture {
 
     /// - parameter prepare: is told the folder before the volumes are made
     init(
-        settle: Double = 10, permissions: Permissions = .everybody, prepare: (TemporaryFolder) throws -> Void = { _ in }
+        settle: Double = 10, permissions: Permissions = .everybody,
+        prepare: (TemporaryFolder) throws -> Void = { _ in }
     ) throws {
         temporary = try TemporaryArchive(settle: settle, prepare: prepare)
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
@@ -38,7 +39,8 @@ final class TreeFixture {
         unlink(temporary.path + "/lock")
         try temporary.open { (archive) throws in
             let tree = BackedTree(
-                kind: .incoming, staging: archive.staging, root: root, archive: archive, permissions: .everybody)
+                kind: .incoming, staging: archive.staging, root: root, archive: archive,
+                permissions: .everybody)
             tree.takeUpLeftovers()
             let settling = Settling { tree }
             let threads = ThreadGroup()
@@ -51,9 +53,12 @@ final class TreeFixture {
 
     // MARK: What programs do
 
-    func create(_ name: String, in parent: UInt64? = nil, flags: Int32 = O_WRONLY | O_EXCL) throws -> BackedHandle {
+    func create(_ name: String, in parent: UInt64? = nil, flags: Int32 = O_WRONLY | O_EXCL) throws
+        -> BackedHandle
+    {
         try tree.create(
-            Array(name.utf8), in: parent ?? root, flags: flags, mode: 0o644, caller: (uid: getuid(), gid: getgid())
+            Array(name.utf8), in: parent ?? root, flags: flags, mode: 0o644,
+            caller: (uid: getuid(), gid: getgid())
         ).1
     }
 
@@ -73,7 +78,8 @@ final class TreeFixture {
 
     /// Waits for what `rename()` is told.
     func rename(
-        _ name: String, in parent: UInt64? = nil, to newName: String, below newParent: UInt64? = nil, mustBeNew: Bool = false
+        _ name: String, in parent: UInt64? = nil, to newName: String,
+        below newParent: UInt64? = nil, mustBeNew: Bool = false
     ) -> Int32 {
         let answer = Answer()
         tree.rename(
@@ -97,7 +103,8 @@ final class TreeFixture {
 
     func makeDirectory(_ name: String, in parent: UInt64? = nil) throws -> UInt64 {
         try tree.makeDirectory(
-            Array(name.utf8), in: parent ?? root, mode: 0o755, caller: (uid: getuid(), gid: getgid())
+            Array(name.utf8), in: parent ?? root, mode: 0o755,
+            caller: (uid: getuid(), gid: getgid())
         ).ino
     }
 
@@ -136,16 +143,19 @@ final class TreeFixture {
         try (1...2).allSatisfy { number in
             let path = temporary.blob(.of(bytes), on: number)
             var status = stat()
-            return try stat(path, &status) == 0 && status.st_mode & 0o777 == 0o444 && contents(of: path) == bytes
+            return try stat(path, &status) == 0 && status.st_mode & 0o777 == 0o444
+                && contents(of: path) == bytes
         }
     }
 
     /// What was set aside: its path without the day, and the reason.
     func rejected() throws -> [String: String] {
         let folder = temporary.volumes[0] + "/rejected"
-        return try files(below: folder).filter { !$0.hasSuffix(".reason.txt") }.reduce(into: [:]) { result, name in
+        return try files(below: folder).filter { !$0.hasSuffix(".reason.txt") }.reduce(into: [:]) {
+            result, name in
             let path = name.split(separator: "/").dropFirst().joined(separator: "/")
-            result[path] = String(decoding: try contents(of: "\(folder)/\(name).reason.txt"), as: UTF8.self)
+            result[path] = String(
+                decoding: try contents(of: "\(folder)/\(name).reason.txt"), as: UTF8.self)
         }
     }
 }
@@ -171,6 +181,8 @@ final class Answer: Sendable {
 
 /// An image of its own for each seed.
 func image(_ seed: UInt64) -> [UInt8] {
-    SyntheticStudy(seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
-        .image(series: 0, index: 0).write()
+    SyntheticStudy(
+        seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16
+    )
+    .image(series: 0, index: 0).write()
 }

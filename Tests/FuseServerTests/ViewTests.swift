@@ -17,7 +17,9 @@ struct ViewTests {
     init() throws {
         temporary = try TemporaryArchive()
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
-        fileSystem = FileSystem(archive: archive, negotiation: InitNegotiation(wantsPassthrough: false), permissions: .everybody)
+        fileSystem = FileSystem(
+            archive: archive, negotiation: InitNegotiation(wantsPassthrough: false),
+            permissions: .everybody)
         for seed: UInt64 in 1...3 { _ = try archive.ingest(image(seed), in: temporary.folder) }
     }
 
@@ -28,13 +30,18 @@ struct ViewTests {
         return entry
     }
 
-    private func names(_ number: UInt64, after cookie: Int = 0, size: Int = 65_536) throws -> [Listed] {
+    private func names(_ number: UInt64, after cookie: Int = 0, size: Int = 65_536) throws
+        -> [Listed]
+    {
         try list(size: size) { buffer in
-            try fileSystem.readDirectory(number, snapshot: nil, after: cookie, plus: false, into: &buffer)
+            try fileSystem.readDirectory(
+                number, snapshot: nil, after: cookie, plus: false, into: &buffer)
         }
     }
 
-    @Test("The root has the fixed entries and the views, each once, in portions of any size", arguments: [40, 64, 100, 4096])
+    @Test(
+        "The root has the fixed entries and the views, each once, in portions of any size",
+        arguments: [40, 64, 100, 4096])
     func root(size: Int) throws {
         var listed: [Listed] = []
         while true {
@@ -43,7 +50,9 @@ struct ViewTests {
             listed += portion
         }
         let views = try archive.index.read { try $0.views() }.map(\.name)
-        #expect(listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt", "search"] + views)
+        #expect(
+            listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt", "search"]
+                + views)
         #expect(listed.filter { $0.name != "README.txt" }.allSatisfy { $0.type == UInt32(DT_DIR) })
     }
 
@@ -58,7 +67,9 @@ struct ViewTests {
         #expect(status.st_mode == S_IFREG | 0o444)
         #expect(status.st_size == image(2).count)
         #expect(status.st_nlink == UInt(entries.count))
-        #expect(Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec) == details.received)
+        #expect(
+            Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+                == details.received)
         #expect(entries.allSatisfy { $0.attr_timeout > 60 && $0.entry_timeout > 60 })
     }
 
@@ -68,7 +79,10 @@ struct ViewTests {
             for path in try archive.index.read({ try $0.details(id)?.paths }) ?? [] {
                 let parent = path.count > 1 ? try lookup(path.dropLast()).ino : 1
                 let listed = try names(parent)
-                #expect(listed.contains { $0.name == path.last && $0.inode == InodeNumber.instance(id).rawValue }, "\(path)")
+                #expect(
+                    listed.contains {
+                        $0.name == path.last && $0.inode == InodeNumber.instance(id).rawValue
+                    }, "\(path)")
                 let up = try #require(listed.first { $0.name == ".." })
                 #expect(up.inode == (path.count > 2 ? try lookup(path.dropLast(2)).ino : 1))
             }
@@ -81,18 +95,29 @@ struct ViewTests {
         #expect(throws: Errno(ENOENT)) { try lookup(["by-id", "nobody"]) }
         #expect(throws: Errno(ENOENT)) { try lookup(["BY-ID"]) }
         #expect(throws: Errno(ENOENT)) { try fileSystem.lookup([0xFF, 0xFE], in: 1) }
-        #expect(throws: Errno(ENOENT)) { try fileSystem.lookup([0xFF, 0xFE], in: lookup(["by-id"]).ino) }
+        #expect(throws: Errno(ENOENT)) {
+            try fileSystem.lookup([0xFF, 0xFE], in: lookup(["by-id"]).ino)
+        }
         #expect(throws: Errno(ENOTDIR)) { try lookup(["README.txt", "x"]) }
-        #expect(throws: Errno(ENOTDIR)) { try fileSystem.lookup([1], in: InodeNumber.instance(1).rawValue) }
-        for number in [InodeNumber.fixed(99), .node(99_999), .instance(99_999), .incoming(5), .rejected(5)] {
+        #expect(throws: Errno(ENOTDIR)) {
+            try fileSystem.lookup([1], in: InodeNumber.instance(1).rawValue)
+        }
+        for number in [
+            InodeNumber.fixed(99), .node(99_999), .instance(99_999), .incoming(5), .rejected(5),
+        ] {
             #expect(throws: Errno(ESTALE)) { try fileSystem.attributes(of: number.rawValue) }
         }
         #expect(throws: Errno(ESTALE)) { try fileSystem.attributes(of: 7 << 48) }
     }
 
-    @Test("Nothing in the views can be opened for writing", arguments: [O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC])
+    @Test(
+        "Nothing in the views can be opened for writing",
+        arguments: [O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC])
     func readOnly(flags: Int32) throws {
-        for number in [InodeNumber.instance(1).rawValue, FixedEntry.readme.number, InodeNumber.node(1).rawValue] {
+        for number in [
+            InodeNumber.instance(1).rawValue, FixedEntry.readme.number,
+            InodeNumber.node(1).rawValue,
+        ] {
             #expect(throws: Errno(EROFS)) { try fileSystem.open(number, flags: flags) }
         }
         for number in [InodeNumber.instance(1).rawValue, FixedEntry.rejected.number, 1] {

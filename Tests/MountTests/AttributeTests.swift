@@ -17,7 +17,9 @@ struct AttributeTests {
     /// None among the valid files; those of malformed ones are in DICOMTests.
     private static let differences: Set<Difference> = []
 
-    @Test("show --json has the attributes of every valid, cross-checked file, or they are listed here")
+    @Test(
+        "show --json has the attributes of every valid, cross-checked file, or they are listed here"
+    )
     func attributes() throws {
         let corpus = try #require(Corpus.shared)
         try MountedArchive.with(isMounted: false) { archive in
@@ -32,7 +34,8 @@ struct AttributeTests {
             }
             // Digests are asked for one by one in other tests; here all studies at once are quicker.
             var images: [String: ImageDetails] = [:]
-            for study in Set(entries.compactMap { $0.expected["StudyInstanceUID"] ?? nil }) where !study.isEmpty {
+            for study in Set(entries.compactMap { $0.expected["StudyInstanceUID"] ?? nil })
+            where !study.isEmpty {
                 let shown = try archive.pacsfs("show", "--json", study)
                 let details =
                     try shown.output.hasPrefix("[")
@@ -42,12 +45,15 @@ struct AttributeTests {
             for entry in entries {
                 let found = try images[entry.sha256] ?? archive.image(entry.sha256)
                 let image = try #require(found, "\(entry.path) is not archived")
-                for (attribute, value) in entry.expected where image.attributes[attribute] != value {
+                for (attribute, value) in entry.expected where image.attributes[attribute] != value
+                {
                     let ours = image.attributes[attribute]
                     let known = Self.differences.first {
                         $0.path == entry.path && $0.attribute == attribute && $0.ours == ours
                     }
-                    #expect(known != nil, "\(entry.path) \(attribute): \(ours ?? "absent"), not \(value ?? "absent")")
+                    #expect(
+                        known != nil,
+                        "\(entry.path) \(attribute): \(ours ?? "absent"), not \(value ?? "absent")")
                     if let known { met.insert(known) }
                 }
                 compared += entry.expected.count

@@ -17,14 +17,19 @@ struct BigFolderTests {
         // How images are read is no matter here.
         try MountedArchive.with(isMounted: false) { archive in
             let study = SyntheticStudy(
-                seed: 7, modality: .computedTomography, series: 1, imagesPerSeries: Self.arriving + 1, side: 16)
+                seed: 7, modality: .computedTomography, series: 1,
+                imagesPerSeries: Self.arriving + 1, side: 16)
             for index in 0...Self.arriving {
                 let folder = index == 0 ? "first" : "more/\(index % ReadMode.allCases.count)"
-                try Files.write(study.image(series: 0, index: index).write(), to: "\(archive.work)/\(folder)/\(index).dcm")
+                try Files.write(
+                    study.image(series: 0, index: index).write(),
+                    to: "\(archive.work)/\(folder)/\(index).dcm")
             }
             let first = try archive.pacsfs("import", "first")
             try #require(first.succeeded, "\(first.report)")
-            let scripts = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../Scripts/benchmarks"
+            let scripts =
+                URL(filePath: #filePath).deletingLastPathComponent().path
+                + "/../../Scripts/benchmarks"
             let filled = try archive.mustShell(
                 """
                 rm "$PACSFS_ARCHIVE"/index.sqlite*
@@ -43,10 +48,14 @@ struct BigFolderTests {
                     ["SCRIPTS": scripts, "FOLDER": folder, "INDEX": "\(index)"])
                 #expect(Int(run.output.filter(\.isNumber)).map { $0 > 1 } == true, "\(run.report)")
                 let count = Self.images + (index + 1) * Self.arriving / ReadMode.allCases.count
-                #expect(try archive.mustShell(#"ls -lU "$M/$FOLDER" | wc -l"#, ["FOLDER": folder]).lines == ["\(count + 1)"])
+                #expect(
+                    try archive.mustShell(#"ls -lU "$M/$FOLDER" | wc -l"#, ["FOLDER": folder]).lines
+                        == ["\(count + 1)"])
                 for view in ["by-patient", "by-id"] {
-                    let names = try FileManager.default.contentsOfDirectory(atPath: archive.mountpoint + "/" + view)
-                    #expect(Set(names).count == Self.patients + 1 && names.count == Self.patients + 1)
+                    let names = try FileManager.default.contentsOfDirectory(
+                        atPath: archive.mountpoint + "/" + view)
+                    #expect(
+                        Set(names).count == Self.patients + 1 && names.count == Self.patients + 1)
                 }
                 try archive.unmount()
             }

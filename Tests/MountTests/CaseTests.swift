@@ -10,7 +10,9 @@ struct CaseTests {
     func ignoringCase() throws {
         try MountedArchive.with(isMounted: false) { archive in
             try archive.importSamples()
-            try archive.configure { $0.replacing("ignore_case = false", with: "ignore_case = true") }
+            try archive.configure {
+                $0.replacing("ignore_case = false", with: "ignore_case = true")
+            }
             try archive.mount()
             try archive.mustShell(
                 """

@@ -8,11 +8,26 @@ extension CorpusTests {
     /// which the other tests compare with what went in.
     private static let readers = [
         ("copy", "cp -a \"$V\" copy; same copy"),
-        ("rsync", "rsync -aH \"$V/\" copy/; same copy; test -z \"$(rsync -aH --itemize-changes \"$V/\" copy/)\""),
-        ("tar", "mkdir copy; tar -C \"$V\" -cf view.tar .; tar -C copy -xf view.tar; same copy; tar -C \"$V\" -df view.tar"),
-        ("zip", "(cd \"$V\"; zip -qr1 \"$OLDPWD/view.zip\" .); unzip -q view.zip -d copy; same copy"),
-        ("bsdtar", "mkdir copy; bsdtar -C \"$V\" -cf view.pax .; bsdtar -C copy -xf view.pax; same copy"),
-        ("sevenzip", "7z a -mx=0 -bso0 -bsp0 view.7z \"$V\"; 7z x -bso0 -bsp0 -ocopy view.7z; same copy/by-patient"),
+        (
+            "rsync",
+            "rsync -aH \"$V/\" copy/; same copy; test -z \"$(rsync -aH --itemize-changes \"$V/\" copy/)\""
+        ),
+        (
+            "tar",
+            "mkdir copy; tar -C \"$V\" -cf view.tar .; tar -C copy -xf view.tar; same copy; tar -C \"$V\" -df view.tar"
+        ),
+        (
+            "zip",
+            "(cd \"$V\"; zip -qr1 \"$OLDPWD/view.zip\" .); unzip -q view.zip -d copy; same copy"
+        ),
+        (
+            "bsdtar",
+            "mkdir copy; bsdtar -C \"$V\" -cf view.pax .; bsdtar -C copy -xf view.pax; same copy"
+        ),
+        (
+            "sevenzip",
+            "7z a -mx=0 -bso0 -bsp0 view.7z \"$V\"; 7z x -bso0 -bsp0 -ocopy view.7z; same copy/by-patient"
+        ),
         (
             "git",
             """
@@ -54,12 +69,22 @@ extension CorpusTests {
     private static func transfers() -> [(name: String, script: String)] {
         var found: [(name: String, script: String)] = []
         if SecureShell.isInstalled {
-            found.append(("scp", SecureShell.start + "scp -q -r -F ssh/client \"archive:$V\" copy; same copy"))
-            let get = "echo \"get -r \\\"$V\\\" copy\" | sftp -q -b - -F ssh/client archive >/dev/null; same copy"
+            found.append(
+                (
+                    "scp",
+                    SecureShell.start + "scp -q -r -F ssh/client \"archive:$V\" copy; same copy"
+                ))
+            let get =
+                "echo \"get -r \\\"$V\\\" copy\" | sftp -q -b - -F ssh/client archive >/dev/null; same copy"
             found.append(("sftp", SecureShell.start + get))
         }
         if Samba.isInstalled {
-            found.append(("samba", Samba.start + "mkdir copy; smb 'lcd copy; cd by-patient; recurse; prompt; mget *' >/dev/null; same copy"))
+            found.append(
+                (
+                    "samba",
+                    Samba.start
+                        + "mkdir copy; smb 'lcd copy; cd by-patient; recurse; prompt; mget *' >/dev/null; same copy"
+                ))
         }
         return found
     }
@@ -74,11 +99,15 @@ extension CorpusTests {
         let archive = archives.archive(way)
         let shown = archives.images(way).filter { $0.key.hasPrefix("by-patient/") }
         let lines = shown.map { (path: "./" + $0.dropFirst("by-patient/".count), digest: $1) }
-            .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }.map { "\($0.digest)  \($0.path)\n" }
+            .sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }.map {
+                "\($0.digest)  \($0.path)\n"
+            }
         try Files.write(Array(lines.joined().utf8), to: archive.work + "/listing")
         // The user of the share comes by here.
         chmod(archive.folder.path, 0o711)
-        let scripts = (Self.readers + Self.transfers()).map { (name: $0.name, script: Self.compare + $0.script) }
+        let scripts = (Self.readers + Self.transfers()).map {
+            (name: $0.name, script: Self.compare + $0.script)
+        }
         try archive.together(
             scripts,
             [

@@ -21,11 +21,17 @@ struct CorpusTests {
     func accounts() throws {
         let summary = archives.summary
         #expect(archives.files.count == 983 && summary.files == 983)
-        #expect(summary.archived + summary.duplicates + summary.rejected + summary.ignored == summary.files)
+        #expect(
+            summary.archived + summary.duplicates + summary.rejected + summary.ignored
+                == summary.files)
         #expect(summary.failed == 0 && summary.ignored == 8)
         #expect(summary.rejections.count == summary.rejected)
-        let cutOff = summary.cutOff.compactMap { $0.path.split(separator: "/").last.map(String.init) }.sorted()
-        #expect(cutOff == CorpusArchives.cutOff && summary.cutOff.allSatisfy { $0.reason.contains(" end") })
+        let cutOff = summary.cutOff.compactMap {
+            $0.path.split(separator: "/").last.map(String.init)
+        }.sorted()
+        #expect(
+            cutOff == CorpusArchives.cutOff
+                && summary.cutOff.allSatisfy { $0.reason.contains(" end") })
         #expect(summary.duplicates == 983 - Set(archives.files.values).count)
         for way in Way.allCases {
             let status = try archives.archive(way).status()
@@ -54,7 +60,10 @@ struct CorpusTests {
         for view in MountedArchive.views {
             let count = images(.imported).count { $0.hasPrefix(view + " ") }
             let isSelective = MountedArchive.selectiveViews.contains(view)
-            #expect(isSelective ? count < archives.summary.archived : count == archives.summary.archived, "\(view)")
+            #expect(
+                isSelective
+                    ? count < archives.summary.archived : count == archives.summary.archived,
+                "\(view)")
         }
     }
 
@@ -63,20 +72,32 @@ struct CorpusTests {
         // Images that are cut off have come later here: theirs, and those of the same name, may differ
         // in the suffix.
         let late = Set(
-            archives.files.filter { path, _ in CorpusArchives.cutOff.contains { path.hasSuffix("/" + $0) } }.values)
+            archives.files.filter { path, _ in
+                CorpusArchives.cutOff.contains { path.hasSuffix("/" + $0) }
+            }.values)
         func plain(_ path: String) -> String { path.replacing(/\ ~[0-9a-f]+/, with: "") }
-        let names = Set(archives.images(.imported).filter { late.contains($0.value) }.keys.map(plain))
-        func others(_ way: Way) -> [String: String] { archives.images(way).filter { !names.contains(plain($0.key)) } }
+        let names = Set(
+            archives.images(.imported).filter { late.contains($0.value) }.keys.map(plain))
+        func others(_ way: Way) -> [String: String] {
+            archives.images(way).filter { !names.contains(plain($0.key)) }
+        }
         let (imported, ordered) = (others(.imported), others(.ordered))
         #expect(imported.count > archives.images(.imported).count * 9 / 10)
         let different = Set(imported.keys).symmetricDifference(ordered.keys)
-        #expect(different.isEmpty, "\(different.count) paths, for example \(different.sorted().prefix(4))")
-        for (path, digest) in imported { #expect(ordered[path] == nil || ordered[path] == digest, "\(path)") }
+        #expect(
+            different.isEmpty,
+            "\(different.count) paths, for example \(different.sorted().prefix(4))")
+        for (path, digest) in imported {
+            #expect(ordered[path] == nil || ordered[path] == digest, "\(path)")
+        }
     }
 
-    @Test("Every file that was not set aside is found with its exact bytes in five views", arguments: Way.allCases)
+    @Test(
+        "Every file that was not set aside is found with its exact bytes in five views",
+        arguments: Way.allCases)
     func exactBytes(_ way: Way) throws {
-        let expected = Set(archives.files.values).subtracting(archives.rejected).subtracting(archives.ignored)
+        let expected = Set(archives.files.values).subtracting(archives.rejected).subtracting(
+            archives.ignored)
         for view in Self.views {
             let found = archives.images(way).filter { $0.key.hasPrefix(view + "/") }
             #expect(found.count == expected.count, "\(view)")
@@ -94,7 +115,9 @@ struct CorpusTests {
         }
     }
 
-    @Test("Every file that was set aside is in rejected with a reason that a person understands", arguments: Way.allCases)
+    @Test(
+        "Every file that was set aside is in rejected with a reason that a person understands",
+        arguments: Way.allCases)
     func rejected(_ way: Way) throws {
         let shown = archives.shown[way, default: [:]].filter { $0.key.hasPrefix("rejected/") }
         let expected = archives.rejected
@@ -102,17 +125,25 @@ struct CorpusTests {
         for rejection in archives.summary.rejections {
             let original = String(rejection.path.dropFirst(archives.source.count + 1))
             let path = try #require(
-                shown.keys.first { $0.hasSuffix("/corpus/" + original) }, "\(original) is not in rejected")
+                shown.keys.first { $0.hasSuffix("/corpus/" + original) },
+                "\(original) is not in rejected")
             #expect(path.split(separator: "/")[1].wholeMatch(of: /\d{4}-\d\d-\d\d/) != nil)
             #expect(shown[path] == archives.files[original], "\(original) was changed")
-            let reason = String(decoding: try archives.archive(way).readBelowMount("\(path).reason.txt"), as: UTF8.self)
+            let reason = String(
+                decoding: try archives.archive(way).readBelowMount("\(path).reason.txt"),
+                as: UTF8.self)
             // An empty file is told of in other words by `import`.
             #expect(reason == rejection.reason + "\n" || reason.contains("empty"), "\(original)")
-            #expect(reason.contains(" ") && reason.hasSuffix(".\n") && (40...400).contains(reason.count), "\(reason)")
+            #expect(
+                reason.contains(" ") && reason.hasSuffix(".\n")
+                    && (40...400).contains(reason.count), "\(reason)")
         }
         #expect(shown.keys.count { !$0.hasSuffix(".reason.txt") } == expected.count)
         #expect(shown.keys.count { $0.hasSuffix(".reason.txt") } == expected.count)
-        #expect(shown.values.allSatisfy { digest in archives.images(way).values.allSatisfy { $0 != digest } })
+        #expect(
+            shown.values.allSatisfy { digest in
+                archives.images(way).values.allSatisfy { $0 != digest }
+            })
     }
 
     @Test("A DICOMDIR is neither shown as an image nor set aside", arguments: Way.allCases)
@@ -121,25 +152,31 @@ struct CorpusTests {
         #expect(archives.ignored.isDisjoint(with: archives.shown[way, default: [:]].values))
     }
 
-    @Test("Both volumes hold every blob, and sha256sum of each is its name", arguments: Way.allCases)
+    @Test(
+        "Both volumes hold every blob, and sha256sum of each is its name", arguments: Way.allCases)
     func blobs(_ way: Way) throws {
         let archive = archives.archive(way)
-        let expected = Set(archives.files.values).subtracting(archives.rejected).subtracting(archives.ignored)
+        let expected = Set(archives.files.values).subtracting(archives.rejected).subtracting(
+            archives.ignored)
         for volume in archive.volumes {
             let blobs = try Files.digests(below: volume + "/blobs")
             #expect(blobs.count == expected.count)
             #expect(Set(blobs.values) == expected)
             for (path, digest) in blobs {
-                #expect(path == "\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm")
+                #expect(
+                    path == "\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm")
             }
-            let writable = try archive.mustShell("find \"$V/blobs\" -type f ! -perm 444", ["V": volume])
+            let writable = try archive.mustShell(
+                "find \"$V/blobs\" -type f ! -perm 444", ["V": volume])
             #expect(writable.output.isEmpty)
             let staging = try archive.mustShell("find \"$V/staging\" -type f", ["V": volume])
             #expect(staging.output.isEmpty, "staging is not empty: \(staging.output)")
         }
     }
 
-    @Test("The ledger's chain verifies on both volumes, and accounts for every file", arguments: Way.allCases)
+    @Test(
+        "The ledger's chain verifies on both volumes, and accounts for every file",
+        arguments: Way.allCases)
     func ledger(_ way: Way) throws {
         let archive = archives.archive(way)
         let verdicts = try archive.volumes.map { try LedgerVerdict(volume: $0) }
@@ -148,7 +185,9 @@ struct CorpusTests {
         let kinds = verdicts[0].kinds
         #expect(kinds["ingest"] == archives.summary.archived)
         #expect(kinds["duplicate"] == archives.summary.duplicates)
-        #expect(kinds["reject"] == archives.summary.rejected + (way == .imported ? 0 : CorpusArchives.cutOff.count))
+        #expect(
+            kinds["reject"] == archives.summary.rejected
+                + (way == .imported ? 0 : CorpusArchives.cutOff.count))
         #expect(try archive.status().ledger.records == verdicts[0].records)
         #expect(try archive.status().ledger.head == verdicts[0].head)
     }
@@ -166,9 +205,12 @@ struct CorpusTests {
         #expect(try LedgerVerdict(volume: archive.work + "/tampered").fault == "101: prev")
     }
 
-    @Test("Names are legal on ext4, NTFS, exFAT and SMB, and unique ignoring case", arguments: Way.allCases)
+    @Test(
+        "Names are legal on ext4, NTFS, exFAT and SMB, and unique ignoring case",
+        arguments: Way.allCases)
     func portableNames(_ way: Way) throws {
-        let listing = try archives.archive(way).mustShell("cd \"$M\" && find by-* -mindepth 1 -print0")
+        let listing = try archives.archive(way).mustShell(
+            "cd \"$M\" && find by-* -mindepth 1 -print0")
         let paths = try listing.outputBytes.split(separator: 0).map { bytes in
             try #require(String(validating: bytes, as: UTF8.self))
         }
@@ -184,12 +226,17 @@ struct CorpusTests {
         let run = try archive.pacsfs("import", "--json", archives.source, timeout: 120)
         let summary = try run.json(ImportSummary.self)
         #expect(run.code == 1)
-        #expect((summary.archived, summary.duplicates) == (0, archives.summary.archived + archives.summary.duplicates))
+        #expect(
+            (summary.archived, summary.duplicates) == (
+                0, archives.summary.archived + archives.summary.duplicates
+            ))
         #expect(summary.rejected == archives.summary.rejected)
         let after = try archive.status()
         #expect(
             (after.instances, after.studies, after.patients, after.bytes, after.rejected)
-                == (before.instances, before.studies, before.patients, before.bytes, before.rejected))
+                == (
+                    before.instances, before.studies, before.patients, before.bytes, before.rejected
+                ))
         #expect(try archive.mustShell("find \"$M\"/by-* | sort").output == listing)
     }
 }

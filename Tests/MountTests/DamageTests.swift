@@ -4,7 +4,8 @@ import SyntheticStudy
 import Testing
 
 /// Copies that are damaged below the archive, and people who open the images all the same.
-@Suite("Damaged copies", .serialized, .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
+@Suite(
+    "Damaged copies", .serialized, .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct DamageTests {
     private func writeImages(_ archive: MountedArchive, _ count: Int) throws {
         let study = SyntheticStudy(
@@ -13,7 +14,8 @@ struct DamageTests {
             try Files.write(image.write(), to: "\(archive.work)/images/\(number).dcm")
         }
         try archive.mustShell(
-            "sha256sum images/* | cut -c1-64 | sort >known; \"$PACSFS\" import images >/dev/null", timeout: 120)
+            "sha256sum images/* | cut -c1-64 | sort >known; \"$PACSFS\" import images >/dev/null",
+            timeout: 120)
     }
 
     @Test(
@@ -23,7 +25,8 @@ struct DamageTests {
         try MountedArchive.with(mode) { archive in
             try writeImages(archive, count + 100)
             // Some have been opened before, and are in every cache there is.
-            try archive.mustShell("find \"$M/by-patient\" -type f -name '*[05].dcm' -print0 | xargs -0 cat | wc -c")
+            try archive.mustShell(
+                "find \"$M/by-patient\" -type f -name '*[05].dcm' -print0 | xargs -0 cat | wc -c")
             try archive.python(
                 """
                 import random, glob, shutil
@@ -52,7 +55,9 @@ struct DamageTests {
                 // The first bad copies were healed as they were met; then the volume counts as
                 // failing, and the other is read first.
                 let status = try archive.pacsfs("status")
-                #expect(status.code == 1 && status.lines.first?.contains("failing") == true, "\(status.report)")
+                #expect(
+                    status.code == 1 && status.lines.first?.contains("failing") == true,
+                    "\(status.report)")
             }
             let scrub = try archive.pacsfs("scrub", timeout: 120)
             #expect(scrub.code == 1, "\(scrub.report)")
@@ -70,7 +75,9 @@ struct DamageTests {
         }
     }
 
-    @Test("An image whose copies are all bad is an error to read, and status lists it", arguments: ReadMode.allCases)
+    @Test(
+        "An image whose copies are all bad is an error to read, and status lists it",
+        arguments: ReadMode.allCases)
     func allCopies(_ mode: ReadMode) throws {
         try MountedArchive.with(mode) { archive in
             let image = try archive.writeImages(2)[0]
@@ -79,16 +86,23 @@ struct DamageTests {
             let path = try #require(try archive.image(digest)?.paths.first)
             try archive.mustShell("cat \"$FILE\" >/dev/null", ["FILE": path])
             for volume in archive.volumes {
-                let blob = "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
-                try archive.mustShell("chmod 644 \"$BLOB\"; printf X | dd of=\"$BLOB\" bs=1 seek=700 conv=notrunc", ["BLOB": blob])
+                let blob =
+                    "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
+                try archive.mustShell(
+                    "chmod 644 \"$BLOB\"; printf X | dd of=\"$BLOB\" bs=1 seek=700 conv=notrunc",
+                    ["BLOB": blob])
             }
             for _ in 1...2 {
                 let run = try archive.shell("cat \"$FILE\"", ["FILE": path])
-                #expect(run.code != 0 && run.outputBytes.isEmpty && run.errors.contains("Input/output error"), "\(run.report)")
+                #expect(
+                    run.code != 0 && run.outputBytes.isEmpty
+                        && run.errors.contains("Input/output error"), "\(run.report)")
             }
             let status = try archive.pacsfs("status")
             #expect(status.code == 2, "\(status.report)")
-            #expect(status.lines.first?.hasPrefix("DATA AT RISK: 1 of 2 images has no good copy") == true, "\(status.report)")
+            #expect(
+                status.lines.first?.hasPrefix("DATA AT RISK: 1 of 2 images has no good copy")
+                    == true, "\(status.report)")
             #expect(status.output.contains(digest), "\(status.report)")
             // The original is given again, and all is well.
             try archive.mustShell("cp 1.dcm \"$I/again.dcm\"; cmp 1.dcm \"$FILE\"", ["FILE": path])
@@ -97,7 +111,9 @@ struct DamageTests {
         }
     }
 
-    @Test("What the kernel keeps of a bad copy is not shown when the image is opened from another volume", arguments: ReadMode.allCases)
+    @Test(
+        "What the kernel keeps of a bad copy is not shown when the image is opened from another volume",
+        arguments: ReadMode.allCases)
     func keptPages(_ mode: ReadMode) throws {
         try MountedArchive.with(mode) { archive in
             try writeImages(archive, 1)

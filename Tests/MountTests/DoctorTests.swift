@@ -28,10 +28,14 @@ struct DoctorTests {
         """#
 
     /// What lies on disk before and after: the doctor changes nothing.
-    private func examine(_ archive: MountedArchive, _ script: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    private func examine(
+        _ archive: MountedArchive, _ script: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         try Files.write(Array((Self.beginning + script).utf8), to: archive.work + "/faults.py")
         try archive.mustShell(
-            "unshare --mount --propagation private /usr/bin/env python3 faults.py", sourceLocation: sourceLocation)
+            "unshare --mount --propagation private /usr/bin/env python3 faults.py",
+            sourceLocation: sourceLocation)
     }
 
     @Test("It finds what is wrong with the machine, the configuration, the disks and the services")
@@ -126,9 +130,13 @@ struct DoctorTests {
                 expect('ok', 'storescp', 'pacsfs receive')
                 """#)
             let missing = try archive.pacsfs("doctor", "--archive", "nowhere")
-            #expect(missing.code == 2 && missing.output.contains("✗ archive") && missing.output.contains("pacsfs init"))
+            #expect(
+                missing.code == 2 && missing.output.contains("✗ archive")
+                    && missing.output.contains("pacsfs init"))
             let text = try archive.pacsfs("doctor")
-            #expect(text.code == 1 && text.lines.first?.hasPrefix("✓ /dev/fuse") == true, "\(text.report)")
+            #expect(
+                text.code == 1 && text.lines.first?.hasPrefix("✓ /dev/fuse") == true,
+                "\(text.report)")
         }
     }
 
@@ -160,13 +168,21 @@ struct DoctorTests {
                 """#)
             try archive.killDaemon()
             let stale = try archive.pacsfs("doctor", "--json")
-            #expect(stale.code == 2 && stale.output.contains("Its daemon has died"), "\(stale.report)")
+            #expect(
+                stale.code == 2 && stale.output.contains("Its daemon has died"), "\(stale.report)")
             let status = try archive.pacsfs("status")
-            #expect(status.code == 1 && status.output.hasPrefix("ATTENTION: The daemon that showed"), "\(status.report)")
+            #expect(
+                status.code == 1 && status.output.hasPrefix("ATTENTION: The daemon that showed"),
+                "\(status.report)")
             // What one is told to run works without the variable that this shell has, too.
-            let other = try archive.shell("env -u PACSFS_ARCHIVE \"$PACSFS\" status --archive ../archive")
-            #expect(other.output.contains("pacsfs mount \(archive.mountpoint) --archive \(archive.archive)\n"), "\(other.report)")
-            #expect(status.output.contains("pacsfs mount \(archive.mountpoint)\n"), "\(status.report)")
+            let other = try archive.shell(
+                "env -u PACSFS_ARCHIVE \"$PACSFS\" status --archive ../archive")
+            #expect(
+                other.output.contains(
+                    "pacsfs mount \(archive.mountpoint) --archive \(archive.archive)\n"),
+                "\(other.report)")
+            #expect(
+                status.output.contains("pacsfs mount \(archive.mountpoint)\n"), "\(status.report)")
         }
     }
 }

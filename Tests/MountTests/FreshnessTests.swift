@@ -11,7 +11,9 @@ struct FreshnessTests {
         var setting: Setting
         /// By `pacsfs import`, not through incoming.
         var imports: Bool
-        var testDescription: String { "\(imports ? "import" : "incoming"), \(setting.testDescription)" }
+        var testDescription: String {
+            "\(imports ? "import" : "incoming"), \(setting.testDescription)"
+        }
     }
 
     private static let ways = Setting.modes.flatMap { setting in
@@ -53,7 +55,9 @@ struct FreshnessTests {
         print(len(plan))
         """
 
-    @Test("Held directories, fresh ones and names that were not there show an image when close returns", arguments: ways)
+    @Test(
+        "Held directories, fresh ones and names that were not there show an image when close returns",
+        arguments: ways)
     func images(_ way: Way) throws {
         // Where the images are going to be is learnt from another archive.
         let plan = try MountedArchive.with(isMounted: false) { twin in
@@ -62,7 +66,8 @@ struct FreshnessTests {
             return try samples.sorted().map { sample in
                 let image = try #require(try twin.image(Files.digest(sample)))
                 try #require(image.paths.count == MountedArchive.views.count)
-                return ["samples" + sample.dropFirst(twin.work.count + "/samples".count)] + image.paths
+                return ["samples" + sample.dropFirst(twin.work.count + "/samples".count)]
+                    + image.paths
             }
         }
         try MountedArchive.with(way.setting) { archive in
@@ -71,7 +76,9 @@ struct FreshnessTests {
             try Files.write(Array(text.utf8), to: archive.work + "/plan")
             let variable = way.imports ? "IMPORTS=1" : "IMPORTS="
             try Files.write(
-                Array("import os, sys, subprocess\nM = os.environ['M']; I = os.environ['I']\n\(Self.script)\n".utf8),
+                Array(
+                    "import os, sys, subprocess\nM = os.environ['M']; I = os.environ['I']\n\(Self.script)\n"
+                        .utf8),
                 to: archive.work + "/look.py")
             let run = try archive.mustShell("\(variable) python3 look.py")
             #expect(run.output == "17\n")

@@ -6,9 +6,13 @@ import Testing
     "Half copies", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct HalfCopyTests {
-    private static let hasServer = (try? ProgramRun(["bash", "-c", "test -x /usr/sbin/sshd && command -v sftp ssh-keygen"]))?.succeeded == true
+    private static let hasServer =
+        (try? ProgramRun(["bash", "-c", "test -x /usr/sbin/sshd && command -v sftp ssh-keygen"]))?
+        .succeeded == true
 
-    @Test("When an sftp client dies its server closes half a file: that is set aside, and archived when it is moved back", .enabled(if: hasServer, "there is no sshd, or no sftp"))
+    @Test(
+        "When an sftp client dies its server closes half a file: that is set aside, and archived when it is moved back",
+        .enabled(if: hasServer, "there is no sshd, or no sftp"))
     func secureShell() throws {
         try MountedArchive.with { archive in
             try archive.writeImages()

@@ -49,50 +49,51 @@ struct HandleTests {
             try archive.importSamples()
             _ = try archive.python(
                 Self.calls + """
-                os.mkdir(M + '/search/rex')
-                with open(I + '/note.txt', 'w') as file: file.write('x')
-                known, image = {}, None
-                for top in ['by-patient', 'by-uid', 'search']:
-                    for folder, _, names in os.walk(M + '/' + top):
-                        for name in [''] + names:
-                            path = os.path.join(folder, name).rstrip('/')
-                            descriptor = os.open(path, os.O_RDONLY)
-                            known[path] = [take(path), describe(descriptor)]
-                            os.close(descriptor)
-                for path in ['', '/README.txt']:
-                    descriptor = os.open(M + path, os.O_RDONLY)
-                    known[M + path] = [take(M + path), describe(descriptor)]
-                    os.close(descriptor)
-                assert len(known) > 50, len(known)
-                passing = {I + '/note.txt': take(I + '/note.txt'), 'us': take(M + '/search/us')}
-                json.dump([known, passing], open('handles', 'w'))
-                """)
-            let check = Self.calls + """
-                known, passing = json.load(open('handles'))
-                mount = os.open(M, os.O_RDONLY | os.O_DIRECTORY)
-                def check():
-                    # Those farthest down first: the kernel has to find the way up by itself.
-                    for path in sorted(known, key=len, reverse=True):
-                        handle, expected = known[path]
-                        found = reopen(mount, handle)
-                        assert found == expected, (path, expected, found)
+                    os.mkdir(M + '/search/rex')
+                    with open(I + '/note.txt', 'w') as file: file.write('x')
+                    known, image = {}, None
+                    for top in ['by-patient', 'by-uid', 'search']:
+                        for folder, _, names in os.walk(M + '/' + top):
+                            for name in [''] + names:
+                                path = os.path.join(folder, name).rstrip('/')
+                                descriptor = os.open(path, os.O_RDONLY)
+                                known[path] = [take(path), describe(descriptor)]
+                                os.close(descriptor)
+                    for path in ['', '/README.txt']:
+                        descriptor = os.open(M + path, os.O_RDONLY)
+                        known[M + path] = [take(M + path), describe(descriptor)]
+                        os.close(descriptor)
+                    assert len(known) > 50, len(known)
+                    passing = {I + '/note.txt': take(I + '/note.txt'), 'us': take(M + '/search/us')}
+                    json.dump([known, passing], open('handles', 'w'))
+                    """)
+            let check =
+                Self.calls + """
+                    known, passing = json.load(open('handles'))
+                    mount = os.open(M, os.O_RDONLY | os.O_DIRECTORY)
+                    def check():
+                        # Those farthest down first: the kernel has to find the way up by itself.
+                        for path in sorted(known, key=len, reverse=True):
+                            handle, expected = known[path]
+                            found = reopen(mount, handle)
+                            assert found == expected, (path, expected, found)
 
-                """
+                    """
             _ = try archive.python(
                 check + """
-                with open('/proc/sys/vm/drop_caches', 'w') as file: file.write('2')
-                deep = [path for path in known if '/by-patient/' in path and os.path.basename(path).startswith('00')][0]
-                check()
-                assert parents(mount, known[os.path.dirname(deep)][0]) == os.path.relpath(os.path.dirname(deep), M)
-                """)
+                    with open('/proc/sys/vm/drop_caches', 'w') as file: file.write('2')
+                    deep = [path for path in known if '/by-patient/' in path and os.path.basename(path).startswith('00')][0]
+                    check()
+                    assert parents(mount, known[os.path.dirname(deep)][0]) == os.path.relpath(os.path.dirname(deep), M)
+                    """)
             try archive.unmount()
             try archive.mount()
             _ = try archive.python(
                 check + """
-                check()
-                for name, handle in passing.items():
-                    assert reopen(mount, handle) == 'ESTALE', (name, reopen(mount, handle))
-                """)
+                    check()
+                    for name, handle in passing.items():
+                        assert reopen(mount, handle) == 'ESTALE', (name, reopen(mount, handle))
+                    """)
         }
     }
 }

@@ -31,7 +31,9 @@ struct IncomingCopyTests {
         "python3 -c 'import shutil, os; shutil.copy2(\"1.dcm\", os.environ[\"I\"] + \"/a.dcm\")'",
     ]
 
-    @Test("A copy is archived when the program ends, and its name then shows it until it settles", arguments: Setting.allCases)
+    @Test(
+        "A copy is archived when the program ends, and its name then shows it until it settles",
+        arguments: Setting.allCases)
     func copy(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         try archive.writeImages()
@@ -48,16 +50,25 @@ struct IncomingCopyTests {
                 cmp kept$N.dcm "$I/a.dcm"; test "$(ls -A "$I")" = a.dcm
                 cat said
                 """, ["N": "\(number)"])
-            #expect(run.succeeded && run.errors.isEmpty && run.output.isEmpty, "\(command)\n\(run.report)")
+            #expect(
+                run.succeeded && run.errors.isEmpty && run.output.isEmpty,
+                "\(command)\n\(run.report)")
             try archive.expectArchived("\(archive.work)/kept\(number).dcm")
         }
         try archive.settled()
         let status = try archive.status()
-        #expect((status.instances, status.rejected) == (before.instances + Self.copies.count, before.rejected))
-        for number in Self.copies.indices { try archive.expectArchived("\(archive.work)/kept\(number).dcm") }
+        #expect(
+            (status.instances, status.rejected) == (
+                before.instances + Self.copies.count, before.rejected
+            ))
+        for number in Self.copies.indices {
+            try archive.expectArchived("\(archive.work)/kept\(number).dcm")
+        }
     }
 
-    @Test("Times and modes that a copy program sets are shown until the name settles", arguments: Setting.allCases)
+    @Test(
+        "Times and modes that a copy program sets are shown until the name settles",
+        arguments: Setting.allCases)
     func attributes(_ setting: Setting) throws {
         let (archive, _) = try SharedArchives.begin(setting)
         try archive.writeImages(markedWith: "attributes")
@@ -80,29 +91,40 @@ struct IncomingCopyTests {
 
     /// Commands that copy the folder `samples` into incoming.
     private static let folderCopies = [
-        "cp -r samples \"$I/$N\"", "rsync -a samples/ \"$I/$N\"", "mkdir \"$I/$N\"; tar -cf - samples | tar -C \"$I/$N\" -xpf -",
+        "cp -r samples \"$I/$N\"", "rsync -a samples/ \"$I/$N\"",
+        "mkdir \"$I/$N\"; tar -cf - samples | tar -C \"$I/$N\" -xpf -",
         "mv samples \"$I/$N\"",
         "cp -r samples \"$I/$N\" & one=$!; cp -a samples \"$I/again\" & two=$!; wait $one; wait $two",
     ]
 
-    @Test("A folder is archived when the program ends, and is gone from incoming some seconds later", arguments: Setting.allCases)
+    @Test(
+        "A folder is archived when the program ends, and is gone from incoming some seconds later",
+        arguments: Setting.allCases)
     func folder(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         for (number, command) in Self.folderCopies.enumerated() {
             try archive.mustShell("rm -rf samples")
             try archive.writeSamples(markedWith: "folder \(number)")
-            try archive.mustShell("cp -a samples kept\(number); chmod 750 samples; touch -d '2020-02-02' samples/*")
+            try archive.mustShell(
+                "cp -a samples kept\(number); chmod 750 samples; touch -d '2020-02-02' samples/*")
             let run = try archive.mustShell(command, ["N": "\(number)"])
             #expect(run.errors.isEmpty, "\(run.report)")
-            #expect(try archive.status().instances == before.instances + 17 * (number + 1), "\(command)")
+            #expect(
+                try archive.status().instances == before.instances + 17 * (number + 1), "\(command)"
+            )
         }
         try archive.settled()
         let status = try archive.status()
-        #expect((status.instances, status.rejected, status.incoming.pending) == (before.instances + 17 * 5, before.rejected, 0))
+        #expect(
+            (status.instances, status.rejected, status.incoming.pending) == (
+                before.instances + 17 * 5, before.rejected, 0
+            ))
         for number in Self.folderCopies.indices { try archive.expectSeen(below: "kept\(number)") }
     }
 
-    @Test("rsync into incoming transfers nothing again while the names are there", arguments: Setting.allCases)
+    @Test(
+        "rsync into incoming transfers nothing again while the names are there",
+        arguments: Setting.allCases)
     func rsyncAgain(_ setting: Setting) throws {
         let (archive, _) = try SharedArchives.begin(setting)
         try archive.writeImages(3, markedWith: "rsync")
@@ -114,7 +136,9 @@ struct IncomingCopyTests {
         #expect(run.output.isEmpty, "\(run.report)")
     }
 
-    @Test("dd in blocks from the last to the first, each by itself, makes one image", arguments: Setting.allCases)
+    @Test(
+        "dd in blocks from the last to the first, each by itself, makes one image",
+        arguments: Setting.allCases)
     func blocks(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         try archive.writeImages(markedWith: "blocks")
@@ -131,7 +155,9 @@ struct IncomingCopyTests {
         #expect(try archive.status().rejected == before.rejected)
     }
 
-    @Test("The same image from eight programs at once is archived once, and all of them succeed", arguments: Setting.allCases)
+    @Test(
+        "The same image from eight programs at once is archived once, and all of them succeed",
+        arguments: Setting.allCases)
     func sameAtOnce(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         let earlier = try LedgerVerdict(volume: archive.volumes[0])
@@ -140,13 +166,16 @@ struct IncomingCopyTests {
         try archive.expectArchived(archive.work + "/1.dcm")
         #expect(try archive.status().instances == before.instances + 1)
         let ledger = try LedgerVerdict(volume: archive.volumes[0])
-        let (ingested, repeated) = (ledger.kinds["ingest", default: 0], ledger.kinds["duplicate", default: 0])
+        let (ingested, repeated) = (
+            ledger.kinds["ingest", default: 0], ledger.kinds["duplicate", default: 0]
+        )
         #expect(ingested - earlier.kinds["ingest", default: 0] == 1 && ledger.fault == nil)
         #expect(repeated - earlier.kinds["duplicate", default: 0] == 7)
     }
 
     @Test(
-        "Any user may put images into incoming and read what is archived", .enabled(if: getuid() == 0, "only root can become another user"),
+        "Any user may put images into incoming and read what is archived",
+        .enabled(if: getuid() == 0, "only root can become another user"),
         arguments: [Setting.rootPassthrough, .rootCached])
     func otherUser(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)

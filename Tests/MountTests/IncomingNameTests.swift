@@ -21,12 +21,15 @@ struct IncomingNameTests {
                 let image = images[number]
                 try archive.expectUnknown(image)
                 try archive.mustShell("cmp \"$F\" \"$I/$NAME\"", ["F": image, "NAME": name])
-                try archive.mustShell("mv -T \"$I/$NAME\" \"$I/$N.dcm\"", ["N": "\(number)", "NAME": name])
+                try archive.mustShell(
+                    "mv -T \"$I/$NAME\" \"$I/$N.dcm\"", ["N": "\(number)", "NAME": name])
                 try archive.expectArchived(image)
             }
             try archive.settled()
             let status = try archive.status()
-            #expect((status.instances, status.rejected, status.incoming.pending) == (images.count, 0, 0))
+            #expect(
+                (status.instances, status.rejected, status.incoming.pending) == (images.count, 0, 0)
+            )
         }
     }
 
@@ -102,7 +105,8 @@ struct IncomingNameTests {
                 """)
             try archive.settled()
             try archive.expectArchived(archive.work + "/1.dcm")
-            try archive.mustShell("mkdir \"$I/e\"; cp 1.dcm \"$I/e/\"; rm -r \"$I/e\"; test ! -e \"$I/e\"")
+            try archive.mustShell(
+                "mkdir \"$I/e\"; cp 1.dcm \"$I/e/\"; rm -r \"$I/e\"; test ! -e \"$I/e\"")
         }
     }
 
@@ -124,7 +128,8 @@ struct IncomingNameTests {
         }
     }
 
-    @Test("A text and an empty file are set aside with a reason, each under its path; close succeeds")
+    @Test(
+        "A text and an empty file are set aside with a reason, each under its path; close succeeds")
     func noImages() throws {
         try MountedArchive.with { archive in
             let run = try archive.mustShell(
@@ -149,7 +154,8 @@ struct IncomingNameTests {
             let status = try archive.status()
             #expect((status.instances, status.rejected, status.incoming.pending) == (0, 2, 0))
             for volume in archive.volumes {
-                let kept = try archive.mustShell("find \"$V/rejected\" -type f | wc -l", ["V": volume])
+                let kept = try archive.mustShell(
+                    "find \"$V/rejected\" -type f | wc -l", ["V": volume])
                 #expect(kept.output == "4\n")
             }
         }
@@ -162,7 +168,8 @@ struct IncomingNameTests {
             try archive.settled()
             try archive.mustShell("echo two >\"$I/notes.txt\"")
             try archive.settled()
-            let kept = try archive.mustShell("cat \"$M\"/rejected/*/notes*.txt | grep -cxE 'one|two'")
+            let kept = try archive.mustShell(
+                "cat \"$M\"/rejected/*/notes*.txt | grep -cxE 'one|two'")
             #expect(kept.output == "2\n")
         }
     }

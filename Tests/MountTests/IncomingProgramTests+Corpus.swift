@@ -13,8 +13,14 @@ extension IncomingProgramTests {
         ("tar", "mkdir \"$I/tar\"; tar -C .. -cf - corpus | tar -C \"$I/tar\" -xpf -"),
         ("unzip", "(cd ..; zip -qr1 unzip/all.zip corpus); unzip -q all.zip -d \"$I/unzip\""),
         ("zip", "(cd ..; zip -qr1 zip/all.zip corpus); mkdir \"$I/zip\"; cp all.zip \"$I/zip/\""),
-        ("sevenzip", "7z a -mx=0 -bso0 -bsp0 all.7z ../corpus; 7z x -bso0 -bsp0 -o\"$I/sevenzip\" all.7z"),
-        ("install", "cd ../corpus; find . -type f -exec install -D -m 640 {} \"$I/install/{}\" \\;"),
+        (
+            "sevenzip",
+            "7z a -mx=0 -bso0 -bsp0 all.7z ../corpus; 7z x -bso0 -bsp0 -o\"$I/sevenzip\" all.7z"
+        ),
+        (
+            "install",
+            "cd ../corpus; find . -type f -exec install -D -m 640 {} \"$I/install/{}\" \\;"
+        ),
         (
             "dd",
             """
@@ -27,13 +33,19 @@ extension IncomingProgramTests {
     private static func transfers(_ archive: MountedArchive) -> [(name: String, script: String)] {
         var found: [(name: String, script: String)] = []
         if SecureShell.isInstalled {
-            found.append(("scp", SecureShell.start + "scp -q -r -p -F ssh/client ../corpus \"archive:$I/scp\""))
-            let put = "mkdir \"$I/sftp\"; echo \"put -r ../corpus \\\"$I/sftp\\\"\" | sftp -q -b - -F ssh/client archive >/dev/null"
+            found.append(
+                (
+                    "scp",
+                    SecureShell.start + "scp -q -r -p -F ssh/client ../corpus \"archive:$I/scp\""
+                ))
+            let put =
+                "mkdir \"$I/sftp\"; echo \"put -r ../corpus \\\"$I/sftp\\\"\" | sftp -q -b - -F ssh/client archive >/dev/null"
             found.append(("sftp", SecureShell.start + put))
         }
         // Whether a guest may write, Samba finds out by identities that only root can look up.
         if Samba.isInstalled, archive.user == nil, geteuid() == 0 {
-            let put = "smb 'mkdir incoming/samba; cd incoming/samba; lcd ../corpus; recurse; prompt; mput *' >/dev/null"
+            let put =
+                "smb 'mkdir incoming/samba; cd incoming/samba; lcd ../corpus; recurse; prompt; mput *' >/dev/null"
             found.append(("samba", Samba.start + put))
         }
         return found
@@ -80,11 +92,14 @@ extension IncomingProgramTests {
         let after = try archive.status()
         let laterKinds = try LedgerVerdict(volume: archive.volumes[1]).kinds
         // `import` finds that there is nothing that is not there: not a byte was changed on the way.
-        let (files, made) = (try importAgain("corpus", archive), try importAgain("pydicom/made", archive))
+        let (files, made) = (
+            try importAgain("corpus", archive), try importAgain("pydicom/made", archive)
+        )
         #expect(files.duplicates > 100 && made.duplicates > 80)
         func more(_ kind: String) -> Int { laterKinds[kind, default: 0] - kinds[kind, default: 0] }
         #expect(more("ingest") == after.instances - before.instances)
-        #expect(more("ingest") + more("duplicate") == copies.count * files.duplicates + made.duplicates)
+        #expect(
+            more("ingest") + more("duplicate") == copies.count * files.duplicates + made.duplicates)
         #expect(after.rejected - before.rejected == copies.count * files.rejected + made.rejected)
     }
 

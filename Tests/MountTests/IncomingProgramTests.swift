@@ -16,7 +16,9 @@ struct IncomingProgramTests {
         "zip -qr \"$I/direct.zip\" samples",
     ]
 
-    @Test("Archivers unpack into incoming, and zip archives are unpacked in it; nothing is set aside", arguments: Setting.allCases)
+    @Test(
+        "Archivers unpack into incoming, and zip archives are unpacked in it; nothing is set aside",
+        arguments: Setting.allCases)
     func archivers(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         let samples = try archive.writeSamples(markedWith: "archivers")
@@ -37,7 +39,9 @@ struct IncomingProgramTests {
         #expect((status.rejected, status.incoming.pending) == (before.rejected, 0))
     }
 
-    @Test("A disc with a viewer, in a zip archive too; what is refused says why, and moving it back tries again", arguments: Setting.allCases)
+    @Test(
+        "A disc with a viewer, in a zip archive too; what is refused says why, and moving it back tries again",
+        arguments: Setting.allCases)
     func discs(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         let images = try archive.writeImages(3, markedWith: "discs")
@@ -72,8 +76,10 @@ struct IncomingProgramTests {
         let found = try Files.text(archive.work + "/found").split(separator: "\n")
         #expect(
             found == [
-                "disc.zip/AUTORUN.INF", "disc.zip/VIEWER/empty.log", "disc.zip/VIEWER/viewer.exe", "disc.zip/index.html",
-                "disc/AUTORUN.INF", "disc/VIEWER/empty.log", "disc/VIEWER/viewer.exe", "disc/index.html", "evil.zip",
+                "disc.zip/AUTORUN.INF", "disc.zip/VIEWER/empty.log", "disc.zip/VIEWER/viewer.exe",
+                "disc.zip/index.html",
+                "disc/AUTORUN.INF", "disc/VIEWER/empty.log", "disc/VIEWER/viewer.exe",
+                "disc/index.html", "evil.zip",
             ])
         // A copy that was cut short is all there is: whoever looked at it moves it back.
         try archive.mustShell(
@@ -86,10 +92,14 @@ struct IncomingProgramTests {
             """)
         try archive.settled()
         // They are no better than before.
-        try archive.mustShell("test -e \"$M\"/rejected/*/evil.zip; test -e \"$M\"/rejected/*/again/index.html; test ! -e \"$M\"/rejected/*/disc")
+        try archive.mustShell(
+            "test -e \"$M\"/rejected/*/evil.zip; test -e \"$M\"/rejected/*/again/index.html; test ! -e \"$M\"/rejected/*/disc"
+        )
     }
 
-    @Test("A copy that is interrupted with Ctrl-C, or killed, is set aside and never shown; moved back it is archived", arguments: Setting.allCases)
+    @Test(
+        "A copy that is interrupted with Ctrl-C, or killed, is set aside and never shown; moved back it is archived",
+        arguments: Setting.allCases)
     func interrupted(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         try archive.writeImages(markedWith: "interrupted")
@@ -122,7 +132,9 @@ struct IncomingProgramTests {
         #expect(try archive.status().rejected == before.rejected)
     }
 
-    @Test("A program of several threads that ends without closing is not taken for killed; nor is one whose child was", arguments: Setting.allCases)
+    @Test(
+        "A program of several threads that ends without closing is not taken for killed; nor is one whose child was",
+        arguments: Setting.allCases)
     func endings(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         let images = try archive.writeImages(2, markedWith: "endings")
@@ -153,7 +165,9 @@ struct IncomingProgramTests {
         #expect(try archive.status().rejected == before.rejected)
     }
 
-    @Test("Programs that write the same name at once, a file manager's way, and one that watches", arguments: Setting.allCases)
+    @Test(
+        "Programs that write the same name at once, a file manager's way, and one that watches",
+        arguments: Setting.allCases)
     func together(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
         let images = try archive.writeImages(4, markedWith: "together")
@@ -187,14 +201,14 @@ struct IncomingProgramTests {
         let images = try archive.writeImages(2, markedWith: "secureShell")
         try archive.mustShell(
             SecureShell.start + """
-            scp -q -p -F ssh/client 1.dcm "archive:$I/scp.dcm"
-            cmp 1.dcm "$I/scp.dcm"
-            echo "put 2.dcm \\"$I/sftp.dcm\\"" | sftp -q -b - -F ssh/client archive >/dev/null
-            cmp 2.dcm "$I/sftp.dcm"
-            scp -q -r -F ssh/client "archive:$M/by-id" got-by-scp
-            echo "get -r \\"$M/by-id\\" got-by-sftp" | sftp -q -b - -F ssh/client archive >/dev/null
-            for got in got-by-scp got-by-sftp; do diff -r $got "$M/by-id"; done
-            """)
+                scp -q -p -F ssh/client 1.dcm "archive:$I/scp.dcm"
+                cmp 1.dcm "$I/scp.dcm"
+                echo "put 2.dcm \\"$I/sftp.dcm\\"" | sftp -q -b - -F ssh/client archive >/dev/null
+                cmp 2.dcm "$I/sftp.dcm"
+                scp -q -r -F ssh/client "archive:$M/by-id" got-by-scp
+                echo "get -r \\"$M/by-id\\" got-by-sftp" | sftp -q -b - -F ssh/client archive >/dev/null
+                for got in got-by-scp got-by-sftp; do diff -r $got "$M/by-id"; done
+                """)
         for image in images { try archive.expectArchived(image) }
         try archive.settled()
         #expect(try archive.status().rejected == before.rejected)

@@ -27,7 +27,9 @@ struct InstallTests {
         #expect(run.succeeded, "\(run.report)")
     }
 
-    @Test("Program, services, manual and completions are put in place, work, and are taken away again")
+    @Test(
+        "Program, services, manual and completions are put in place, work, and are taken away again"
+    )
     func installation() throws {
         try run(
             #"""

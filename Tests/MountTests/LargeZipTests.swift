@@ -12,11 +12,14 @@ struct LargeZipTests {
     /// for the last of them.
     private static let images = 15_000
 
-    @Test("While one that was renamed is unpacked incoming can be used, small ones pass, and a stop and a start go on with it")
+    @Test(
+        "While one that was renamed is unpacked incoming can be used, small ones pass, and a stop and a start go on with it"
+    )
     func renamed() throws {
         try MountedArchive.with { archive in
             let small = try archive.writeImages(3)
-            let tiny = SyntheticStudy(seed: 1, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
+            let tiny = SyntheticStudy(
+                seed: 1, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
             try Files.write(tiny.image(series: 0, index: 0).write(), to: archive.work + "/tiny.dcm")
             try archive.handOver()
             try archive.python(
@@ -54,7 +57,9 @@ struct LargeZipTests {
                 """)
             let before = try archive.status().instances
             let end = ProgramRun.now() + 60
-            while try archive.status().instances <= before, ProgramRun.now() < end { usleep(100_000) }
+            while try archive.status().instances <= before, ProgramRun.now() < end {
+                usleep(100_000)
+            }
             #expect(try archive.status().instances > before)
             // Another of the name does not take it from the one that was promised. What a person
             // removes goes.

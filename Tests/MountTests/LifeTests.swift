@@ -8,29 +8,39 @@ import Testing
 struct LifeTests {
     /// Expects exit code 2 and one clear sentence or two, in one line.
     private func expectRefused(
-        _ run: ProgramRun, saying words: String..., sourceLocation: SourceLocation = #_sourceLocation
+        _ run: ProgramRun, saying words: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) {
         #expect(run.code == 2 && !run.timedOut, "\(run.report)", sourceLocation: sourceLocation)
         #expect(run.output.isEmpty, "\(run.report)", sourceLocation: sourceLocation)
         let line = run.errors.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(line.count == 2 && line.last == "", "\(run.report)", sourceLocation: sourceLocation)
-        #expect(run.errors.hasPrefix("pacsfs: ") && !run.errors.contains("Error"), sourceLocation: sourceLocation)
+        #expect(
+            run.errors.hasPrefix("pacsfs: ") && !run.errors.contains("Error"),
+            sourceLocation: sourceLocation)
         for word in words {
             #expect(run.errors.contains(word), "\(run.report)", sourceLocation: sourceLocation)
         }
     }
 
-    @Test("A second mount of an archive is refused, whatever the mount point, and the first goes on")
+    @Test(
+        "A second mount of an archive is refused, whatever the mount point, and the first goes on")
     func secondMount() throws {
         try MountedArchive.with { archive in
             let other = archive.work + "/other"
             try archive.mustShell("mkdir other")
             let daemon = try #require(archive.daemon)
-            expectRefused(try archive.pacsfs("mount", other), saying: archive.archive, "in use by process \(daemon), which shows it on \(archive.mountpoint)", "pacsfs unmount")
             expectRefused(
-                try archive.pacsfs("mount", archive.mountpoint), saying: archive.mountpoint, "mounted already",
+                try archive.pacsfs("mount", other), saying: archive.archive,
+                "in use by process \(daemon), which shows it on \(archive.mountpoint)",
                 "pacsfs unmount")
-            expectRefused(try archive.pacsfs("mount", "--foreground", other), saying: "in use by process \(daemon)")
+            expectRefused(
+                try archive.pacsfs("mount", archive.mountpoint), saying: archive.mountpoint,
+                "mounted already",
+                "pacsfs unmount")
+            expectRefused(
+                try archive.pacsfs("mount", "--foreground", other),
+                saying: "in use by process \(daemon)")
             #expect(archive.daemon == daemon)
             try archive.mustShell("ls \"$M/by-patient\"; rmdir other")
         }
@@ -39,55 +49,85 @@ struct LifeTests {
     @Test("A mount point that cannot be used is refused with the reason")
     func mountPoints() throws {
         try MountedArchive.with(isMounted: false) { archive in
-            try archive.mustShell("mkdir full; touch full/file; touch file; mkdir empty; ln -s empty link")
+            try archive.mustShell(
+                "mkdir full; touch full/file; touch file; mkdir empty; ln -s empty link")
             let work = archive.work
             expectRefused(try archive.pacsfs("mount", "full"), saying: "\(work)/full is not empty")
-            expectRefused(try archive.pacsfs("mount", "missing"), saying: "no directory \(work)/missing", "mkdir -p")
-            expectRefused(try archive.pacsfs("mount", "file"), saying: "\(work)/file is no directory")
             expectRefused(
-                try archive.pacsfs("mount", archive.folder.path), saying: "lies in \(archive.folder.path)", "hidden")
-            expectRefused(try archive.pacsfs("mount", archive.volumes[0]), saying: archive.volumes[0])
+                try archive.pacsfs("mount", "missing"), saying: "no directory \(work)/missing",
+                "mkdir -p")
+            expectRefused(
+                try archive.pacsfs("mount", "file"), saying: "\(work)/file is no directory")
+            expectRefused(
+                try archive.pacsfs("mount", archive.folder.path),
+                saying: "lies in \(archive.folder.path)", "hidden")
+            expectRefused(
+                try archive.pacsfs("mount", archive.volumes[0]), saying: archive.volumes[0])
             expectRefused(try archive.pacsfs("mount", archive.archive), saying: archive.archive)
             expectRefused(
-                try archive.pacsfs("mount", "empty", "--archive", "nowhere"), saying: "no archive in \(work)/nowhere",
+                try archive.pacsfs("mount", "empty", "--archive", "nowhere"),
+                saying: "no archive in \(work)/nowhere",
                 "pacsfs init")
-            expectRefused(try archive.pacsfs("unmount", "empty"), saying: "No pacsfs is mounted on \(work)/empty")
+            expectRefused(
+                try archive.pacsfs("unmount", "empty"),
+                saying: "No pacsfs is mounted on \(work)/empty")
             // The same by way of links, and the other way round.
             try archive.mustShell("ln -s ../volume1 disk; mkdir ../volume1/mnt")
-            expectRefused(try archive.pacsfs("mount", "disk/mnt"), saying: "\(archive.volumes[0])/mnt lies in the volume")
-            try archive.mustShell("rmdir ../volume1/mnt; mkdir empty/v; mv ../volume1 empty/v/; ln -s work/empty/v/volume1 ..")
-            expectRefused(try archive.pacsfs("mount", "empty"), saying: "\(work)/empty/v/volume1 belongs to the archive")
-            try archive.mustShell("rm ../volume1; mv empty/v/volume1 ..; rmdir empty/v; ln -s ../work/empty/log ../archive/pacsfs.log")
-            expectRefused(try archive.pacsfs("mount", "empty"), saying: "\(work)/empty/log belongs to the archive")
+            expectRefused(
+                try archive.pacsfs("mount", "disk/mnt"),
+                saying: "\(archive.volumes[0])/mnt lies in the volume")
+            try archive.mustShell(
+                "rmdir ../volume1/mnt; mkdir empty/v; mv ../volume1 empty/v/; ln -s work/empty/v/volume1 .."
+            )
+            expectRefused(
+                try archive.pacsfs("mount", "empty"),
+                saying: "\(work)/empty/v/volume1 belongs to the archive")
+            try archive.mustShell(
+                "rm ../volume1; mv empty/v/volume1 ..; rmdir empty/v; ln -s ../work/empty/log ../archive/pacsfs.log"
+            )
+            expectRefused(
+                try archive.pacsfs("mount", "empty"),
+                saying: "\(work)/empty/log belongs to the archive")
             try archive.mustShell("rm ../archive/pacsfs.log")
             #expect(archive.daemon == nil)
             #expect(!archive.isMounted)
             // A relative path and a link are fine.
-            try archive.mustShell("\"$PACSFS\" mount link; ls link/README.txt; \"$PACSFS\" unmount empty")
+            try archive.mustShell(
+                "\"$PACSFS\" mount link; ls link/README.txt; \"$PACSFS\" unmount empty")
         }
     }
 
-    @Test("After kill -9 the same mount point can be mounted again, and nothing is lost", arguments: ReadMode.allCases)
+    @Test(
+        "After kill -9 the same mount point can be mounted again, and nothing is lost",
+        arguments: ReadMode.allCases)
     func crash(_ mode: ReadMode) throws {
         try MountedArchive.with(mode) { archive in
             let images = try archive.writeImages(4)
             try archive.mustShell(
-                "cp 1.dcm \"$I/\"; mkdir \"$I/folder\"; cp 2.dcm \"$I/folder/\"; cp 3.dcm \"$I/c.dcm.part\"; echo text >\"$I/a.txt\"")
+                "cp 1.dcm \"$I/\"; mkdir \"$I/folder\"; cp 2.dcm \"$I/folder/\"; cp 3.dcm \"$I/c.dcm.part\"; echo text >\"$I/a.txt\""
+            )
             try archive.killDaemon()
             let dead = try archive.shell("ls \"$M\"")
             // ENOTCONN; ECONNABORTED for whom it happens to while he asks.
-            let answers = ["Transport endpoint is not connected", "Software caused connection abort"]
+            let answers = [
+                "Transport endpoint is not connected", "Software caused connection abort",
+            ]
             #expect(answers.contains { dead.errors.contains($0) }, "\(dead.report)")
             // Nobody has to clear anything away.
             try archive.mount()
             for image in images[..<2] { try archive.expectArchived(image) }
             try archive.expectUnknown(images[2])
-            try archive.mustShell("cmp 3.dcm \"$I/c.dcm.part\"; mv \"$I/c.dcm.part\" \"$I/c.dcm\"; cp 4.dcm \"$I/\"")
+            try archive.mustShell(
+                "cmp 3.dcm \"$I/c.dcm.part\"; mv \"$I/c.dcm.part\" \"$I/c.dcm\"; cp 4.dcm \"$I/\"")
             for image in images { try archive.expectArchived(image) }
             try archive.settled()
             let status = try archive.status()
-            #expect((status.instances, status.rejected, status.copies.short, status.incoming.pending) == (4, 1, 0, 0))
-            #expect(try LedgerVerdict(volume: archive.volumes[0]) == LedgerVerdict(volume: archive.volumes[1]))
+            #expect(
+                (status.instances, status.rejected, status.copies.short, status.incoming.pending)
+                    == (4, 1, 0, 0))
+            #expect(
+                try LedgerVerdict(volume: archive.volumes[0])
+                    == LedgerVerdict(volume: archive.volumes[1]))
             #expect(try LedgerVerdict(volume: archive.volumes[0]).fault == nil)
         }
     }
@@ -118,12 +158,18 @@ struct LifeTests {
         }
     }
 
-    @Test("unmount while a file is open says who uses it, and works when that has ended", arguments: ReadMode.allCases)
+    @Test(
+        "unmount while a file is open says who uses it, and works when that has ended",
+        arguments: ReadMode.allCases)
     func inUse(_ mode: ReadMode) throws {
         try MountedArchive.with(mode) { archive in
             try archive.importSamples()
-            for place in ["exec 3<\"$(find \"$M/by-id\" -type f | head -1)\"", "cd \"$M/by-patient\"", "exec 3>\"$I/new.part\""] {
-                let run = try archive.shell("\(place); echo $$; \"$PACSFS\" unmount \"$M\" || exit $?")
+            for place in [
+                "exec 3<\"$(find \"$M/by-id\" -type f | head -1)\"", "cd \"$M/by-patient\"",
+                "exec 3>\"$I/new.part\"",
+            ] {
+                let run = try archive.shell(
+                    "\(place); echo $$; \"$PACSFS\" unmount \"$M\" || exit $?")
                 #expect(run.code == 2, "\(run.report)")
                 let process = try #require(run.lines.first)
                 #expect(run.errors.contains("\(archive.mountpoint) is in use by"), "\(run.report)")
@@ -137,23 +183,31 @@ struct LifeTests {
         }
     }
 
-    @Test("What waits in incoming at an unmount is still there at the next mount, and is archived then")
+    @Test(
+        "What waits in incoming at an unmount is still there at the next mount, and is archived then"
+    )
     func pendingOverUnmount() throws {
         try MountedArchive.with { archive in
             let images = try archive.writeImages(3)
-            try archive.mustShell("cp 1.dcm \"$I/\"; cp 2.dcm \"$I/b.dcm.part\"; mkdir -p \"$I/deep/er\"; cp 3.dcm \"$I/deep/er/.c.dcm.a1b2c3\"")
+            try archive.mustShell(
+                "cp 1.dcm \"$I/\"; cp 2.dcm \"$I/b.dcm.part\"; mkdir -p \"$I/deep/er\"; cp 3.dcm \"$I/deep/er/.c.dcm.a1b2c3\""
+            )
             try archive.unmount()
             try archive.expectArchived(images[0])
             #expect(try archive.status().incoming.pending == 2)
             try archive.mount()
             #expect(try archive.status().incoming.pending == 2)
-            try archive.mustShell("mv \"$I/b.dcm.part\" \"$I/b.dcm\"; mv \"$I/deep/er/.c.dcm.a1b2c3\" \"$I/deep/er/c.dcm\"")
+            try archive.mustShell(
+                "mv \"$I/b.dcm.part\" \"$I/b.dcm\"; mv \"$I/deep/er/.c.dcm.a1b2c3\" \"$I/deep/er/c.dcm\""
+            )
             for image in images { try archive.expectArchived(image) }
             try archive.settled()
         }
     }
 
-    @Test("While a volume is absent images can be read and none is taken; when it is back, both are possible")
+    @Test(
+        "While a volume is absent images can be read and none is taken; when it is back, both are possible"
+    )
     func absentVolume() throws {
         try MountedArchive.with { archive in
             try archive.importSamples()
@@ -163,16 +217,24 @@ struct LifeTests {
             try archive.unmount()
             try archive.mustShell("mv ../volume2 ../elsewhere; mkdir ../volume2")
             let mounted = try archive.pacsfs("mount", archive.mountpoint)
-            #expect(mounted.succeeded && mounted.output.contains("\nNote: 2 copies of each image are wanted, and only one volume takes files: new images are refused. Bring back \(archive.volumes[1])"), "\(mounted.report)")
+            #expect(
+                mounted.succeeded
+                    && mounted.output.contains(
+                        "\nNote: 2 copies of each image are wanted, and only one volume takes files: new images are refused. Bring back \(archive.volumes[1])"
+                    ), "\(mounted.report)")
             let status = try archive.pacsfs("status", "--json")
             #expect(status.code == 1, "\(status.report)")
             // It has no identity now.
             #expect(status.output.contains("\"state\" : \"absent\""), "\(status.report)")
             let human = try archive.pacsfs("status")
-            #expect(human.lines.first?.hasPrefix("ATTENTION") == true && human.output.contains(archive.volumes[1]))
+            #expect(
+                human.lines.first?.hasPrefix("ATTENTION") == true
+                    && human.output.contains(archive.volumes[1]))
             #expect(try Files.digests(below: archive.mountpoint + "/by-date").count == 17)
             let refused = try archive.shell("cp 1.dcm \"$I/\"")
-            #expect(refused.code != 0 && refused.errors.contains("Input/output error"), "\(refused.report)")
+            #expect(
+                refused.code != 0 && refused.errors.contains("Input/output error"),
+                "\(refused.report)")
             let imported = try archive.pacsfs("import", image)
             #expect(imported.code == 2, "\(imported.report)")
             try archive.expectUnknown(image)

@@ -11,13 +11,17 @@ import Testing
 struct ModelTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// `PACSFS_MODEL_OPERATIONS`: how many operations, over all.
-    private static let operations = environment["PACSFS_MODEL_OPERATIONS"].flatMap(Int.init) ?? 2_000
+    private static let operations =
+        environment["PACSFS_MODEL_OPERATIONS"].flatMap(Int.init) ?? 2_000
     /// `PACSFS_MODEL_SEED`: that a failed test named.
-    private static let seed = environment["PACSFS_MODEL_SEED"].flatMap(UInt64.init) ?? .random(in: 0..<1_000_000)
+    private static let seed =
+        environment["PACSFS_MODEL_SEED"].flatMap(UInt64.init) ?? .random(in: 0..<1_000_000)
     /// A sequence has so many operations, and begins with an empty folder.
     private static let length = 500
 
-    @Test("Random operations have the same results and errors, but for the published differences", arguments: Setting.allCases)
+    @Test(
+        "Random operations have the same results and errors, but for the published differences",
+        arguments: Setting.allCases)
     func operations(_ setting: Setting) throws {
         let images = try Self.images()
         let rounds = (Self.operations / Setting.allCases.count + Self.length - 1) / Self.length
@@ -43,28 +47,36 @@ struct ModelTests {
     /// Real files, odd ones included, up to 60 kB each; one that was made where there are none.
     private static func images() throws -> [[UInt8]] {
         guard let corpus = Corpus.shared else {
-            let study = SyntheticStudy(seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
+            let study = SyntheticStudy(
+                seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
             return [study.image(series: 0, index: 0).write()]
         }
         let paths = try corpus.entries().map(\.path).filter { $0.hasPrefix("samples/") }
-        return try paths.map { try Files.read("\(corpus.root)/\($0)") }.filter { (1...60_000).contains($0.count) }
+        return try paths.map { try Files.read("\(corpus.root)/\($0)") }.filter {
+            (1...60_000).contains($0.count)
+        }
     }
 
     /// - Returns: what was not the same, and after what; `nil` when all was
-    private func compare(_ plain: FileSide, _ incoming: FileSide, seed: UInt64, _ images: [[UInt8]]) -> String? {
+    private func compare(_ plain: FileSide, _ incoming: FileSide, seed: UInt64, _ images: [[UInt8]])
+        -> String?
+    {
         var choice = SyntheticRandom(seed: seed, 0x696d67)
         func image() -> [UInt8] { images[choice.below(images.count)] }
         // Both folders begin with some files.
         var beginning = ["c.dcm", "a", "a.part"].flatMap { name -> [FileOperation] in
             [.open(name, O_WRONLY | O_CREAT, 0o644), .write(0, image()), .close(0)]
         }
-        var operations = FileOperations(seed: seed, image: image(), owners: geteuid() == 0 ? [0, 1, 2] : [OtherUser.uid, 0])
+        var operations = FileOperations(
+            seed: seed, image: image(), owners: geteuid() == 0 ? [0, 1, 2] : [OtherUser.uid, 0])
         var done: [String] = []
         func report(_ what: String) -> String {
             "PACSFS_MODEL_SEED=\(seed): \(what)\nafter\n\(done.suffix(40).joined(separator: "\n"))"
         }
         for number in 1...Self.length {
-            let operation = beginning.isEmpty ? operations.next(handles: plain.handles.count) : beginning.removeFirst()
+            let operation =
+                beginning.isEmpty
+                ? operations.next(handles: plain.handles.count) : beginning.removeFirst()
             let expected = plain.perform(PublishedDifferences.onPlainFolder(operation, in: plain))
             let found = incoming.perform(operation)
             let wanted = PublishedDifferences.expected(operation, expected)
@@ -77,7 +89,8 @@ struct ModelTests {
             for path in paths {
                 let wanted = left[path]?.map { PublishedDifferences.expected(.status(path), $0) }
                 if wanted != right[path] {
-                    return report("\(path): incoming \(right[path] ?? []), a plain folder \(wanted ?? [])")
+                    return report(
+                        "\(path): incoming \(right[path] ?? []), a plain folder \(wanted ?? [])")
                 }
             }
         }
@@ -88,8 +101,10 @@ struct ModelTests {
     private func brief(_ operation: FileOperation) -> String {
         switch operation {
         case .write(let handle, let bytes): "write(\(handle), \(bytes.count) bytes)"
-        case .writeAt(let handle, let bytes, let offset): "writeAt(\(handle), \(bytes.count) bytes, \(offset))"
-        case .map(let handle, let bytes, let offset): "map(\(handle), \(bytes.count) bytes, \(offset))"
+        case .writeAt(let handle, let bytes, let offset):
+            "writeAt(\(handle), \(bytes.count) bytes, \(offset))"
+        case .map(let handle, let bytes, let offset):
+            "map(\(handle), \(bytes.count) bytes, \(offset))"
         default: "\(operation)"
         }
     }

@@ -119,9 +119,13 @@ struct PermissionTests {
     @Test("A group that there is not is refused at the start, with what to do")
     func unknownGroup() throws {
         try MountedArchive.with(isMounted: false) { archive in
-            try archive.configure { $0.replacing("# writers = \"GROUP\"", with: "writers = \"no-such-group\"") }
+            try archive.configure {
+                $0.replacing("# writers = \"GROUP\"", with: "writers = \"no-such-group\"")
+            }
             let run = try archive.pacsfs("mount", archive.mountpoint)
-            #expect(run.code == 2 && run.errors.contains("pacsfs.toml: «writers» names the group no-such-group"))
+            #expect(
+                run.code == 2
+                    && run.errors.contains("pacsfs.toml: «writers» names the group no-such-group"))
             #expect(run.errors.contains("groupadd --system no-such-group") && !archive.isMounted)
         }
     }

@@ -21,12 +21,15 @@ struct ReadOnlyTests {
         "touch \"$R\"", "rm -f \"$R\"", "mkdir \"$M/rejected/new\"", "bash -c 'echo x >>\"$R\"'",
     ]
 
-    @Test("Every attempt to change a view is refused, for root because the file system is read-only", arguments: Setting.modes)
+    @Test(
+        "Every attempt to change a view is refused, for root because the file system is read-only",
+        arguments: Setting.modes)
     func changes(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
             try archive.importSamples()
             try archive.writeImages()
-            try archive.mustShell("echo no image >text.txt; \"$PACSFS\" import text.txt && exit 9 || test $? = 1")
+            try archive.mustShell(
+                "echo no image >text.txt; \"$PACSFS\" import text.txt && exit 9 || test $? = 1")
             let image = try #require(try archive.image(Files.digest(archive.work + "/1.dcm")))
             let path = try #require(image.paths.first { $0.contains("/by-patient/") })
             let rejected = try archive.mustShell("ls \"$M\"/rejected/*/text.txt").lines[0]
@@ -37,12 +40,17 @@ struct ReadOnlyTests {
                 let run = try archive.shell(command, places)
                 #expect(run.code != 0, "\(command) succeeded")
                 // Who is not root is turned away by the modes already.
-                let reasons = ["Read-only file system"] + (setting == .unprivileged ? ["Permission denied", "Operation not permitted"] : [])
+                let reasons =
+                    ["Read-only file system"]
+                    + (setting == .unprivileged
+                        ? ["Permission denied", "Operation not permitted"] : [])
                 #expect(reasons.contains { run.errors.contains($0) }, "\(run.report)")
             }
             #expect(try Files.digests { try archive.run($0, in: archive.mountpoint) } == before)
             #expect(before.count == MountedArchive.views.count * 17 + 4)
-            #expect(try archive.mustShell("stat -c '%a %h %s' \"$F\"", places).output == "444 \(MountedArchive.views.count) \(image.bytes)\n")
+            #expect(
+                try archive.mustShell("stat -c '%a %h %s' \"$F\"", places).output
+                    == "444 \(MountedArchive.views.count) \(image.bytes)\n")
         }
     }
 
@@ -71,7 +79,9 @@ struct ReadOnlyTests {
                 print(image)
                 """)
             let message = try archive.shell("mv -T samples \"$M/by-id/new\"")
-            #expect(message.code != 0 && message.errors.contains("Read-only file system"), "\(message.report)")
+            #expect(
+                message.code != 0 && message.errors.contains("Read-only file system"),
+                "\(message.report)")
             let link = try archive.shell("ln \"$F\" \"$I/a.dcm\"", ["F": run.lines[0]])
             #expect(link.code != 0, "\(link.report)")
         }

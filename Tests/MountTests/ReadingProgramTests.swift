@@ -10,9 +10,18 @@ struct ReadingProgramTests {
     /// Each is run in the working directory. `$V` is a view, `$M` the mount; the 17 samples are
     /// below `samples`.
     private static let programs: [(name: String, script: String)] = [
-        ("zip and unzip -t", "(cd \"$V\"; zip -qr \"$OLDPWD/view.zip\" .); unzip -tq view.zip; unzip -q view.zip -d unzipped; diff -r unzipped \"$V\""),
-        ("bsdtar", "bsdtar -C \"$V\" -cf view.pax .; mkdir pax; bsdtar -C pax -xf view.pax; diff -r pax \"$V\"; test \"$(bsdtar -tf view.pax | grep -c dcm$)\" = 17"),
-        ("7z", "7z a -bso0 -bsp0 view.7z \"$V\"; 7z t -bso0 -bsp0 view.7z; 7z x -bso0 -bsp0 -o7z view.7z; diff -r 7z/by-date \"$V\""),
+        (
+            "zip and unzip -t",
+            "(cd \"$V\"; zip -qr \"$OLDPWD/view.zip\" .); unzip -tq view.zip; unzip -q view.zip -d unzipped; diff -r unzipped \"$V\""
+        ),
+        (
+            "bsdtar",
+            "bsdtar -C \"$V\" -cf view.pax .; mkdir pax; bsdtar -C pax -xf view.pax; diff -r pax \"$V\"; test \"$(bsdtar -tf view.pax | grep -c dcm$)\" = 17"
+        ),
+        (
+            "7z",
+            "7z a -bso0 -bsp0 view.7z \"$V\"; 7z t -bso0 -bsp0 view.7z; 7z x -bso0 -bsp0 -o7z view.7z; diff -r 7z/by-date \"$V\""
+        ),
         (
             "rclone copy and check",
             "export HOME=$PWD; unset AWS_CA_BUNDLE; rclone copy -q \"$V\" cloned; rclone check -q --download \"$V\" cloned; diff -r cloned \"$V\""
@@ -43,7 +52,7 @@ struct ReadingProgramTests {
             """
         ),
         (
-            "grep -r and file", 
+            "grep -r and file",
             "test \"$(grep -rlc 'Smith^Rex' \"$V\" | wc -l)\" = 15; test \"$(find \"$V\" -type f -exec file -b {} + | sort -u)\" = 'DICOM medical imaging data'"
         ),
         (
@@ -112,7 +121,9 @@ struct ReadingProgramTests {
         }
     }
 
-    @Test("Whatever is listed while images arrive is whole, from before it is opened", arguments: Setting.allCases)
+    @Test(
+        "Whatever is listed while images arrive is whole, from before it is opened",
+        arguments: Setting.allCases)
     func arriving(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
             try archive.writeSamples()

@@ -15,12 +15,16 @@ struct ReadingTests {
     @Test("status tells how images are read", arguments: Setting.allCases)
     func readMode(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
-        let expected: ReadMode = setting.mode == .passthrough && ReadMode.hasPassthrough ? .passthrough : .cached
+        let expected: ReadMode =
+            setting.mode == .passthrough && ReadMode.hasPassthrough ? .passthrough : .cached
         #expect(try archive.status().read_mode == expected.rawValue)
         // And that the setting is what it says.
         let daemon = try #require(archive.daemon)
         let user = setting == .unprivileged && geteuid() == 0 ? OtherUser.uid : geteuid()
-        #expect(try archive.mustShell("id -u; stat -c %u /proc/\(daemon)").lines == ["\(user)", "\(user)"])
+        #expect(
+            try archive.mustShell("id -u; stat -c %u /proc/\(daemon)").lines == [
+                "\(user)", "\(user)",
+            ])
         let readme = try archive.readBelowMount("README.txt")
         #expect(try archive.mustShell("cat \"$M/README.txt\"").outputBytes == readme)
     }
@@ -36,15 +40,19 @@ struct ReadingTests {
         // A search below what find has seen, by depth and by size: it trusts link counts.
         let deep = try archive.mustShell("find \"$M\" -mindepth 2 -size +1k -type f | wc -l")
         #expect(deep.output == "\(Self.names)\n")
-        #expect(try archive.mustShell("find \"$M\" -type f -readable -newermt 2020-01-01 | wc -l").output == "\(Self.names + 2)\n")
+        #expect(
+            try archive.mustShell("find \"$M\" -type f -readable -newermt 2020-01-01 | wc -l")
+                .output == "\(Self.names + 2)\n")
     }
 
-    @Test("ls -lR and ls -li tell sizes and inodes without a complaint", arguments: Setting.allCases)
+    @Test(
+        "ls -lR and ls -li tell sizes and inodes without a complaint", arguments: Setting.allCases)
     func list(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let run = try archive.mustShell("ls -lR \"$M\"")
         #expect(run.errors.isEmpty)
-        #expect(run.lines.count { $0.hasPrefix("-r--r--r--") && $0.hasSuffix(".dcm") } == Self.names)
+        #expect(
+            run.lines.count { $0.hasPrefix("-r--r--r--") && $0.hasSuffix(".dcm") } == Self.names)
         let sizes = try archive.mustShell("find samples -name '*.dcm' -printf '%s\\n' | sort -n")
         let shown = try archive.mustShell("find \"$M/by-date\" -type f -printf '%s\\n' | sort -n")
         #expect(sizes.output == shown.output)
@@ -54,15 +62,19 @@ struct ReadingTests {
     func tar(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let run = try archive.mustShell(
-            "tar -C \"$M\" -cf - . | tar -C \"$M\" -df -; tar -C \"$M\" -cf tar.tar by-patient; mkdir tar; tar -C tar -xf tar.tar; diff -r tar/by-patient \"$M/by-patient\"")
+            "tar -C \"$M\" -cf - . | tar -C \"$M\" -df -; tar -C \"$M\" -cf tar.tar by-patient; mkdir tar; tar -C tar -xf tar.tar; diff -r tar/by-patient \"$M/by-patient\""
+        )
         #expect(run.output.isEmpty && run.errors.isEmpty, "\(run.report)")
     }
 
-    @Test("rsync -a transfers everything once, and nothing again, also after a remount", arguments: Setting.allCases)
+    @Test(
+        "rsync -a transfers everything once, and nothing again, also after a remount",
+        arguments: Setting.allCases)
     func rsync(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let transfer = "rsync -a --itemize-changes \"$M/\" rsync/"
-        #expect(try archive.mustShell(transfer).lines.count { $0.hasPrefix(">f") } == Self.names + 2)
+        #expect(
+            try archive.mustShell(transfer).lines.count { $0.hasPrefix(">f") } == Self.names + 2)
         #expect(try archive.mustShell(transfer).output == "")
         #expect(try archive.mustShell("rsync -ac --itemize-changes \"$M/\" rsync/").output == "")
         try archive.unmount()
@@ -70,10 +82,14 @@ struct ReadingTests {
         #expect(try archive.mustShell(transfer).output == "")
         // With -H, the names of an image are one file.
         try archive.mustShell("rsync -aH \"$M/\" linked/")
-        #expect(try archive.mustShell("find linked -name '*.dcm' -links \(MountedArchive.views.count) | wc -l").output == "\(Self.names)\n")
+        #expect(
+            try archive.mustShell(
+                "find linked -name '*.dcm' -links \(MountedArchive.views.count) | wc -l"
+            ).output == "\(Self.names)\n")
     }
 
-    @Test("md5sum, cp -a, dd and cat read the bytes that were archived", arguments: Setting.allCases)
+    @Test(
+        "md5sum, cp -a, dd and cat read the bytes that were archived", arguments: Setting.allCases)
     func bytes(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let run = try archive.mustShell(
@@ -131,12 +147,17 @@ struct ReadingTests {
         #expect(run.output.isEmpty, "\(run.report)")
     }
 
-    @Test("du counts an image once, and df tells the room that incoming has", arguments: Setting.allCases)
+    @Test(
+        "du counts an image once, and df tells the room that incoming has",
+        arguments: Setting.allCases)
     func space(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let original = try archive.mustShell("cat $(find samples -type f | tr ' ' '?') | wc -c")
-        let shown = try archive.mustShell("du -sb --apparent-size \"$M/by-date\" \"$M/by-patient\" | cut -f1")
-        #expect(shown.lines == [original.lines[0]] || shown.lines == [original.lines[0], "0"], "\(shown.report)")
+        let shown = try archive.mustShell(
+            "du -sb --apparent-size \"$M/by-date\" \"$M/by-patient\" | cut -f1")
+        #expect(
+            shown.lines == [original.lines[0]] || shown.lines == [original.lines[0], "0"],
+            "\(shown.report)")
         let free = try archive.mustShell("df --output=avail,size,iavail \"$I\" | tail -1").output
             .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
         #expect(free.count == 3 && free.allSatisfy { $0 > 0 } && free[0] <= free[1])
@@ -145,18 +166,25 @@ struct ReadingTests {
         #expect(free[0] <= volume[0])
     }
 
-    @Test("An image is one inode in all views, with a link for each, and keeps it after a remount", arguments: Setting.allCases)
+    @Test(
+        "An image is one inode in all views, with a link for each, and keeps it after a remount",
+        arguments: Setting.allCases)
     func inodes(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
-        let full = "find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -printf '%P %i %n %s %m %u %g %T@ %C@ %y\\n' | sort"
+        let full =
+            "find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -printf '%P %i %n %s %m %u %g %T@ %C@ %y\\n' | sort"
         let first = try archive.mustShell(full)
         for view in MountedArchive.views {
-            let images = try archive.mustShell("find \"$M/\(view)\" -type f -printf '%i %n\\n' | sort")
-            let other = try archive.mustShell("find \"$M/by-uid\" -type f -printf '%i \(MountedArchive.views.count)\\n' | sort")
+            let images = try archive.mustShell(
+                "find \"$M/\(view)\" -type f -printf '%i %n\\n' | sort")
+            let other = try archive.mustShell(
+                "find \"$M/by-uid\" -type f -printf '%i \(MountedArchive.views.count)\\n' | sort")
             #expect(images.output == other.output)
             #expect(Set(images.lines).count == 17)
         }
-        let all = try archive.mustShell("find \"$M\" -type d -printf '%i\\n' -o -name README.txt -printf '%i\\n'").lines
+        let all = try archive.mustShell(
+            "find \"$M\" -type d -printf '%i\\n' -o -name README.txt -printf '%i\\n'"
+        ).lines
         #expect(Set(all).count == all.count, "Two directories have one inode number.")
         try archive.unmount()
         try archive.mount()
@@ -187,7 +215,9 @@ struct ReadingTests {
         #expect(run.output == "17\n", "\(run.report)")
     }
 
-    @Test("Directories can be read with a small buffer, and from a place that was told before", arguments: Setting.allCases)
+    @Test(
+        "Directories can be read with a small buffer, and from a place that was told before",
+        arguments: Setting.allCases)
     func directoryPositions(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         try archive.python(

@@ -88,13 +88,17 @@ struct ReceiveTests {
         try MountedArchive.with(Setting.unprivileged) { archive in
             try Files.write(Array(Self.senders.utf8), to: archive.work + "/senders.py")
             try archive.handOver()
-            let run = try archive.receiving("/usr/bin/python3 senders.py", ["CORPUS": corpus.root], timeout: 120)
+            let run = try archive.receiving(
+                "/usr/bin/python3 senders.py", ["CORPUS": corpus.root], timeout: 120)
             #expect(run.lines.count == 17, "\(run.report)")
             // What one sender wrote anew, another did as well: such files differ in their headers only.
-            let repeated = try archive.mustShell("cat ../volume2/ledger/*/*.jsonl | grep -c '\"same\":'")
+            let repeated = try archive.mustShell(
+                "cat ../volume2/ledger/*/*.jsonl | grep -c '\"same\":'")
             #expect(Int(repeated.lines.first ?? "0") ?? 0 > 10, "\(repeated.report)")
             let log = try Files.text(archive.work + "/receive.log")
-            #expect(log.contains("STORESCU at 127.0.0.1 sent 1 image, archived.") && !log.contains("error:"), "\(log)")
+            #expect(
+                log.contains("STORESCU at 127.0.0.1 sent 1 image, archived.")
+                    && !log.contains("error:"), "\(log)")
         }
     }
 
@@ -119,63 +123,66 @@ struct ReceiveTests {
 
         """#
 
-    @Test("What is interrupted is never shown, what is repeated is one image, and nothing stays behind")
+    @Test(
+        "What is interrupted is never shown, what is repeated is one image, and nothing stays behind"
+    )
     func interrupted() throws {
         try MountedArchive.with { archive in
             try archive.writeImages(5)
-            let script = Self.images + #"""
-                def arriving(): return [name for _, _, names in os.walk(M + '/incoming') for name in names]
-                # The sender goes in the middle; storescp is killed in the middle.
-                for number, ending in ((1, 'sender'), (2, 'storescp')):
-                    sop, uid, data = image(number)
-                    association = Association(sop, [explicit])
-                    association.begin(uid)
-                    association.data(data[:50_000], isLast=False, step=1000)
-                    eventually(lambda: any(name.endswith('.part') for name in arriving()))
-                    if ending == 'sender': association.socket.close()
-                    else:
-                        os.kill(child(), 9)
-                        # A-ABORT
-                        assert association.unit()[0] == 7
+            let script =
+                Self.images + #"""
+                    def arriving(): return [name for _, _, names in os.walk(M + '/incoming') for name in names]
+                    # The sender goes in the middle; storescp is killed in the middle.
+                    for number, ending in ((1, 'sender'), (2, 'storescp')):
+                        sop, uid, data = image(number)
+                        association = Association(sop, [explicit])
+                        association.begin(uid)
+                        association.data(data[:50_000], isLast=False, step=1000)
+                        eventually(lambda: any(name.endswith('.part') for name in arriving()))
+                        if ending == 'sender': association.socket.close()
+                        else:
+                            os.kill(child(), 9)
+                            # A-ABORT
+                            assert association.unit()[0] == 7
+                        eventually(lambda: arriving() == [])
+                        assert versions(uid) == [] and os.listdir(M + '/rejected') == []
+                    # Two associations send the same image at once, and each twice.
+                    sop, uid, data = image(3)
+                    pair = [Association(sop, [explicit]) for _ in range(2)]
+                    for _ in range(2):
+                        for association in pair: association.begin(uid)
+                        for association in pair: association.data(data)
+                        assert [association.status() for association in pair] == [0, 0]
+                    assert len(versions(uid)) == 1 and both(versions(uid)[0]).endswith(data)
+                    pair[0].release()
+                    # One stays open for longer than names stay in incoming.
                     eventually(lambda: arriving() == [])
-                    assert versions(uid) == [] and os.listdir(M + '/rejected') == []
-                # Two associations send the same image at once, and each twice.
-                sop, uid, data = image(3)
-                pair = [Association(sop, [explicit]) for _ in range(2)]
-                for _ in range(2):
-                    for association in pair: association.begin(uid)
-                    for association in pair: association.data(data)
-                    assert [association.status() for association in pair] == [0, 0]
-                assert len(versions(uid)) == 1 and both(versions(uid)[0]).endswith(data)
-                pair[0].release()
-                # One stays open for longer than names stay in incoming.
-                eventually(lambda: arriving() == [])
-                time.sleep(1.5)
-                sop, uid, data = image(4)
-                assert pair[1].store(uid, data) == 0 and both(versions(uid)[0]).endswith(data)
-                # Private SOP classes, names that are no file names, more than one unit can hold.
-                sop, uid, data = image(5)
-                odd = Association('1.2.3.4.5.6.7', ['1.2.840.10008.1.2', explicit], calling='../A:B/ $(x)', longest=4096)
-                assert odd.syntax == '1.2.840.10008.1.2'
-                odd = Association('1.2.3.4.5.6.7', [explicit, '1.2.840.10008.1.2'], calling='../A:B/ $(x)')
-                assert odd.syntax == explicit and odd.store(uid, data) == 0
-                assert both(versions(uid)[0]).endswith(data)
-                # What is no image is set aside, and the sender does not take it for stored.
-                junk = Association(sop, [explicit])
-                assert junk.store('1.2.3.4', bytes(3000)) == 0xC000
-                junk.release()
-                eventually(lambda: os.listdir(M + '/rejected'))
-                # Nobody is asked for a list or sent a query.
-                try: Association('1.2.840.10008.5.1.4.1.2.2.1', [explicit]); assert False
-                except Refused as refused: assert refused.args == ('context', 3), refused
-                # No DICOM at all, and nothing at all.
-                for words in (b'GET / HTTP/1.1\r\n\r\n', b'\1\0\xff\xff\xff\xff', b''):
-                    other = socket.create_connection(('127.0.0.1', int(os.environ['port'])), timeout=30)
-                    other.sendall(words)
-                    other.shutdown(socket.SHUT_WR)
-                    assert other.recv(10) == b''
-                subprocess.run(['echoscu', '127.0.0.1', os.environ['port']], check=True)
-                """#
+                    time.sleep(1.5)
+                    sop, uid, data = image(4)
+                    assert pair[1].store(uid, data) == 0 and both(versions(uid)[0]).endswith(data)
+                    # Private SOP classes, names that are no file names, more than one unit can hold.
+                    sop, uid, data = image(5)
+                    odd = Association('1.2.3.4.5.6.7', ['1.2.840.10008.1.2', explicit], calling='../A:B/ $(x)', longest=4096)
+                    assert odd.syntax == '1.2.840.10008.1.2'
+                    odd = Association('1.2.3.4.5.6.7', [explicit, '1.2.840.10008.1.2'], calling='../A:B/ $(x)')
+                    assert odd.syntax == explicit and odd.store(uid, data) == 0
+                    assert both(versions(uid)[0]).endswith(data)
+                    # What is no image is set aside, and the sender does not take it for stored.
+                    junk = Association(sop, [explicit])
+                    assert junk.store('1.2.3.4', bytes(3000)) == 0xC000
+                    junk.release()
+                    eventually(lambda: os.listdir(M + '/rejected'))
+                    # Nobody is asked for a list or sent a query.
+                    try: Association('1.2.840.10008.5.1.4.1.2.2.1', [explicit]); assert False
+                    except Refused as refused: assert refused.args == ('context', 3), refused
+                    # No DICOM at all, and nothing at all.
+                    for words in (b'GET / HTTP/1.1\r\n\r\n', b'\1\0\xff\xff\xff\xff', b''):
+                        other = socket.create_connection(('127.0.0.1', int(os.environ['port'])), timeout=30)
+                        other.sendall(words)
+                        other.shutdown(socket.SHUT_WR)
+                        assert other.recv(10) == b''
+                    subprocess.run(['echoscu', '127.0.0.1', os.environ['port']], check=True)
+                    """#
             try Files.write(Array(script.utf8), to: archive.work + "/test.py")
             try archive.receiving(
                 """

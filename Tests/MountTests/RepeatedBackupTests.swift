@@ -17,18 +17,24 @@ struct RepeatedBackupTests {
     }
 
     /// Archives images that differ from each other in their UIDs only, some of each series.
-    private func importImages(_ numbers: Range<Int>, ofSeries series: Range<UInt64>, _ archive: MountedArchive) throws {
+    private func importImages(
+        _ numbers: Range<Int>, ofSeries series: Range<UInt64>, _ archive: MountedArchive
+    ) throws {
         try archive.mustShell("rm -rf new && mkdir new")
         for seed in series {
             var image = SyntheticImage(seed: seed)
             image.picture = .thorax(rows: 16, columns: 16, seed: seed)
             let (uid, bytes) = (Array(image.sopInstanceUID.utf8), image.write())
-            let places = bytes.indices.filter { bytes[$0] == uid[0] && bytes[$0...].starts(with: uid) }
+            let places = bytes.indices.filter {
+                bytes[$0] == uid[0] && bytes[$0...].starts(with: uid)
+            }
             try #require(places.count == 2)
             for number in numbers {
                 var copy = bytes
                 let digits = Array(String(number).utf8)
-                for place in places { copy.replaceSubrange(place + uid.count - 4..<place + uid.count, with: digits) }
+                for place in places {
+                    copy.replaceSubrange(place + uid.count - 4..<place + uid.count, with: digits)
+                }
                 let url = URL(fileURLWithPath: "\(archive.work)/new/\(seed)-\(number)")
                 try Data(copy).write(to: url)
             }
@@ -48,9 +54,11 @@ struct RepeatedBackupTests {
             // Three views are as good as nine, and have fewer files to take away at the end.
             try archive.configure { text in
                 let isKept = { (line: Substring) in
-                    !line.hasPrefix("by-") || ["by-id", "by-date", "by-uid"].contains { line.hasPrefix($0 + " ") }
+                    !line.hasPrefix("by-")
+                        || ["by-id", "by-date", "by-uid"].contains { line.hasPrefix($0 + " ") }
                 }
-                return text.split(separator: "\n", omittingEmptySubsequences: false).filter(isKept).joined(separator: "\n")
+                return text.split(separator: "\n", omittingEmptySubsequences: false).filter(isKept)
+                    .joined(separator: "\n")
             }
             try archive.importSamples()
             if let corpus = Corpus.shared {
@@ -75,13 +83,19 @@ struct RepeatedBackupTests {
             for copy in copies { #expect(try rsync(archive, copy) == []) }
 
             let identified = Set(try archive.mustShell("cd \"$M\" && find by-id -type f").lines)
-            try archive.changeViews { $0.replacing("by-id = \"{PatientID}/", with: "by-id = \"id {PatientID}/") }
-            let renamed = Set(try archive.mustShell("cd \"$M\" && find by-id -type f").lines).subtracting(identified).count
+            try archive.changeViews {
+                $0.replacing("by-id = \"{PatientID}/", with: "by-id = \"id {PatientID}/")
+            }
+            let renamed = Set(try archive.mustShell("cd \"$M\" && find by-id -type f").lines)
+                .subtracting(identified).count
             #expect((57...first).contains(renamed))
             for copy in copies {
                 let changes = try rsync(archive, copy)
                 #expect(changes.count { $0.hasPrefix(copy.0 == "-a" ? ">f" : "hf") } == renamed)
-                let elsewhere = changes.filter { !$0.contains(" by-id/") && !$0.hasSuffix(" ./") && !$0.hasPrefix("*deleting   by-id/") }
+                let elsewhere = changes.filter {
+                    !$0.contains(" by-id/") && !$0.hasSuffix(" ./")
+                        && !$0.hasPrefix("*deleting   by-id/")
+                }
                 #expect(elsewhere == [])
             }
 
@@ -90,15 +104,25 @@ struct RepeatedBackupTests {
             try importImages(1010..<1135, ofSeries: 4..<12, archive)
             let names = Set(try archive.mustShell("cd \"$M\" && find by-* -type f").lines)
             #expect(names.isSuperset(of: before))
-            let plain = try rsync(archive, copies[0]).filter { !$0.hasPrefix("cd") && !$0.hasPrefix(".d") }
-            #expect(Set(plain.map { $0.drop { $0 != " " }.dropFirst() }) == Set(names.subtracting(before).map { $0[...] }))
+            let plain = try rsync(archive, copies[0]).filter {
+                !$0.hasPrefix("cd") && !$0.hasPrefix(".d")
+            }
+            #expect(
+                Set(plain.map { $0.drop { $0 != " " }.dropFirst() })
+                    == Set(names.subtracting(before).map { $0[...] }))
             #expect(plain.allSatisfy { $0.hasPrefix(">f+++++++++ ") } && plain.count == 1000 * 3)
             guard copies.count > 1 else { return }
             // Of each image one name is copied, the others are linked.
-            let linked = try rsync(archive, copies[1]).filter { !$0.hasPrefix("cd") && !$0.hasPrefix(".d") }
+            let linked = try rsync(archive, copies[1]).filter {
+                !$0.hasPrefix("cd") && !$0.hasPrefix(".d")
+            }
             #expect(linked.count { $0.hasPrefix(">f+++++++++ ") } == 1000)
-            #expect(linked.allSatisfy { $0.hasPrefix(">f+++++++++ ") || $0.hasPrefix("hf+++++++++ ") } && linked.count == plain.count)
-            #expect(try archive.mustShell("rsync -aHn --delete --itemize-changes \"$M/\" linked/").output == "")
+            #expect(
+                linked.allSatisfy { $0.hasPrefix(">f+++++++++ ") || $0.hasPrefix("hf+++++++++ ") }
+                    && linked.count == plain.count)
+            #expect(
+                try archive.mustShell("rsync -aHn --delete --itemize-changes \"$M/\" linked/")
+                    .output == "")
         }
     }
 }

@@ -6,10 +6,13 @@ import Testing
     "Retiring the volume of incoming", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct RetirementTests {
-    @Test("A file under a temporary name, and one that is being written, outlive the volume they were written to")
+    @Test(
+        "A file under a temporary name, and one that is being written, outlive the volume they were written to"
+    )
     func temporaryNames() throws {
         try MountedArchive.with { archive in
-            try archive.mustShell("""
+            try archive.mustShell(
+                """
                 # Its exit code tells of more than what is asked here.
                 shows() { { "$PACSFS" status || true; } | grep "$1" >/dev/null; }
                 printf note >note.txt

@@ -15,7 +15,9 @@ struct RevivalTests {
         return try archive.mustShell(Self.listing).output
     }
 
-    @Test("From each volume alone, copied elsewhere, a mount shows the same paths and bytes", arguments: 1...2)
+    @Test(
+        "From each volume alone, copied elsewhere, a mount shows the same paths and bytes",
+        arguments: 1...2)
     func alone(number: Int) throws {
         try MountedArchive.with { archive in
             let before = try fill(archive)
@@ -67,7 +69,9 @@ struct RevivalTests {
             let images = "cd $M/by-uid && find . -type f | sort"
             let before = try archive.mustShell(images).output
             try archive.unmount()
-            try archive.mustShell("rm -rf \(archive.volumes[0])/ledger/* \(archive.volumes[1])/ledger/* $PACSFS_ARCHIVE/index.sqlite*")
+            try archive.mustShell(
+                "rm -rf \(archive.volumes[0])/ledger/* \(archive.volumes[1])/ledger/* $PACSFS_ARCHIVE/index.sqlite*"
+            )
             try archive.mustShell("\"$PACSFS\" rebuild --from-blobs")
             try archive.mount()
             #expect(try archive.mustShell(images).output == before)
@@ -78,32 +82,50 @@ struct RevivalTests {
     func byHand() throws {
         try MountedArchive.with { archive in
             _ = try fill(archive)
-            let expected = try archive.mustShell("cd $M/by-uid && find . -type f -exec sha256sum {} + | cut -c1-64 | sort -u").output
+            let expected = try archive.mustShell(
+                "cd $M/by-uid && find . -type f -exec sha256sum {} + | cut -c1-64 | sort -u"
+            ).output
             try archive.unmount()
             let script = try Self.recoveryByHand()
-            try archive.mustShell("mv \(archive.volumes[1]) survivor && rm -rf \(archive.archive) \(archive.volumes[0])")
+            try archive.mustShell(
+                "mv \(archive.volumes[1]) survivor && rm -rf \(archive.archive) \(archive.volumes[0])"
+            )
             func run() throws -> ProgramRun {
-                try archive.shell("mkdir -p home && export HOME=$PWD/home PATH=/usr/bin:/bin && cd survivor\n" + script)
+                try archive.shell(
+                    "mkdir -p home && export HOME=$PWD/home PATH=/usr/bin:/bin && cd survivor\n"
+                        + script)
             }
             let whole = try run()
             #expect(whole.succeeded, "\(whole.report)")
-            #expect(!whole.output.contains("FAILED") && !whole.errors.contains("FAILED"), "\(whole.report)")
+            #expect(
+                !whole.output.contains("FAILED") && !whole.errors.contains("FAILED"),
+                "\(whole.report)")
             #expect(whole.output.lowercased().contains("smith"), "the ledger tells of the patient")
-            let recovered = try archive.mustShell("cd home/recovered && sha256sum *.dcm | cut -c1-64 | sort -u").output
+            let recovered = try archive.mustShell(
+                "cd home/recovered && sha256sum *.dcm | cut -c1-64 | sort -u"
+            ).output
             #expect(recovered == expected)
             // What is damaged is named.
-            try archive.mustShell("f=$(find survivor/blobs -name '*.dcm' | head -n 1) && chmod 644 $f && printf x >>$f && basename $f >damaged")
-            let damaged = try archive.shell("cd survivor\n" + script.split(separator: "\n").prefix(2).joined(separator: "\n"))
-            let name = try Files.text(archive.work + "/damaged").trimmingCharacters(in: .whitespacesAndNewlines)
-            #expect(damaged.output.contains(name) && damaged.output.contains("FAILED"), "\(damaged.report)")
+            try archive.mustShell(
+                "f=$(find survivor/blobs -name '*.dcm' | head -n 1) && chmod 644 $f && printf x >>$f && basename $f >damaged"
+            )
+            let damaged = try archive.shell(
+                "cd survivor\n" + script.split(separator: "\n").prefix(2).joined(separator: "\n"))
+            let name = try Files.text(archive.work + "/damaged").trimmingCharacters(
+                in: .whitespacesAndNewlines)
+            #expect(
+                damaged.output.contains(name) && damaged.output.contains("FAILED"),
+                "\(damaged.report)")
         }
     }
 
     /// The code block below the heading, from the README beside the sources.
     private static func recoveryByHand(file: String = #filePath) throws -> String {
-        let package = URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let package = URL(fileURLWithPath: file).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
         let text = try Files.text(package.path + "/README.md")
-        let section = try #require(text.components(separatedBy: "### Recovery by hand").dropFirst().first)
+        let section = try #require(
+            text.components(separatedBy: "### Recovery by hand").dropFirst().first)
         let block = try #require(section.components(separatedBy: "```sh\n").dropFirst().first)
         let script = try #require(block.components(separatedBy: "```").first)
         try #require(script.contains("sha256sum -c"))

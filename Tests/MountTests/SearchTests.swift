@@ -6,12 +6,18 @@ import Testing
     "Searching in the mount", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct SearchTests {
-    @Test("A search is a folder: its images are those of the views, and read the same", arguments: Setting.modes)
+    @Test(
+        "A search is a folder: its images are those of the views, and read the same",
+        arguments: Setting.modes)
     func results(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
             try archive.importSamples()
             let studies = try archive.mustShell("ls \"$M/search/smith rex 2026\"").lines
-            #expect(studies == ["2026-02-11 Smith^Rex (1001) DX Hip dysplasia", "2026-03-03 Smith^Rex (1001) CT Thorax"])
+            #expect(
+                studies == [
+                    "2026-02-11 Smith^Rex (1001) DX Hip dysplasia",
+                    "2026-03-03 Smith^Rex (1001) CT Thorax",
+                ])
             let run = try archive.mustShell(
                 """
                 cd "$M/search/smith rex 2026"
@@ -36,7 +42,9 @@ struct SearchTests {
         }
     }
 
-    @Test("mkdir keeps a search listed, over a restart and the loss of the index too; rmdir forgets it")
+    @Test(
+        "mkdir keeps a search listed, over a restart and the loss of the index too; rmdir forgets it"
+    )
     func keeping() throws {
         try MountedArchive.with { archive in
             try archive.importSamples()
@@ -58,7 +66,9 @@ struct SearchTests {
                 """)
             let kept = ["how to search.txt", "modality=DX", "smith rex", "us 2026"]
             func listed() throws -> [String] { try archive.mustShell("ls \"$M/search\"").lines }
-            func numbers() throws -> [String] { try archive.mustShell("cd \"$M/search\" && find . -printf '%i %p\\n' | sort").lines }
+            func numbers() throws -> [String] {
+                try archive.mustShell("cd \"$M/search\" && find . -printf '%i %p\\n' | sort").lines
+            }
             #expect(try listed() == kept)
             let before = try numbers()
             try archive.unmount()

@@ -72,7 +72,9 @@ struct ServiceTests {
         }
     }
 
-    @Test("SIGTERM while programs write: what they were told is safe is safe, and the rest they were told of")
+    @Test(
+        "SIGTERM while programs write: what they were told is safe is safe, and the rest they were told of"
+    )
     func termination() throws {
         try MountedArchive.with { archive in
             try archive.writeSamples()
@@ -102,7 +104,8 @@ struct ServiceTests {
             #expect(safe.count >= 20)
             for digest in safe {
                 for volume in archive.volumes {
-                    let blob = "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
+                    let blob =
+                        "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
                     #expect(Files.exists(blob), "\(digest) was said to be safe")
                 }
             }
@@ -111,12 +114,15 @@ struct ServiceTests {
         }
     }
 
-    @Test("A mount that was just ended by umount can be made again at once, and a log grows to a limit only")
+    @Test(
+        "A mount that was just ended by umount can be made again at once, and a log grows to a limit only"
+    )
     func again() throws {
         try MountedArchive.with { archive in
             try archive.mustShell("cp /bin/ls \"$I/no-image\"")
             for _ in 0..<4 {
-                try archive.mustShell("fusermount3 -u \"$M\"; \"$PACSFS\" mount \"$M\" && ls \"$M/incoming\"")
+                try archive.mustShell(
+                    "fusermount3 -u \"$M\"; \"$PACSFS\" mount \"$M\" && ls \"$M/incoming\"")
             }
             let daemon = try #require(archive.daemon)
             try archive.unmount()

@@ -38,7 +38,9 @@ struct UnprivilegedTests {
         try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
     }
 
-    @Test("A user does everything with an archive of his own: he makes, mounts, fills, reads, checks and extends it")
+    @Test(
+        "A user does everything with an archive of his own: he makes, mounts, fills, reads, checks and extends it"
+    )
     func wholeLife() throws {
         try MountedArchive.with(isMounted: false) { archive in
             try asNobody(
@@ -75,13 +77,16 @@ struct UnprivilegedTests {
         }
     }
 
-    @Test("With user_allow_other others use his mount, and what they put into incoming is theirs there")
+    @Test(
+        "With user_allow_other others use his mount, and what they put into incoming is theirs there"
+    )
     func others() throws {
         try MountedArchive.with(isMounted: false) { archive in
             // nobody holds the mount, root's other users come from outside: by nsenter.
             try asNobody(
                 archive,
-                prepare: #"echo user_allow_other >"$D/fuse.conf"; mount --bind "$D/fuse.conf" /etc/fuse.conf; (umask 0; mkfifo "$D/go" "$D/done"); other() { bash -euo pipefail other-user; }; (read -r line <"$D/go"; code=0; setpriv --reuid=71004 --regid=71104 --clear-groups bash -euxo pipefail "$D/other" >"$D/other.log" 2>&1 || code=$?; echo $code >"$D/done") &"#,
+                prepare:
+                    #"echo user_allow_other >"$D/fuse.conf"; mount --bind "$D/fuse.conf" /etc/fuse.conf; (umask 0; mkfifo "$D/go" "$D/done"); other() { bash -euo pipefail other-user; }; (read -r line <"$D/go"; code=0; setpriv --reuid=71004 --regid=71104 --clear-groups bash -euxo pipefail "$D/other" >"$D/other.log" 2>&1 || code=$?; echo $code >"$D/done") &"#,
                 #"""
                 "$P" init --volume "$D/v1" --volume "$D/v2" >/dev/null
                 sed -i 's/^settle = .*/settle = 5/' archive/pacsfs.toml
@@ -113,7 +118,9 @@ struct UnprivilegedTests {
                 """#)
             try archive.mustShell("rm -r home")
             try asNobody(
-                archive, prepare: #"cp /usr/bin/fusermount3 "$D/plain"; mount --bind "$D/plain" /usr/bin/fusermount3"#,
+                archive,
+                prepare:
+                    #"cp /usr/bin/fusermount3 "$D/plain"; mount --bind "$D/plain" /usr/bin/fusermount3"#,
                 #"""
                 "$P" init --volume "$D/v1" --volume "$D/v2" >/dev/null; mkdir "$M"
                 fails "$P" mount "$M" 2>out; grep -q 'fusermount3.*chmod u+s' out

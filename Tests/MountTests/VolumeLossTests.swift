@@ -17,7 +17,8 @@ struct VolumeLossTests {
         // After the archive's own teardown nothing has them open any more.
         defer { for disk in disks { disk.unmount() } }
         try MountedArchive.with(
-            mode, minimumCopies: 1, prepare: { archive in
+            mode, minimumCopies: 1,
+            prepare: { archive in
                 for path in archive.volumes { disks.append(try LosableDisk(at: path)) }
             }
         ) { archive in
@@ -33,7 +34,8 @@ struct VolumeLossTests {
     private func writeImages(_ archive: MountedArchive) throws {
         for (folder, seed, count) in [("old", UInt64(5), 60), ("new", 6, 110)] {
             let study = SyntheticStudy(
-                seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: count, side: 32)
+                seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: count,
+                side: 32)
             for (number, image) in study.images().enumerated() {
                 try Files.write(image.write(), to: "\(archive.work)/\(folder)/\(number).dcm")
             }
@@ -62,7 +64,8 @@ struct VolumeLossTests {
         """
 
     private func wait(
-        for what: String, within seconds: Double = 40, _ archive: MountedArchive, _ isSo: (Status) -> Bool
+        for what: String, within seconds: Double = 40, _ archive: MountedArchive,
+        _ isSo: (Status) -> Bool
     ) throws {
         let end = ProgramRun.now() + seconds
         while true {
@@ -70,7 +73,8 @@ struct VolumeLossTests {
             if isSo(try JSONDecoder().decode(Status.self, from: Data(run.outputBytes))) { return }
             guard ProgramRun.now() < end else {
                 let log = (try? Files.text(archive.archive + "/pacsfs.log")) ?? ""
-                throw ProgramError(description: "not \(what) within \(seconds) s\n\(run.output)\n\(log)")
+                throw ProgramError(
+                    description: "not \(what) within \(seconds) s\n\(run.output)\n\(log)")
             }
             usleep(200_000)
         }
@@ -103,30 +107,40 @@ struct VolumeLossTests {
             sleep(1)
             try disk.lose(loss)
             // At the next write, or within 10 seconds.
-            try wait(for: "noticed", within: 10, archive) { $0.volumes[variant.volume].state != "online" }
+            try wait(for: "noticed", within: 10, archive) {
+                $0.volumes[variant.volume].state != "online"
+            }
             sleep(2)
             try disk.bringBack()
-            try wait(for: "online", within: 20, archive) { $0.volumes.allSatisfy { $0.state == "online" } }
+            try wait(for: "online", within: 20, archive) {
+                $0.volumes.allSatisfy { $0.state == "online" }
+            }
             while !Files.exists(archive.work + "/written") { usleep(100_000) }
             try wait(for: "caught up", archive) { $0.copies.short == 0 && $0.instances == 170 }
             try Files.write([], to: archive.work + "/stop")
             while !load.isFinished { usleep(50_000) }
             // What was being written to a disk that fails is lost with it, and the writer is told.
             let isStaging = variant.volume == 0 && loss != .unmounted
-            #expect(failures("write", archive).split(separator: "\n").count <= (isStaging ? 2 : 0), "\(failures("write", archive))")
+            #expect(
+                failures("write", archive).split(separator: "\n").count <= (isStaging ? 2 : 0),
+                "\(failures("write", archive))")
             #expect(failures("write-again", archive) == "")
             // The kernel reads by itself what was open at the moment at which the disk was pulled.
             let mayFail = loss == .pulled ? 2 : 0
             for reader in ["read1", "read2"] {
                 let lines = failures(reader, archive).split(separator: "\n")
-                #expect(lines.count <= mayFail && lines.allSatisfy { $0.contains("Input/output error") }, "\(lines)")
+                #expect(
+                    lines.count <= mayFail
+                        && lines.allSatisfy { $0.contains("Input/output error") }, "\(lines)")
             }
             try archive.settled()
             try expectEverythingOnBoth(archive)
         }
     }
 
-    @Test("A dead disk is replaced by an empty one with one command, while people read", arguments: ReadMode.allCases)
+    @Test(
+        "A dead disk is replaced by an empty one with one command, while people read",
+        arguments: ReadMode.allCases)
     func replacing(_ mode: ReadMode) throws {
         try withDisks(mode) { archive, disks in
             try archive.mustShell("sha256sum old/* | cut -c1-64 | sort >known")
@@ -135,9 +149,13 @@ struct VolumeLossTests {
             // An empty disk is not taken for the volume.
             try archive.mustShell("cp new/0.dcm \"$I/\"; test ! -e ../volume2/blobs")
             let replaced = try archive.pacsfs("volume", "replace", archive.volumes[1])
-            #expect(replaced.succeeded && replaced.output.contains("number 3"), "\(replaced.report)")
-            try wait(for: "copied", archive) { $0.copies.short == 0 && $0.volumes[1].state == "online" }
-            try archive.mustShell("cp new/1.dcm \"$I/\"; sha256sum old/* new/[01].dcm | cut -c1-64 | sort >known")
+            #expect(
+                replaced.succeeded && replaced.output.contains("number 3"), "\(replaced.report)")
+            try wait(for: "copied", archive) {
+                $0.copies.short == 0 && $0.volumes[1].state == "online"
+            }
+            try archive.mustShell(
+                "cp new/1.dcm \"$I/\"; sha256sum old/* new/[01].dcm | cut -c1-64 | sort >known")
             try expectEverythingOnBoth(archive)
             #expect(try archive.pacsfs("status").code == 0)
             // A start finds it as the daemon has left it.

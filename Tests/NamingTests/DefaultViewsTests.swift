@@ -16,7 +16,8 @@ struct DefaultViewsTests {
         let names = DefaultViews.all.map(\.name)
         #expect(
             names == [
-                "by-patient", "by-date", "by-modality", "by-id", "by-owner", "by-species", "by-microchip",
+                "by-patient", "by-date", "by-modality", "by-id", "by-owner", "by-species",
+                "by-microchip",
                 "by-accession", "by-uid",
             ])
         #expect(names.flatMap(portabilityFaults) == [])

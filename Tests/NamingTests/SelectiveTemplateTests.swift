@@ -8,10 +8,13 @@ struct SelectiveTemplateTests {
         "A field with ! leaves out what has no value there, and shows the rest as without it",
         arguments: [
             ("{AccessionNumber!}/{Series}", "A77/001 DX Hip VD"), ("{AccessionNumber!}", "A77"),
-            ("{StudyDate:yyyy!}", "2024"), ("{PatientName.given!}", "Rex"), ("{SeriesNumber:3!}", "001"),
+            ("{StudyDate:yyyy!}", "2024"), ("{PatientName.given!}", "Rex"),
+            ("{SeriesNumber:3!}", "001"),
             ("{BodyPartExamined|Modality!}", "DX"), ("{Modality} ({PatientID!})", "DX (1234)"),
-            ("{BodyPartExamined!}", nil), ("{Modality}/{BodyPartExamined!}", nil), ("{PatientName.middle!}", nil),
-            ("{Modality} ({BodyPartExamined!})", nil), ("{ViewPosition|BodyPartExamined!}/{Series}", nil),
+            ("{BodyPartExamined!}", nil), ("{Modality}/{BodyPartExamined!}", nil),
+            ("{PatientName.middle!}", nil),
+            ("{Modality} ({BodyPartExamined!})", nil),
+            ("{ViewPosition|BodyPartExamined!}/{Series}", nil),
             ("a!/{Modality}!", "a!/DX!"),
         ] as [(String, String?)])
     func required(text: String, path: String?) throws {
@@ -24,7 +27,9 @@ struct SelectiveTemplateTests {
     @Test("What is empty, blank or no date has no value")
     func empty() throws {
         let template = try Template("{AccessionNumber!}")
-        for value in ["", "  ", "\0", "\\"] { #expect(template.leavesOut([.accessionNumber: value] as Header)) }
+        for value in ["", "  ", "\0", "\\"] {
+            #expect(template.leavesOut([.accessionNumber: value] as Header))
+        }
         #expect(try Template("{StudyDate!}").leavesOut([.studyDate: "20241399"] as Header))
     }
 
@@ -33,7 +38,8 @@ struct SelectiveTemplateTests {
         arguments: [
             ("RFID:276098100123456", "276098100123456"), ("A1\\RFID:985-141 1", "985-141 1"),
             ("276098100123456", "276098100123456"), ("RFID:1\\X\\RFID:2", "1, 2"),
-            ("1234", nil), ("27609810012345", nil), ("2760981001234567", nil), ("27609810012345A", nil),
+            ("1234", nil), ("27609810012345", nil), ("2760981001234567", nil),
+            ("27609810012345A", nil),
             ("RFID:", nil), ("RFID: ", nil), ("", nil), ("٢٧٦٠٩٨١٠٠١٢٣٤٥٦", nil),
         ] as [(String, String?)])
     func chips(value: String, chip: String?) throws {
@@ -41,7 +47,10 @@ struct SelectiveTemplateTests {
         let header: Header = [.otherPatientIDs: value]
         #expect(template.leavesOut(header) == (chip == nil))
         if let chip { #expect(template.components(for: header) == [chip]) }
-        #expect(try Template("{otherpatientids.MICROCHIP}").components(for: header) == [chip ?? "unknown"])
+        #expect(
+            try Template("{otherpatientids.MICROCHIP}").components(for: header) == [
+                chip ?? "unknown"
+            ])
     }
 
     /// Owner^animal as the standard has it, the other way round, and with what is missing in practice.
@@ -53,12 +62,15 @@ struct SelectiveTemplateTests {
             (["Rex^Smith", "1234", "Smith^Mary"], "Smith^Mary/Rex^Smith (1234)"),
             (["Rex^Smith", "1234", ""], "Rex/Rex^Smith (1234)"),
             (["ABC Farms^Running on Water", "", ""], "ABC Farms/ABC Farms^Running on Water"),
-            (["Rex", "", ""], "Rex/Rex"), (["^Rex", "1234", ""], "1234/^Rex (1234)"), (["", "1234", ""], "1234/(1234)"),
+            (["Rex", "", ""], "Rex/Rex"), (["^Rex", "1234", ""], "1234/^Rex (1234)"),
+            (["", "1234", ""], "1234/(1234)"),
             (["", "", "Smith^Mary"], "Smith^Mary/unknown"), (["", "", ""], "unknown/unknown"),
         ])
     func owners(values: [String], path: String) throws {
         let template = try #require(DefaultViews.all.first { $0.name == "by-owner" }).template
-        let header: Header = [.patientName: values[0], .patientID: values[1], .responsiblePerson: values[2]]
+        let header: Header = [
+            .patientName: values[0], .patientID: values[1], .responsiblePerson: values[2],
+        ]
         #expect(template.components(for: header).prefix(2).joined(separator: "/") == path)
     }
 }

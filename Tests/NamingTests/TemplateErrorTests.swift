@@ -22,8 +22,10 @@ struct TemplateErrorTests {
             ("{PatientName.first}", 14, "family"), ("{PatientID.family}", 12, "PatientName"),
             ("{PatientName.family:3}", 20, "format"), ("{Series:3}", 2, "SeriesNumber"),
             ("{Series|Modality}", 2, "SeriesNumber"), ("{Series!}", 8, "SeriesDescription!"),
-            ("{OtherPatientIDs.chip}", 18, "microchip"), ("{OtherPatientIDs.microchip:3}", 27, "format"),
-            ("{PatientID!|Modality}", 2, "PatientID"), ("{PatientID!!}", 2, "PatientID"), ("1/2/3/4/5/6/7/8/9/10/11", 22, "10"),
+            ("{OtherPatientIDs.chip}", 18, "microchip"),
+            ("{OtherPatientIDs.microchip:3}", 27, "format"),
+            ("{PatientID!|Modality}", 2, "PatientID"), ("{PatientID!!}", 2, "PatientID"),
+            ("1/2/3/4/5/6/7/8/9/10/11", 22, "10"),
             (String(repeating: "(", count: 2_000), 1_001, "1000"),
         ])
     func columns(template: String, column: Int, hint: String) {

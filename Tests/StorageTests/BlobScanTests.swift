@@ -53,7 +53,11 @@ import Testing
             expecting: { expected(in: $0, of: blobs ?? self.blobs) },
             completed: { completed.append($0) },
             report: { finding in
-                if case .good = finding { good += 1 } else { #expect(others.insert(finding).inserted) }
+                if case .good = finding {
+                    good += 1
+                } else {
+                    #expect(others.insert(finding).inserted)
+                }
             })
         #expect(end == .complete)
         #expect(completed.sorted() == Array(0...255))

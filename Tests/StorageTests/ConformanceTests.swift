@@ -5,7 +5,9 @@ import Testing
 @testable import Storage
 
 /// What a volume does when its disk lets it down, on every file system that can be had here.
-@Suite("A volume on a disk of its own", .enabled(if: !FileSystemKind.disks.isEmpty, "no disk can be mounted here"))
+@Suite(
+    "A volume on a disk of its own",
+    .enabled(if: !FileSystemKind.disks.isEmpty, "no disk can be mounted here"))
 struct ConformanceTests {
     let folder: TemporaryFolder
     private let bytes = content(7, count: 300_000)
@@ -40,11 +42,13 @@ struct ConformanceTests {
     private func take(_ step: Step, _ volume: Volume, _ ledger: Ledger) throws {
         let source = try folder.file("source", bytes)
         switch step {
-        case .stage: try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
+        case .stage:
+            try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
         case .commit: #expect(try volume.commit([staged]) == [.stored])
         case .append: _ = try ledger.append([entry(1)])
         case .finish: try volume.finish([staged.digest])
-        case .reject: _ = try volume.reject(copyOf: source.number, path: "a/b.txt", reason: "no image")
+        case .reject:
+            _ = try volume.reject(copyOf: source.number, path: "a/b.txt", reason: "no image")
         case .setAside: _ = try volume.setAside(staged.digest)
         case .replace:
             try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
@@ -79,7 +83,9 @@ struct ConformanceTests {
             try disk.fill()
             do {
                 try take(step, volume, ledger)
-                #expect(![.stage, .replace, .appendMore].contains(step), "\(kind), \(step): it was not full")
+                #expect(
+                    ![.stage, .replace, .appendMore].contains(step),
+                    "\(kind), \(step): it was not full")
             } catch let error as StorageError {
                 #expect(error.code == .noSpace, "\(kind), \(step): \(error)")
                 #expect(error.path.hasPrefix(disk.path), "\(error)")
@@ -95,7 +101,9 @@ struct ConformanceTests {
         #expect(try files(below: volume.path + "/rejected").count { $0.hasSuffix("b.txt") } == 1)
     }
 
-    @Test("that is read-only is read, and refuses clearly what is new", arguments: FileSystemKind.disks)
+    @Test(
+        "that is read-only is read, and refuses clearly what is new",
+        arguments: FileSystemKind.disks)
     func readOnly(kind: FileSystemKind) throws {
         let disk = try disk(kind)
         defer { disk.unplug() }
@@ -119,7 +127,9 @@ struct ConformanceTests {
         #expect(try files(below: disk.path) == before)
     }
 
-    @Test("that was unplugged gives errors and writes nothing below its mount point", arguments: FileSystemKind.disks)
+    @Test(
+        "that was unplugged gives errors and writes nothing below its mount point",
+        arguments: FileSystemKind.disks)
     func unplugged(kind: FileSystemKind) throws {
         let disk = try disk(kind)
         let volume = try folder.volume()
@@ -139,14 +149,21 @@ struct ConformanceTests {
         func candidates() throws -> [Placement.Candidate] {
             try volumes.map {
                 try Placement.Candidate(
-                    ordinal: $0.identity.ordinal, domain: $0.identity.domain, room: $0.room(), state: .active)
+                    ordinal: $0.identity.ordinal, domain: $0.identity.domain, room: $0.room(),
+                    state: .active)
             }
         }
-        #expect(try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted() == [1, 2])
+        #expect(
+            try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted()
+                == [1, 2])
         try disk.fill()
-        expectError(.noSpace) { try Placement.choose(copies: 2, bytes: 1 << 20, among: try candidates()) }
+        expectError(.noSpace) {
+            try Placement.choose(copies: 2, bytes: 1 << 20, among: try candidates())
+        }
         #expect(try Placement.choose(copies: 1, bytes: 1 << 20, among: candidates()).volumes == [2])
         try disk.empty()
-        #expect(try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted() == [1, 2])
+        #expect(
+            try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted()
+                == [1, 2])
     }
 }

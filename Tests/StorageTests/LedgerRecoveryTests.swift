@@ -114,7 +114,9 @@ import Testing
         let whole = try read(segmentPath(volume))
         let last = try #require(whole.dropLast().lastIndex(of: UInt8(ascii: "\n"))) + 1
         // A byte in the middle; a byte of the last record, which has its newline; two half blocks.
-        for (range, byte) in [(5000..<5001, 0), (last + 9..<last + 10, 0), (last..<last + 1, 7), (4352..<4864, 0)]
+        for (range, byte) in [
+            (5000..<5001, 0), (last + 9..<last + 10, 0), (last..<last + 1, 7), (4352..<4864, 0),
+        ]
             as [(Range<Int>, UInt8)]
         {
             var bytes = whole

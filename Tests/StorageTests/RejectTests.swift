@@ -57,7 +57,8 @@ import Testing
         #expect(try files(below: volume.path + "/staging") == [])
     }
 
-    @Test("whose name is that of a reason gets another, and no reason replaces a file of that name") func reasonName() throws {
+    @Test("whose name is that of a reason gets another, and no reason replaces a file of that name")
+    func reasonName() throws {
         let volume = try folder.volume()
         let day = volume.path + "/rejected/2026-11-22/"
         try incoming("scan.txt.reason.txt", content(1), volume)
@@ -69,7 +70,9 @@ import Testing
         #expect(
             try volume.reject(incoming: "CD.reason.txt/a", reason: "no", at: time)
                 == "rejected/2026-11-22/CD.reason (1).txt/a")
-        #expect(try volume.reject(incoming: "scan.txt", reason: "no", at: time) == "rejected/2026-11-22/scan.txt")
+        #expect(
+            try volume.reject(incoming: "scan.txt", reason: "no", at: time)
+                == "rejected/2026-11-22/scan.txt")
         #expect(try read(day + "scan.txt.reason (1).txt") == content(1))
         #expect(try text(day + "scan.txt.reason.txt") == "no\n")
         // Put there by hand, or by a pacsfs before this one.

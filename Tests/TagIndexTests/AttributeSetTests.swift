@@ -7,9 +7,11 @@ import Testing
 struct AttributeSetTests {
     /// Text that has broken somebody's JSON before.
     static let hostile = [
-        "", " ", "\"", "\\", "\\\\\"", "a\\b", "\n\r\t", "\u{0}", "\u{1}\u{1F}\u{7F}", "\u{80}\u{9F}",
+        "", " ", "\"", "\\", "\\\\\"", "a\\b", "\n\r\t", "\u{0}", "\u{1}\u{1F}\u{7F}",
+        "\u{80}\u{9F}",
         "\u{2028}\u{2029}", "\u{FEFF}", "\u{FFFD}", "Müller^Jürgen", "山田^太郎=やまだ^たろう", "🐕‍🦺", "null",
-        "{\"PatientName\":1}", "</script>", "a\u{301}\u{302}", "\u{10FFFF}", String(repeating: "x", count: 70_000),
+        "{\"PatientName\":1}", "</script>", "a\u{301}\u{302}", "\u{10FFFF}",
+        String(repeating: "x", count: 70_000),
     ]
 
     private func random(_ generator: inout some RandomNumberGenerator) -> AttributeSet {
@@ -72,18 +74,24 @@ struct AttributeSetTests {
         #expect(read[.patientName].map { Array($0.unicodeScalars) } == Array(text.unicodeScalars))
     }
 
-    @Test("JSON is one line of ASCII control-free text that another parser reads", arguments: hostile)
+    @Test(
+        "JSON is one line of ASCII control-free text that another parser reads", arguments: hostile)
     func jsonIsStandard(text: String) throws {
         var set = AttributeSet()
         set[.studyDescription] = text
         #expect(!set.json.utf8.contains { $0 < 0x20 })
-        let object = try JSONSerialization.jsonObject(with: Data(set.json.utf8)) as? [String: String]
-        #expect(object?["StudyDescription"].map { Array($0.unicodeScalars) } == Array(text.unicodeScalars))
+        let object =
+            try JSONSerialization.jsonObject(with: Data(set.json.utf8)) as? [String: String]
+        #expect(
+            object?["StudyDescription"].map { Array($0.unicodeScalars) }
+                == Array(text.unicodeScalars))
     }
 
     @Test("Unknown keywords are left out, and damaged JSON is an error that shows it")
     func unknownAndDamaged() throws {
-        #expect(try AttributeSet(json: #"{"Modality":"CT","NoSuchThing":"x"}"#) == AttributeSet([.modality: "CT"]))
+        #expect(
+            try AttributeSet(json: #"{"Modality":"CT","NoSuchThing":"x"}"#)
+                == AttributeSet([.modality: "CT"]))
         for damaged in ["", "[]", "{", "{\"Modality\":}", "nonsense"] {
             let error = try #require(throws: IndexError.self) { try AttributeSet(json: damaged) }
             #expect(error.code == .corrupt)

@@ -14,7 +14,8 @@ struct DirectoryTests {
     }
 
     private func leaf(_ place: IndexWriter.Place, in view: String) throws -> Node {
-        let path = try fixture.path(place, in: view).split(separator: "/").dropLast().map(String.init)
+        let path = try fixture.path(place, in: view).split(separator: "/").dropLast().map(
+            String.init)
         return try #require(
             try fixture.index.read { reader in
                 var node: Node?
@@ -27,7 +28,8 @@ struct DirectoryTests {
 
     private func patient(_ number: Int) -> AttributeSet {
         rex.with([
-            .patientName: "Animal^\(number)", .patientID: "\(number)", .studyInstanceUID: "1.2.\(number)",
+            .patientName: "Animal^\(number)", .patientID: "\(number)",
+            .studyInstanceUID: "1.2.\(number)",
             .seriesInstanceUID: "1.2.\(number).1",
         ])
     }
@@ -35,11 +37,19 @@ struct DirectoryTests {
     @Test("The views are there before the first image, empty")
     func emptyViews() throws {
         var names: [String] = []
-        try fixture.index.read { try $0.nodes(in: 0, after: 0) { names.append($0.name); return true } }
+        try fixture.index.read {
+            try $0.nodes(in: 0, after: 0) {
+                names.append($0.name); return true
+            }
+        }
         #expect(names == DefaultViews.all.map(\.name))
         let byUID = try view("by-uid")
         var children = 0
-        try fixture.index.read { try $0.nodes(in: byUID.id, after: 0) { _ in children += 1; return true } }
+        try fixture.index.read {
+            try $0.nodes(in: byUID.id, after: 0) { _ in
+                children += 1; return true
+            }
+        }
         #expect(children == 0)
     }
 
@@ -75,7 +85,8 @@ struct DirectoryTests {
     func cookiesOfImages() throws {
         func add(_ number: Int) throws -> IndexWriter.Place {
             try fixture.add(
-                rex.with([.instanceNumber: "\(100 - number)", .sopInstanceUID: "1.2.3.1.\(number)"]), seed: UInt64(number))
+                rex.with([.instanceNumber: "\(100 - number)", .sopInstanceUID: "1.2.3.1.\(number)"]
+                ), seed: UInt64(number))
         }
         let first = try add(0)
         for number in 1..<10 { _ = try add(number) }
@@ -111,11 +122,19 @@ struct DirectoryTests {
         let view = try view("by-id")
         func names(after cookie: Int64) throws -> [String] {
             var names: [String] = []
-            try fixture.index.read { try $0.nodes(in: view.id, after: cookie) { names.append($0.name); return true } }
+            try fixture.index.read {
+                try $0.nodes(in: view.id, after: cookie) {
+                    names.append($0.name); return true
+                }
+            }
             return names
         }
         var ids: [Int64] = []
-        try fixture.index.read { try $0.nodes(in: view.id, after: 0) { ids.append($0.id); return true } }
+        try fixture.index.read {
+            try $0.nodes(in: view.id, after: 0) {
+                ids.append($0.id); return true
+            }
+        }
         let before = try names(after: ids[2])
         try fixture.add(patient(6), seed: 6)
         #expect(try names(after: ids[2]) == before + ["6"])
@@ -128,7 +147,8 @@ struct DirectoryTests {
         let patients = try view("by-patient")
         let times = (shown.changed, patients.changed)
 
-        let second = try fixture.add(rex.with([.sopInstanceUID: "1.2.3.1.2", .instanceNumber: "2"]), seed: 2)
+        let second = try fixture.add(
+            rex.with([.sopInstanceUID: "1.2.3.1.2", .instanceNumber: "2"]), seed: 2)
         let leafTime = try leaf(second, in: "by-patient").changed
         #expect(leafTime > times.0)
         #expect(try view("by-patient").changed == times.1)
@@ -146,14 +166,17 @@ struct DirectoryTests {
                 try fixture.add(attributes, seed: seed, in: writer)
                 return writer.changedNodes
             }
-            return try fixture.index.read { reader in try Set(nodes.compactMap { try reader.path(of: $0) }) }
+            return try fixture.index.read { reader in
+                try Set(nodes.compactMap { try reader.path(of: $0) })
+            }
         }
         let first = try changed(rex, seed: 1)
         #expect(first.contains(["by-id"]))
         #expect(first.contains(["by-id", "1001"]))
         #expect(first.contains(["by-id", "1001", "2024-03-14"]))
         #expect(first.contains(["by-id", "1001", "2024-03-14", "001 DX Hip VD"]))
-        let second = try changed(rex.with([.sopInstanceUID: "1.2.3.1.2", .instanceNumber: "2"]), seed: 2)
+        let second = try changed(
+            rex.with([.sopInstanceUID: "1.2.3.1.2", .instanceNumber: "2"]), seed: 2)
         #expect(second.count == 8)
         #expect(second.contains(["by-id", "1001", "2024-03-14", "001 DX Hip VD"]))
         #expect(!second.contains(["by-id", "1001"]))
@@ -165,7 +188,10 @@ struct DirectoryTests {
         let shown = try leaf(place, in: "by-date")
         #expect(
             try fixture.index.read { try $0.path(of: shown.id) }
-                == ["by-date", "2024", "03", "14", "Smith^Rex (1001) Hip dysplasia", "001 DX Hip VD"])
+                == [
+                    "by-date", "2024", "03", "14", "Smith^Rex (1001) Hip dysplasia",
+                    "001 DX Hip VD",
+                ])
         #expect(try fixture.index.read { try $0.path(of: 0) } == [])
         #expect(try fixture.index.read { try $0.path(of: 123_456) } == nil)
     }
@@ -189,7 +215,9 @@ struct DirectoryTests {
         let contents = try #require(try fixture.index.read { try $0.contents(of: uid.id) })
         #expect((contents.series, contents.byUID) == (place.series, true))
         #expect(try fixture.index.read { try $0.contents(of: 99_999) } == nil)
-        let image = try fixture.index.read { try $0.image(inSeries: place.series, name: "1.2.3.1.1.DCM", byUID: true) }
+        let image = try fixture.index.read {
+            try $0.image(inSeries: place.series, name: "1.2.3.1.1.DCM", byUID: true)
+        }
         #expect(image?.name == "1.2.3.1.1.dcm")
     }
 }

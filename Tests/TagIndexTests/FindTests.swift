@@ -12,7 +12,8 @@ struct FindTests {
         fixture = try IndexFixture()
         try fixture.add(rex, seed: 1)
         let chest = rex.with([
-            .studyInstanceUID: "1.2.4", .studyDate: "20231120", .modality: "CT", .studyDescription: "Thorax",
+            .studyInstanceUID: "1.2.4", .studyDate: "20231120", .modality: "CT",
+            .studyDescription: "Thorax",
             .seriesInstanceUID: "1.2.4.1", .seriesDescription: "Lung", .sopInstanceUID: "1.2.4.1.1",
             .bodyPartExamined: "CHEST", .accessionNumber: "A102",
         ])
@@ -25,15 +26,19 @@ struct FindTests {
             ]), seed: 4)
         try fixture.add(
             AttributeSet([
-                .patientName: "Müller^Minka", .patientID: "1002", .responsiblePerson: "Müller^Jürgen",
-                .studyInstanceUID: "1.2.5", .seriesInstanceUID: "1.2.5.1", .sopInstanceUID: "1.2.5.1.1",
+                .patientName: "Müller^Minka", .patientID: "1002",
+                .responsiblePerson: "Müller^Jürgen",
+                .studyInstanceUID: "1.2.5", .seriesInstanceUID: "1.2.5.1",
+                .sopInstanceUID: "1.2.5.1.1",
                 .studyDate: "20240501", .modality: "US", .studyDescription: "Écho abdominale",
-                .otherPatientIDs: "276098100654321\\X-9", .patientBreedDescription: "European Shorthair",
+                .otherPatientIDs: "276098100654321\\X-9",
+                .patientBreedDescription: "European Shorthair",
                 .manufacturer: "Smithson",
             ]), seed: 5)
         try fixture.add(
             AttributeSet([
-                .studyInstanceUID: "1.2.6", .seriesInstanceUID: "1.2.6.1", .sopInstanceUID: "1.2.6.1.1",
+                .studyInstanceUID: "1.2.6", .seriesInstanceUID: "1.2.6.1",
+                .sopInstanceUID: "1.2.6.1.1",
                 .patientID: "0", .patientName: "山田^太郎=やまだ^たろう", .modality: "OT",
             ]), seed: 6)
     }
@@ -46,7 +51,9 @@ struct FindTests {
         }
     }
 
-    @Test("A word is the beginning of a name part, whatever its case", arguments: ["smith", "SMI", "Sm", "rex", "Mary"])
+    @Test(
+        "A word is the beginning of a name part, whatever its case",
+        arguments: ["smith", "SMI", "Sm", "rex", "Mary"])
     func prefixOfName(word: String) throws {
         #expect(try find(word) == ["1.2.3", "1.2.4"])
     }
@@ -71,8 +78,10 @@ struct FindTests {
     @Test(
         "Ids, chips, accession numbers, modalities and descriptions are words too",
         arguments: [
-            ("1002", ["1.2.5"]), ("276098100654321", ["1.2.5"]), ("A102", ["1.2.4"]), ("us", ["1.2.5"]),
-            ("thorax", ["1.2.4"]), ("bone", ["1.2.4"]), ("dyspl", ["1.2.3"]), ("100", ["1.2.5", "1.2.3", "1.2.4"]),
+            ("1002", ["1.2.5"]), ("276098100654321", ["1.2.5"]), ("A102", ["1.2.4"]),
+            ("us", ["1.2.5"]),
+            ("thorax", ["1.2.4"]), ("bone", ["1.2.4"]), ("dyspl", ["1.2.3"]),
+            ("100", ["1.2.5", "1.2.3", "1.2.4"]),
         ])
     func otherWords(word: String, found: [String]) throws {
         #expect(try find(word) == found)
@@ -87,21 +96,29 @@ struct FindTests {
     @Test("Species, breed, part of the body and referring vet are words too, and a dog is a canine")
     func animals() throws {
         let horse = rex.with([
-            .studyInstanceUID: "1.3", .seriesInstanceUID: "1.3.1", .sopInstanceUID: "1.3.1.1", .patientName: "Star",
-            .patientSpeciesDescription: "HORSE", .patientBreedDescription: "Icelandic", .bodyPartExamined: "FETLOCK",
+            .studyInstanceUID: "1.3", .seriesInstanceUID: "1.3.1", .sopInstanceUID: "1.3.1.1",
+            .patientName: "Star",
+            .patientSpeciesDescription: "HORSE", .patientBreedDescription: "Icelandic",
+            .bodyPartExamined: "FETLOCK",
             .referringPhysicianName: "Dr^Väterli",
         ])
         try fixture.add(horse, seed: 7)
-        for word in ["horse", "equine", "EQU", "icelandic", "fetlock", "vaterli"] { #expect(try find(word) == ["1.3"], "\(word)") }
+        for word in ["horse", "equine", "EQU", "icelandic", "fetlock", "vaterli"] {
+            #expect(try find(word) == ["1.3"], "\(word)")
+        }
         try fixture.add(
-            horse.with([.studyInstanceUID: "1.4", .seriesInstanceUID: "1.4.1", .sopInstanceUID: "1.4.1.1", .patientSpeciesDescription: "Canis lupus familiaris"]),
+            horse.with([
+                .studyInstanceUID: "1.4", .seriesInstanceUID: "1.4.1", .sopInstanceUID: "1.4.1.1",
+                .patientSpeciesDescription: "Canis lupus familiaris",
+            ]),
             seed: 8)
         for word in ["lupus", "dog"] { #expect(try find(word).contains("1.4"), "\(word)") }
         #expect(try !find("canine").contains("1.3") && find("canine").contains("1.4"))
         for (number, species) in [(5, "Bovine"), (6, "Guinea pig")] {
             try fixture.add(
                 horse.with([
-                    .studyInstanceUID: "1.\(number)", .seriesInstanceUID: "1.\(number).1", .sopInstanceUID: "1.\(number).1.1",
+                    .studyInstanceUID: "1.\(number)", .seriesInstanceUID: "1.\(number).1",
+                    .sopInstanceUID: "1.\(number).1.1",
                     .patientSpeciesDescription: species,
                 ]), seed: UInt64(number + 10))
         }
@@ -114,7 +131,8 @@ struct FindTests {
     @Test(
         "Dates narrow, and the newest study comes first",
         arguments: [
-            ("2024", ["1.2.5", "1.2.3"]), ("2024-03", ["1.2.3"]), ("2024-03-14", ["1.2.3"]), ("2023-11-20..2024-03-14", ["1.2.3", "1.2.4"]),
+            ("2024", ["1.2.5", "1.2.3"]), ("2024-03", ["1.2.3"]), ("2024-03-14", ["1.2.3"]),
+            ("2023-11-20..2024-03-14", ["1.2.3", "1.2.4"]),
             ("..2023", ["1.2.4"]), ("2024-04..", ["1.2.5"]), ("2022", []),
         ])
     func dates(word: String, found: [String]) throws {
@@ -124,12 +142,18 @@ struct FindTests {
     @Test(
         "key=value means the whole value, one of its components, or a beginning with *",
         arguments: [
-            ("Modality=CT", ["1.2.4"]), ("modality=ct", ["1.2.4"]), ("Modality=C", []), ("Modality=C*", ["1.2.4"]),
-            ("name=smith", ["1.2.3", "1.2.4"]), ("name=smi", []), ("name=smi*", ["1.2.3", "1.2.4"]),
-            ("name=Smith^Rex", ["1.2.3", "1.2.4"]), ("owner=muller", ["1.2.5"]), ("id=1001", ["1.2.3", "1.2.4"]),
-            ("id=100", []), ("id=100*", ["1.2.5", "1.2.3", "1.2.4"]), ("microchip=276098100654321", ["1.2.5"]),
-            ("microchip=X-9", ["1.2.5"]), ("Manufacturer=Smithson", ["1.2.5"]), ("BodyPartExamined=hip", ["1.2.3"]),
-            ("breed=european", ["1.2.5"]), ("study=1.2.4", ["1.2.4"]), ("series=1.2.4.2", ["1.2.4"]),
+            ("Modality=CT", ["1.2.4"]), ("modality=ct", ["1.2.4"]), ("Modality=C", []),
+            ("Modality=C*", ["1.2.4"]),
+            ("name=smith", ["1.2.3", "1.2.4"]), ("name=smi", []),
+            ("name=smi*", ["1.2.3", "1.2.4"]),
+            ("name=Smith^Rex", ["1.2.3", "1.2.4"]), ("owner=muller", ["1.2.5"]),
+            ("id=1001", ["1.2.3", "1.2.4"]),
+            ("id=100", []), ("id=100*", ["1.2.5", "1.2.3", "1.2.4"]),
+            ("microchip=276098100654321", ["1.2.5"]),
+            ("microchip=X-9", ["1.2.5"]), ("Manufacturer=Smithson", ["1.2.5"]),
+            ("BodyPartExamined=hip", ["1.2.3"]),
+            ("breed=european", ["1.2.5"]), ("study=1.2.4", ["1.2.4"]),
+            ("series=1.2.4.2", ["1.2.4"]),
             ("uid=1.2.4.1.2", ["1.2.4"]), ("uid=9.9", []),
         ])
     func attributes(word: String, found: [String]) throws {
@@ -153,7 +177,9 @@ struct FindTests {
 
     @Test("A study tells its series that fit, their images and modalities, and where it is shown")
     func details() throws {
-        let found = try fixture.index.read { try $0.studies(SearchQuery(words: ["thorax"]), limit: 9) }
+        let found = try fixture.index.read {
+            try $0.studies(SearchQuery(words: ["thorax"]), limit: 9)
+        }
         let study = try #require(found.first)
         #expect((study.series, study.images) == (2, 3))
         #expect(study.modalities.sorted() == ["CT", "SR"])
@@ -167,14 +193,19 @@ struct FindTests {
 
     @Test(
         "Words of the full-text language are only words",
-        arguments: ["\"", "\"\"", "smith\"", "OR", "NOT", "NEAR(", "name:", "*", "-", "^", "(", "{}", "a\"b'c", "'; DROP TABLE series;", "a\u{0}b", "%", "_"])
+        arguments: [
+            "\"", "\"\"", "smith\"", "OR", "NOT", "NEAR(", "name:", "*", "-", "^", "(", "{}",
+            "a\"b'c", "'; DROP TABLE series;", "a\u{0}b", "%", "_",
+        ])
     func hostileWords(word: String) throws {
         let found = try find(word, "smith")
         #expect(Set(found).isSubset(of: ["1.2.3", "1.2.4"]))
         #expect(try find("smith") == ["1.2.3", "1.2.4"])
     }
 
-    @Test("Punctuation between words does not hide what the other words find", arguments: ["-", "*", "^"])
+    @Test(
+        "Punctuation between words does not hide what the other words find",
+        arguments: ["-", "*", "^"])
     func punctuation(word: String) throws {
         #expect(try find("smith", word, "rex") == ["1.2.3", "1.2.4"])
     }

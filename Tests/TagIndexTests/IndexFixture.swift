@@ -38,7 +38,9 @@ final class IndexFixture {
         in writer: IndexWriter? = nil
     ) throws -> IndexWriter.Place {
         guard let writer else {
-            return try index.write { try add(attributes, seed: seed, bytes: bytes, volumes: volumes, in: $0) }
+            return try index.write {
+                try add(attributes, seed: seed, bytes: bytes, volumes: volumes, in: $0)
+            }
         }
         clock += 1_000
         let digest = digest(seed)
@@ -58,7 +60,8 @@ final class IndexFixture {
 
     /// The path of each view in which a series is shown.
     func paths(_ place: IndexWriter.Place) throws -> [String] {
-        try index.read { try $0.details(place.instance) }?.paths.map { $0.joined(separator: "/") } ?? []
+        try index.read { try $0.details(place.instance) }?.paths.map { $0.joined(separator: "/") }
+            ?? []
     }
 
     /// The path of an image in one view.
@@ -88,7 +91,9 @@ extension AttributeSet {
 
     func with(_ changes: [Attribute: String?]) -> AttributeSet {
         var result = AttributeSet()
-        for (attribute, value) in present where changes[attribute] == nil { result[attribute] = value }
+        for (attribute, value) in present where changes[attribute] == nil {
+            result[attribute] = value
+        }
         for (attribute, value) in changes {
             if let value { result[attribute] = value }
         }

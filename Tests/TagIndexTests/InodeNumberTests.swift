@@ -8,14 +8,16 @@ struct InodeNumberTests {
     static let numbers: [InodeNumber] = [
         .fixed(1), .fixed(4), .fixed(UInt64(largest)), .node(1), .node(largest), .instance(1),
         .instance(4_000_000_000), .instance(largest), .incoming(1), .incoming(UInt64(largest)),
-        .rejected(1), .rejected(UInt64(largest)), .search(1), .searchNote(1), .study(1), .study(largest),
+        .rejected(1), .rejected(UInt64(largest)), .search(1), .searchNote(1), .study(1),
+        .study(largest),
         .series(largest),
     ]
 
     /// For the kernel alone.
     static let found: [InodeNumber] = [
         .foundStudy(1, search: 1), .foundSeries(1, search: 1), .foundStudy(1 << 36 - 1, search: 0),
-        .foundStudy(0, search: InodeNumber.endOfSearches - 1), .foundSeries(1 << 36 - 1, search: InodeNumber.endOfSearches - 1),
+        .foundStudy(0, search: InodeNumber.endOfSearches - 1),
+        .foundSeries(1 << 36 - 1, search: InodeNumber.endOfSearches - 1),
     ]
 
     @Test("A number comes back from its raw value", arguments: numbers + found)
@@ -25,7 +27,9 @@ struct InodeNumberTests {
 
     @Test("No two numbers have the same raw value")
     func areDistinct() {
-        #expect(Set((Self.numbers + Self.found).map(\.rawValue)).count == Self.numbers.count + Self.found.count)
+        #expect(
+            Set((Self.numbers + Self.found).map(\.rawValue)).count == Self.numbers.count
+                + Self.found.count)
     }
 
     @Test("Every raw value is below 2^53, exact in a double", arguments: numbers)

@@ -13,7 +13,9 @@ struct PlacingTests {
         try fixture.path(fixture.add(attributes, seed: seed), in: "by-patient")
     }
 
-    @Test("An image is shown in every view but those that leave it out, by number in most and by UID in by-uid")
+    @Test(
+        "An image is shown in every view but those that leave it out, by number in most and by UID in by-uid"
+    )
     func everyView() throws {
         let place = try fixture.add(rex, seed: 1)
         #expect(
@@ -31,16 +33,23 @@ struct PlacingTests {
 
     @Test("Directories group ignoring case, as they were spelled first")
     func groupsIgnoringCase() throws {
-        #expect(try day(rex, seed: 1).hasPrefix("by-patient/Smith^Rex (1001)/2024-03-14/001 DX Hip VD/"))
+        #expect(
+            try day(rex, seed: 1).hasPrefix("by-patient/Smith^Rex (1001)/2024-03-14/001 DX Hip VD/")
+        )
         let shouting = rex.with([
-            .patientName: "SMITH^REX", .seriesInstanceUID: "1.2.3.2", .seriesDescription: "Hip lateral",
+            .patientName: "SMITH^REX", .seriesInstanceUID: "1.2.3.2",
+            .seriesDescription: "Hip lateral",
             .seriesNumber: "2",
         ])
-        #expect(try day(shouting, seed: 2) == "by-patient/Smith^Rex (1001)/2024-03-14/002 DX Hip lateral/00001.dcm")
+        #expect(
+            try day(shouting, seed: 2)
+                == "by-patient/Smith^Rex (1001)/2024-03-14/002 DX Hip lateral/00001.dcm")
         let patients = try fixture.index.read { reader in
             var names: [String] = []
             let view = try #require(try reader.node(in: 0, folded: "by-patient"))
-            try reader.nodes(in: view.id, after: 0) { names.append($0.name); return true }
+            try reader.nodes(in: view.id, after: 0) {
+                names.append($0.name); return true
+            }
             return names
         }
         #expect(patients == ["Smith^Rex (1001)"])
@@ -51,7 +60,11 @@ struct PlacingTests {
         let twin = rex.with([.seriesInstanceUID: "1.2.3.2", .sopInstanceUID: "1.2.3.2.1"])
         #expect(try day(rex, seed: 1).hasSuffix("/001 DX Hip VD/00001.dcm"))
         let path = try day(twin, seed: 2)
-        #expect(path.wholeMatch(of: #/by-patient/Smith\^Rex \(1001\)/2024-03-14/001 DX Hip VD ~[0-9a-f]{4}/00001.dcm/#) != nil, "\(path)")
+        #expect(
+            path.wholeMatch(
+                of:
+                    #/by-patient/Smith\^Rex \(1001\)/2024-03-14/001 DX Hip VD ~[0-9a-f]{4}/00001.dcm/#
+            ) != nil, "\(path)")
         // Whatever the images before it, the suffix comes from the series alone.
         let other = try IndexFixture()
         try other.add(rex.with([.patientName: "Else^Somebody", .seriesInstanceUID: "7"]), seed: 8)
@@ -65,7 +78,8 @@ struct PlacingTests {
     @Test("Names that differ only in case get a suffix as well")
     func sameNameIgnoringCase() throws {
         _ = try day(rex, seed: 1)
-        let path = try day(rex.with([.seriesInstanceUID: "1.2.3.2", .seriesDescription: "HIP vd"]), seed: 2)
+        let path = try day(
+            rex.with([.seriesInstanceUID: "1.2.3.2", .seriesDescription: "HIP vd"]), seed: 2)
         #expect(path.contains("/001 DX HIP vd ~"))
     }
 
@@ -75,10 +89,15 @@ struct PlacingTests {
         let second = try fixture.add(rex.with([.sopInstanceUID: "1.2.3.1.2"]), seed: 2)
         #expect(second.name == "00001 ~\(hex(digest(2)).prefix(4)).dcm")
         #expect(second.uidName == "1.2.3.1.2.dcm")
-        #expect(try fixture.index.read { try $0.image(inSeries: second.series, name: "00001.dcm", byUID: false)?.id } == 1)
+        #expect(
+            try fixture.index.read {
+                try $0.image(inSeries: second.series, name: "00001.dcm", byUID: false)?.id
+            } == 1)
     }
 
-    @Test("The same SOPInstanceUID with other bytes is a further version; the first keeps the plain name")
+    @Test(
+        "The same SOPInstanceUID with other bytes is a further version; the first keeps the plain name"
+    )
     func versions() throws {
         let first = try fixture.add(rex, seed: 1)
         let second = try fixture.add(rex, seed: 2)
@@ -87,7 +106,8 @@ struct PlacingTests {
         #expect(first.name == "00001.dcm")
         #expect(second.uidName == "1.2.3.1.1 ~\(hex(digest(2)).prefix(4)).dcm")
         #expect(third.uidName == "1.2.3.1.1 ~\(hex(digest(3)).prefix(4)).dcm")
-        #expect(try fixture.index.read { try $0.instances(sopInstanceUID: "1.2.3.1.1") } == [1, 2, 3])
+        #expect(
+            try fixture.index.read { try $0.instances(sopInstanceUID: "1.2.3.1.1") } == [1, 2, 3])
     }
 
     @Test("Suffixes grow when four digits of the digest are taken")
@@ -97,7 +117,8 @@ struct PlacingTests {
         let taken = "00001 ~\(tag.prefix(4)).dcm"
         try fixture.index.write { writer in
             let record = InstanceRecord(
-                id: try writer.nextInstance(), series: 1, sha256: digest(99), bytes: 1, received: 5, name: taken,
+                id: try writer.nextInstance(), series: 1, sha256: digest(99), bytes: 1, received: 5,
+                name: taken,
                 uidName: "x.dcm", flags: 0, source: "", volumes: [1], difference: AttributeSet())
             try writer.apply(record, sopInstanceUID: nil)
         }
@@ -108,9 +129,12 @@ struct PlacingTests {
     @Test("One SeriesInstanceUID under two patients stays apart")
     func seriesUnderTwoPatients() throws {
         let mine = try fixture.add(rex, seed: 1)
-        let theirs = try fixture.add(rex.with([.patientName: "Doe^Bella", .patientID: "2002"]), seed: 2)
+        let theirs = try fixture.add(
+            rex.with([.patientName: "Doe^Bella", .patientID: "2002"]), seed: 2)
         #expect(mine.series != theirs.series)
-        #expect(try fixture.path(theirs, in: "by-patient") == "by-patient/Doe^Bella (2002)/2024-03-14/001 DX Hip VD/00001.dcm")
+        #expect(
+            try fixture.path(theirs, in: "by-patient")
+                == "by-patient/Doe^Bella (2002)/2024-03-14/001 DX Hip VD/00001.dcm")
         // by-uid cannot tell them apart by name, so it does by suffix.
         #expect(try fixture.path(theirs, in: "by-uid").hasPrefix("by-uid/1.2.3/1.2.3.1 ~"))
         #expect(try fixture.index.read { try $0.totals().patients } == 2)
@@ -125,7 +149,8 @@ struct PlacingTests {
         #expect(try fixture.index.read { try $0.totals().patients } == 2)
     }
 
-    @Test("Images without UIDs, number or date are placed all the same, each under a name of its own")
+    @Test(
+        "Images without UIDs, number or date are placed all the same, each under a name of its own")
     func missingUIDs() throws {
         let bare = AttributeSet([.patientName: "Smith^Rex", .patientID: "1001", .modality: "OT"])
         let first = try fixture.add(bare, seed: 1)
@@ -135,7 +160,9 @@ struct PlacingTests {
         #expect(first.uidName == "unknown.dcm")
         #expect(second.name == "unknown ~\(hex(digest(2)).prefix(4)).dcm")
         #expect(second.uidName == second.name)
-        #expect(try fixture.path(first, in: "by-patient") == "by-patient/Smith^Rex (1001)/undated/OT/unknown.dcm")
+        #expect(
+            try fixture.path(first, in: "by-patient")
+                == "by-patient/Smith^Rex (1001)/undated/OT/unknown.dcm")
         let nothing = try fixture.add(AttributeSet(), seed: 3)
         for path in try fixture.paths(nothing) {
             #expect(path.split(separator: "/").allSatisfy { !$0.isEmpty })
@@ -144,19 +171,27 @@ struct PlacingTests {
 
     @Test("An empty UID is as good as none for telling studies apart")
     func emptyStudyUID() throws {
-        let monday = rex.with([.studyInstanceUID: "", .seriesInstanceUID: "", .accessionNumber: nil])
+        let monday = rex.with([
+            .studyInstanceUID: "", .seriesInstanceUID: "", .accessionNumber: nil,
+        ])
         let tuesday = monday.with([.studyDate: "20240315"])
         try fixture.add(monday, seed: 1)
         try fixture.add(tuesday, seed: 2)
         #expect(try fixture.index.read { try $0.totals().studies } == 2)
     }
 
-    @Test("What images of a series differ in is kept with the image, what they share with the series")
+    @Test(
+        "What images of a series differ in is kept with the image, what they share with the series")
     func differences() throws {
         try fixture.add(rex, seed: 1)
-        let second = rex.with([.sopInstanceUID: "1.2.3.1.2", .instanceNumber: "2", .bodyPartExamined: nil])
+        let second = rex.with([
+            .sopInstanceUID: "1.2.3.1.2", .instanceNumber: "2", .bodyPartExamined: nil,
+        ])
         let place = try fixture.add(second, seed: 2)
-        #expect(place.difference.entries.map(\.attribute) == [.sopInstanceUID, .bodyPartExamined, .instanceNumber])
+        #expect(
+            place.difference.entries.map(\.attribute) == [
+                .sopInstanceUID, .bodyPartExamined, .instanceNumber,
+            ])
         #expect(try fixture.index.read { try $0.details(place.instance)?.attributes } == second)
     }
 
@@ -164,7 +199,10 @@ struct PlacingTests {
     func normalForms() throws {
         _ = try day(rex.with([.patientName: "M\u{FC}ller^Minka"]), seed: 1)
         let path = try day(
-            rex.with([.patientName: "Mu\u{308}ller^Minka", .seriesInstanceUID: "1.2.3.2", .seriesNumber: "2"]), seed: 2)
+            rex.with([
+                .patientName: "Mu\u{308}ller^Minka", .seriesInstanceUID: "1.2.3.2",
+                .seriesNumber: "2",
+            ]), seed: 2)
         #expect(path == "by-patient/Müller^Minka (1001)/2024-03-14/002 DX Hip VD/00001.dcm")
     }
 
@@ -172,8 +210,10 @@ struct PlacingTests {
     func hostileText() throws {
         for (number, text) in AttributeSetTests.hostile.enumerated() {
             let hostile = rex.with([
-                .patientName: text, .studyDescription: text, .seriesDescription: text, .accessionNumber: text,
-                .seriesInstanceUID: text, .studyInstanceUID: text, .sopInstanceUID: text, .instanceNumber: text,
+                .patientName: text, .studyDescription: text, .seriesDescription: text,
+                .accessionNumber: text,
+                .seriesInstanceUID: text, .studyInstanceUID: text, .sopInstanceUID: text,
+                .instanceNumber: text,
             ])
             let place = try fixture.add(hostile, seed: UInt64(number))
             let details = try #require(try fixture.index.read { try $0.details(place.instance) })

@@ -13,7 +13,10 @@ struct TotalsTests {
     @Test("An empty index has nothing")
     func empty() throws {
         let totals = try totals()
-        #expect((totals.instances, totals.bytes, totals.studies, totals.patients, totals.rejected) == (0, 0, 0, 0, 0))
+        #expect(
+            (totals.instances, totals.bytes, totals.studies, totals.patients, totals.rejected) == (
+                0, 0, 0, 0, 0
+            ))
         #expect(totals.byCopies.values.reduce(0, +) == 0)
     }
 
@@ -21,14 +24,19 @@ struct TotalsTests {
     func sums() throws {
         try fixture.add(rex, seed: 1, bytes: 10)
         try fixture.index.write { writer in
-            try fixture.add(rex.with([.instanceNumber: "2"]), seed: 2, bytes: 20, volumes: [1], in: writer)
             try fixture.add(
-                rex.with([.patientID: "9", .studyInstanceUID: "9"]), seed: 3, bytes: 30, volumes: [2, 3], in: writer)
+                rex.with([.instanceNumber: "2"]), seed: 2, bytes: 20, volumes: [1], in: writer)
+            try fixture.add(
+                rex.with([.patientID: "9", .studyInstanceUID: "9"]), seed: 3, bytes: 30,
+                volumes: [2, 3], in: writer)
         }
         let totals = try totals()
         #expect((totals.instances, totals.bytes, totals.studies, totals.patients) == (3, 60, 2, 2))
         #expect(totals.byCopies.filter { $0.value != 0 } == [1: 1, 2: 2])
-        #expect(try fixture.index.read { reader in try (1...3).map { try reader.blobs(on: $0) } } == [2, 2, 1])
+        #expect(
+            try fixture.index.read { reader in try (1...3).map { try reader.blobs(on: $0) } } == [
+                2, 2, 1,
+            ])
     }
 
     @Test("A further copy is counted once, however often it is seen")
@@ -47,7 +55,8 @@ struct TotalsTests {
     @Test("What was set aside is counted once for each place it came from")
     func rejected() throws {
         let record = RejectRecord(
-            sha256: digest(1), bytes: 5, path: "2026-11-22/a.txt", source: "incoming/a.txt", reason: "No image.", time: 7)
+            sha256: digest(1), bytes: 5, path: "2026-11-22/a.txt", source: "incoming/a.txt",
+            reason: "No image.", time: 7)
         var elsewhere = record
         elsewhere.source = "incoming/b.txt"
         try fixture.index.write { writer in
@@ -56,8 +65,12 @@ struct TotalsTests {
             try writer.apply(elsewhere)
         }
         #expect(try totals().rejected == 2)
-        #expect(try fixture.index.read { try $0.rejected(sha256: digest(1), source: "incoming/a.txt") } == "2026-11-22/a.txt")
-        #expect(try fixture.index.read { try $0.rejected(sha256: digest(1), source: "incoming/c.txt") } == nil)
+        #expect(
+            try fixture.index.read { try $0.rejected(sha256: digest(1), source: "incoming/a.txt") }
+                == "2026-11-22/a.txt")
+        #expect(
+            try fixture.index.read { try $0.rejected(sha256: digest(1), source: "incoming/c.txt") }
+                == nil)
     }
 
     @Test("An image tells its digest, size, time and copies")

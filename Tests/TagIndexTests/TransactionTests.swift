@@ -17,7 +17,9 @@ struct TransactionTests {
         let before = try fixture.file.dump()
         #expect(throws: Stop.self) {
             try fixture.index.write { writer in
-                try fixture.add(rex.with([.seriesInstanceUID: "9", .patientName: "Gone^Away"]), seed: 2, in: writer)
+                try fixture.add(
+                    rex.with([.seriesInstanceUID: "9", .patientName: "Gone^Away"]), seed: 2,
+                    in: writer)
                 try writer.setPosition(IndexedPosition(segment: 3, offset: 4, number: 5, head: "6"))
                 try writer.noteCopy(of: 1, on: 7, verified: 8)
                 throw Stop()
@@ -25,7 +27,9 @@ struct TransactionTests {
         }
         #expect(try fixture.file.dump() == before)
         #expect(try fixture.add(rex.with([.instanceNumber: "2"]), seed: 3).instance == 2)
-        #expect(try fixture.index.read { try $0.studies(SearchQuery(words: ["gone"]), limit: 1) }.isEmpty)
+        #expect(
+            try fixture.index.read { try $0.studies(SearchQuery(words: ["gone"]), limit: 1) }
+                .isEmpty)
     }
 
     @Test("Readers see a write when it is committed, not before")
@@ -42,8 +46,10 @@ struct TransactionTests {
     private static let images: [(AttributeSet, UInt64)] = (0..<60).map { number in
         let attributes = rex.with([
             .patientID: "\(number % 5)", .patientName: number % 2 == 0 ? "Smith^Rex" : "SMITH^rex",
-            .seriesInstanceUID: "1.2.\(number % 7)", .sopInstanceUID: number % 11 == 0 ? nil : "1.2.3.\(number % 13)",
-            .instanceNumber: "\(number % 4)", .bodyPartExamined: number % 3 == 0 ? nil : "PART \(number)",
+            .seriesInstanceUID: "1.2.\(number % 7)",
+            .sopInstanceUID: number % 11 == 0 ? nil : "1.2.3.\(number % 13)",
+            .instanceNumber: "\(number % 4)",
+            .bodyPartExamined: number % 3 == 0 ? nil : "PART \(number)",
         ])
         return (attributes, UInt64(number))
     }
@@ -53,7 +59,9 @@ struct TransactionTests {
         let (one, other) = (try IndexFixture(), try IndexFixture())
         for (attributes, seed) in Self.images { try one.add(attributes, seed: seed) }
         try other.index.write { writer in
-            for (attributes, seed) in Self.images { try other.add(attributes, seed: seed, in: writer) }
+            for (attributes, seed) in Self.images {
+                try other.add(attributes, seed: seed, in: writer)
+            }
         }
         #expect(try one.file.dump() == other.file.dump())
     }
@@ -67,7 +75,8 @@ struct TransactionTests {
             for record in original.records {
                 switch record {
                 case .series(let series): try writer.apply(series, views: original.views)
-                case .instance(let instance, let uid): try writer.apply(instance, sopInstanceUID: uid)
+                case .instance(let instance, let uid):
+                    try writer.apply(instance, sopInstanceUID: uid)
                 }
             }
         }
@@ -113,7 +122,8 @@ struct TransactionTests {
     @Test("A file that is no index, or of another version, is told from other failures")
     func corrupt() throws {
         let folder = try TemporaryFolder()
-        let garbage = try folder.write(Array("This is no database, but long enough to look at.".utf8), to: "garbage")
+        let garbage = try folder.write(
+            Array("This is no database, but long enough to look at.".utf8), to: "garbage")
         let error = try #require(throws: IndexError.self) { try TagIndex(path: garbage) }
         #expect(error.code == .corrupt)
         #expect(error.message.contains(garbage))
@@ -125,7 +135,9 @@ struct TransactionTests {
         #expect(version.code == .corrupt)
         #expect(version.message.contains("schema 0"))
 
-        let absent = try #require(throws: IndexError.self) { try TagIndex(readingFrom: folder.path("absent")) }
+        let absent = try #require(throws: IndexError.self) {
+            try TagIndex(readingFrom: folder.path("absent"))
+        }
         #expect(absent.message.contains(folder.path("absent")))
     }
 }

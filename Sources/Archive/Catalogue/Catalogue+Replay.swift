@@ -26,7 +26,8 @@ extension Catalogue {
         try index.write { writer in
             let position = try writer.reader.position()
             var reader = try LedgerReader(
-                volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging, site: ledger.site,
+                volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging,
+                site: ledger.site,
                 from: position.map { try LedgerPosition($0) } ?? .start)
             var (count, end) = (0, LedgerPosition?.none)
             let views = views
@@ -74,7 +75,8 @@ struct LedgerReplay {
             try writer.apply(record, views: views)
         case "ingest":
             let id = try writer.nextInstance()
-            guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:)) else {
+            guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:))
+            else {
                 throw damaged()
             }
             // Recorded again after an error: the first record counts.
@@ -86,10 +88,15 @@ struct LedgerReplay {
             }
             try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
         case "duplicate":
-            guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else { throw damaged() }
+            guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else {
+                throw damaged()
+            }
             guard let id = try writer.reader.instance(sha256: digest.bytes) else { return }
-            func ordinals(_ key: String) -> [Int] { entry.body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? [] }
-            for ordinal in ordinals("healed") where try writer.reader.verified(id, on: ordinal) != nil {
+            func ordinals(_ key: String) -> [Int] {
+                entry.body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? []
+            }
+            for ordinal in ordinals("healed")
+            where try writer.reader.verified(id, on: ordinal) != nil {
                 try writer.noteDamage(of: id, on: ordinal)
             }
             for ordinal in ordinals("verified") + ordinals("healed") {
@@ -106,6 +113,9 @@ struct LedgerReplay {
     }
 
     static func incomplete(_ entry: LedgerEntry) -> ArchiveError {
-        ArchiveError(.index, "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify».")
+        ArchiveError(
+            .index,
+            "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify»."
+        )
     }
 }

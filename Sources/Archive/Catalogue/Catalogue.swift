@@ -24,7 +24,8 @@ final class Catalogue: Sendable {
     private let retryTime = Mutex<Int64>(0)
 
     init(
-        index: TagIndex, ledger: Ledger, volumes: VolumeSet, settings: Settings, actor: String, log: Logger
+        index: TagIndex, ledger: Ledger, volumes: VolumeSet, settings: Settings, actor: String,
+        log: Logger
     ) throws {
         self.index = index
         self.ledger = ledger
@@ -41,7 +42,8 @@ final class Catalogue: Sendable {
 
     func show(_ views: [View]) {
         shown.withLock { $0 = views }
-        commonLinks.store(views.contains { $0.template.isSelective } ? 0 : views.count, ordering: .relaxed)
+        commonLinks.store(
+            views.contains { $0.template.isSelective } ? 0 : views.count, ordering: .relaxed)
     }
 
     /// Brings the index to the state of the ledger, and begins a ledger that is empty.
@@ -92,37 +94,52 @@ final class Catalogue: Sendable {
                 let time = nextTime()
                 switch prepared.kind {
                 case .new(let attributes, let flags, let same):
-                    guard prepared.volumes.allSatisfy({ !retired.contains($0.identity.ordinal) }) else {
-                        throw ArchiveError(.storage, "A volume was taken out of the archive while it was stored. Copy it again.")
+                    guard prepared.volumes.allSatisfy({ !retired.contains($0.identity.ordinal) })
+                    else {
+                        throw ArchiveError(
+                            .storage,
+                            "A volume was taken out of the archive while it was stored. Copy it again."
+                        )
                     }
                     guard prepared.volumes.count >= minimum else {
-                        throw ArchiveError(.storage, "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
+                        throw ArchiveError(
+                            .storage,
+                            "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
                     }
                     let place = try writer.place(
                         attributes, hex: prepared.staged.digest.hex, received: time, views: views)
                     if let series = place.newSeries { entries.append(series.entry(by: actor)) }
                     let record = InstanceRecord(
-                        id: place.instance, series: place.series, sha256: prepared.staged.digest.bytes,
+                        id: place.instance, series: place.series,
+                        sha256: prepared.staged.digest.bytes,
                         bytes: prepared.staged.bytes, received: time, name: place.name,
                         uidName: place.uidName, flags: flags, source: prepared.request.source,
-                        volumes: prepared.volumes.map(\.identity.ordinal).sorted(), difference: place.difference,
+                        volumes: prepared.volumes.map(\.identity.ordinal).sorted(),
+                        difference: place.difference,
                         same: same?.bytes)
                     try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
-                    entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
+                    entries.append(
+                        record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
                     return same == nil
-                        ? .archived(record.id, cutOff: prepared.cutOff) : .sameDataSet(record.id, cutOff: prepared.cutOff)
+                        ? .archived(record.id, cutOff: prepared.cutOff)
+                        : .sameDataSet(record.id, cutOff: prepared.cutOff)
                 case .duplicate(let id):
-                    let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }.sorted()
+                    let healed = prepared.volumes.map(\.identity.ordinal).filter {
+                        !retired.contains($0)
+                    }.sorted()
                     var body = JSONObject([
                         .init("sha256", .string(prepared.staged.digest.hex)),
                         .init("from", .string(prepared.request.source)),
                     ])
-                    if !healed.isEmpty { body.append("healed", .array(healed.map { .int(Int64($0)) })) }
+                    if !healed.isEmpty {
+                        body.append("healed", .array(healed.map { .int(Int64($0)) }))
+                    }
                     if !prepared.verified.isEmpty {
                         body.append("verified", .array(prepared.verified.map { .int(Int64($0)) }))
                     }
                     let entry = LedgerEntry(
-                        kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body)
+                        kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body
+                    )
                     try apply(entry, with: writer)
                     entries.append(entry)
                     return .duplicate(id)
@@ -153,13 +170,18 @@ final class Catalogue: Sendable {
         for _ in 1...3 {
             do { return try appendingNow(body) } catch is Behind { try replay() }
         }
-        throw ArchiveError(.index, "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?")
+        throw ArchiveError(
+            .index,
+            "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?"
+        )
     }
 
     /// The index lacks records of the ledger. Nothing was recorded.
     private struct Behind: Error {}
 
-    private func appendingNow<R>(_ body: (IndexWriter, inout [LedgerEntry]) throws -> R) throws -> Recorded<R> {
+    private func appendingNow<R>(_ body: (IndexWriter, inout [LedgerEntry]) throws -> R) throws
+        -> Recorded<R>
+    {
         var isAppended = false
         do {
             return try index.write { writer in
@@ -180,13 +202,15 @@ final class Catalogue: Sendable {
                 if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
                 for failure in append.failures {
                     log.error("Volume \(failure.volume) has dropped out: \(failure.error)")
-                    if let volume = volumes[failure.volume] { volumes.suspect(volume, failure.error) }
+                    if let volume = volumes[failure.volume] {
+                        volumes.suspect(volume, failure.error)
+                    }
                 }
                 return Recorded(
                     result: result, changedNodes: writer.changedNodes,
                     isShort: ledger.volumes.count < minimum)
             }
-        } catch where isAppended {
+        } catch  where isAppended {
             // Archived, but not indexed: take it from the ledger, as the next start would.
             _ = try? replay()
             throw Unindexed(reason: "\(error)")
@@ -206,26 +230,31 @@ final class Catalogue: Sendable {
         guard ledger.volumes.count >= minimum else {
             throw ArchiveError(
                 .storage,
-                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(minimum) are needed. Look at «pacsfs status».")
+                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(minimum) are needed. Look at «pacsfs status»."
+            )
         }
     }
 
     /// Lets volumes that have dropped out take part again, if they can; every five seconds.
     func admitDropped() {
         let online = volumes.writable
-        if ledger.volumes.count < online.count, retryTime.withLock({ last in
-            let now = Timestamp.now().nanoseconds
-            guard now - last > 5_000_000_000 else { return false }
-            last = now
-            return true
-        }) {
+        if ledger.volumes.count < online.count,
+            retryTime.withLock({ last in
+                let now = Timestamp.now().nanoseconds
+                guard now - last > 5_000_000_000 else { return false }
+                last = now
+                return true
+            })
+        {
             for volume in online where !ledger.volumes.contains(volume.identity.ordinal) {
                 do {
                     let recovery = try ledger.admit(volume)
                     if let failure = recovery.failure(of: volume) { throw failure }
                     log.notice("The ledger is written on volume \(volume.identity.ordinal) again.")
                 } catch {
-                    log.error("The ledger cannot be written on volume \(volume.identity.ordinal): \(error)")
+                    log.error(
+                        "The ledger cannot be written on volume \(volume.identity.ordinal): \(error)"
+                    )
                 }
             }
         }
@@ -247,7 +276,8 @@ final class Catalogue: Sendable {
 extension IndexedPosition {
     init(_ position: LedgerPosition) {
         self.init(
-            segment: position.segment, offset: UInt64(position.offset), number: UInt64(position.number),
+            segment: position.segment, offset: UInt64(position.offset),
+            number: UInt64(position.number),
             head: position.head.hex)
     }
 }
@@ -258,6 +288,7 @@ extension LedgerPosition {
             throw ArchiveError(.index, "The index does not know how far it has read the ledger.")
         }
         self.init(
-            segment: position.segment, offset: Int64(position.offset), number: Int64(position.number), head: head)
+            segment: position.segment, offset: Int64(position.offset),
+            number: Int64(position.number), head: head)
     }
 }

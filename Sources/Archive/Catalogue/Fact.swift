@@ -81,7 +81,8 @@ enum Fact: Sendable {
             ])
         case .copies(let digests, let ordinal):
             JSONObject([
-                .init("volume", .int(Int64(ordinal))), .init("sha256", .array(digests.map { .string($0.hex) })),
+                .init("volume", .int(Int64(ordinal))),
+                .init("sha256", .array(digests.map { .string($0.hex) })),
             ])
         case .scrub(let ordinal, let folder, let files, let bytes, let bad):
             JSONObject([
@@ -134,7 +135,9 @@ extension Catalogue {
     ///   it was to be emptied; nothing is recorded then
     func recordRetired(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
         try appending { writer, entries in
-            guard try writer.reader.instances(on: ordinal, after: last, limit: 1).isEmpty else { return false }
+            guard try writer.reader.instances(on: ordinal, after: last, limit: 1).isEmpty else {
+                return false
+            }
             let entry = entry(kind: "volume", Fact.retired(ordinal).body)
             try apply(entry, with: writer)
             entries.append(entry)
@@ -166,7 +169,9 @@ extension LedgerReplay {
         case "volume":
             switch body["op"]?.string {
             case "add":
-                guard let id = body["id"]?.string, let domain = body["domain"]?.string else { return false }
+                guard let id = body["id"]?.string, let domain = body["domain"]?.string else {
+                    return false
+                }
                 try writer.apply(VolumeRecord(ordinal: volume, id: id, domain: domain))
             case "retire": try writer.setState(.retiring, ofVolume: volume)
             case "retired", "replace": try writer.setState(.retired, ofVolume: volume)
@@ -185,7 +190,9 @@ extension LedgerReplay {
                 try writer.noteCopy(of: id, on: volume, verified: time)
             }
         case "scrub":
-            guard let folder = body["folder"]?.string.flatMap({ UInt8($0, radix: 16) }) else { return false }
+            guard let folder = body["folder"]?.string.flatMap({ UInt8($0, radix: 16) }) else {
+                return false
+            }
             try writer.noteScrub(of: folder, on: volume, errors: body["bad"]?.int ?? 0, at: time)
         default: return false
         }

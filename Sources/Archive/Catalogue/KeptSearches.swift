@@ -17,10 +17,15 @@ public enum SearchChange: Sendable, Equatable {
 
     var body: JSONObject {
         switch self {
-        case .keep(let words): JSONObject([.init("op", .string("keep")), .init("words", .string(words))])
-        case .forget(let words): JSONObject([.init("op", .string("forget")), .init("words", .string(words))])
+        case .keep(let words):
+            JSONObject([.init("op", .string("keep")), .init("words", .string(words))])
+        case .forget(let words):
+            JSONObject([.init("op", .string("forget")), .init("words", .string(words))])
         case .rename(let words, let new):
-            JSONObject([.init("op", .string("rename")), .init("words", .string(words)), .init("to", .string(new))])
+            JSONObject([
+                .init("op", .string("rename")), .init("words", .string(words)),
+                .init("to", .string(new)),
+            ])
         }
     }
 

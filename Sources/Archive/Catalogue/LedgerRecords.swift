@@ -30,7 +30,9 @@ extension AttributeSet {
     fileprivate init(_ object: JSONObject) {
         self.init()
         for member in object.members {
-            if let attribute = Attribute(keyword: member.key) { self[attribute] = member.value.string }
+            if let attribute = Attribute(keyword: member.key) {
+                self[attribute] = member.value.string
+            }
         }
     }
 }
@@ -73,7 +75,8 @@ extension InstanceRecord {
         if let same = same.flatMap({ Digest(bytes: $0) }) { body.append("same", .string(same.hex)) }
         let differences = difference.json(without: .sopInstanceUID)
         if differences != .object(JSONObject()) { body.append("a", differences) }
-        return LedgerEntry(kind: "ingest", by: actor, time: Timestamp(nanoseconds: received), body: body)
+        return LedgerEntry(
+            kind: "ingest", by: actor, time: Timestamp(nanoseconds: received), body: body)
     }
 
     /// - parameters:
@@ -81,7 +84,8 @@ extension InstanceRecord {
     ///   - base: the attributes of the first image of the series
     init?(_ entry: LedgerEntry, id: Int64, base: (Int64) throws -> AttributeSet) rethrows {
         let body = entry.body
-        guard let sha256 = body["sha256"]?.string.flatMap({ Digest(hex: $0) }), let bytes = body["bytes"]?.int,
+        guard let sha256 = body["sha256"]?.string.flatMap({ Digest(hex: $0) }),
+            let bytes = body["bytes"]?.int,
             let series = body["series"]?.int, let name = body["name"]?.string,
             let volumes = body["on"]?.array?.compactMap({ $0.int.map(Int.init) })
         else { return nil }
@@ -89,7 +93,8 @@ extension InstanceRecord {
         let uid = body["uid"]?.string
         if try base(series)[.sopInstanceUID] != uid { difference[.sopInstanceUID] = uid }
         self.init(
-            id: id, series: series, sha256: sha256.bytes, bytes: bytes, received: entry.time.nanoseconds,
+            id: id, series: series, sha256: sha256.bytes, bytes: bytes,
+            received: entry.time.nanoseconds,
             name: name, uidName: body["uidname"]?.string ?? Self.plainUIDName(uid),
             flags: body["flags"]?.int ?? 0, source: body["from"]?.string ?? "", volumes: volumes,
             difference: difference, same: body["same"]?.string.flatMap { Digest(hex: $0) }?.bytes)
@@ -117,7 +122,8 @@ extension RejectRecord {
 
     init?(_ entry: LedgerEntry) {
         let body = entry.body
-        guard let sha256 = body["sha256"]?.string.flatMap({ Digest(hex: $0) }), let bytes = body["bytes"]?.int,
+        guard let sha256 = body["sha256"]?.string.flatMap({ Digest(hex: $0) }),
+            let bytes = body["bytes"]?.int,
             let path = body["path"]?.string
         else { return nil }
         self.init(
@@ -134,23 +140,31 @@ extension PathsRecord {
                 .init("view", .string(view.name)),
                 .init("template", .string(view.template.description)),
                 .init("through", .int(through)),
-                .init("paths", .array(paths.map { .array([.int($0.series), .string($0.path.joined(separator: "/"))]) })),
+                .init(
+                    "paths",
+                    .array(
+                        paths.map {
+                            .array([.int($0.series), .string($0.path.joined(separator: "/"))])
+                        })),
             ]))
     }
 
     init?(_ entry: LedgerEntry) {
         let body = entry.body
         guard let name = body["view"]?.string, let text = body["template"]?.string,
-            let template = try? Template(text), let through = body["through"]?.int, let list = body["paths"]?.array
+            let template = try? Template(text), let through = body["through"]?.int,
+            let list = body["paths"]?.array
         else { return nil }
         let paths = list.compactMap { pair -> (series: Int64, path: [String])? in
-            guard let pair = pair.array, pair.count == 2, let series = pair[0].int, let path = pair[1].string
+            guard let pair = pair.array, pair.count == 2, let series = pair[0].int,
+                let path = pair[1].string
             else { return nil }
             return (series, path.split(separator: "/").map(String.init))
         }
         guard paths.count == list.count else { return nil }
         self.init(
-            view: View(name: name, template: template), through: through, time: entry.time.nanoseconds, paths: paths)
+            view: View(name: name, template: template), through: through,
+            time: entry.time.nanoseconds, paths: paths)
     }
 }
 
@@ -163,7 +177,9 @@ extension View {
     /// The views of such a record; `nil` when it is none.
     static func list(_ body: JSONObject) -> [View]? {
         let views = body.members.compactMap { member in
-            member.value.string.flatMap { try? Template($0) }.map { View(name: member.key, template: $0) }
+            member.value.string.flatMap { try? Template($0) }.map {
+                View(name: member.key, template: $0)
+            }
         }
         return views.count == body.members.count ? views : nil
     }

@@ -20,10 +20,12 @@ extension Archive {
     ///
     /// - parameter mountpoint: where the archive is shown; the daemon does not look into that
     /// - throws: ``ArchiveError`` that names the mistake and its place; everything is as it was then
-    public func reload(keptOutside mountpoint: String? = nil) throws(ArchiveError) -> ReloadSummary {
+    public func reload(keptOutside mountpoint: String? = nil) throws(ArchiveError) -> ReloadSummary
+    {
         let new: Settings
         do { new = try Settings(file: path + "/" + Self.configurationName) } catch {
-            let message = "pacsfs.toml was not taken into use, and all is as it was. \(error.message)"
+            let message =
+                "pacsfs.toml was not taken into use, and all is as it was. \(error.message)"
             log.error("\(message)")
             configurationProblem.withLock { $0 = message }
             throw ArchiveError(error.code, message, at: error.place)
@@ -33,17 +35,27 @@ extension Archive {
         let (changed, waiting) = replaceSettings { settings in
             let old = settings
             settings.takeLive(from: new)
-            return (Settings.live.differing(old, new), Settings.fixed.differing(old, new) + Self.volumes(places, new))
+            return (
+                Settings.live.differing(old, new),
+                Settings.fixed.differing(old, new) + Self.volumes(places, new)
+            )
         }
-        if !changed.isEmpty { log.notice("Read pacsfs.toml again. Changed: \(changed.joined(separator: ", ")).") }
-        if !waiting.isEmpty { log.warning("\(waiting.joined(separator: ", ")) of pacsfs.toml needs a restart of the daemon.") }
+        if !changed.isEmpty {
+            log.notice("Read pacsfs.toml again. Changed: \(changed.joined(separator: ", ")).")
+        }
+        if !waiting.isEmpty {
+            log.warning(
+                "\(waiting.joined(separator: ", ")) of pacsfs.toml needs a restart of the daemon.")
+        }
         let notes = notes(onVolumesOf: new, keptOutside: mountpoint)
         for note in notes { log.warning("\(note)") }
         views.wake()
         let wanted = wantedViews
         return ReloadSummary(
             changed: changed, waiting: waiting, notes: notes,
-            views: try ArchiveError.from { try index.read { try ViewStatus.list($0, wanted: wanted) } })
+            views: try ArchiveError.from {
+                try index.read { try ViewStatus.list($0, wanted: wanted) }
+            })
     }
 
     /// Volumes are added and taken out by commands, which write the file themselves.
@@ -83,7 +95,8 @@ extension Settings {
     /// What only a start takes over, besides volumes.
     static var fixed: Comparison {
         Comparison(settings: [
-            ("copies", { $0.copies == $1.copies }), ("min_copies", { $0.leastCopies == $1.leastCopies }),
+            ("copies", { $0.copies == $1.copies }),
+            ("min_copies", { $0.leastCopies == $1.leastCopies }),
             ("readers", { $0.readers == $1.readers }), ("writers", { $0.writers == $1.writers }),
         ])
     }

@@ -13,7 +13,8 @@ struct ConfigurationFile {
     /// Adds a `[[volume]]` behind the last one.
     mutating func addVolume(_ place: Settings.VolumePlace) throws {
         let block = [
-            "", "[[volume]]", "path = \(Settings.quoted(place.path))", "domain = \(Settings.quoted(place.domain))",
+            "", "[[volume]]", "path = \(Settings.quoted(place.path))",
+            "domain = \(Settings.quoted(place.domain))",
         ]
         let end = blocks().last?.upperBound ?? firstTable() ?? lines.count
         lines.insert(contentsOf: block, at: end)
@@ -28,9 +29,13 @@ struct ConfigurationFile {
     ///
     /// - throws: ``ArchiveError`` when there is none
     mutating func removeVolume(at path: String) throws {
-        guard let block = blocks().first(where: { lines[$0].contains { Self.path(in: $0) == path } }) else {
+        guard
+            let block = blocks().first(where: { lines[$0].contains { Self.path(in: $0) == path } })
+        else {
             throw ArchiveError(
-                .configuration, "pacsfs.toml has no [[volume]] with the path \(path) that could be taken out. Take it out by hand.")
+                .configuration,
+                "pacsfs.toml has no [[volume]] with the path \(path) that could be taken out. Take it out by hand."
+            )
         }
         lines.removeSubrange(block)
     }
@@ -45,7 +50,9 @@ struct ConfigurationFile {
 
     /// The keys that a line sets. TOML says what they are, whatever quotes and escapes they have.
     func keys(inLine line: Int) -> [String] {
-        guard lines[line].contains("="), let only = try? TOMLTable(string: lines[line]) else { return [] }
+        guard lines[line].contains("="), let only = try? TOMLTable(string: lines[line]) else {
+            return []
+        }
         return only.keys
     }
 
@@ -54,7 +61,9 @@ struct ConfigurationFile {
     /// - parameter number: which of several tables of that name, from 0
     func range(of table: String?, number: Int = 0) -> Range<Int>? {
         guard let table else { return 0..<(firstTable() ?? lines.count) }
-        let starts = lines.indices.filter { ["[\(table)]", "[[\(table)]]"].contains(header(lines[$0])) }
+        let starts = lines.indices.filter {
+            ["[\(table)]", "[[\(table)]]"].contains(header(lines[$0]))
+        }
         guard number < starts.count else { return nil }
         let start = starts[number]
         return start..<(lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count)
@@ -99,7 +108,9 @@ extension Archive {
         try ReplacedFile.write(file.text.utf8, to: Self.configurationName, in: path)
         let identity = Identity(
             archive: id,
-            volumes: volumes.members.filter { $0.ordinal > 0 }.map { .init(ordinal: $0.ordinal, path: $0.place.path) })
+            volumes: volumes.members.filter { $0.ordinal > 0 }.map {
+                .init(ordinal: $0.ordinal, path: $0.place.path)
+            })
         try ReplacedFile.write(JSONEncoder().encode(identity), to: Self.idName, in: path)
     }
 }

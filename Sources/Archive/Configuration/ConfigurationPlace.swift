@@ -36,7 +36,9 @@ struct SettingMistake: Error {
         self.key = key
     }
 
-    init(in table: String, number: Int = 0, _ key: String?, character: Int? = nil, _ message: String) {
+    init(
+        in table: String, number: Int = 0, _ key: String?, character: Int? = nil, _ message: String
+    ) {
         self.message = message
         self.table = table
         self.number = number
@@ -53,14 +55,17 @@ extension ConfigurationFile {
     /// Where a mistake is; `nil` where it cannot be told, as in a table within a line.
     func place(of mistake: SettingMistake) -> ConfigurationPlace? {
         guard let range = range(of: mistake.table, number: mistake.number) else { return nil }
-        guard let key = mistake.key else { return mistake.table == nil ? nil : place(line: range.lowerBound, column: 0) }
+        guard let key = mistake.key else {
+            return mistake.table == nil ? nil : place(line: range.lowerBound, column: 0)
+        }
         guard let line = range.first(where: { keys(inLine: $0).contains(key) }) else { return nil }
         let characters = Array(lines[line])
         guard let character = mistake.character else {
             return place(line: line, column: characters.firstIndex { !$0.isWhitespace } ?? 0)
         }
         guard let value = Self.value(in: characters) else { return place(line: line, column: 0) }
-        return place(line: line, column: Self.column(of: character, inTextAt: value, of: characters))
+        return place(
+            line: line, column: Self.column(of: character, inTextAt: value, of: characters))
     }
 
     /// - parameters: from 0
@@ -84,19 +89,24 @@ extension ConfigurationFile {
     /// Where the value of `key = value` begins.
     private static func value(in line: [Character]) -> Int? {
         var index = line.firstIndex { !$0.isWhitespace } ?? line.count
-        if index < line.count, line[index] == "\"" || line[index] == "'" { index = end(ofTextAt: index, in: line) }
+        if index < line.count, line[index] == "\"" || line[index] == "'" {
+            index = end(ofTextAt: index, in: line)
+        }
         guard let equals = line[index...].firstIndex(of: "=") else { return nil }
         return line[(equals + 1)...].firstIndex { !$0.isWhitespace }
     }
 
     private static func end(ofTextAt start: Int, in line: [Character]) -> Int {
         var index = start + 1
-        while index < line.count, line[index] != line[start] { index += length(ofCharacterAt: index, in: line, quote: line[start]) }
+        while index < line.count, line[index] != line[start] {
+            index += length(ofCharacterAt: index, in: line, quote: line[start])
+        }
         return min(index + 1, line.count)
     }
 
     /// Where a character of a text is written, which may have escapes before it.
-    private static func column(of character: Int, inTextAt start: Int, of line: [Character]) -> Int {
+    private static func column(of character: Int, inTextAt start: Int, of line: [Character]) -> Int
+    {
         let quote = line[start]
         let isLong = line[start...].prefix(3).count { $0 == quote } == 3
         guard quote == "\"" || quote == "'", !isLong else { return start }
@@ -108,7 +118,9 @@ extension ConfigurationFile {
     }
 
     /// TOML 1.0, String: only between double quotes a backslash means something.
-    private static func length(ofCharacterAt index: Int, in line: [Character], quote: Character) -> Int {
+    private static func length(ofCharacterAt index: Int, in line: [Character], quote: Character)
+        -> Int
+    {
         guard quote == "\"", line[index] == "\\", index + 1 < line.count else { return 1 }
         return line[index + 1] == "u" ? 6 : line[index + 1] == "U" ? 10 : 2
     }

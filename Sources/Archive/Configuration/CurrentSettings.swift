@@ -9,5 +9,7 @@ final class CurrentSettings: Sendable {
     var value: Settings { settings.withLock { $0 } }
 
     /// Changes them, in one step for whoever reads them.
-    func replace<R: Sendable>(_ change: (inout Settings) -> R) -> R { settings.withLock { change(&$0) } }
+    func replace<R: Sendable>(_ change: (inout Settings) -> R) -> R {
+        settings.withLock { change(&$0) }
+    }
 }

@@ -22,7 +22,9 @@ public enum Group: Sendable, Equatable {
             var entry = group()
             var found: UnsafeMutablePointer<group>?
             var buffer = [CChar](repeating: 0, count: 1024)
-            while getgrnam_r(name, &entry, &buffer, buffer.count, &found) == ERANGE, buffer.count < 1 << 24 {
+            while getgrnam_r(name, &entry, &buffer, buffer.count, &found) == ERANGE,
+                buffer.count < 1 << 24
+            {
                 buffer = [CChar](repeating: 0, count: buffer.count * 4)
             }
             return found?.pointee.gr_gid
@@ -37,7 +39,8 @@ public enum Group: Sendable, Equatable {
         if let number { return number }
         throw ArchiveError(
             .configuration,
-            "\(file): «\(setting)» names the group \(self), which this system does not know. Make it with «groupadd --system \(self)», or name another group or its number.")
+            "\(file): «\(setting)» names the group \(self), which this system does not know. Make it with «groupadd --system \(self)», or name another group or its number."
+        )
     }
 }
 
@@ -54,8 +57,12 @@ extension Settings {
     /// - throws: ``SettingMistake`` when the setting is there and can be no group
     static func group(_ table: TOMLTable, _ name: String) throws -> Group? {
         guard let value = table[name] else { return nil }
-        guard let group = value.string.flatMap(Group.init) ?? value.int.flatMap(gid_t.init(exactly:)).map(Group.number) else {
-            throw SettingMistake(name, "«\(name)» must be the name of a group in quotes, or its number.")
+        guard
+            let group = value.string.flatMap(Group.init)
+                ?? value.int.flatMap(gid_t.init(exactly:)).map(Group.number)
+        else {
+            throw SettingMistake(
+                name, "«\(name)» must be the name of a group in quotes, or its number.")
         }
         return group
     }

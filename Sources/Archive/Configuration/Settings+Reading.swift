@@ -25,7 +25,8 @@ extension Settings {
         } catch let error as TOMLParseError {
             let (line, column) = (error.source.begin.line, error.source.begin.column)
             throw ArchiveError(
-                .configuration, error.description, at: ConfigurationFile(text).place(at: .init(line: line, column: column)))
+                .configuration, error.description,
+                at: ConfigurationFile(text).place(at: .init(line: line, column: column)))
         }
     }
 
@@ -33,10 +34,13 @@ extension Settings {
         self.init()
         let table = try TOMLTable(string: text)
         let known: Set = [
-            "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers", "volume", "scrub", "views",
+            "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers",
+            "volume", "scrub", "views",
         ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
-            throw SettingMistake(unknown, "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
+            throw SettingMistake(
+                unknown,
+                "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
         }
         if let value = table["copies"] {
             guard let copies = value.int, (1...16).contains(copies) else {
@@ -46,13 +50,18 @@ extension Settings {
         }
         if let value = table["min_copies"] {
             guard let least = value.int, (1...copies).contains(least) else {
-                throw SettingMistake("min_copies", "«min_copies» must be a number from 1 to «copies», which is \(copies).")
+                throw SettingMistake(
+                    "min_copies",
+                    "«min_copies» must be a number from 1 to «copies», which is \(copies).")
             }
             leastCopies = least
         }
         if let value = table["settle"] {
-            guard let settle = value.double ?? value.int.map(Double.init), (0...3600).contains(settle) else {
-                throw SettingMistake("settle", "«settle» must be a number of seconds from 0 to 3600.")
+            guard let settle = value.double ?? value.int.map(Double.init),
+                (0...3600).contains(settle)
+            else {
+                throw SettingMistake(
+                    "settle", "«settle» must be a number of seconds from 0 to 3600.")
             }
             self.settle = settle
         }
@@ -75,11 +84,17 @@ extension Settings {
             throw SettingMistake(nil, "There is no [[volume]].")
         }
         for (index, element) in list.enumerated() {
-            guard let volume = element.table, let path = volume["path"]?.string, path.hasPrefix("/") else {
-                throw SettingMistake(in: "volume", number: index, element.table?["path"].map { _ in "path" }, "The \(index + 1). [[volume]] needs an absolute «path».")
+            guard let volume = element.table, let path = volume["path"]?.string, path.hasPrefix("/")
+            else {
+                throw SettingMistake(
+                    in: "volume", number: index, element.table?["path"].map { _ in "path" },
+                    "The \(index + 1). [[volume]] needs an absolute «path».")
             }
             if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
-                throw SettingMistake(in: "volume", number: index, unknown, "«\(unknown)» of the \(index + 1). [[volume]] is no setting. There are: domain, path.")
+                throw SettingMistake(
+                    in: "volume", number: index, unknown,
+                    "«\(unknown)» of the \(index + 1). [[volume]] is no setting. There are: domain, path."
+                )
             }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
         }
@@ -94,17 +109,25 @@ extension Settings {
 
     private mutating func readScrub(_ table: TOMLTable?) throws {
         guard let table, table.keys.allSatisfy(["days", "rate"].contains) else {
-            throw SettingMistake(in: "scrub", nil, "[scrub] has «days» and «rate», and nothing else.")
+            throw SettingMistake(
+                in: "scrub", nil, "[scrub] has «days» and «rate», and nothing else.")
         }
         if let value = table["days"] {
-            guard let days = value.double ?? value.int.map(Double.init), (0...3650).contains(days) else {
-                throw SettingMistake(in: "scrub", "days", "«days» of [scrub] must be a number of days from 0 (never) to 3650.")
+            guard let days = value.double ?? value.int.map(Double.init), (0...3650).contains(days)
+            else {
+                throw SettingMistake(
+                    in: "scrub", "days",
+                    "«days» of [scrub] must be a number of days from 0 (never) to 3650.")
             }
             scrubDays = days
         }
         if let value = table["rate"] {
-            guard let rate = value.string.flatMap(Self.rate) ?? value.int.map(Int64.init), rate >= 0 else {
-                throw SettingMistake(in: "scrub", "rate", "«rate» of [scrub] must be bytes a second such as \"20M\", or \"0\" for no limit.")
+            guard let rate = value.string.flatMap(Self.rate) ?? value.int.map(Int64.init), rate >= 0
+            else {
+                throw SettingMistake(
+                    in: "scrub", "rate",
+                    "«rate» of [scrub] must be bytes a second such as \"20M\", or \"0\" for no limit."
+                )
             }
             scrubRate = rate == 0 ? nil : rate
         }

@@ -39,7 +39,9 @@ public struct Settings: Sendable {
     public var volumes: [VolumePlace] = []
 
     /// Names at the root of the mount that no view may have.
-    static let reserved: Set<String> = ["incoming", "rejected", "search", "readme.txt", "status.html"]
+    static let reserved: Set<String> = [
+        "incoming", "rejected", "search", "readme.txt", "status.html",
+    ]
 
     public init() {}
 
@@ -137,14 +139,16 @@ extension Settings {
 
     /// A key as it is where TOML allows that, else in quotes.
     private static func key(_ text: String) -> String {
-        let isBare = !text.isEmpty && text.utf8.allSatisfy {
-            switch $0 {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-                true
-            default: false
+        let isBare =
+            !text.isEmpty
+            && text.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
             }
-        }
         return isBare ? text : quoted(text)
     }
 

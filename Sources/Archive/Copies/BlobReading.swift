@@ -15,7 +15,9 @@ public struct BlobVersion: Sendable {
     let checked: Int64
 
     /// Whether both are the same file, unchanged.
-    public func isSameFile(as other: BlobVersion) -> Bool { volume === other.volume && stamp == other.stamp }
+    public func isSameFile(as other: BlobVersion) -> Bool {
+        volume === other.volume && stamp == other.stamp
+    }
 
     /// The ordinal of the volume it is on.
     public var volumeOrdinal: Int { volume.identity.ordinal }
@@ -84,7 +86,9 @@ extension Archive {
     }
 
     /// Whether the volume that the file is on is still there.
-    public func isThere(_ version: BlobVersion) -> Bool { volumes[version.volumeOrdinal] === version.volume }
+    public func isThere(_ version: BlobVersion) -> Bool {
+        volumes[version.volumeOrdinal] === version.volume
+    }
 
     /// Opens the blob of an image on a volume whose copy is good: one that has been read within
     /// a day and has not changed since, or is read now. Bad copies that are met are set aside
@@ -95,18 +99,23 @@ extension Archive {
     ///   known to be good before: otherwise bytes that somebody keeps from earlier may be others
     /// - throws: ``ArchiveError`` with `noGoodCopy`: nothing is ever given that is not what was
     ///   archived
-    public func openBlob(of instance: Int64) throws(ArchiveError) -> (descriptor: Int32, version: BlobVersion, wasKnown: Bool) {
+    public func openBlob(of instance: Int64) throws(ArchiveError) -> (
+        descriptor: Int32, version: BlobVersion, wasKnown: Bool
+    ) {
         try ArchiveError.from {
             guard let image = try index.read({ try $0.copies(of: instance) }),
                 let digest = Digest(bytes: image.sha256)
             else { throw ArchiveError(.notFound, "There is no image with number \(instance).") }
             if let known = good[instance], isTrusted(known),
-                let file = try? known.volume.openBlob(digest), try known.volume.stamp(ofOpen: file.number) == known.stamp
+                let file = try? known.volume.openBlob(digest),
+                try known.volume.stamp(ofOpen: file.number) == known.stamp
             {
                 return (file.release(), known, true)
             }
             var bad: [BadCopy] = []
-            var problem = image.volumes.isEmpty ? "every copy of it was damaged" : "no volume that has a copy is there"
+            var problem =
+                image.volumes.isEmpty
+                ? "every copy of it was damaged" : "no volume that has a copy is there"
             for volume in readingOrder(image.volumes) {
                 switch openCopy(image, digest, on: volume) {
                 case .good(let descriptor, let version):
@@ -117,7 +126,8 @@ extension Archive {
                     return (descriptor, version, false)
                 case .bad(let copy):
                     bad.append(copy)
-                    problem = "\(volume.path)/\(volume.blobPath(digest)) is \(copy.problem.rawValue)"
+                    problem =
+                        "\(volume.path)/\(volume.blobPath(digest)) is \(copy.problem.rawValue)"
                 case .gone(let reason): problem = reason
                 }
             }
@@ -131,7 +141,8 @@ extension Archive {
     /// The volumes that are there, those that are well first.
     private func readingOrder(_ ordinals: [Int]) -> [Volume] {
         let members = volumes.members.filter { $0.volume != nil && ordinals.contains($0.ordinal) }
-        return (members.filter { $0.state != .failing } + members.filter { $0.state == .failing }).compactMap(\.volume)
+        return (members.filter { $0.state != .failing } + members.filter { $0.state == .failing })
+            .compactMap(\.volume)
     }
 
     private enum OpenedCopy {
@@ -158,7 +169,8 @@ extension Archive {
             return .good(
                 file.release(),
                 BlobVersion(
-                    instance: image.id, digest: digest, volume: volume, stamp: stamp, checked: monotonicNow()))
+                    instance: image.id, digest: digest, volume: volume, stamp: stamp,
+                    checked: monotonicNow()))
         } catch {
             volumes.suspect(volume, error)
             guard volumes[volume.identity.ordinal] === volume else { return .gone("\(error)") }

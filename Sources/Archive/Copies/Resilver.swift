@@ -59,7 +59,9 @@ final class Resilver: Sendable {
                 defer { state.isWanted = false }
                 return state.isWanted
             }) {
-                do { try run(archive) } catch { archive.log.error("Copies that are missing could not be made: \(error)") }
+                do { try run(archive) } catch {
+                    archive.log.error("Copies that are missing could not be made: \(error)")
+                }
             }
             // Once in a while also unasked: room may have appeared.
             _ = signal.wait(timeout: .now() + (state.withLock { $0.isWaiting } ? 5 : 600))
@@ -79,10 +81,14 @@ final class Resilver: Sendable {
         try copyShort(archive)
         state.withLock { $0.isWaiting = false }
         for ordinal in archive.volumes.retiring.sorted() {
-            do { try empty(ordinal, archive) } catch is RetirementWaits { state.withLock { $0.isWaiting = true } }
+            do { try empty(ordinal, archive) } catch is RetirementWaits {
+                state.withLock { $0.isWaiting = true }
+            }
         }
         let done = progress
-        if done.copies > 0 { archive.log.notice("Resilvered \(done.copies) copies, \(done.bytes) bytes.") }
+        if done.copies > 0 {
+            archive.log.notice("Resilvered \(done.copies) copies, \(done.bytes) bytes.")
+        }
     }
 
     /// What waits in incoming goes where that is now before anything else: somebody may be about
@@ -101,7 +107,9 @@ final class Resilver: Sendable {
             if member.state == .retiring { problems += archive.takeOverIncoming(of: volume) }
             if hasMoved, !isStopped { problems += archive.carryRejected(from: volume, to: staging) }
             // A volume that retires says by itself what is in its way.
-            if member.state != .retiring { for problem in problems { archive.log.error("\(problem)") } }
+            if member.state != .retiring {
+                for problem in problems { archive.log.error("\(problem)") }
+            }
         }
     }
 
@@ -173,13 +181,17 @@ final class Resilver: Sendable {
         else { return }
         let lasting = Set(image.volumes).subtracting(archive.volumes.retiring)
         guard lasting.count < archive.settings.copies else { return }
-        let chosen = (try? archive.volumes.choose(
-            copies: archive.settings.copies, minimum: lasting.count, bytes: image.bytes, holding: lasting)) ?? []
+        let chosen =
+            (try? archive.volumes.choose(
+                copies: archive.settings.copies, minimum: lasting.count, bytes: image.bytes,
+                holding: lasting)) ?? []
         guard !chosen.isEmpty, let source = source(of: image, digest, archive) else {
             return state.withLock { $0.progress.skipped += 1 }
         }
         // One copy more is better than none, but not what was asked for.
-        if lasting.count + chosen.count < archive.settings.copies { state.withLock { $0.progress.skipped += 1 } }
+        if lasting.count + chosen.count < archive.settings.copies {
+            state.withLock { $0.progress.skipped += 1 }
+        }
         let blob = StagedBlob(digest: digest, bytes: image.bytes)
         do throws(StorageError) {
             try stage(blob, from: source, on: chosen)
@@ -188,14 +200,19 @@ final class Resilver: Sendable {
             state.withLock { $0.progress.skipped += 1 }
             archive.log.error("\(digest.hex) could not be copied: \(error)")
             archive.volumes.check()
-            if error.code == .corrupt { archive.heal(image, bad: [BadCopy(volume: source, problem: .altered)]) }
+            if error.code == .corrupt {
+                archive.heal(image, bad: [BadCopy(volume: source, problem: .altered)])
+            }
         }
     }
 
-    private func stage(_ blob: StagedBlob, from source: Volume, on targets: [Volume]) throws(StorageError) {
+    private func stage(_ blob: StagedBlob, from source: Volume, on targets: [Volume])
+        throws(StorageError)
+    {
         let file = try source.openBlob(blob.digest)
         for volume in targets {
-            try volume.stageCopy(from: file.number, as: blob.digest, bytes: blob.bytes, checking: true)
+            try volume.stageCopy(
+                from: file.number, as: blob.digest, bytes: blob.bytes, checking: true)
         }
     }
 
@@ -213,7 +230,9 @@ final class Resilver: Sendable {
         return nil
     }
 
-    private func commit(_ targets: [(volume: Volume, blobs: [StagedBlob])], _ archive: Archive) throws {
+    private func commit(_ targets: [(volume: Volume, blobs: [StagedBlob])], _ archive: Archive)
+        throws
+    {
         for (volume, blobs) in targets {
             do throws(StorageError) {
                 try volume.store(blobs)
@@ -223,7 +242,8 @@ final class Resilver: Sendable {
                 state.withLock { $0.progress.skipped += Int64(blobs.count) }
                 continue
             }
-            try archive.catalogue.record([.copies(blobs.map(\.digest), on: volume.identity.ordinal)])
+            try archive.catalogue.record([.copies(blobs.map(\.digest), on: volume.identity.ordinal)]
+            )
             try? volume.finish(blobs.map(\.digest))
             let bytes = blobs.reduce(0) { $0 + $1.bytes }
             state.withLock {

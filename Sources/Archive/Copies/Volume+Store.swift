@@ -35,10 +35,14 @@ extension Volume {
         return try verifyBlob(file.digest, bytes: file.bytes)
     }
 
-    private func storeStaged(_ staged: [StagedBlob], replacing bad: Set<Digest>) throws(StorageError) {
+    private func storeStaged(_ staged: [StagedBlob], replacing bad: Set<Digest>)
+        throws(StorageError)
+    {
         let outcomes = try commit(staged, replacing: bad)
         for (file, outcome) in zip(staged, outcomes) where outcome != .stored {
-            if outcome == .alreadyPresent, try verifyBlob(file.digest, bytes: file.bytes) { continue }
+            if outcome == .alreadyPresent, try verifyBlob(file.digest, bytes: file.bytes) {
+                continue
+            }
             _ = try commit([file], replacing: [file.digest])
         }
     }

@@ -8,7 +8,9 @@ extension [UInt8] {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: count + 1) { buffer in
             for (index, byte) in enumerated() { buffer[index] = CChar(bitPattern: byte) }
             buffer[count] = 0
-            guard let base = buffer.baseAddress else { preconditionFailure("capacity is at least 1") }
+            guard let base = buffer.baseAddress else {
+                preconditionFailure("capacity is at least 1")
+            }
             return body(UnsafePointer(base))
         }
     }

@@ -11,7 +11,8 @@ extension Recovery {
         guard target !== volume else { return }
         let waiting: [IncomingFile]
         do { waiting = try Self.incomingFiles(in: [], of: volume.incomingDescriptor) } catch {
-            return archive.log.error("What waits in incoming of \(volume.path) cannot be listed: \(error)")
+            return archive.log.error(
+                "What waits in incoming of \(volume.path) cannot be listed: \(error)")
         }
         for file in waiting {
             do { try move(file, to: target) } catch {
@@ -34,12 +35,15 @@ extension Recovery {
         let copy = try target.makeUnnamedFile()
         try Self.copy(source, to: copy)
         // Somebody may have gone on with it meanwhile.
-        guard !archive.observer.isInUse(incoming: file.inode, on: staging), source.isUnchanged else { throw Self.busy }
+        guard !archive.observer.isInUse(incoming: file.inode, on: staging), source.isUnchanged
+        else { throw Self.busy }
         try Self.makeFolders(of: file.path, in: target.incomingDescriptor)
-        guard try Self.giveName(file.path, to: copy, in: target.incomingDescriptor)
+        guard
+            try Self.giveName(file.path, to: copy, in: target.incomingDescriptor)
                 || Self.isThere(file.path, digest, in: target.incomingDescriptor)
         else {
-            throw Self.failure("cannot be moved to \(target.path), where another has its name", EEXIST)
+            throw Self.failure(
+                "cannot be moved to \(target.path), where another has its name", EEXIST)
         }
         if isWhole { try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes) }
         archive.observer.tookOver(incoming: file.path)
@@ -79,22 +83,31 @@ extension Recovery {
         var folder: [UInt8] = []
         for part in path.split(separator: slash).dropLast() {
             folder += (folder.isEmpty ? [] : [slash]) + part
-            guard folder.withCString({ mkdirat(directory, $0, 0o755) }) == 0 || errno == EEXIST else {
+            guard folder.withCString({ mkdirat(directory, $0, 0o755) }) == 0 || errno == EEXIST
+            else {
                 throw failure("cannot be given a folder", errno)
             }
         }
     }
 
     /// Whether the same bytes have the name already, as when a crash came in between.
-    private static func isThere(_ path: [UInt8], _ digest: Digest, in directory: Int32) throws -> Bool {
-        let descriptor = path.withCString { openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
+    private static func isThere(_ path: [UInt8], _ digest: Digest, in directory: Int32) throws
+        -> Bool
+    {
+        let descriptor = path.withCString {
+            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        }
         guard descriptor >= 0 else { return false }
         let file = StagedFile(descriptor)
-        return try Digest.of(descriptor: descriptor, bytes: file.bytes, path: String(decoding: path, as: UTF8.self)) == digest
+        return try Digest.of(
+            descriptor: descriptor, bytes: file.bytes, path: String(decoding: path, as: UTF8.self))
+            == digest
     }
 
     /// - returns: false when the name is taken
-    private static func giveName(_ path: [UInt8], to file: UnnamedFile, in directory: Int32) throws -> Bool {
+    private static func giveName(_ path: [UInt8], to file: UnnamedFile, in directory: Int32) throws
+        -> Bool
+    {
         // See: 'man 2 linkat', AT_SYMLINK_FOLLOW
         let result = path.withCString {
             linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", directory, $0, AT_SYMLINK_FOLLOW)

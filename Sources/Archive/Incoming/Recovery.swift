@@ -45,7 +45,9 @@ public struct Recovery {
     func run() throws {
         let isPending = finishCommits()
         for file in incoming where !isPending.contains(file.inode) {
-            do { try settle(file) } catch { archive.log.error("\(file.shown) of incoming was left as it is: \(error)") }
+            do { try settle(file) } catch {
+                archive.log.error("\(file.shown) of incoming was left as it is: \(error)")
+            }
         }
         try removeEmptyFolders(in: staging.incomingDescriptor)
     }
@@ -67,7 +69,9 @@ public struct Recovery {
             do {
                 if let inode = try finish(pending) { waiting.insert(inode) }
             } catch {
-                archive.log.error("\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)")
+                archive.log.error(
+                    "\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)"
+                )
                 waiting.formUnion(incoming.map(\.inode))
             }
         }
@@ -76,7 +80,9 @@ public struct Recovery {
 
     /// - returns: the inode of the file when it is whole, but could not be archived yet
     private func finish(_ pending: PendingCommit) throws -> UInt64? {
-        let isKnown = try archive.index.read { try $0.instance(sha256: pending.digest.bytes) != nil }
+        let isKnown = try archive.index.read {
+            try $0.instance(sha256: pending.digest.bytes) != nil
+        }
         guard !isKnown, let file = try wholeFile(pending) else {
             try volume.finish([pending.digest])
             return nil
@@ -85,7 +91,8 @@ public struct Recovery {
         let request = IngestRequest(
             file: IngestFile(file.descriptor, owner: file),
             source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
-            bytes: file.bytes, digest: pending.digest, staging: pending.stagedBytes != nil ? staging : nil)
+            bytes: file.bytes, digest: pending.digest,
+            staging: pending.stagedBytes != nil ? staging : nil)
         switch archive.ingestAndWait(request) {
         case .success(.refused): try volume.finish([pending.digest])
         case .success: archive.log.notice("Finished archiving \(request.source).")
@@ -98,10 +105,13 @@ public struct Recovery {
     /// are what its name says.
     private func wholeFile(_ pending: PendingCommit) throws -> StagedFile? {
         if let bytes = pending.stagedBytes {
-            guard try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes)) else { return nil }
+            guard try volume.verifyStaged(StagedBlob(digest: pending.digest, bytes: bytes)) else {
+                return nil
+            }
             return StagedFile(try volume.openPending(pending.digest).release())
         }
-        guard let bytes = pending.blobBytes, try volume.verifyBlob(pending.digest, bytes: bytes) else { return nil }
+        guard let bytes = pending.blobBytes, try volume.verifyBlob(pending.digest, bytes: bytes)
+        else { return nil }
         return StagedFile(try volume.openBlob(pending.digest).release())
     }
 
@@ -135,7 +145,9 @@ public struct Recovery {
             _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
             return
         }
-        let descriptor = incoming.path.withCString { openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
+        let descriptor = incoming.path.withCString {
+            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        }
         guard descriptor >= 0 else { return }
         let file = StagedFile(descriptor)
         if Archive.isZip(descriptor) || file.isVouchedFor {
@@ -167,7 +179,8 @@ public struct Recovery {
         var reader = HeaderReader()
         do {
             let header = try reader.read(FileDescriptorSource(descriptor: file.descriptor))
-            return header.isMediaStorageDirectory && archive.settings.ignoresDirectories ? nil : Self.interrupted
+            return header.isMediaStorageDirectory && archive.settings.ignoresDirectories
+                ? nil : Self.interrupted
         } catch {
             return error.message
         }
@@ -206,7 +219,8 @@ final class StagedFile: Sendable {
     var isUnchanged: Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && Int64(status.st_size) == bytes
-            && status.st_mtim.tv_sec == modified.tv_sec && status.st_mtim.tv_nsec == modified.tv_nsec
+            && status.st_mtim.tv_sec == modified.tv_sec
+            && status.st_mtim.tv_nsec == modified.tv_nsec
     }
 
     deinit { close(descriptor) }
@@ -215,8 +229,12 @@ final class StagedFile: Sendable {
 /// The entries of a directory, one after the other.
 enum FolderWalk {
     /// Calls `body` with the descriptor of a directory in `directory`.
-    static func inside(_ name: [UInt8], of directory: Int32, _ body: (Int32) throws -> Void) rethrows {
-        let child = name.withCString { openat(directory, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+    static func inside(_ name: [UInt8], of directory: Int32, _ body: (Int32) throws -> Void)
+        rethrows
+    {
+        let child = name.withCString {
+            openat(directory, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
         guard child >= 0 else { return }
         defer { close(child) }
         try body(child)
@@ -235,7 +253,8 @@ enum FolderWalk {
         closedir(stream)
         for name in names {
             var status = stat()
-            guard name.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { continue }
+            guard name.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0
+            else { continue }
             try body(name, status)
         }
     }

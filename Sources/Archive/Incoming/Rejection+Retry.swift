@@ -27,16 +27,21 @@ extension Archive {
         defer { rejecting.unlock() }
         var status = stat()
         for path in paths
-        where path.withCString({ fstatat(staging.rejectedDescriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) != 0 {
+        where path.withCString({
+            fstatat(staging.rejectedDescriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
+        }) != 0 {
             Self.removeReason(of: path, in: staging.rejectedDescriptor)
         }
     }
 
     func isArchived(_ path: [UInt8], on volume: Volume) throws -> Bool {
-        let descriptor = path.withCString { openat(volume.rejectedDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
+        let descriptor = path.withCString {
+            openat(volume.rejectedDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        }
         guard descriptor >= 0 else { return false }
         let file = StagedFile(descriptor)
-        let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: String(decoding: path, as: UTF8.self))
+        let digest = try Digest.of(
+            descriptor: descriptor, bytes: file.bytes, path: String(decoding: path, as: UTF8.self))
         return try index.read { try $0.instance(sha256: digest.bytes) != nil }
     }
 

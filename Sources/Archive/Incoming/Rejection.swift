@@ -30,7 +30,9 @@ extension Archive {
         try ArchiveError.from {
             var status = stat()
             guard fstat(request.file.descriptor, &status) == 0 else {
-                throw ArchiveError(.storage, "\(request.source) cannot be read: \(String(cString: strerror(errno))).")
+                throw ArchiveError(
+                    .storage,
+                    "\(request.source) cannot be read: \(String(cString: strerror(errno))).")
             }
             let bytes = Int64(status.st_size)
             let digest = try Digest.of(
@@ -39,11 +41,17 @@ extension Archive {
             defer { rejecting.unlock() }
             // Set aside before, and still there: it may have been cleared away by hand since, or
             // moved back into incoming.
-            if let known = try index.read({ try $0.rejected(sha256: digest.bytes, source: request.source) }),
+            if let known = try index.read({
+                try $0.rejected(sha256: digest.bytes, source: request.source)
+            }),
                 volumes.staging.hasRejected(known, bytes: bytes)
-            { return }
-            let path = request.path.unicodeScalars.split(separator: "/").map { PortableName.component(String($0)) }
-                .joined(separator: "/")
+            {
+                return
+            }
+            let path = request.path.unicodeScalars.split(separator: "/").map {
+                PortableName.component(String($0))
+            }
+            .joined(separator: "/")
             // Always where /rejected shows it, and from there on as many as an image.
             let staging = volumes.staging
             var targets = [staging]
@@ -53,7 +61,8 @@ extension Archive {
             var place = ""
             for volume in targets.reversed() {
                 place = try volume.reject(
-                    copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path, reason: request.reason + "\n")
+                    copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path,
+                    reason: request.reason + "\n")
             }
             try catalogue.record(
                 RejectRecord(

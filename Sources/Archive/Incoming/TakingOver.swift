@@ -12,7 +12,9 @@ extension Archive {
     /// - returns: what could not be taken over, and why
     func takeOverAll(of member: VolumeSet.Member) -> [String] {
         guard let source = member.volume else {
-            return ["It is absent. Bring it back, or put another in its place: pacsfs volume replace \(member.place.path) NEW-DIR."]
+            return [
+                "It is absent. Bring it back, or put another in its place: pacsfs volume replace \(member.place.path) NEW-DIR."
+            ]
         }
         let target = volumes.staging
         guard target !== source else { return ["No other volume can be written to."] }
@@ -25,7 +27,8 @@ extension Archive {
     func takeOverIncoming(of source: Volume) -> [String] {
         let target = volumes.staging
         guard target !== source else { return [] }
-        do { return try Recovery(takingOverFrom: source, archive: self).takeOver(on: target) } catch {
+        do { return try Recovery(takingOverFrom: source, archive: self).takeOver(on: target) } catch
+        {
             return ["What waits in incoming of \(source.path) cannot be listed: \(error)"]
         }
     }
@@ -39,18 +42,26 @@ extension Archive {
         let paths: [[UInt8]]
         do {
             // Whoever sets a file aside now does it on the other volume.
-            paths = try rejecting.withLock { try Self.rejectedFiles(in: [], of: source.rejectedDescriptor) }
+            paths = try rejecting.withLock {
+                try Self.rejectedFiles(in: [], of: source.rejectedDescriptor)
+            }
         } catch {
             return ["What was set aside on \(source.path) cannot be listed: \(error)"]
         }
         let all = Set(paths)
         return paths.compactMap { path in
             // It comes with its file.
-            if Volume.isRejectionReason(path), all.contains(path.dropLast(Volume.rejectionReason(of: []).count)) { return nil }
+            if Volume.isRejectionReason(path),
+                all.contains(path.dropLast(Volume.rejectionReason(of: []).count))
+            {
+                return nil
+            }
             let shown = String(decoding: path, as: UTF8.self)
             do {
                 try rejecting.withLock {
-                    if try !isArchived(path, on: source) { try target.takeOverRejected(shown, from: source) }
+                    if try !isArchived(path, on: source) {
+                        try target.takeOverRejected(shown, from: source)
+                    }
                 }
                 return nil
             } catch {
@@ -63,10 +74,14 @@ extension Archive {
     private static func rejectedFiles(in path: [UInt8], of directory: Int32) throws -> [[UInt8]] {
         var result: [[UInt8]] = []
         try FolderWalk.entries(of: directory) { name, status in
-            if path.isEmpty, [Array("bad-blobs".utf8), Array("torn-ledger".utf8)].contains(name) { return }
+            if path.isEmpty, [Array("bad-blobs".utf8), Array("torn-ledger".utf8)].contains(name) {
+                return
+            }
             let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
             if status.st_mode & S_IFMT == S_IFDIR {
-                try FolderWalk.inside(name, of: directory) { result += try rejectedFiles(in: path, of: $0) }
+                try FolderWalk.inside(name, of: directory) {
+                    result += try rejectedFiles(in: path, of: $0)
+                }
             } else if status.st_mode & S_IFMT == S_IFREG {
                 result.append(path)
             }
@@ -84,7 +99,9 @@ extension Recovery {
         var problems: [String] = []
         for file in incoming {
             do {
-                guard !archive.observer.isInUse(incoming: file.inode, on: staging) else { throw Self.busy }
+                guard !archive.observer.isInUse(incoming: file.inode, on: staging) else {
+                    throw Self.busy
+                }
                 if try waits(file) {
                     try move(file, to: target)
                 } else {
@@ -94,7 +111,9 @@ extension Recovery {
                     let stays = file.path.withCString {
                         fstatat(volume.incomingDescriptor, $0, &status, AT_SYMLINK_NOFOLLOW) == 0
                     }
-                    if stays { throw ArchiveError(.storage, "It could be neither archived nor set aside.") }
+                    if stays {
+                        throw ArchiveError(.storage, "It could be neither archived nor set aside.")
+                    }
                 }
             } catch {
                 problems.append("\(file.shown) of incoming stays on \(volume.path): \(error)")
@@ -116,7 +135,9 @@ extension Recovery {
         let source = StagedFile(descriptor)
         if Archive.isZip(descriptor) || source.isVouchedFor { return true }
         let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
-        guard try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil else { return false }
+        guard try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil else {
+            return false
+        }
         return try volume.isStaged(digest)
     }
 }

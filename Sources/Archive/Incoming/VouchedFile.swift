@@ -18,7 +18,9 @@ public enum VouchedFile {
     }
 
     /// - parameter mode: `st_mode`
-    public static func isMarked(_ mode: mode_t) -> Bool { mode & S_IFMT == S_IFREG && mode & mark != 0 }
+    public static func isMarked(_ mode: mode_t) -> Bool {
+        mode & S_IFMT == S_IFREG && mode & mark != 0
+    }
 
     /// The mode without the mark.
     public static func unmarked(_ mode: mode_t) -> mode_t { isMarked(mode) ? mode & ~mark : mode }

@@ -52,19 +52,28 @@ final class Committer: Sendable {
             }
             let (outcomes, isShort) = (recorded.result, recorded.isShort)
             let replaced = batch.compactMap { prepared -> Int64? in
-                if case .duplicate(let id) = prepared.kind, !prepared.volumes.isEmpty { id } else { nil }
+                if case .duplicate(let id) = prepared.kind, !prepared.volumes.isEmpty {
+                    id
+                } else {
+                    nil
+                }
             }
             observer.publish(recorded.changedNodes, replaced: replaced) {
                 for (prepared, outcome) in zip(batch, outcomes) {
                     prepared.completion(
                         isShort
-                            ? .failure(Self.shortLedger(prepared.request.source)) : .success(outcome))
+                            ? .failure(Self.shortLedger(prepared.request.source))
+                            : .success(outcome))
                 }
             }
         } catch let error as Catalogue.Unindexed {
             for prepared in batch {
                 prepared.completion(
-                    .failure(ArchiveError(.index, "\(prepared.request.source) is stored, but the index is damaged: \(error.reason). Restart pacsfs.")))
+                    .failure(
+                        ArchiveError(
+                            .index,
+                            "\(prepared.request.source) is stored, but the index is damaged: \(error.reason). Restart pacsfs."
+                        )))
             }
         } catch {
             // One file that cannot be stored must not fail the others.
@@ -83,8 +92,12 @@ final class Committer: Sendable {
 
     /// Steps 1 to 4. While bad copies get good bytes no reader may set them aside: what he saw
     /// was what is being replaced.
-    private func safe(_ batch: [Prepared]) throws -> ([Prepared], Catalogue.Recorded<[IngestOutcome]>) {
-        let replaces = batch.contains { if case .duplicate = $0.kind { !$0.volumes.isEmpty } else { false } }
+    private func safe(_ batch: [Prepared]) throws -> (
+        [Prepared], Catalogue.Recorded<[IngestOutcome]>
+    ) {
+        let replaces = batch.contains {
+            if case .duplicate = $0.kind { !$0.volumes.isEmpty } else { false }
+        }
         if replaces { healing.lock() }
         defer { if replaces { healing.unlock() } }
         let batch = try stored(batch)
@@ -94,7 +107,8 @@ final class Committer: Sendable {
     private static func shortLedger(_ source: String) -> ArchiveError {
         ArchiveError(
             .storage,
-            "\(source) is stored, but its record could not be written on as many volumes as it should be. Look at «pacsfs status», and copy it again when the volumes are well.")
+            "\(source) is stored, but its record could not be written on as many volumes as it should be. Look at «pacsfs status», and copy it again when the volumes are well."
+        )
     }
 
     /// Step 1. A volume that fails meanwhile is replaced by another, where there is one.
@@ -107,7 +121,9 @@ final class Committer: Sendable {
             let failed = try store(batch)
             if failed.isEmpty { return batch }
             batch = try batch.map { prepared in
-                let isAffected = prepared.volumes.contains { volume in failed.contains { $0 === volume } }
+                let isAffected = prepared.volumes.contains { volume in
+                    failed.contains { $0 === volume }
+                }
                 return isAffected ? try preparation.retarget(prepared, without: failed) : prepared
             }
         }
@@ -126,7 +142,8 @@ final class Committer: Sendable {
             let files = batch.filter { $0.volumes.contains { $0 === volume } }
             let staged = files.map(\.staged)
             // The copy of a duplicate is staged only where what is there is bad.
-            let bad = Set(files.compactMap { if case .duplicate = $0.kind { $0.staged.digest } else { nil } })
+            let bad = Set(
+                files.compactMap { if case .duplicate = $0.kind { $0.staged.digest } else { nil } })
             try volume.store(staged, replacing: bad)
         }
         var failed: [Volume] = []

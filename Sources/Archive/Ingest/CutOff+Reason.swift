@@ -6,7 +6,8 @@ extension CutOff {
         if lacksPixels { return "there are zeros in place of its pixels" }
         if isInPixels, let length { return "the pixels end after \(bytes) of \(length) bytes" }
         if isInPixels { return "the compressed pixels have no end" }
-        return tag.map { "it ends within the element \($0)" } ?? "it ends in the middle of its data set"
+        return tag.map { "it ends within the element \($0)" }
+            ?? "it ends in the middle of its data set"
     }
 
     /// For whoever copied the file.

@@ -97,14 +97,16 @@ extension Archive {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
             case .success(.archived(_, let cutOff)): answer.cutOff = cutOff
-            case .success(.sameDataSet(_, let cutOff)): (answer.sameDataSet, answer.cutOff) = (true, cutOff)
+            case .success(.sameDataSet(_, let cutOff)):
+                (answer.sameDataSet, answer.cutOff) = (true, cutOff)
             case .success(.unpacked): return completion(nil)
             case .success(.ignored): answer.outcome = .ignored
             case .success(.duplicate): answer.outcome = .duplicate
             case .success(.refused(let reason)):
                 do {
                     try reject(
-                        RejectRequest(file: open, source: file.path, path: file.rejectedPath, reason: reason))
+                        RejectRequest(
+                            file: open, source: file.path, path: file.rejectedPath, reason: reason))
                     (answer.outcome, answer.reason) = (.rejected, reason)
                 } catch {
                     (answer.outcome, answer.reason) = (.failed, "\(error)")
@@ -115,7 +117,9 @@ extension Archive {
         }
         if ZipReader.isZip(descriptor: descriptor) {
             turn.sequence.take(turn.number) {}
-            zips.submit(request, to: self, rejectedPath: file.rejectedPath, each: member, completion: finish)
+            zips.submit(
+                request, to: self, rejectedPath: file.rejectedPath, each: member, completion: finish
+            )
         } else {
             request.turn = turn
             ingest(request, completion: finish)

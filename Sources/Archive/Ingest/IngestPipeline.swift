@@ -58,7 +58,11 @@ final class IngestPipeline: Sendable {
 
     private func prepare(_ job: Job) {
         prepare(job) { action in
-            if let turn = job.request.turn { turn.sequence.take(turn.number, action) } else { action() }
+            if let turn = job.request.turn {
+                turn.sequence.take(turn.number, action)
+            } else {
+                action()
+            }
         }
     }
 
@@ -73,7 +77,8 @@ final class IngestPipeline: Sendable {
             let digest =
                 try job.request.digest
                 ?? Digest.of(
-                    descriptor: job.request.file.descriptor, bytes: job.request.bytes, path: job.request.source)
+                    descriptor: job.request.file.descriptor, bytes: job.request.bytes,
+                    path: job.request.source)
             let isFirst = inFlight.withLock { inFlight in
                 if inFlight[digest] != nil {
                     inFlight[digest]?.append(job)
@@ -93,7 +98,8 @@ final class IngestPipeline: Sendable {
                 }
             }
             do {
-                switch try preparation.prepare(job.request, digest: digest, completion: completion) {
+                switch try preparation.prepare(job.request, digest: digest, completion: completion)
+                {
                 case .ready(let ready):
                     inTurn { [self] in
                         if !prepared.put(ready) { completion(.failure(Self.stopped(job.request))) }

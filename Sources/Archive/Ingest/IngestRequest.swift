@@ -35,7 +35,9 @@ public struct IngestRequest: Sendable {
     /// Its place among files that are to be archived in their order.
     var turn: (sequence: IngestSequence, number: Int)?
 
-    public init(file: IngestFile, source: String, bytes: Int64, digest: Digest?, staging: StagingArea? = nil) {
+    public init(
+        file: IngestFile, source: String, bytes: Int64, digest: Digest?, staging: StagingArea? = nil
+    ) {
         self.file = file
         self.source = source
         self.bytes = bytes

@@ -56,8 +56,9 @@ struct Preparation: Sendable {
         let cut: CutOff?
         do {
             var reader = HeaderReader()
-            (header, cut) = try reader.readUpToPixels(FileDescriptorSource(descriptor: request.file.descriptor))
-        } catch where error.code == .io {
+            (header, cut) = try reader.readUpToPixels(
+                FileDescriptorSource(descriptor: request.file.descriptor))
+        } catch  where error.code == .io {
             // A disk that fails says nothing about the file.
             throw ArchiveError(.storage, error.message)
         } catch {
@@ -68,7 +69,8 @@ struct Preparation: Sendable {
             return .noImage(
                 try refuse(
                     request,
-                    "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."))
+                    "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
+                ))
         }
         if request.mustBeWhole, let cut { return .noImage(try refuse(request, cut.reason)) }
         let same = try imageWithSameDataSet(as: header, in: request)
@@ -76,19 +78,23 @@ struct Preparation: Sendable {
         // whole, also when there is no room for it now.
         let isLinked = request.staging.map { volumes.isWritable($0.volume) } ?? false
         if isLinked {
-            try request.staging?.volume.stageLink(from: request.file.descriptor, as: digest, bytes: request.bytes)
+            try request.staging?.volume.stageLink(
+                from: request.file.descriptor, as: digest, bytes: request.bytes)
         }
         let targets = try stageSomewhere(staged, from: request, holding: [], isLinked: isLinked)
         let flags = same == nil ? header.flags : header.flags.union(.sameDataSet)
         return .ready(
             Prepared(
-                kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same), request: request,
+                kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same),
+                request: request,
                 staged: staged, volumes: targets, cutOff: cut?.what, completion: completion))
     }
 
     /// What stays in `/incoming` until it is set aside is on disk when `close` returns.
     func refuse(_ request: IngestRequest, _ reason: String) throws -> IngestOutcome {
-        if !request.isExtracted { try request.staging?.volume.makeIncomingDurable(request.file.descriptor) }
+        if !request.isExtracted {
+            try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
+        }
         return .refused(reason)
     }
 
@@ -100,7 +106,8 @@ struct Preparation: Sendable {
     ) throws -> Prepared {
         let now = Timestamp.now().nanoseconds
         var prepared = Prepared(
-            kind: .duplicate(id), request: request, staged: staged, volumes: [], completion: completion)
+            kind: .duplicate(id), request: request, staged: staged, volumes: [],
+            completion: completion)
         let holders = try index.read { reader in
             try reader.copies(of: id)?.volumes.map { ordinal in
                 (ordinal, try reader.verified(id, on: ordinal) ?? 0)
@@ -124,7 +131,8 @@ struct Preparation: Sendable {
         prepared.sound = good.count
         try stage(staged, from: request, on: prepared.volumes)
         if sound.count < copies.wanted {
-            prepared.volumes += try stageSomewhere(staged, from: request, holding: sound, isLinked: false)
+            prepared.volumes += try stageSomewhere(
+                staged, from: request, holding: sound, isLinked: false)
         }
         return prepared
     }
@@ -137,7 +145,8 @@ struct Preparation: Sendable {
     ) throws -> [Volume] {
         while true {
             let targets = try volumes.choose(
-                copies: copies.wanted, minimum: copies.minimum, bytes: staged.bytes, holding: holding)
+                copies: copies.wanted, minimum: copies.minimum, bytes: staged.bytes,
+                holding: holding)
             do {
                 try stage(staged, from: request, on: targets, isLinked: isLinked)
                 return targets
@@ -152,20 +161,25 @@ struct Preparation: Sendable {
 
     /// A copy that cannot be read is a bad one.
     private func state(of staged: StagedBlob, on volume: Volume, isTrusted: Bool) -> CopyState {
-        guard (try? volume.blobState(staged.digest, bytes: staged.bytes)) == .present else { return .bad }
+        guard (try? volume.blobState(staged.digest, bytes: staged.bytes)) == .present else {
+            return .bad
+        }
         if isTrusted { return .good }
-        return (try? volume.verifyBlob(staged.digest, bytes: staged.bytes)) == true ? .verified : .bad
+        return (try? volume.verifyBlob(staged.digest, bytes: staged.bytes)) == true
+            ? .verified : .bad
     }
 
     /// - parameter isLinked: the file has its second name already
     private func stage(
-        _ staged: StagedBlob, from request: IngestRequest, on targets: [Volume], isLinked: Bool = false
+        _ staged: StagedBlob, from request: IngestRequest, on targets: [Volume],
+        isLinked: Bool = false
     ) throws {
         do {
             for volume in targets {
                 if volume === request.staging?.volume {
                     if isLinked { continue }
-                    try volume.stageLink(from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
+                    try volume.stageLink(
+                        from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
                 } else {
                     try volume.stageCopy(
                         from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
@@ -195,12 +209,17 @@ struct Preparation: Sendable {
         let here = Set(prepared.volumes.map(\.identity.ordinal))
         var holding = here
         if case .duplicate(let id) = prepared.kind {
-            holding.formUnion(try index.read { try $0.copies(of: id) }?.volumes.filter { volumes[$0] != nil } ?? [])
+            holding.formUnion(
+                try index.read { try $0.copies(of: id) }?.volumes.filter { volumes[$0] != nil }
+                    ?? [])
         }
         prepared.volumes += try stageSomewhere(
             prepared.staged, from: prepared.request, holding: holding, isLinked: false)
         guard prepared.volumes.count + prepared.sound >= copies.minimum else {
-            throw ArchiveError(.storage, "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made. Look at «pacsfs status».")
+            throw ArchiveError(
+                .storage,
+                "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made. Look at «pacsfs status»."
+            )
         }
         return prepared
     }

@@ -18,7 +18,9 @@ extension Preparation {
     /// long as no image has the same SOPInstanceUID.
     ///
     /// - returns: its digest
-    func imageWithSameDataSet(as header: HeaderAttributes, in request: IngestRequest) throws -> Digest? {
+    func imageWithSameDataSet(as header: HeaderAttributes, in request: IngestRequest) throws
+        -> Digest?
+    {
         guard let uid = header[.sopInstanceUID], !uid.isEmpty else { return nil }
         let versions = try index.read { reader in
             try reader.instances(sopInstanceUID: uid, limit: Self.comparedVersions)
@@ -26,12 +28,14 @@ extension Preparation {
         }
         if versions.isEmpty { return nil }
         let file = DataSet(
-            FileDescriptorSource(descriptor: request.file.descriptor, size: UInt64(request.bytes)), header)
+            FileDescriptorSource(descriptor: request.file.descriptor, size: UInt64(request.bytes)),
+            header)
         for version in versions {
             guard let digest = Digest(bytes: version.sha256) else { continue }
             for volume in version.volumes.compactMap({ volumes[$0] }) {
                 // A copy that cannot be read says nothing; the next may.
-                guard let isSame = try? Self.compare(file, with: digest, version.bytes, on: volume) else { continue }
+                guard let isSame = try? Self.compare(file, with: digest, version.bytes, on: volume)
+                else { continue }
                 if isSame { return digest }
                 break
             }
@@ -65,7 +69,9 @@ private struct DataSet {
 
     /// - throws: `ReadError` when one of them cannot be read
     func equals(_ other: DataSet) throws(ReadError) -> Bool {
-        guard transferSyntax == other.transferSyntax, bytes == other.bytes, bytes > 0 else { return false }
+        guard transferSyntax == other.transferSyntax, bytes == other.bytes, bytes > 0 else {
+            return false
+        }
         let step = 1 << 18
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * step, alignment: 16)
         defer { memory.deallocate() }
@@ -76,7 +82,8 @@ private struct DataSet {
             let theirs = UnsafeMutableRawBufferPointer(rebasing: memory[step..<step + count])
             guard try source.read(at: offset + done, into: mine) == count,
                 try other.source.read(at: other.offset + done, into: theirs) == count,
-                let first = mine.baseAddress, let second = theirs.baseAddress, memcmp(first, second, count) == 0
+                let first = mine.baseAddress, let second = theirs.baseAddress,
+                memcmp(first, second, count) == 0
             else { return false }
             done += UInt64(count)
         }

@@ -53,12 +53,20 @@ extension Archive {
             var here = [first]
             var new: [String] = []
             for other in others {
-                if let volume = try volume(at: other, of: id) { here.append(volume) } else { new.append(other) }
+                if let volume = try volume(at: other, of: id) {
+                    here.append(volume)
+                } else {
+                    new.append(other)
+                }
             }
             for (index, volume) in here.enumerated() {
-                if let twin = here[..<index].first(where: { $0.identity.ordinal == volume.identity.ordinal }) {
+                if let twin = here[..<index].first(where: {
+                    $0.identity.ordinal == volume.identity.ordinal
+                }) {
                     throw ArchiveError(
-                        .configuration, "\(volume.path) is a copy of the volume \(twin.path), not another one. Name one of them only.")
+                        .configuration,
+                        "\(volume.path) is a copy of the volume \(twin.path), not another one. Name one of them only."
+                    )
                 }
             }
             try requireApart([path] + here.map(\.path) + new)
@@ -69,8 +77,14 @@ extension Archive {
             var settings = Settings()
             settings.copies = copies
             if let views = told?.views { settings.views = views }
-            var members = here.map { ($0.identity.ordinal, Settings.VolumePlace(path: $0.path, domain: $0.identity.domain), "here") }
-            for record in told?.volumes ?? [] where !members.contains(where: { $0.0 == record.ordinal }) {
+            var members = here.map {
+                (
+                    $0.identity.ordinal,
+                    Settings.VolumePlace(path: $0.path, domain: $0.identity.domain), "here"
+                )
+            }
+            for record in told?.volumes ?? []
+            where !members.contains(where: { $0.0 == record.ordinal }) {
                 let place = place(ofAbsent: record, taken: members.map(\.1.path) + new + [path])
                 let found = try? Volume.open(at: place.path, archive: id)
                 let isHere = found?.identity.volume == record.id
@@ -84,10 +98,15 @@ extension Archive {
             }
             members.sort { $0.0 < $1.0 }
             settings.volumes = members.map(\.1)
-            try write(settings, Identity(archive: id, volumes: members.map { .init(ordinal: $0.0, path: $0.1.path) }), at: path)
+            try write(
+                settings,
+                Identity(
+                    archive: id, volumes: members.map { .init(ordinal: $0.0, path: $0.1.path) }),
+                at: path)
 
             var summary = RevivalSummary(
-                archive: path, volumes: members.map { .init(number: $0.0, path: $0.1.path, state: $0.2) },
+                archive: path,
+                volumes: members.map { .init(number: $0.0, path: $0.1.path, state: $0.2) },
                 images: 0, lacking: 0, examples: [], list: nil, needsRebuildFromBlobs: told == nil)
             if told == nil { return summary }
             _ = try rebuild(at: path, log: log, progress: progress)
@@ -104,15 +123,18 @@ extension Archive {
     }
 
     /// - throws: ``ArchiveError`` when the volume is no part of its archive any more
-    private static func requireMember(_ volume: Volume, of told: LedgerTelling) throws(ArchiveError) {
+    private static func requireMember(_ volume: Volume, of told: LedgerTelling) throws(ArchiveError)
+    {
         guard let since = told.gone[volume.identity.ordinal] else { return }
         throw ArchiveError(
             .configuration,
-            "\(volume.path) was volume \(volume.identity.ordinal), and was retired or replaced on \(since.description.prefix(10)): it is no part of the archive any more, and lacks what came since. Name another volume. If no other is left, make a new archive (pacsfs init with --volume), mount it and take over what lies here: pacsfs import \(volume.path)/blobs")
+            "\(volume.path) was volume \(volume.identity.ordinal), and was retired or replaced on \(since.description.prefix(10)): it is no part of the archive any more, and lacks what came since. Name another volume. If no other is left, make a new archive (pacsfs init with --volume), mount it and take over what lies here: pacsfs import \(volume.path)/blobs"
+        )
     }
 
     /// A volume of the archive; `nil` when a new one can be made there.
-    private static func volume(at path: String, of archive: String) throws(StorageError) -> Volume? {
+    private static func volume(at path: String, of archive: String) throws(StorageError) -> Volume?
+    {
         do {
             return try Volume.open(at: path, archive: archive)
         } catch {
@@ -123,10 +145,14 @@ extension Archive {
     }
 
     /// Its domain is where it was, unless somebody named it.
-    private static func place(ofAbsent record: VolumeRecord, taken: [String]) -> Settings.VolumePlace {
-        let isUsable = record.domain.hasPrefix("/") && !taken.contains { lieInOneAnother($0, record.domain) }
+    private static func place(ofAbsent record: VolumeRecord, taken: [String])
+        -> Settings.VolumePlace
+    {
+        let isUsable =
+            record.domain.hasPrefix("/") && !taken.contains { lieInOneAnother($0, record.domain) }
         return Settings.VolumePlace(
-            path: isUsable ? record.domain : "/absent/pacsfs-volume-\(record.ordinal)", domain: record.domain)
+            path: isUsable ? record.domain : "/absent/pacsfs-volume-\(record.ordinal)",
+            domain: record.domain)
     }
 
     private func listLacking(on volumes: [Int], in summary: inout RevivalSummary) throws {
@@ -144,7 +170,8 @@ extension Archive {
             try reader.instances(lackingOn: volumes) { id in
                 guard let image = try reader.details(id) else { return true }
                 let shown = image.paths.first?.joined(separator: "/") ?? ""
-                try output.write(contentsOf: Data("\(Digest(bytes: image.sha256)?.hex ?? "")  \(shown)\n".utf8))
+                try output.write(
+                    contentsOf: Data("\(Digest(bytes: image.sha256)?.hex ?? "")  \(shown)\n".utf8))
                 if examples.count < 20 { examples.append(shown) }
                 return true
             }
@@ -180,7 +207,8 @@ private struct LedgerTelling {
             switch (record.entry.kind, body["op"]?.string) {
             case ("views", _): views = View.list(body) ?? views
             case ("volume", "add"):
-                guard let ordinal = body["volume"]?.int, let id = body["id"]?.string, let domain = body["domain"]?.string
+                guard let ordinal = body["volume"]?.int, let id = body["id"]?.string,
+                    let domain = body["domain"]?.string
                 else { continue }
                 volumes.removeAll { $0.ordinal == Int(ordinal) }
                 volumes.append(VolumeRecord(ordinal: Int(ordinal), id: id, domain: domain))

@@ -24,14 +24,18 @@ extension Archive {
     /// - throws: ``ArchiveError``: a process has the archive, none of its volumes is there, or
     ///   none has a ledger that fits together. The index is as it was then.
     public static func rebuild(
-        at path: String, fromBlobs: Bool = false, log: Logger, progress: @escaping @Sendable (RebuildProgress) -> Void
+        at path: String, fromBlobs: Bool = false, log: Logger,
+        progress: @escaping @Sendable (RebuildProgress) -> Void
     ) throws(ArchiveError) -> RebuildSummary {
         let start = ContinuousClock.now
         let settings = try Settings(file: path + "/" + configurationName)
         let identity = try identity(of: path)
         let lock: ArchiveLock
-        do { lock = try ArchiveLock(archive: path) } catch where error.code == .locked {
-            throw ArchiveError(.locked, "\(error.message) To rebuild its index, unmount it first: pacsfs unmount MOUNTPOINT")
+        do { lock = try ArchiveLock(archive: path) } catch  where error.code == .locked {
+            throw ArchiveError(
+                .locked,
+                "\(error.message) To rebuild its index, unmount it first: pacsfs unmount MOUNTPOINT"
+            )
         }
         defer { withExtendedLifetime(lock) {} }
         let volumes = try VolumeSet(
@@ -40,7 +44,8 @@ extension Archive {
         return try ArchiveError.from {
             if fromBlobs {
                 return try BlobRebuild(
-                    archive: path, id: identity.archive, settings: settings, volumes: volumes, log: log,
+                    archive: path, id: identity.archive, settings: settings, volumes: volumes,
+                    log: log,
                     progress: progress
                 ).run()
             }
@@ -48,14 +53,16 @@ extension Archive {
             guard ledger.position.number > 0 else {
                 throw ArchiveError(
                     .storage,
-                    "No volume has a ledger. If there are images in blobs/ of a volume: pacsfs rebuild --from-blobs")
+                    "No volume has a ledger. If there are images in blobs/ of a volume: pacsfs rebuild --from-blobs"
+                )
             }
             let opening = IndexOpening(
                 archive: path, ledger: ledger, volumes: volumes, log: log, progress: progress)
             let index = try opening.rebuild(because: "«pacsfs rebuild» was called.")
             defer { index.close() }
             return RebuildSummary(
-                records: ledger.position.number, images: try index.read { try $0.totals().instances },
+                records: ledger.position.number,
+                images: try index.read { try $0.totals().instances },
                 seconds: (ContinuousClock.now - start) / .seconds(1))
         }
     }

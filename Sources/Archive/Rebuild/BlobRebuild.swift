@@ -42,7 +42,8 @@ struct BlobRebuild {
         for volume in online where !LedgerReplacement.isNeeded(on: volume, site: site) {
             throw ArchiveError(
                 .configuration,
-                "The ledger on \(volume.path) can be read to its end, and knows more than the blobs do. Use it: pacsfs rebuild without --from-blobs. Nothing was changed.")
+                "The ledger on \(volume.path) can be read to its end, and knows more than the blobs do. Use it: pacsfs rebuild without --from-blobs. Nothing was changed."
+            )
         }
         let indexPath = archive + "/" + Archive.indexName
         let found = try FoundBlobs(path: indexPath + ".blobs")
@@ -53,7 +54,10 @@ struct BlobRebuild {
         }
         let total = try found.count()
         guard total > 0 else {
-            throw ArchiveError(.notFound, "There is no blob on the volumes \(online.map(\.path).joined(separator: ", ")). Nothing was changed.")
+            throw ArchiveError(
+                .notFound,
+                "There is no blob on the volumes \(online.map(\.path).joined(separator: ", ")). Nothing was changed."
+            )
         }
         let replacement = try LedgerReplacement(site: site, on: volumes.writable)
         for suffix in ["", "-wal", "-shm"] { unlink(indexPath + ".new" + suffix) }
@@ -72,14 +76,20 @@ struct BlobRebuild {
                 for (blob, reading) in zip(blobs, readings) {
                     bytes += reading.bytes
                     let hex = Digest(bytes: blob.sha256)?.hex ?? ""
-                    for ordinal in reading.bad { log.error("The copy of \(hex) on volume \(ordinal) is damaged.") }
+                    for ordinal in reading.bad {
+                        log.error("The copy of \(hex) on volume \(ordinal) is damaged.")
+                    }
                     guard reading.attributes == nil else { continue }
-                    log.error("The blob \(hex) is left out: \(reading.good.isEmpty ? "no copy of it is good" : "it is no image that can be read").")
+                    log.error(
+                        "The blob \(hex) is left out: \(reading.good.isEmpty ? "no copy of it is good" : "it is no image that can be read")."
+                    )
                     summary.leftOut.append(hex)
                 }
                 summary.damagedCopies += Int64(readings.reduce(0) { $0 + $1.bad.count })
                 summary.images += Int64(images.count)
-                progress(RebuildProgress(step: .blobs, records: summary.images, bytes: bytes, totalBytes: 0))
+                progress(
+                    RebuildProgress(
+                        step: .blobs, records: summary.images, bytes: bytes, totalBytes: 0))
             }
         } catch {
             index.close()
@@ -87,7 +97,8 @@ struct BlobRebuild {
         }
         index.close()
         try replacement.takeIntoUse()
-        _ = try IndexOpening.takeIntoUse(indexPath, because: "«pacsfs rebuild --from-blobs» was called.", archive: archive)
+        _ = try IndexOpening.takeIntoUse(
+            indexPath, because: "«pacsfs rebuild --from-blobs» was called.", archive: archive)
         summary.records = replacement.ledger.position.number
         summary.seconds = (ContinuousClock.now - start) / .seconds(1)
         return summary
@@ -111,9 +122,14 @@ struct BlobRebuild {
             do {
                 let file = try volume.openBlob(digest)
                 var status = stat()
-                guard fstat(file.number, &status) == 0 else { throw ArchiveError(.storage, "fstat failed") }
+                guard fstat(file.number, &status) == 0 else {
+                    throw ArchiveError(.storage, "fstat failed")
+                }
                 let bytes = Int64(status.st_size)
-                guard try Digest.of(descriptor: file.number, bytes: bytes, path: volume.path) == digest else {
+                guard
+                    try Digest.of(descriptor: file.number, bytes: bytes, path: volume.path)
+                        == digest
+                else {
                     reading.bad.append(ordinal)
                     continue
                 }
@@ -121,7 +137,9 @@ struct BlobRebuild {
                 reading.good.append(ordinal)
                 guard reading.attributes == nil else { continue }
                 var reader = HeaderReader()
-                let header = try reader.readUpToPixels(FileDescriptorSource(descriptor: file.number)).header
+                let header = try reader.readUpToPixels(
+                    FileDescriptorSource(descriptor: file.number)
+                ).header
                 reading.attributes = AttributeSet(header)
                 reading.flags = Int64(header.flags.rawValue)
             } catch {
@@ -179,16 +197,23 @@ struct BlobRebuild {
             guard !images.isEmpty else { return }
             try append { writer, entries in
                 for (blob, reading) in images {
-                    guard let attributes = reading.attributes, let digest = Digest(bytes: blob.sha256) else { continue }
+                    guard let attributes = reading.attributes,
+                        let digest = Digest(bytes: blob.sha256)
+                    else { continue }
                     let time = next(blob.time)
-                    let place = try writer.place(attributes, hex: digest.hex, received: time, views: views)
+                    let place = try writer.place(
+                        attributes, hex: digest.hex, received: time, views: views)
                     if let series = place.newSeries { entries.append(series.entry(by: actor)) }
                     let record = InstanceRecord(
-                        id: place.instance, series: place.series, sha256: blob.sha256, bytes: reading.bytes,
-                        received: time, name: place.name, uidName: place.uidName, flags: reading.flags,
-                        source: BlobRebuild.source, volumes: reading.good.sorted(), difference: place.difference)
+                        id: place.instance, series: place.series, sha256: blob.sha256,
+                        bytes: reading.bytes,
+                        received: time, name: place.name, uidName: place.uidName,
+                        flags: reading.flags,
+                        source: BlobRebuild.source, volumes: reading.good.sorted(),
+                        difference: place.difference)
                     try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
-                    entries.append(record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
+                    entries.append(
+                        record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
                 }
             }
         }

@@ -40,7 +40,8 @@ struct IndexOpening {
         if let reason = TagIndex.damage(of: path) { return try rebuild(because: reason) }
         let wasUnclean = Self.size(path + "-wal") ?? 0 > 0
         guard let size = Self.size(path) else {
-            return ledger.position.number == 0 ? try TagIndex(path: path) : try rebuild(because: "It was missing.")
+            return ledger.position.number == 0
+                ? try TagIndex(path: path) : try rebuild(because: "It was missing.")
         }
         let index: TagIndex
         do {
@@ -50,7 +51,9 @@ struct IndexOpening {
         }
         do {
             if wasUnclean, size <= Self.checkedSize { try index.check() }
-            guard ledger.position.number > 0, try index.read({ try $0.position() }) == nil else { return index }
+            guard ledger.position.number > 0, try index.read({ try $0.position() }) == nil else {
+                return index
+            }
         } catch {
             return try rebuild(because: "\(error)", replacing: index)
         }
@@ -76,27 +79,35 @@ struct IndexOpening {
         var failure: (any Error)?
         for volume in ledger.volumes.compactMap({ volumes[$0] }) {
             do {
-                return try IndexRebuild(volume: volume, site: ledger.site, path: path + ".new", progress: progress).run()
+                return try IndexRebuild(
+                    volume: volume, site: ledger.site, path: path + ".new", progress: progress
+                ).run()
             } catch let error as StorageError {
-                log.error("The ledger of volume \(volume.identity.ordinal) cannot be used: \(error)")
+                log.error(
+                    "The ledger of volume \(volume.identity.ordinal) cannot be used: \(error)")
                 failure = failure ?? error
-            } catch where IndexError.isDamage(error) {
+            } catch  where IndexError.isDamage(error) {
                 // Whole, but it tells what cannot be.
                 let refusal = ArchiveError(
                     .index,
-                    "The ledger of volume \(volume.identity.ordinal) has records that contradict each other: \(error). Find the first one that does not fit: pacsfs verify")
+                    "The ledger of volume \(volume.identity.ordinal) has records that contradict each other: \(error). Find the first one that does not fit: pacsfs verify"
+                )
                 log.error("\(refusal)")
                 failure = failure ?? refusal
             }
         }
         throw failure
-            ?? ArchiveError(.storage, "No volume has a ledger that can be read, so the index cannot be made anew.")
+            ?? ArchiveError(
+                .storage,
+                "No volume has a ledger that can be read, so the index cannot be made anew.")
     }
 
     /// Gives `index.sqlite.new` its name.
     ///
     /// - returns: what the index that was there is called now
-    static func takeIntoUse(_ path: String, because reason: String, archive: String) throws -> String? {
+    static func takeIntoUse(_ path: String, because reason: String, archive: String) throws
+        -> String?
+    {
         let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
         let hadOne = size(path) != nil
         for suffix in ["", "-wal", "-shm"] where size(path + suffix) != nil {
@@ -104,7 +115,8 @@ struct IndexOpening {
         }
         try move(path + ".new", to: path)
         // Not worth failing for: it only tells.
-        let note = try? JSONEncoder().encode(IndexRebuilt(time: Timestamp.now().nanoseconds, reason: reason))
+        let note = try? JSONEncoder().encode(
+            IndexRebuilt(time: Timestamp.now().nanoseconds, reason: reason))
         try? note?.write(to: URL(filePath: archive + "/" + noteName), options: .atomic)
         TagIndex.forgetDamage(of: path)
         return hadOne ? aside : nil
@@ -113,7 +125,9 @@ struct IndexOpening {
     private static func move(_ from: String, to: String) throws {
         guard rename(from, to) == 0 else {
             throw ArchiveError(
-                .index, "\(from) cannot be renamed to \(to): \(String(cString: strerror(errno))). Is the archive's directory writable?")
+                .index,
+                "\(from) cannot be renamed to \(to): \(String(cString: strerror(errno))). Is the archive's directory writable?"
+            )
         }
     }
 

@@ -61,18 +61,28 @@ struct IndexRebuild {
                     case .image(let record, let uid, let attributes):
                         try writer.append(record, sopInstanceUID: uid, difference: attributes)
                     case .series(let rows): try writer.append(rows, views: replay.views)
-                    case .other(let entry) where sorting && (passedOver != nil || Self.needsDigests(entry)) && Self.concernsCopies(entry):
-                        if passedOver == nil { passedOver = (position, try writer.nextInstance() - 1) }
+                    case .other(let entry)
+                    where sorting && (passedOver != nil || Self.needsDigests(entry))
+                        && Self.concernsCopies(entry):
+                        if passedOver == nil {
+                            passedOver = (position, try writer.nextInstance() - 1)
+                        }
                     case .other(let entry): try replay.apply(entry, with: writer)
                     }
-                    readBytes += end.segment == position.segment ? end.offset - position.offset : end.offset
+                    readBytes +=
+                        end.segment == position.segment ? end.offset - position.offset : end.offset
                     position = end
                 }
                 writer.forgetChanges()
-                progress(RebuildProgress(step: .ledger, records: position.number, bytes: readBytes, totalBytes: total))
+                progress(
+                    RebuildProgress(
+                        step: .ledger, records: position.number, bytes: readBytes, totalBytes: total
+                    ))
             }
             if position.number > 0 { try writer.setPosition(IndexedPosition(position)) }
-            progress(RebuildProgress(step: .indexes, records: position.number, bytes: total, totalBytes: total))
+            progress(
+                RebuildProgress(
+                    step: .indexes, records: position.number, bytes: total, totalBytes: total))
         } amend: { writer in
             guard let passedOver else { return }
             var images = passedOver.images
@@ -136,7 +146,8 @@ struct IndexRebuild {
             guard let record = InstanceRecord(entry, id: 0, base: { _ in AttributeSet() }) else {
                 throw LedgerReplay.incomplete(entry)
             }
-            return .image(record, uid: entry.body["uid"]?.string, attributes: record.difference.json)
+            return .image(
+                record, uid: entry.body["uid"]?.string, attributes: record.difference.json)
         case "series":
             guard let record = SeriesRecord(entry) else { throw LedgerReplay.incomplete(entry) }
             return .series(SeriesRows(record))

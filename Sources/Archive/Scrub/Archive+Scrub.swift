@@ -58,7 +58,8 @@ extension Archive {
             try scrubTurn.asked {
                 let turn = scrubTurn
                 return try scrub(
-                    named: names, rate: rate, shouldStop: { turn.isClosed || shouldStop() }, progress: progress)
+                    named: names, rate: rate, shouldStop: { turn.isClosed || shouldStop() },
+                    progress: progress)
             }
         }
     }
@@ -76,7 +77,10 @@ extension Archive {
         state.totalBytes = try members.reduce(0) { try $0 + bytes(on: $1.ordinal) }
         for member in members {
             guard let volume = member.volume else {
-                report.volumes.append(.init(ordinal: member.ordinal, path: member.place.path, problem: "The volume is not there."))
+                report.volumes.append(
+                    .init(
+                        ordinal: member.ordinal, path: member.place.path,
+                        problem: "The volume is not there."))
                 continue
             }
             let started = pass.begin(member.ordinal)
@@ -84,7 +88,8 @@ extension Archive {
             let left = Self.oldestFirst(times).filter { times[$0]?.time ?? 0 < started }
             let before = state
             let result = try withoutActuallyEscaping(progress) { progress in
-                let scrub = VolumeScrub(volume, of: self, options, shouldStop: shouldStop) { result in
+                let scrub = VolumeScrub(volume, of: self, options, shouldStop: shouldStop) {
+                    result in
                     state.files = before.files + result.files
                     state.bytes = before.bytes + result.bytes
                     state.bad = before.bad + result.bad
@@ -107,7 +112,9 @@ extension Archive {
         var last: (copies: Int, id: Int64) = (-1, 0)
         while report.lost.count < ScrubReport.limit {
             let images = try index.read { reader in
-                try reader.short(of: 1, after: last, limit: 1000).map { ($0, try reader.copies(of: $0.id)) }
+                try reader.short(of: 1, after: last, limit: 1000).map {
+                    ($0, try reader.copies(of: $0.id))
+                }
             }
             guard let end = images.last?.0 else { break }
             report.lost += images.compactMap { $0.1.flatMap { Digest(bytes: $0.sha256)?.hex } }

@@ -22,7 +22,9 @@ final class ScrubSchedule: Sendable {
             guard Date.now >= next else { continue }
             next = .now.addingTimeInterval(60)
             guard archive.settings.scrubDays > 0 else { continue }
-            do { try look(archive) } catch { archive.log.error("The scrub could not go on: \(error)") }
+            do { try look(archive) } catch {
+                archive.log.error("The scrub could not go on: \(error)")
+            }
         }
     }
 
@@ -31,33 +33,42 @@ final class ScrubSchedule: Sendable {
         for member in archive.volumes.members where member.state != .retiring {
             guard let volume = member.volume else { continue }
             let due = try Self.due(
-                archive.index.read { try $0.scrubs(of: member.ordinal) }, days: archive.settings.scrubDays, now: now)
+                archive.index.read { try $0.scrubs(of: member.ordinal) },
+                days: archive.settings.scrubDays, now: now)
             guard !due.isEmpty else { continue }
             let options = BlobScan.Options(
-                threads: 1, pace: archive.settings.scrubRate.map { Pace(bytesPerSecond: $0) }, isIdle: true)
+                threads: 1, pace: archive.settings.scrubRate.map { Pace(bytesPerSecond: $0) },
+                isIdle: true)
             try archive.scrubTurn.unasked {
                 let turn = archive.scrubTurn
                 var report = ScrubReport()
                 let scrub = VolumeScrub(
                     volume, of: archive, options,
-                    shouldStop: { [self] in isStopped.withLock { $0 } || turn.isAskedFor }, tell: { _ in })
+                    shouldStop: { [self] in isStopped.withLock { $0 } || turn.isAskedFor },
+                    tell: { _ in })
                 try scrub.run(due, into: &report)
                 if scrub.result.bad > 0 {
-                    archive.log.error("The scrub of \(volume.path) found \(scrub.result.bad) bad copies and healed \(scrub.result.healed).")
+                    archive.log.error(
+                        "The scrub of \(volume.path) found \(scrub.result.bad) bad copies and healed \(scrub.result.healed)."
+                    )
                 }
             }
         }
     }
 
     /// The folders to be read now.
-    static func due(_ times: [UInt8: (time: Int64, errors: Int64)], days: Double, now: Int64) -> [UInt8] {
+    static func due(_ times: [UInt8: (time: Int64, errors: Int64)], days: Double, now: Int64)
+        -> [UInt8]
+    {
         let whole = Int64(days * 86_400e9)
         let overdue = Archive.oldestFirst(times).filter { folder in
             times[folder].map { now - $0.time > whole } ?? false
         }
         if !overdue.isEmpty { return overdue }
         let latest = times.values.map(\.time).max() ?? 0
-        guard now - latest >= whole / 256, let oldest = Archive.oldestFirst(times).first else { return [] }
+        guard now - latest >= whole / 256, let oldest = Archive.oldestFirst(times).first else {
+            return []
+        }
         return [oldest]
     }
 }

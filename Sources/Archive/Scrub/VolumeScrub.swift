@@ -66,11 +66,16 @@ final class VolumeScrub {
                     case .unexpected(let blob, let fault):
                         unexpected[blob.digest.bytes[0], default: []].append((blob, fault))
                     case .foreign(let path, let reason):
-                        strays.append(.init(file: "\(volume.path)/blobs/\(path)", reason: "It is no image of the archive: \(reason)."))
+                        strays.append(
+                            .init(
+                                file: "\(volume.path)/blobs/\(path)",
+                                reason: "It is no image of the archive: \(reason)."))
                     }
                 })
             result.complete = end == .complete && result.problem == nil
-            if end == .stopped { result.problem = "It was interrupted; the next scrub goes on here." }
+            if end == .stopped {
+                result.problem = "It was interrupted; the next scrub goes on here."
+            }
         } catch is Gone {
             result.problem = "The volume is not there any more; the next scrub goes on here."
         } catch let error as StorageError {
@@ -130,11 +135,14 @@ final class VolumeScrub {
         if problem == .missing || problem == .unreadable {
             archive.volumes.suspect(
                 volume,
-                StorageError(problem == .missing ? .notFound : .io, "a copy is \(problem.rawValue)", path: volume.path, remedy: ""))
+                StorageError(
+                    problem == .missing ? .notFound : .io, "a copy is \(problem.rawValue)",
+                    path: volume.path, remedy: ""))
         }
         guard archive.volumes[ordinal] === volume else { throw Gone() }
         guard let id = try archive.index.read({ try $0.instance(sha256: blob.digest.bytes) }),
-            let image = try archive.index.read({ try $0.copies(of: id) }), image.volumes.contains(ordinal)
+            let image = try archive.index.read({ try $0.copies(of: id) }),
+            image.volumes.contains(ordinal)
         else { return nil }
         let outcome = archive.heal(image, bad: [BadCopy(volume: volume, problem: problem)])
         // A reader was faster.
@@ -153,7 +161,9 @@ final class VolumeScrub {
             // Before the index is asked: the name in staging goes when the record is there.
             let isUnderWay = try volume.isStaged(blob.digest)
             let id = try archive.index.read { try $0.instance(sha256: blob.digest.bytes) }
-            if let id, try archive.index.read({ try $0.verified(id, on: ordinal) }) != nil { continue }
+            if let id, try archive.index.read({ try $0.verified(id, on: ordinal) }) != nil {
+                continue
+            }
             if isUnderWay { continue }
             if id != nil, fault == nil {
                 done.append(.copies([blob.digest], on: ordinal))
@@ -166,7 +176,8 @@ final class VolumeScrub {
                     file: file,
                     reason: fault == nil
                         ? "No record knows this image. If it belongs here, import it again; it is left where it is."
-                        : "No record says that this image is here, and its content is not what its name says."))
+                        : "No record says that this image is here, and its content is not what its name says."
+                ))
         }
     }
 
@@ -175,7 +186,9 @@ final class VolumeScrub {
     private func complete(_ folder: UInt8) {
         let counts = counts.removeValue(forKey: folder) ?? FolderCounts()
         done.append(
-            .scrub(on: ordinal, folder: folder, files: counts.files, bytes: counts.bytes, bad: counts.bad))
+            .scrub(
+                on: ordinal, folder: folder, files: counts.files, bytes: counts.bytes,
+                bad: counts.bad))
         // Each record is made durable on all volumes; small folders come together.
         if done.count >= 64 || Date.now.timeIntervalSince(recorded) > 5 { record() }
     }
@@ -190,7 +203,8 @@ final class VolumeScrub {
         } catch {
             result.complete = false
             result.problem = "That it was read could not be recorded: \(error)"
-            archive.log.error("That images of \(volume.path) were read could not be recorded: \(error)")
+            archive.log.error(
+                "That images of \(volume.path) were read could not be recorded: \(error)")
         }
         done = []
     }
@@ -203,7 +217,8 @@ extension Archive {
         let (scrubs, volumes) = try index.read { try ($0.scrubs(of: ordinal), $0.volumes()) }
         guard scrubs.count == 256, scrubs.values.allSatisfy({ $0.errors == 0 }),
             let volume = volumes.first(where: { $0.ordinal == ordinal }),
-            volume.errors > 0 || volume.state == .failing, volume.state == .active || volume.state == .failing
+            volume.errors > 0 || volume.state == .failing,
+            volume.state == .active || volume.state == .failing
         else { return }
         try catalogue.record([.well(ordinal)])
         try adoptVolumes()

@@ -43,16 +43,21 @@ extension Health {
         if copies.lost > 0 {
             add(
                 .risk,
-                "\(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.")
+                "\(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes."
+            )
         }
         if copies.elsewhere > 0, !readable.isEmpty {
             add(
                 .risk,
-                "\(copies.elsewhere) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or ")).")
+                "\(copies.elsewhere) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or "))."
+            )
         }
         if copies.single > 0 {
             if status.resilver.isRunning {
-                add(.attention, "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now.")
+                add(
+                    .attention,
+                    "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now."
+                )
             } else {
                 // With a disk away every image has one copy within reach: that is mended by
                 // plugging it in. Without, there is nothing that will mend it by itself.
@@ -60,13 +65,15 @@ extension Health {
                     missing.isEmpty ? .risk : .attention,
                     "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only. "
                         + (missing.isEmpty
-                            ? "Make room or add a volume: pacsfs volume add DIR" : "Bring back \(missing.map(\.path).joined(separator: " and "))."))
+                            ? "Make room or add a volume: pacsfs volume add DIR"
+                            : "Bring back \(missing.map(\.path).joined(separator: " and "))."))
             }
         }
         if let damage = status.index_damage {
             add(
                 .attention,
-                "The index is damaged, and folders may lack images (\(damage)). No image is lost: unmount the archive and mount it again, which makes the index anew.")
+                "The index is damaged, and folders may lack images (\(damage)). No image is lost: unmount the archive and mount it again, which makes the index anew."
+            )
         }
         if let problem = status.configuration_problem {
             add(.attention, "\(problem) Correct the file, then: pacsfs reload")
@@ -76,19 +83,27 @@ extension Health {
         if takers < copies.minimum, missing.isEmpty {
             add(
                 .attention,
-                "New images are refused: each is to be stored on \(copies.minimum) volumes, and only \(takers) \(takers == 1 ? "takes" : "take") files. Add a volume: pacsfs volume add DIR")
+                "New images are refused: each is to be stored on \(copies.minimum) volumes, and only \(takers) \(takers == 1 ? "takes" : "take") files. Add a volume: pacsfs volume add DIR"
+            )
         }
         let few = copies.short - copies.single - copies.lost
         if few > 0 {
-            add(.attention, "\(few) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies"
-                + (status.resilver.isRunning ? "; more are being made now."
-                    : status.volumes.count < copies.wanted ? ". Add a volume: pacsfs volume add DIR" : "."))
+            add(
+                .attention,
+                "\(few) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies"
+                    + (status.resilver.isRunning
+                        ? "; more are being made now."
+                        : status.volumes.count < copies.wanted
+                            ? ". Add a volume: pacsfs volume add DIR" : "."))
         }
-        for volume in status.volumes { if let text = Self.finding(about: volume, status) { add(.attention, text) } }
+        for volume in status.volumes {
+            if let text = Self.finding(about: volume, status) { add(.attention, text) }
+        }
         // Also while no image lacks a copy yet.
         let staying = status.volumes.count { $0.state != "retiring" }
         if takers >= copies.minimum, copies.short == 0,
-            let text = TooFewVolumes.text(wanted: copies.wanted, minimum: copies.minimum, takers: staying)
+            let text = TooFewVolumes.text(
+                wanted: copies.wanted, minimum: copies.minimum, takers: staying)
         {
             add(.attention, text)
         }
@@ -100,9 +115,12 @@ extension Health {
         if !unwritten.isEmpty {
             add(
                 .attention,
-                "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that.")
+                "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that."
+            )
         }
-        if takers >= copies.minimum, let text = Self.finding(about: status.room) { add(.attention, text) }
+        if takers >= copies.minimum, let text = Self.finding(about: status.room) {
+            add(.attention, text)
+        }
         // Without room for records they cannot be made either, and that is told above.
         if takers >= copies.minimum, let problem = status.views_problem {
             add(.attention, "The views of pacsfs.toml cannot be made: \(problem)")
@@ -110,22 +128,30 @@ extension Health {
 
         let worst = findings.map(\.level).max() ?? .safe
         let sorted = findings.filter { $0.level == .risk } + findings.filter { $0.level != .risk }
-        self.init(level: worst, headline: Self.headline(worst, sorted.first?.text, status), reasons: sorted.map(\.text))
+        self.init(
+            level: worst, headline: Self.headline(worst, sorted.first?.text, status),
+            reasons: sorted.map(\.text))
     }
 
-    private static func headline(_ level: Level, _ worst: String?, _ status: ArchiveStatus) -> String {
+    private static func headline(_ level: Level, _ worst: String?, _ status: ArchiveStatus)
+        -> String
+    {
         switch level {
         case .risk: return "DATA AT RISK: \(worst ?? "")"
         case .attention: return "ATTENTION: \(worst ?? "")"
         case .safe:
             let copies = status.copies.wanted
             if status.instances == 0 { return "Ready: the archive is empty." }
-            let what = status.instances == 1 ? "the image is" : "all \(images(status.instances)) are"
-            return "Safe: \(what) stored \(copies == 1 ? "once" : "\(copies) times"), on \(copies == 1 ? "one volume" : "\(copies) different volumes")."
+            let what =
+                status.instances == 1 ? "the image is" : "all \(images(status.instances)) are"
+            return
+                "Safe: \(what) stored \(copies == 1 ? "once" : "\(copies) times"), on \(copies == 1 ? "one volume" : "\(copies) different volumes")."
         }
     }
 
-    private static func finding(about volume: ArchiveStatus.Volume, _ status: ArchiveStatus) -> String? {
+    private static func finding(about volume: ArchiveStatus.Volume, _ status: ArchiveStatus)
+        -> String?
+    {
         switch volume.state {
         case "absent":
             // What is wrong is a path, and not a disk.
@@ -136,14 +162,18 @@ extension Health {
             let others = status.volumes.filter { $0.state != "absent" }
             let place = others.count == 1 ? "\(others[0].path) alone" : "the other volumes"
             return "\(volume.path) is absent. The images are on \(place); "
-                + (isEnough ? "new ones are stored there." : "new ones are refused until it is back.")
+                + (isEnough
+                    ? "new ones are stored there." : "new ones are refused until it is back.")
                 + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
         case "read-only":
-            return "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
+            return
+                "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
         case "failing":
-            return "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
+            return
+                "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
         case "retiring":
-            return "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
+            return
+                "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
                 + (volume.problem.map { " \($0)" } ?? "")
         default: return nil
         }
@@ -155,10 +185,16 @@ extension Health {
     }
 
     private static func finding(about room: ArchiveStatus.Room) -> String? {
-        if room.free < 64 << 20 { return "The volumes are full: new images are refused. Add a volume: pacsfs volume add DIR" }
+        if room.free < 64 << 20 {
+            return
+                "The volumes are full: new images are refused. Add a volume: pacsfs volume add DIR"
+        }
         guard let days = room.days, days < 30 else { return nil }
-        return "The room will last for about \(days == 1 ? "one day" : "\(days) days"). Add a volume: pacsfs volume add DIR"
+        return
+            "The room will last for about \(days == 1 ? "one day" : "\(days) days"). Add a volume: pacsfs volume add DIR"
     }
 
-    private static func images(_ count: Int64) -> String { count == 1 ? "1 image" : "\(count) images" }
+    private static func images(_ count: Int64) -> String {
+        count == 1 ? "1 image" : "\(count) images"
+    }
 }

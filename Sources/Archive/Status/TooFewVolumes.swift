@@ -9,9 +9,14 @@ enum TooFewVolumes {
     ///   - away: paths of those that would, if they were there and could be written to
     static func text(wanted: Int, minimum: Int, takers: Int, away: [String] = []) -> String? {
         guard takers < wanted else { return nil }
-        let there = takers == 0 ? "no volume takes files" : takers == 1 ? "only one volume takes files" : "only \(takers) volumes take files"
+        let there =
+            takers == 0
+            ? "no volume takes files"
+            : takers == 1 ? "only one volume takes files" : "only \(takers) volumes take files"
         let consequence =
-            takers < minimum ? "new images are refused" : "new images are stored \(takers == 1 ? "once" : "\(takers) times") for now"
+            takers < minimum
+            ? "new images are refused"
+            : "new images are stored \(takers == 1 ? "once" : "\(takers) times") for now"
         let remedy =
             away.isEmpty
             ? "Add a volume: pacsfs volume add DIR; or lower «copies» in pacsfs.toml."
@@ -27,6 +32,7 @@ extension Archive {
         let staying = volumes.members.filter { $0.state == .active || $0.state == .failing }
         let away = staying.filter { $0.volume == nil || $0.isReadOnly }.map(\.place.path)
         return TooFewVolumes.text(
-            wanted: settings.copies, minimum: settings.minimumCopies, takers: staying.count - away.count, away: away)
+            wanted: settings.copies, minimum: settings.minimumCopies,
+            takers: staying.count - away.count, away: away)
     }
 }

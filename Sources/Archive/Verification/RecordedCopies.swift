@@ -63,7 +63,8 @@ final class RecordedCopies {
         guard descriptor >= 0 else {
             throw ArchiveError(
                 .storage,
-                "A temporary file cannot be made in \(folder): \(String(cString: strerror(errno))). Name another folder in $TMPDIR.")
+                "A temporary file cannot be made in \(folder): \(String(cString: strerror(errno))). Name another folder in $TMPDIR."
+            )
         }
         unlink(name)
         file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -77,12 +78,15 @@ final class RecordedCopies {
     @discardableResult
     func add(_ record: LedgerRecord) throws -> Bool {
         let body = record.entry.body
-        func ordinals(_ key: String) -> [Int] { body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? [] }
+        func ordinals(_ key: String) -> [Int] {
+            body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? []
+        }
         func digest(_ value: JSONValue?) -> Digest? { value?.string.flatMap { Digest(hex: $0) } }
         func claim(_ kind: Claim.Kind, _ digest: Digest, _ volume: Int, bytes: Int64 = -1) throws {
             try add(
                 Claim(
-                    digest: digest, bytes: bytes, record: record.number, volume: Int32(clamping: volume),
+                    digest: digest, bytes: bytes, record: record.number,
+                    volume: Int32(clamping: volume),
                     kind: kind))
         }
         switch record.entry.kind {
@@ -97,19 +101,29 @@ final class RecordedCopies {
             }
         case "duplicate":
             guard let digest = digest(body["sha256"]) else { return false }
-            for volume in ordinals("verified") + ordinals("healed") { try claim(.stored, digest, volume) }
+            for volume in ordinals("verified") + ordinals("healed") {
+                try claim(.stored, digest, volume)
+            }
         case "damage":
-            guard let digest = digest(body["sha256"]), let volume = body["volume"]?.int else { return false }
+            guard let digest = digest(body["sha256"]), let volume = body["volume"]?.int else {
+                return false
+            }
             try claim(.damaged, digest, Int(volume))
         case "copies":
-            guard let list = body["sha256"]?.array, let volume = body["volume"]?.int else { return false }
+            guard let list = body["sha256"]?.array, let volume = body["volume"]?.int else {
+                return false
+            }
             for value in list {
                 guard let digest = digest(value) else { return false }
                 try claim(.stored, digest, Int(volume))
             }
         case "volume":
-            guard let volume = body["volume"]?.int, let operation = body["op"]?.string else { return false }
-            if operation == "retired" || operation == "replace" { retired[Int(volume)] = record.number }
+            guard let volume = body["volume"]?.int, let operation = body["op"]?.string else {
+                return false
+            }
+            if operation == "retired" || operation == "replace" {
+                retired[Int(volume)] = record.number
+            }
         case "paths": return PathsRecord(record.entry) != nil
         case "views": return View.list(body) != nil
         default: break
@@ -175,7 +189,9 @@ final class RecordedCopies {
         while !range.isEmpty {
             let middle = range.lowerBound + range.count / 2
             if blobs[middle].digest == digest { return blobs[middle] }
-            range = blobs[middle].digest < digest ? middle + 1..<range.upperBound : range.lowerBound..<middle
+            range =
+                blobs[middle].digest < digest
+                ? middle + 1..<range.upperBound : range.lowerBound..<middle
         }
         return nil
     }
@@ -186,15 +202,22 @@ final class RecordedCopies {
             let bytes = Array(bytes)
             bytes.withUnsafeBytes { bytes in
                 for start in stride(from: 0, to: bytes.count, by: Claim.size) {
-                    let digest = Digest(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + 32]))
+                    let digest = Digest(
+                        bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<start + 32]))
                     let kind = Claim.Kind(rawValue: bytes[start + 52])
                     guard let digest, let kind else { continue }
                     body(
                         Claim(
                             digest: digest,
-                            bytes: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 32, as: Int64.self)),
-                            record: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 40, as: Int64.self)),
-                            volume: Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 48, as: Int32.self)),
+                            bytes: Int64(
+                                littleEndian: bytes.loadUnaligned(
+                                    fromByteOffset: start + 32, as: Int64.self)),
+                            record: Int64(
+                                littleEndian: bytes.loadUnaligned(
+                                    fromByteOffset: start + 40, as: Int64.self)),
+                            volume: Int32(
+                                littleEndian: bytes.loadUnaligned(
+                                    fromByteOffset: start + 48, as: Int32.self)),
                             kind: kind))
                 }
             }

@@ -6,7 +6,9 @@ extension Verification {
     func checkBlobs(
         of volumes: [VolumeCheck], with copies: RecordedCopies, _ reference: VolumeCheck
     ) throws {
-        progress.totalBytes = volumes.compactMap(\.ordinal).reduce(0) { $0 + (copies.bytesOnVolume[$1] ?? 0) }
+        progress.totalBytes = volumes.compactMap(\.ordinal).reduce(0) {
+            $0 + (copies.bytesOnVolume[$1] ?? 0)
+        }
         for check in volumes {
             guard let ordinal = check.ordinal else { continue }
             let found = BlobDifferences()
@@ -16,7 +18,9 @@ extension Verification {
                     report: { count($0, on: check, found) })
                 if end == .stopped { return }
             } catch let error as StorageError {
-                add(.fault, check, file: check.path + "/blobs", "The images cannot be read: \(error)")
+                add(
+                    .fault, check, file: check.path + "/blobs",
+                    "The images cannot be read: \(error)")
             }
             let unexpected = found.unexpected.filter { blob, _ in
                 // The other way round, a blob whose record comes just now would slip through.
@@ -50,7 +54,9 @@ extension Verification {
         case .unexpected(let blob, let fault):
             found.unexpected.append((blob, fault))
         case .foreign(let path, let reason):
-            add(.attention, check, file: "\(check.path)/blobs/\(path)", "It is no image of the archive: \(reason).")
+            add(
+                .attention, check, file: "\(check.path)/blobs/\(path)",
+                "It is no image of the archive: \(reason).")
         }
     }
 
@@ -79,15 +85,20 @@ extension Verification {
     }
 
     private func report(
-        _ unexpected: [(ExpectedBlob, BlobFault?)], on check: VolumeCheck, with copies: RecordedCopies
+        _ unexpected: [(ExpectedBlob, BlobFault?)], on check: VolumeCheck,
+        with copies: RecordedCopies
     ) throws {
         for (blob, fault) in unexpected.sorted(by: { $0.0.digest < $1.0.digest }) {
             let known = try copies.blob(blob.digest)
             if known?.holders[check.ordinal ?? 0] != nil || fault == .missing { continue }
             add(
                 .attention, check, file: check.path(of: blob.digest),
-                (known == nil ? "No record knows this image" : "No record says that this image is on this volume")
-                    + (fault == nil ? "; its content is what its name says." : ", and its content is not what its name says."))
+                (known == nil
+                    ? "No record knows this image"
+                    : "No record says that this image is on this volume")
+                    + (fault == nil
+                        ? "; its content is what its name says."
+                        : ", and its content is not what its name says."))
         }
     }
 }

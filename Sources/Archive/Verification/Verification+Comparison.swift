@@ -28,7 +28,9 @@ extension Verification {
         var heads: [Int64: Digest] = [0: .zero]
         var identities: [Int: JSONObject] = [:]
         var again = try reference.volume.ledger(of: site)
-        while again.position.number < reference.end.number, !shouldStop(), let record = try again.next() {
+        while again.position.number < reference.end.number, !shouldStop(),
+            let record = try again.next()
+        {
             if ends.contains(record.number) { heads[record.number] = record.end.head }
             if try copies.add(record) == false {
                 add(
@@ -65,18 +67,24 @@ extension Verification {
     private func compareSegments(of check: VolumeCheck, with reference: VolumeCheck) {
         let sizes = (check.ledger?.sizes ?? []).filter { $0 > 0 }
         let others = reference.ledger?.sizes ?? []
-        let isSame = sizes.count <= others.count
+        let isSame =
+            sizes.count <= others.count
             && zip(sizes, others).dropLast().allSatisfy { $0 == $1 }
             && (sizes.isEmpty || sizes[sizes.count - 1] <= others[sizes.count - 1])
         if !isSame {
-            add(.fault, check, file: "\(check.path)/ledger/\(site)", "The ledger has the same records as that of \(reference.path), but its segments begin elsewhere: it was rewritten.")
+            add(
+                .fault, check, file: "\(check.path)/ledger/\(site)",
+                "The ledger has the same records as that of \(reference.path), but its segments begin elsewhere: it was rewritten."
+            )
         }
     }
 
     private func reportBehind(_ check: VolumeCheck, _ reference: VolumeCheck) {
         add(
-            .attention, check, file: check.ledger?.path(check.end.segment), record: check.end.number + 1,
-            "The ledger ends with record \(check.end.number), that of \(reference.path) with record \(reference.end.number). The next start adds what is missing, as for every volume that was away; if this one was not, somebody removed these records.")
+            .attention, check, file: check.ledger?.path(check.end.segment),
+            record: check.end.number + 1,
+            "The ledger ends with record \(check.end.number), that of \(reference.path) with record \(reference.end.number). The next start adds what is missing, as for every volume that was away; if this one was not, somebody removed these records."
+        )
     }
 
     /// Reads both ledgers side by side up to the first record that differs.
@@ -88,14 +96,18 @@ extension Verification {
         while let left = try one.next() {
             guard let right = try other.next() else {
                 add(
-                    .fault, check, file: one.path(left.end.segment), line: one.line, record: left.number,
-                    "The record is not in the ledger of \(reference.path), which fits better with what else is known.")
+                    .fault, check, file: one.path(left.end.segment), line: one.line,
+                    record: left.number,
+                    "The record is not in the ledger of \(reference.path), which fits better with what else is known."
+                )
                 return
             }
             if left.end.head != right.end.head {
                 add(
-                    .fault, check, file: one.path(left.end.segment), line: one.line, record: left.number,
-                    "The record is another one in the ledger of \(reference.path) (segment \(right.end.segment), line \(other.line)), which fits \(reference.notedAt != nil || reference.agreesWithIndex == true ? "with the index or the noted head" : "no better: with two ledgers alone nobody can say which of them was changed").")
+                    .fault, check, file: one.path(left.end.segment), line: one.line,
+                    record: left.number,
+                    "The record is another one in the ledger of \(reference.path) (segment \(right.end.segment), line \(other.line)), which fits \(reference.notedAt != nil || reference.agreesWithIndex == true ? "with the index or the noted head" : "no better: with two ledgers alone nobody can say which of them was changed")."
+                )
                 return
             }
             if shouldStop() { return }
@@ -109,9 +121,12 @@ extension Verification {
         guard let torn = check.tornTail else { return true }
         let file = check.ledger?.path(torn.segment) ?? check.path
         let line = (check.ledger?.line ?? 0) + 1
-        let bytes = try check.ledger?.bytes(of: torn.segment, at: torn.offset, count: Int(torn.bytes)) ?? []
-        let known = try reference.end.number > check.end.number
-            ? reference.ledger?.bytes(of: torn.segment, at: torn.offset, count: bytes.count) ?? [] : []
+        let bytes =
+            try check.ledger?.bytes(of: torn.segment, at: torn.offset, count: Int(torn.bytes)) ?? []
+        let known =
+            try reference.end.number > check.end.number
+            ? reference.ledger?.bytes(of: torn.segment, at: torn.offset, count: bytes.count) ?? []
+            : []
         // A crash leaves what was to be written, or nothing.
         let differs = !known.isEmpty && zip(bytes, known).contains { $0 != 0 && $0 != $1 }
         let isKnown = reference.end.number < indexed?.number ?? 0
@@ -124,7 +139,8 @@ extension Verification {
         } else {
             add(
                 .attention, check, file: file, line: line, record: check.end.number + 1,
-                "The last \(torn.bytes) bytes are an unfinished record, as a crash leaves it. That is no tampering; the next start cuts it off.")
+                "The last \(torn.bytes) bytes are an unfinished record, as a crash leaves it. That is no tampering; the next start cuts it off."
+            )
         }
         return !differs && !isKnown
     }
@@ -135,7 +151,9 @@ extension Verification {
         guard let identity = check.identity, count > 0 else { return }
         let file = check.path + "/pacsfs-volume.json"
         guard let record = records[identity.ordinal] else {
-            add(.fault, check, file: file, "The ledger knows no volume with number \(identity.ordinal).")
+            add(
+                .fault, check, file: file,
+                "The ledger knows no volume with number \(identity.ordinal).")
             return
         }
         let expected = [
@@ -144,7 +162,10 @@ extension Verification {
         for (key, value) in expected {
             // Ledgers of the first version do not tell when a volume was made.
             guard let known = record[key]?.string, known != value else { continue }
-            add(.fault, check, file: file, "The identity file was changed: it says \(key) «\(value)», the ledger says «\(known)».")
+            add(
+                .fault, check, file: file,
+                "The identity file was changed: it says \(key) «\(value)», the ledger says «\(known)»."
+            )
         }
     }
 
@@ -158,18 +179,27 @@ extension Verification {
         if indexed.number > reference.end.number {
             let lost = "\(reference.end.number + 1) to \(indexed.number)"
             if isWhole {
-                add(.fault, reference, file: reference.place.file, record: reference.end.number + 1, "The ledger ends before: the index knows the records \(lost), and no volume has them.")
+                add(
+                    .fault, reference, file: reference.place.file, record: reference.end.number + 1,
+                    "The ledger ends before: the index knows the records \(lost), and no volume has them."
+                )
             } else {
-                add(.attention, reference, file: reference.place.file, record: reference.end.number + 1, "The ledger ends before: the index knows the records \(lost). Other volumes may have them.")
+                add(
+                    .attention, reference, file: reference.place.file,
+                    record: reference.end.number + 1,
+                    "The ledger ends before: the index knows the records \(lost). Other volumes may have them."
+                )
             }
         } else if reference.agreesWithIndex != true {
             add(
                 .fault, nil, file: index, record: indexed.number,
-                "The index has taken in another record \(indexed.number) than the ledgers have: that or one before was changed, or the index is of another archive.")
+                "The index has taken in another record \(indexed.number) than the ledgers have: that or one before was changed, or the index is of another archive."
+            )
         } else if indexed.number < reference.end.number, !isInUse {
             add(
                 .attention, nil, file: index, record: indexed.number + 1,
-                "The index has not taken in the records \(indexed.number + 1) to \(reference.end.number). A crash leaves that, and the next start takes them in; if there was none, somebody appended them.")
+                "The index has not taken in the records \(indexed.number + 1) to \(reference.end.number). A crash leaves that, and the next start takes them in; if there was none, somebody appended them."
+            )
         }
     }
 
@@ -180,14 +210,23 @@ extension Verification {
             if let place = check.notedAt, noted.number == nil || noted.number == place.record {
                 report.noted_head_found = true
             } else if let place = check.notedAt {
-                add(.fault, check, file: place.file, line: place.line, record: place.record, "The noted head is that of record \(place.record), not of \(noted.number ?? 0).")
+                add(
+                    .fault, check, file: place.file, line: place.line, record: place.record,
+                    "The noted head is that of record \(place.record), not of \(noted.number ?? 0)."
+                )
             } else if let place = check.placeOfNotedNumber {
-                add(.fault, check, file: place.file, line: place.line, record: place.record, "Record \(place.record) has not the hash that was noted: it or one before was changed since.")
+                add(
+                    .fault, check, file: place.file, line: place.line, record: place.record,
+                    "Record \(place.record) has not the hash that was noted: it or one before was changed since."
+                )
             } else if check === reference || check.end.number == reference.end.number {
                 add(
                     .fault, check, file: check.place.file, record: noted.number,
-                    noted.number.map { "The ledger ends with record \(check.end.number), and the head of record \($0) was noted: records were removed." }
-                        ?? "No record has the hash that was noted: records were changed or removed since.")
+                    noted.number.map {
+                        "The ledger ends with record \(check.end.number), and the head of record \($0) was noted: records were removed."
+                    }
+                        ?? "No record has the hash that was noted: records were changed or removed since."
+                )
             }
         }
     }

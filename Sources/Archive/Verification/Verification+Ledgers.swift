@@ -12,9 +12,14 @@ extension Verification {
             add(.fault, check, file: file, "The volume's identity does not fit: \(error)")
         case .success(let identity):
             if identity.archive != report.archive {
-                add(.fault, check, file: file, "The volume belongs to archive \(identity.archive), not to \(report.archive ?? "this one"). It was not looked at.")
+                add(
+                    .fault, check, file: file,
+                    "The volume belongs to archive \(identity.archive), not to \(report.archive ?? "this one"). It was not looked at."
+                )
             } else if !check.volume.isIdentityAsWritten {
-                add(.fault, check, file: file, "The identity file was changed: it is not as pacsfs wrote it.")
+                add(
+                    .fault, check, file: file,
+                    "The identity file was changed: it is not as pacsfs wrote it.")
             }
         }
         switch check.volume.readme {
@@ -31,7 +36,9 @@ extension Verification {
         do {
             let names = try check.volume.ledgerNames()
             for name in names.others + names.sites where name != site {
-                add(.attention, check, file: "\(check.path)/ledger/\(name)", "It is not the ledger of this archive, and was not looked at.")
+                add(
+                    .attention, check, file: "\(check.path)/ledger/\(name)",
+                    "It is not the ledger of this archive, and was not looked at.")
             }
             guard names.sites.contains(site) else { return }
             check.ledger = try check.volume.ledger(of: site)
@@ -40,9 +47,13 @@ extension Verification {
             add(.fault, check, file: check.path + "/ledger", "The ledger cannot be read: \(error)")
         }
         for name in check.ledger?.strayNames ?? [] {
-            add(.attention, check, file: "\(check.path)/ledger/\(site)/\(name)", "It is no segment of the ledger.")
+            add(
+                .attention, check, file: "\(check.path)/ledger/\(site)/\(name)",
+                "It is no segment of the ledger.")
         }
-        if let fault = check.fault { add(fault, of: check, file: check.ledger?.path(fault.segment) ?? check.path) }
+        if let fault = check.fault {
+            add(fault, of: check, file: check.ledger?.path(fault.segment) ?? check.path)
+        }
     }
 
     /// Reads a ledger to its end as it is now.
@@ -51,7 +62,8 @@ extension Verification {
         into copies: RecordedCopies? = nil
     ) throws {
         if let indexed, indexed.number == 0 { check.agreesWithIndex = indexed.head == .zero }
-        while check.end.number < last ?? .max, !shouldStop(), let record = try check.ledger?.next() {
+        while check.end.number < last ?? .max, !shouldStop(), let record = try check.ledger?.next()
+        {
             try copies?.add(record)
             if let indexed, record.number == indexed.number {
                 check.agreesWithIndex = record.end.head == indexed.head
@@ -66,7 +78,8 @@ extension Verification {
         for _ in 0..<40 {
             let longest = volumes.map(\.end.number).max() ?? 0
             let late = volumes.filter {
-                $0.fault == nil && $0.ledger != nil && ($0.end.number < longest || $0.tornTail != nil)
+                $0.fault == nil && $0.ledger != nil
+                    && ($0.end.number < longest || $0.tornTail != nil)
             }
             if late.isEmpty || !isInUse || shouldStop() { return }
             usleep(50_000)
@@ -80,13 +93,17 @@ extension Verification {
     /// - parameters:
     ///   - last: the number of the last record to read; `nil` reads to the end
     ///   - copies: takes the records in, when there are such
-    func readAppended(_ check: VolumeCheck, through last: Int64? = nil, into copies: RecordedCopies? = nil) {
+    func readAppended(
+        _ check: VolumeCheck, through last: Int64? = nil, into copies: RecordedCopies? = nil
+    ) {
         guard check.fault == nil, check.ledger != nil else { return }
         check.ledger?.lookAgain()
         do { try readOn(check, through: last, into: copies) } catch {
             add(.fault, check, file: check.path + "/ledger", "The ledger cannot be read: \(error)")
             return
         }
-        if let fault = check.fault { add(fault, of: check, file: check.ledger?.path(fault.segment) ?? check.path) }
+        if let fault = check.fault {
+            add(fault, of: check, file: check.ledger?.path(fault.segment) ?? check.path)
+        }
     }
 }

@@ -81,7 +81,8 @@ public final class Verification {
             places = volumes
         } else {
             do {
-                places = try Settings(file: path + "/" + Archive.configurationName).volumes.map(\.path)
+                places = try Settings(file: path + "/" + Archive.configurationName).volumes.map(
+                    \.path)
             } catch {
                 // The list that is kept for when volumes are away will do.
                 guard let known = identity?.volumes.map(\.path), !known.isEmpty else { throw error }
@@ -130,7 +131,8 @@ public final class Verification {
         } catch {
             add(
                 .attention, nil, file: path + "/" + Archive.indexName,
-                "The index cannot tell where the ledger ended: \(error) Whether the very last record was changed can be told from another volume or a noted head (--head) only.")
+                "The index cannot tell where the ledger ended: \(error) Whether the very last record was changed can be told from another volume or a noted head (--head) only."
+            )
             return nil
         }
     }
@@ -141,13 +143,20 @@ public final class Verification {
     private func present(_ place: String) -> VolumeCheck? {
         do {
             let volume = try InspectedVolume(at: place)
-            if case .failure(let error) = volume.identity, error.code == .notAVolume, !volume.hasLayout {
-                add(.attention, nil, file: place, "The volume is not there and was not looked at: the folder has nothing of a volume in it.")
+            if case .failure(let error) = volume.identity, error.code == .notAVolume,
+                !volume.hasLayout
+            {
+                add(
+                    .attention, nil, file: place,
+                    "The volume is not there and was not looked at: the folder has nothing of a volume in it."
+                )
                 return nil
             }
             return VolumeCheck(volume)
         } catch {
-            add(.attention, nil, file: place, "The volume is not there and was not looked at: \(error)")
+            add(
+                .attention, nil, file: place,
+                "The volume is not there and was not looked at: \(error)")
             return nil
         }
     }
@@ -155,7 +164,8 @@ public final class Verification {
     // MARK: Findings
 
     func add(
-        _ severity: VerificationReport.Finding.Severity, _ volume: VolumeCheck?, file: String? = nil,
+        _ severity: VerificationReport.Finding.Severity, _ volume: VolumeCheck?,
+        file: String? = nil,
         line: Int? = nil, record: Int64? = nil, _ reason: String
     ) {
         report.add(

@@ -39,7 +39,9 @@ final class ViewMaking: Sendable {
                     defer { state.problem = problem }
                     return state.problem != problem
                 }
-                if isNew { archive.log.error("The views of pacsfs.toml cannot be made now: \(problem)") }
+                if isNew {
+                    archive.log.error("The views of pacsfs.toml cannot be made now: \(problem)")
+                }
                 _ = signal.wait(timeout: .now() + Self.pause)
             }
         }
@@ -52,12 +54,15 @@ final class ViewMaking: Sendable {
             let wanted = archive.wantedViews
             let shown = archive.catalogue.views
             if shown == wanted { return }
-            guard case .shown(let gone) = try archive.catalogue.makeStep(to: wanted) else { continue }
+            guard case .shown(let gone) = try archive.catalogue.makeStep(to: wanted) else {
+                continue
+            }
             let new = wanted.filter { !shown.contains($0) }.map(\.name)
             let changes = [("new", new), ("not shown any more", gone.filter { !new.contains($0) })]
                 .filter { !$1.isEmpty }.map { "\($0): \($1.joined(separator: ", "))" }
             archive.log.notice("The views were changed; \(changes.joined(separator: "; ")).")
-            archive.observer.arranged(gone: gone, images: 1..<1 + (try archive.index.read { try $0.lastInstance() }))
+            archive.observer.arranged(
+                gone: gone, images: 1..<1 + (try archive.index.read { try $0.lastInstance() }))
         }
     }
 }

@@ -28,15 +28,20 @@ public struct ViewStatus: Codable, Sendable, Equatable {
         let known = try reader.knownViews()
         let last = try reader.lastSeries()
         let new = wanted.filter { view in !known.contains { $0.view == view } }
-        let list = try known.map { known in
-            ViewStatus(
-                name: known.view.name, template: known.view.template.description,
-                state: known.isShown ? .shown : wanted.contains(known.view) ? .making : .dropped,
-                folders: try reader.count(in: known.node), series: known.isShown ? last : known.made, of: last)
-        } + new.map {
-            ViewStatus(
-                name: $0.name, template: $0.template.description, state: .making, folders: 0, series: 0, of: last)
-        }
+        let list =
+            try known.map { known in
+                ViewStatus(
+                    name: known.view.name, template: known.view.template.description,
+                    state: known.isShown
+                        ? .shown : wanted.contains(known.view) ? .making : .dropped,
+                    folders: try reader.count(in: known.node),
+                    series: known.isShown ? last : known.made, of: last)
+            }
+            + new.map {
+                ViewStatus(
+                    name: $0.name, template: $0.template.description, state: .making, folders: 0,
+                    series: 0, of: last)
+            }
         let states: [State] = [.shown, .making, .dropped]
         return states.flatMap { state in list.filter { $0.state == state } }
     }

@@ -34,11 +34,14 @@ extension Archive {
     public func retireVolume(_ name: String) throws(ArchiveError) -> VolumeChange {
         try changeVolumes {
             let member = try member(name)
-            let others = volumes.members.filter { $0.ordinal != member.ordinal && $0.state != .retiring }
+            let others = volumes.members.filter {
+                $0.ordinal != member.ordinal && $0.state != .retiring
+            }
             guard others.count >= settings.copies else {
                 throw ArchiveError(
                     .configuration,
-                    "\(member.place.path) cannot be retired: \(settings.copies) copies of each image are wanted, and only \(others.count) other volumes would be left. Add another volume first, or lower «copies» in pacsfs.toml.")
+                    "\(member.place.path) cannot be retired: \(settings.copies) copies of each image are wanted, and only \(others.count) other volumes would be left. Add another volume first, or lower «copies» in pacsfs.toml."
+                )
             }
             if member.state != .retiring { try catalogue.record([.retire(member.ordinal)]) }
             try adoptVolumes()
@@ -63,19 +66,22 @@ extension Archive {
             guard old.volume == nil || old.isReadOnly || old.state == .failing else {
                 throw ArchiveError(
                     .configuration,
-                    "\(old.place.path) is there and well. To take it out, add another volume, then: pacsfs volume retire \(old.place.path)")
+                    "\(old.place.path) is there and well. To take it out, add another volume, then: pacsfs volume retire \(old.place.path)"
+                )
             }
             let path = path ?? old.place.path
             guard old.volume == nil || path != old.place.path else {
                 throw ArchiveError(
                     .configuration,
-                    "\(path) still has the old volume. Mount the new disk there, or name another folder: pacsfs volume replace \(old.place.path) NEW")
+                    "\(path) still has the old volume. Mount the new disk there, or name another folder: pacsfs volume replace \(old.place.path) NEW"
+                )
             }
             let only = try index.read { try $0.onlyCopies(on: old.ordinal) }
             guard only == 0 || acceptingLoss else {
                 throw ArchiveError(
                     .configuration,
-                    "\(only) images have their only copy on \(old.place.path). Try to bring it back first, if only for reading. If it is lost for good: --accept-loss.")
+                    "\(only) images have their only copy on \(old.place.path). Try to bring it back first, if only for reading. If it is lost for good: --accept-loss."
+                )
             }
             let domain = old.place.domain == old.place.path ? path : old.place.domain
             return try add(Settings.VolumePlace(path: path, domain: domain), inPlaceOf: old)
@@ -90,19 +96,28 @@ extension Archive {
         // pacsfs.toml is changed by one at a time.
         changingVolumes.lock()
         defer { changingVolumes.unlock() }
-        guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else { return true }
+        guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else {
+            return true
+        }
         observer.movedStaging()
         let problems = takeOverAll(of: member)
         guard problems.isEmpty else {
-            let problem = "Its images are on other volumes, but not yet all that waits or was set aside on it. " + problems[0]
-                + (problems.count > 1 ? " (And \(problems.count - 1) more.)" : "") + " It is tried again."
-            if volumes.note(waiting: problem, of: ordinal) { log.warning("\(member.place.path) cannot be taken away yet. \(problem)") }
+            let problem =
+                "Its images are on other volumes, but not yet all that waits or was set aside on it. "
+                + problems[0]
+                + (problems.count > 1 ? " (And \(problems.count - 1) more.)" : "")
+                + " It is tried again."
+            if volumes.note(waiting: problem, of: ordinal) {
+                log.warning("\(member.place.path) cannot be taken away yet. \(problem)")
+            }
             throw RetirementWaits()
         }
         guard try catalogue.recordRetired(ordinal, copiedTo: last) else { return false }
         volumes.remove(ordinal)
         try configure { try $0.removeVolume(at: member.place.path) }
-        log.notice("All images of \(member.place.path) are on other volumes. It is no part of the archive any more and can be taken away.")
+        log.notice(
+            "All images of \(member.place.path) are on other volumes. It is no part of the archive any more and can be taken away."
+        )
         return true
     }
 
@@ -113,7 +128,9 @@ extension Archive {
 
     // MARK: Steps
 
-    private func changeVolumes(_ body: () throws -> VolumeChange) throws(ArchiveError) -> VolumeChange {
+    private func changeVolumes(_ body: () throws -> VolumeChange) throws(ArchiveError)
+        -> VolumeChange
+    {
         changingVolumes.lock()
         defer { changingVolumes.unlock() }
         volumes.check()
@@ -132,7 +149,10 @@ extension Archive {
         // One that pacsfs.toml does not name may be replaced all the same.
         members += try index.read { try $0.volumes() }.filter { record in
             record.state != .retired && !members.contains { $0.ordinal == record.ordinal }
-        }.map { VolumeSet.Member(place: .init(path: $0.domain, domain: $0.domain), ordinal: $0.ordinal, id: $0.id) }
+        }.map {
+            VolumeSet.Member(
+                place: .init(path: $0.domain, domain: $0.domain), ordinal: $0.ordinal, id: $0.id)
+        }
         return try VolumeSet.member(name, of: members)
     }
 
@@ -144,8 +164,10 @@ extension Archive {
             guard !Self.lieInOneAnother(place.path, other) else {
                 throw ArchiveError(
                     .configuration,
-                    place.path == other ? "\(place.path) is named twice, or is a volume already. Name another directory, best on another disk."
-                        : "\(place.path) and the volume \(other) lie in one another. Each volume needs a directory of its own, best on its own disk.")
+                    place.path == other
+                        ? "\(place.path) is named twice, or is a volume already. Name another directory, best on another disk."
+                        : "\(place.path) and the volume \(other) lie in one another. Each volume needs a directory of its own, best on its own disk."
+                )
             }
         }
         let known = try index.read { try $0.volumes() }
@@ -153,11 +175,14 @@ extension Archive {
         _ = try catalogue.ledger.admit(volume)
         try catalogue.replay()
         var facts: [Fact] = []
-        if !known.contains(where: { $0.id == volume.identity.volume }) { facts.append(.addVolume(volume.identity)) }
+        if !known.contains(where: { $0.id == volume.identity.volume }) {
+            facts.append(.addVolume(volume.identity))
+        }
         if let old { facts.append(.replace(old.ordinal, by: volume.identity.ordinal)) }
         if let source = old?.volume {
             let staying = volumes.members.filter { $0.ordinal != old?.ordinal }
-            for problem in carryRejected(from: source, to: VolumeSet.staging(of: staying) ?? volume) { log.error("\(problem)") }
+            for problem in carryRejected(from: source, to: VolumeSet.staging(of: staying) ?? volume)
+            { log.error("\(problem)") }
         }
         try catalogue.record(facts)
         if let old { volumes.remove(old.ordinal) }
@@ -168,28 +193,37 @@ extension Archive {
             for problem in takeOverIncoming(of: source) { log.error("\(problem)") }
         }
         try configure { settings in
-            if let old, settings.hasVolume(at: old.place.path) { try settings.removeVolume(at: old.place.path) }
+            if let old, settings.hasVolume(at: old.place.path) {
+                try settings.removeVolume(at: old.place.path)
+            }
             try settings.addVolume(place)
         }
         resilver.wake()
-        return VolumeChange(ordinal: volume.identity.ordinal, path: place.path, images: try missing())
+        return VolumeChange(
+            ordinal: volume.identity.ordinal, path: place.path, images: try missing())
     }
 
     /// A new volume, or one that an earlier call made before it was interrupted.
     private func made(at place: Settings.VolumePlace, known: [VolumeRecord]) throws -> Volume {
         if let volume = try? Volume.open(at: place.path, archive: id) {
             let record = known.first { $0.id == volume.identity.volume }
-            guard record == nil || record?.state == .active && !volumes.members.contains(where: { $0.id == record?.id })
+            guard
+                record == nil
+                    || record?.state == .active
+                        && !volumes.members.contains(where: { $0.id == record?.id })
             else {
                 throw ArchiveError(
                     .configuration,
-                    "\(place.path) has been volume \(volume.identity.ordinal) of this archive already, and was retired or is in use. Use an empty folder.")
+                    "\(place.path) has been volume \(volume.identity.ordinal) of this archive already, and was retired or is in use. Use an empty folder."
+                )
             }
             try volume.claim()
             return volume
         }
-        let ordinal = max(known.map(\.ordinal).max() ?? 0, volumes.members.map(\.ordinal).max() ?? 0) + 1
-        let volume = try Volume.create(at: place.path, archive: id, ordinal: ordinal, domain: place.domain)
+        let ordinal =
+            max(known.map(\.ordinal).max() ?? 0, volumes.members.map(\.ordinal).max() ?? 0) + 1
+        let volume = try Volume.create(
+            at: place.path, archive: id, ordinal: ordinal, domain: place.domain)
         try volume.claim()
         return volume
     }

@@ -75,11 +75,15 @@ extension VolumeSet {
     /// be unmounted and mounted again.
     func lose(_ volume: Volume, because problem: String) {
         let changed = state.withLock { state in
-            guard let index = state.members.firstIndex(where: { $0.volume === volume }) else { return false }
+            guard let index = state.members.firstIndex(where: { $0.volume === volume }) else {
+                return false
+            }
             state.members[index].volume = nil
             state.members[index].isReadOnly = false
             state.members[index].problem = problem
-            if state.staging === volume { state.staging = Self.staging(of: state.members) ?? volume }
+            if state.staging === volume {
+                state.staging = Self.staging(of: state.members) ?? volume
+            }
             return true
         }
         guard changed else { return }
@@ -90,7 +94,10 @@ extension VolumeSet {
     /// Notes why a volume cannot be taken up; true when that is news.
     func note(_ problem: String, at path: String) -> Bool {
         state.withLock { state in
-            guard let index = state.members.firstIndex(where: { $0.place.path == path && $0.volume == nil }),
+            guard
+                let index = state.members.firstIndex(where: {
+                    $0.place.path == path && $0.volume == nil
+                }),
                 state.members[index].problem != problem
             else { return false }
             state.members[index].problem = problem
@@ -104,7 +111,8 @@ extension VolumeSet {
     func open(at path: String) throws(StorageError) -> Volume {
         let volume = try Volume.open(at: path, archive: archive)
         let members = members
-        if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }) {
+        if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }
+        ) {
             throw Self.clone(at: path, of: other)
         }
         guard let own = members.first(where: { $0.place.path == path }) else { return volume }
@@ -115,8 +123,12 @@ extension VolumeSet {
         let isKnown = members.contains { $0.id == volume.identity.volume }
         guard own.id == nil || own.id == volume.identity.volume || isKnown else {
             throw StorageError(
-                .notAVolume, "this is volume \(volume.identity.ordinal), which the archive does not use", path: path,
-                remedy: "Mount the right disk here, or add this one with pacsfs volume add in an empty folder")
+                .notAVolume,
+                "this is volume \(volume.identity.ordinal), which the archive does not use",
+                path: path,
+                remedy:
+                    "Mount the right disk here, or add this one with pacsfs volume add in an empty folder"
+            )
         }
         try volume.claim()
         return volume
@@ -148,11 +160,16 @@ extension VolumeSet {
         let before = staging
         let retired = state.withLock { state in
             for index in state.members.indices {
-                guard let record = records.first(where: { $0.ordinal == state.members[index].ordinal }) else { continue }
+                guard
+                    let record = records.first(where: { $0.ordinal == state.members[index].ordinal }
+                    )
+                else { continue }
                 state.members[index].state = record.state
                 state.members[index].id = record.id
             }
-            if state.members.contains(where: { $0.volume === state.staging && $0.state == .retiring }) {
+            if state.members.contains(where: {
+                $0.volume === state.staging && $0.state == .retiring
+            }) {
                 state.staging = Self.staging(of: state.members) ?? state.staging
             }
             return state.members.filter { $0.state == .retired }.compactMap(\.volume)
@@ -164,7 +181,10 @@ extension VolumeSet {
     /// Notes why a volume that retires is still needed; true when that is news.
     func note(waiting problem: String?, of ordinal: Int) -> Bool {
         state.withLock { state in
-            guard let index = state.members.firstIndex(where: { $0.ordinal == ordinal && $0.volume != nil && !$0.isReadOnly }),
+            guard
+                let index = state.members.firstIndex(where: {
+                    $0.ordinal == ordinal && $0.volume != nil && !$0.isReadOnly
+                }),
                 state.members[index].problem != problem
             else { return false }
             state.members[index].problem = problem
@@ -174,8 +194,10 @@ extension VolumeSet {
 
     private static func retired(_ volume: Volume) -> StorageError {
         StorageError(
-            .notAVolume, "this volume was retired or replaced, and is no part of the archive any more",
-            path: volume.path, remedy: "Take it out of pacsfs.toml; to use the disk again, add an empty folder on it")
+            .notAVolume,
+            "this volume was retired or replaced, and is no part of the archive any more",
+            path: volume.path,
+            remedy: "Take it out of pacsfs.toml; to use the disk again, add an empty folder on it")
     }
 
     /// Adds a volume that was made just now.
@@ -192,7 +214,9 @@ extension VolumeSet {
         let volume = state.withLock { state in
             let volume = state.members.first { $0.ordinal == ordinal }?.volume
             state.members.removeAll { $0.ordinal == ordinal }
-            if let volume, state.staging === volume { state.staging = Self.staging(of: state.members) ?? volume }
+            if let volume, state.staging === volume {
+                state.staging = Self.staging(of: state.members) ?? volume
+            }
             return volume
         }
         guard let volume else { return }

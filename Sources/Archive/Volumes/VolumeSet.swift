@@ -46,12 +46,14 @@ final class VolumeSet: Sendable {
             var member = Member(place: place, ordinal: known[place.path] ?? -1 - index)
             do throws(StorageError) {
                 let volume = try Volume.open(at: place.path, archive: id)
-                if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }) {
+                if let other = members.first(where: {
+                    $0.volume?.identity.volume == volume.identity.volume
+                }) {
                     throw Self.clone(at: place.path, of: other)
                 }
                 try volume.claim()
                 Self.put(volume, into: &member)
-            } catch where error.code == .inUse {
+            } catch  where error.code == .inUse {
                 // Not without it, as without one that is absent: somebody is writing there.
                 throw ArchiveError(error)
             } catch {
@@ -61,20 +63,23 @@ final class VolumeSet: Sendable {
         }
         // One that is there is right about its number; a path may have been given to another.
         let present = Set(members.filter { $0.volume != nil }.map(\.ordinal))
-        for index in members.indices where members[index].volume == nil && present.contains(members[index].ordinal) {
+        for index in members.indices
+        where members[index].volume == nil && present.contains(members[index].ordinal) {
             members[index].ordinal = -1 - index
         }
         guard let staging = Self.staging(of: members) else {
             throw ArchiveError(
                 .storage,
-                "None of the archive's volumes is there:\n" + members.compactMap(\.problem).joined(separator: "\n"))
+                "None of the archive's volumes is there:\n"
+                    + members.compactMap(\.problem).joined(separator: "\n"))
         }
         state = Mutex(State(members: members, staging: staging))
     }
 
     static func clone(at path: String, of other: Member) -> StorageError {
         StorageError(
-            .notAVolume, "this is a copy of the volume \(other.place.path), not another one", path: path,
+            .notAVolume, "this is a copy of the volume \(other.place.path), not another one",
+            path: path,
             remedy: "Mount the right disk here, or take the path out of pacsfs.toml")
     }
 
@@ -131,10 +136,14 @@ final class VolumeSet: Sendable {
     ///
     /// - throws: ``ArchiveError`` that names those there are
     static func member(_ name: String, of members: [Member]) throws(ArchiveError) -> Member {
-        if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }) { return member }
+        if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }
+        ) {
+            return member
+        }
         throw ArchiveError(
             .notFound,
-            "The archive has no volume \(name). It has: " + members.map { "\($0.ordinal) \($0.place.path)" }.joined(separator: ", ") + ".")
+            "The archive has no volume \(name). It has: "
+                + members.map { "\($0.ordinal) \($0.place.path)" }.joined(separator: ", ") + ".")
     }
 
     // MARK: Choosing
@@ -155,7 +164,9 @@ final class VolumeSet: Sendable {
             for takesFailing in [false, true] {
                 let candidates = candidates.map { candidate in
                     var candidate = candidate
-                    let isFailing = members.contains { $0.ordinal == candidate.ordinal && $0.state == .failing }
+                    let isFailing = members.contains {
+                        $0.ordinal == candidate.ordinal && $0.state == .failing
+                    }
                     if isFailing, !takesFailing { candidate.state = .closed }
                     return candidate
                 }
@@ -183,7 +194,8 @@ final class VolumeSet: Sendable {
             ordinal: member.ordinal, domain: member.place.domain, room: 0, state: .absent)
         guard let volume = member.volume, let space = try? volume.space() else { return candidate }
         candidate.room = volume.room(in: space)
-        candidate.state = space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
+        candidate.state =
+            space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
         return candidate
     }
 

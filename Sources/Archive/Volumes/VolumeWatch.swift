@@ -62,7 +62,9 @@ final class VolumeWatch: Sendable {
             try archive.takeUp(volume)
             archive.log.notice("The volume \(path) is there again.")
         } catch {
-            if archive.volumes.note("\(error)", at: path) { archive.log.warning("The volume \(path) is absent: \(error)") }
+            if archive.volumes.note("\(error)", at: path) {
+                archive.log.warning("The volume \(path) is absent: \(error)")
+            }
         }
     }
 }

@@ -19,5 +19,7 @@ public final class Unpacking: Sendable {
     }
 
     /// For how long it has been unpacked, ns.
-    public var duration: Int64 { counts.withLock { $0.files == nil ? 0 : monotonicNow() - $0.begun } }
+    public var duration: Int64 {
+        counts.withLock { $0.files == nil ? 0 : monotonicNow() - $0.begun }
+    }
 }

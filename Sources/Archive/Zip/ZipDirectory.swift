@@ -22,7 +22,9 @@ struct ZipDirectory {
 
     private static let endBytes = 22
     /// What begins a member, a record of a list, and the data of a DICOM file behind its preamble.
-    private static let strange: [[UInt8]] = [[0x50, 0x4B, 3, 4], [0x50, 0x4B, 1, 2], Array("DICM".utf8)]
+    private static let strange: [[UInt8]] = [
+        [0x50, 0x4B, 3, 4], [0x50, 0x4B, 1, 2], Array("DICM".utf8),
+    ]
     private static let locatorBytes = 20
     private static let end64Bytes = 56
     static let headerBytes = 46
@@ -37,9 +39,11 @@ struct ZipDirectory {
             throw ZipError.tooLarge("has more than \(ZipSurvey.mostMembers) members")
         }
         guard end.bytes >= 0, end.bytes <= Self.mostBytes else {
-            throw ZipError.tooLarge("has a list of members of more than \(Self.mostBytes >> 20) MiB")
+            throw ZipError.tooLarge(
+                "has a list of members of more than \(Self.mostBytes >> 20) MiB")
         }
-        guard end.offset >= 0, end.offset <= end.position, end.offset + end.bytes == end.position else {
+        guard end.offset >= 0, end.offset <= end.position, end.offset + end.bytes == end.position
+        else {
             throw ZipError.holdsMore
         }
         var extents = ZipExtents()
@@ -47,15 +51,22 @@ struct ZipDirectory {
         var window: [UInt8] = []
         var start = position
         while position < end.position {
-            if Int(position - start) + Self.longestHeader > window.count, start + Int64(window.count) < end.position {
+            if Int(position - start) + Self.longestHeader > window.count,
+                start + Int64(window.count) < end.position
+            {
                 start = position
-                window = try Self.read(descriptor, at: start, count: Int(min(end.position - start, 1 << 20)))
+                window = try Self.read(
+                    descriptor, at: start, count: Int(min(end.position - start, 1 << 20)))
             }
             let header = window[Int(position - start)...]
             // Behind the last may be a signature of the list (section 4.3.13).
             if header.starts(with: [0x50, 0x4B, 5, 5]) { break }
-            guard header.starts(with: [0x50, 0x4B, 1, 2]), header.count >= Self.headerBytes else { throw Self.damaged }
-            let (name, extra, comment) = (header.number(2, at: 28), header.number(2, at: 30), header.number(2, at: 32))
+            guard header.starts(with: [0x50, 0x4B, 1, 2]), header.count >= Self.headerBytes else {
+                throw Self.damaged
+            }
+            let (name, extra, comment) = (
+                header.number(2, at: 28), header.number(2, at: 30), header.number(2, at: 32)
+            )
             let length = Self.headerBytes + Int(name + extra + comment)
             guard header.count >= length else { throw Self.damaged }
             extents.add(header.prefix(length), name: Int(name), extra: Int(extra))
@@ -66,7 +77,9 @@ struct ZipDirectory {
             position += Int64(length)
         }
         // Some write no more than the lower 16 bits of the number.
-        guard Int64(members) == end.members || !end.isZip64 && Int64(members & 0xFFFF) == end.members else {
+        guard
+            Int64(members) == end.members || !end.isZip64 && Int64(members & 0xFFFF) == end.members
+        else {
             throw ZipError.holdsMore
         }
         try extents.requireComplete(in: descriptor, upTo: end.offset)
@@ -82,26 +95,37 @@ struct ZipDirectory {
         let tailBytes = Int(min(bytes, Int64(locatorBytes + endBytes + 65_535)))
         let tail = try read(descriptor, at: bytes - Int64(tailBytes), count: tailBytes)
         var index = tail.count - endBytes
-        while index >= 0, !(tail[index] == 0x50 && tail[index...].starts(with: [0x50, 0x4B, 5, 6])) { index -= 1 }
-        guard index >= 0 else { throw ZipError.damaged(nil, "it has no list of members at its end") }
+        while index >= 0, !(tail[index] == 0x50 && tail[index...].starts(with: [0x50, 0x4B, 5, 6]))
+        { index -= 1 }
+        guard index >= 0 else {
+            throw ZipError.damaged(nil, "it has no list of members at its end")
+        }
         let record = tail[index...]
         let behind = record.dropFirst(endBytes)
-        if behind.indices.contains(where: { start in strange.contains { behind[start...].starts(with: $0) } }) {
+        if behind.indices.contains(where: { start in
+            strange.contains { behind[start...].starts(with: $0) }
+        }) {
             throw ZipError.holdsMore
         }
         let position = bytes - Int64(tail.count - index)
         let end = End(
             position: position, offset: record.number(4, at: 16), bytes: record.number(4, at: 12),
             members: record.number(2, at: 10))
-        guard index >= locatorBytes, tail[(index - locatorBytes)...].starts(with: [0x50, 0x4B, 6, 7]) else { return end }
+        guard index >= locatorBytes,
+            tail[(index - locatorBytes)...].starts(with: [0x50, 0x4B, 6, 7])
+        else { return end }
         let locator = position - Int64(locatorBytes)
         let position64 = tail[(index - locatorBytes)...].number(8, at: 8)
-        guard position64 >= 0, position64 <= locator - Int64(end64Bytes) else { throw ZipError.holdsMore }
+        guard position64 >= 0, position64 <= locator - Int64(end64Bytes) else {
+            throw ZipError.holdsMore
+        }
         let record64 = try read(descriptor, at: position64, count: end64Bytes)[...]
         let (rest, overflow) = record64.number(8, at: 4).addingReportingOverflow(12)
-        guard record64.starts(with: [0x50, 0x4B, 6, 6]), !overflow, rest == locator - position64 else { throw ZipError.holdsMore }
+        guard record64.starts(with: [0x50, 0x4B, 6, 6]), !overflow, rest == locator - position64
+        else { throw ZipError.holdsMore }
         return End(
-            position: position64, offset: record64.number(8, at: 48), bytes: record64.number(8, at: 40),
+            position: position64, offset: record64.number(8, at: 48),
+            bytes: record64.number(8, at: 40),
             members: record64.number(8, at: 32), isZip64: true)
     }
 
@@ -109,10 +133,13 @@ struct ZipDirectory {
         var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
         while done < count {
-            let result = bytes[done...].withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, off_t(offset) + off_t(done)) }
+            let result = bytes[done...].withUnsafeMutableBytes {
+                pread(descriptor, $0.baseAddress, $0.count, off_t(offset) + off_t(done))
+            }
             if result < 0, errno == EINTR { continue }
             guard result >= 0 else {
-                throw ArchiveError(.storage, "A zip archive cannot be read: \(String(cString: strerror(errno))).")
+                throw ArchiveError(
+                    .storage, "A zip archive cannot be read: \(String(cString: strerror(errno))).")
             }
             guard result > 0 else { throw damaged }
             done += result
@@ -125,6 +152,9 @@ extension ArraySlice<UInt8> {
     /// An integer of so many bytes, the least significant first; one of 8 that has no sign bit
     /// to spare is negative.
     func number(_ bytes: Int, at offset: Int) -> Int64 {
-        Int64(bitPattern: dropFirst(offset).prefix(bytes).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+        Int64(
+            bitPattern: dropFirst(offset).prefix(bytes).reversed().reduce(UInt64(0)) {
+                $0 << 8 | UInt64($1)
+            })
     }
 }

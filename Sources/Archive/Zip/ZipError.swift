@@ -10,21 +10,28 @@ struct ZipError: Error, Equatable {
     /// It, or a member of it, cannot be read.
     static func damaged(_ member: String?, _ detail: String) -> ZipError {
         let what = member.map { "its member \($0) is damaged" } ?? "it is damaged or incomplete"
-        var error = ZipError("This is a zip archive, and \(what) (\(detail)). Copy the original again.")
+        var error = ZipError(
+            "This is a zip archive, and \(what) (\(detail)). Copy the original again.")
         error.isOfOneMember = member != nil
         return error
     }
 
     /// A member would lie outside, cannot be read without a password, or is no file.
     static func refused(_ member: String, _ why: String) -> ZipError {
-        ZipError("This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images.")
+        ZipError(
+            "This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images."
+        )
     }
 
     /// Its list of members is not that of the whole file: what it does not tell of would be lost.
-    static let holdsMore = ZipError("This is a zip archive that holds more than its list tells, as two that were joined to one file do, or one with bytes before or behind it. Nothing of it was unpacked. Unpack it yourself and copy the images.")
+    static let holdsMore = ZipError(
+        "This is a zip archive that holds more than its list tells, as two that were joined to one file do, or one with bytes before or behind it. Nothing of it was unpacked. Unpack it yourself and copy the images."
+    )
 
     /// It would fill the disks.
     static func tooLarge(_ why: String) -> ZipError {
-        ZipError("This is a zip archive that \(why), as those do that are made to fill a disk. If you trust it, unpack it yourself and copy the images.")
+        ZipError(
+            "This is a zip archive that \(why), as those do that are made to fill a disk. If you trust it, unpack it yourself and copy the images."
+        )
     }
 }

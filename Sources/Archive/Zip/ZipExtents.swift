@@ -31,7 +31,8 @@ struct ZipExtents {
         while !wide.isEmpty, field.count >= 4 {
             let length = Int(field.number(2, at: 2))
             if field.number(2, at: 0) == 1 {
-                for (index, path) in wide.enumerated() where 8 * index + 8 <= min(length, field.count - 4) {
+                for (index, path) in wide.enumerated()
+                where 8 * index + 8 <= min(length, field.count - 4) {
                     if let path { extent[keyPath: path] = field.number(8, at: 4 + 8 * index) }
                 }
                 break
@@ -48,11 +49,17 @@ struct ZipExtents {
     func requireComplete(in descriptor: Int32, upTo end: Int64) throws {
         var position: Int64 = 0
         for extent in extents.sorted(by: { $0.offset < $1.offset }) {
-            guard extent.packed >= 0, extent.offset <= end - Int64(Self.headerBytes) else { throw ZipDirectory.damaged }
-            try Self.requireNothing(in: descriptor, from: position, to: extent.offset, isFirst: position == 0)
-            let header = try ZipDirectory.read(descriptor, at: extent.offset, count: Self.headerBytes)[...]
+            guard extent.packed >= 0, extent.offset <= end - Int64(Self.headerBytes) else {
+                throw ZipDirectory.damaged
+            }
+            try Self.requireNothing(
+                in: descriptor, from: position, to: extent.offset, isFirst: position == 0)
+            let header = try ZipDirectory.read(
+                descriptor, at: extent.offset, count: Self.headerBytes)[...]
             guard header.starts(with: [0x50, 0x4B, 3, 4]) else { throw ZipDirectory.damaged }
-            let (next, overflow) = (extent.offset + Int64(Self.headerBytes) + header.number(2, at: 26) + header.number(2, at: 28))
+            let (next, overflow) =
+                (extent.offset + Int64(Self.headerBytes) + header.number(2, at: 26)
+                + header.number(2, at: 28))
                 .addingReportingOverflow(extent.packed)
             guard !overflow, next <= end else { throw ZipDirectory.damaged }
             position = next
@@ -61,7 +68,9 @@ struct ZipExtents {
     }
 
     /// - parameter isFirst: nothing comes before: then there must not be anything at all
-    private static func requireNothing(in descriptor: Int32, from start: Int64, to end: Int64, isFirst: Bool) throws {
+    private static func requireNothing(
+        in descriptor: Int32, from start: Int64, to end: Int64, isFirst: Bool
+    ) throws {
         if isFirst, end > start { throw ZipError.holdsMore }
         // Of two members that share bytes, as in archives that are made to fill a disk.
         guard start <= end else { throw ZipDirectory.damaged }
@@ -69,7 +78,8 @@ struct ZipExtents {
         guard end - start >= Int64(headerBytes) else { return }
         var position = start + longestDescriptor
         while position < end {
-            let piece = try ZipDirectory.read(descriptor, at: position, count: Int(min(end - position, 1 << 16)))
+            let piece = try ZipDirectory.read(
+                descriptor, at: position, count: Int(min(end - position, 1 << 16)))
             guard piece.allSatisfy({ $0 == 0 }) else { throw ZipError.holdsMore }
             position += Int64(piece.count)
         }

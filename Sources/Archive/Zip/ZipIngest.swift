@@ -28,9 +28,13 @@ struct ZipIngest {
         if isEmpty { throw ZipError("This is an empty zip archive.") }
         let room = try archive.room()
         let directory = try ZipDirectory(descriptor: request.file.descriptor, bytes: request.bytes)
-        let survey = try ZipSurvey(try reader(), directory, packed: request.bytes, capacity: room.total)
+        let survey = try ZipSurvey(
+            try reader(), directory, packed: request.bytes, capacity: room.total)
         guard survey.bytes <= room.free else {
-            throw ArchiveError(.noSpace, "\(survey.bytes) bytes do not fit, there is room for \(room.free). Add a volume; pacsfs deletes nothing to make room.")
+            throw ArchiveError(
+                .noSpace,
+                "\(survey.bytes) bytes do not fit, there is room for \(room.free). Add a volume; pacsfs deletes nothing to make room."
+            )
         }
         unpacking.begin(files: survey.files)
         let progress = ZipProgress(each: each)
@@ -42,7 +46,9 @@ struct ZipIngest {
             throw ZipError(damage.reason + " Its \(result.images) good images are archived.")
         }
         if result.images == 0 {
-            throw ZipError("This is a zip archive without a DICOM image. The first of its \(survey.files) files: \(result.example).")
+            throw ZipError(
+                "This is a zip archive without a DICOM image. The first of its \(survey.files) files: \(result.example)."
+            )
         }
         try setAside(result.refused)
         return result.images
@@ -53,7 +59,11 @@ struct ZipIngest {
     }
 
     private func requireRunning() throws {
-        if isStopping() { throw ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not unpacked to its end.") }
+        if isStopping() {
+            throw ArchiveError(
+                .shuttingDown,
+                "pacsfs is being stopped; \(request.source) was not unpacked to its end.")
+        }
     }
 
     /// Gives every member that may be an image to the archive.
@@ -75,7 +85,8 @@ struct ZipIngest {
                 let before = total
                 let file: ZipMemberFile
                 do {
-                    file = try ZipMemberFile(reader, member, on: archive.staging) { bytes throws(ZipError) in
+                    file = try ZipMemberFile(reader, member, on: archive.staging) {
+                        bytes throws(ZipError) in
                         try survey.requirePlausible(before + bytes)
                     }
                 } catch let error as ZipError where error.isOfOneMember {
@@ -91,7 +102,8 @@ struct ZipIngest {
                     continue
                 }
                 var ingest = IngestRequest(
-                    file: file.open, source: source, bytes: file.bytes, digest: file.digest, staging: archive.staging)
+                    file: file.open, source: source, bytes: file.bytes, digest: file.digest,
+                    staging: archive.staging)
                 ingest.isExtracted = true
                 ingest.turn = (sequence, turn)
                 turn += 1
@@ -116,9 +128,15 @@ struct ZipIngest {
             number += 1
             guard let reason = refused[number] else { continue }
             try requireRunning()
-            let file = try ZipMemberFile(reader, member, on: archive.staging) { _ throws(ZipError) in }
-            let (source, path) = (source(of: member), ([rejectedPath] + member.components.map(String.init)).joined(separator: "/"))
-            try archive.reject(RejectRequest(file: file.open, source: source, path: path, reason: reason))
+            let file = try ZipMemberFile(reader, member, on: archive.staging) {
+                _ throws(ZipError) in
+            }
+            let (source, path) = (
+                source(of: member),
+                ([rejectedPath] + member.components.map(String.init)).joined(separator: "/")
+            )
+            try archive.reject(
+                RejectRequest(file: file.open, source: source, path: path, reason: reason))
             each(ImportResult(path: source, bytes: file.bytes, outcome: .rejected, reason: reason))
         }
     }

@@ -40,7 +40,9 @@ final class ZipProgress: Sendable {
 
     /// A member goes on its way; waits until there is room for it among the others.
     func begin(_ bytes: Int64) {
-        waitUntil { $0.files == 0 || $0.files < Self.mostFiles && $0.bytes + bytes <= Self.mostBytes }
+        waitUntil {
+            $0.files == 0 || $0.files < Self.mostFiles && $0.bytes + bytes <= Self.mostBytes
+        }
         state.withLock {
             $0.files += 1
             $0.bytes += bytes
@@ -48,10 +50,14 @@ final class ZipProgress: Sendable {
     }
 
     /// It has arrived.
-    func end(_ number: Int, _ source: String, bytes: Int64, _ result: Swift.Result<IngestOutcome, ArchiveError>) {
+    func end(
+        _ number: Int, _ source: String, bytes: Int64,
+        _ result: Swift.Result<IngestOutcome, ArchiveError>
+    ) {
         switch result {
         case .success(.archived(_, let cutOff)): took(source, bytes, .archived, cutOff: cutOff)
-        case .success(.sameDataSet(_, let cutOff)): took(source, bytes, .archived, isSameDataSet: true, cutOff: cutOff)
+        case .success(.sameDataSet(_, let cutOff)):
+            took(source, bytes, .archived, isSameDataSet: true, cutOff: cutOff)
         case .success(.duplicate): took(source, bytes, .duplicate)
         case .success(.ignored): ignored(source, bytes: bytes)
         case .success(.refused(let reason)): refused(number, source, bytes: bytes, reason)
@@ -68,7 +74,8 @@ final class ZipProgress: Sendable {
     }
 
     private func took(
-        _ source: String, _ bytes: Int64, _ outcome: ImportResult.Outcome, isSameDataSet: Bool = false,
+        _ source: String, _ bytes: Int64, _ outcome: ImportResult.Outcome,
+        isSameDataSet: Bool = false,
         cutOff: String? = nil
     ) {
         state.withLock { state in

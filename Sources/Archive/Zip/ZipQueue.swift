@@ -42,7 +42,9 @@ final class ZipQueue: Sendable {
             hasThreads = true
             for (number, largest) in Self.lanes.enumerated() {
                 threads.start("unzip \(number)") { [self, unowned archive] in
-                    while let job = jobs.takeFirst(where: { $0.request.bytes <= largest }) { unpack(job, in: archive) }
+                    while let job = jobs.takeFirst(where: { $0.request.bytes <= largest }) {
+                        unpack(job, in: archive)
+                    }
                 }
             }
         }
@@ -70,7 +72,8 @@ final class ZipQueue: Sendable {
 
     private func unpack(_ job: Job, in archive: Archive) {
         let ingest = ZipIngest(
-            archive: archive, request: job.request, unpacking: job.unpacking, rejectedPath: job.rejectedPath,
+            archive: archive, request: job.request, unpacking: job.unpacking,
+            rejectedPath: job.rejectedPath,
             each: job.each,
             isStopping: { [self] in isStopping.load(ordering: .relaxed) })
         do {
@@ -91,7 +94,9 @@ final class ZipQueue: Sendable {
     }
 
     /// It stays in `/incoming` until it is set aside, and must be on disk when `close` returns.
-    private func refused(_ request: IngestRequest, _ reason: String) -> Result<IngestOutcome, ArchiveError> {
+    private func refused(_ request: IngestRequest, _ reason: String) -> Result<
+        IngestOutcome, ArchiveError
+    > {
         do {
             try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
             return .success(.refused(reason))

@@ -18,7 +18,9 @@ final class ZipReader {
         /// The parts of its name. A `\` separates too: on Windows it does. So it does before a
         /// combining mark, with which it makes one character.
         var components: [Substring] {
-            path.unicodeScalars.split { $0 == "/" || $0 == "\\" }.map { Substring($0) }.filter { $0 != "." }
+            path.unicodeScalars.split { $0 == "/" || $0 == "\\" }.map { Substring($0) }.filter {
+                $0 != "."
+            }
         }
     }
 
@@ -32,7 +34,9 @@ final class ZipReader {
     /// - throws: ``ZipError`` when it has no central directory that can be read,
     ///   ``ArchiveError`` when the disk fails
     init(descriptor: Int32, bytes: Int64) throws {
-        guard let archive = archive_read_new() else { throw ArchiveError(.storage, "There is no memory to read a zip archive.") }
+        guard let archive = archive_read_new() else {
+            throw ArchiveError(.storage, "There is no memory to read a zip archive.")
+        }
         self.archive = archive
         source = Source(descriptor: descriptor, bytes: bytes)
         // Names of Windows, Linux and macOS are UTF-8 where they are not ASCII; libarchive
@@ -40,11 +44,15 @@ final class ZipReader {
         Self.useUTF8()
         archive_read_support_format_zip_seekable(archive)
         archive_read_set_callback_data(archive, Unmanaged.passUnretained(source).toOpaque())
-        archive_read_set_read_callback(archive) { _, data, buffer in Source.of(data)?.read(buffer) ?? -1 }
+        archive_read_set_read_callback(archive) { _, data, buffer in
+            Source.of(data)?.read(buffer) ?? -1
+        }
         archive_read_set_seek_callback(archive) { _, data, offset, whence in
             Source.of(data)?.seek(offset, whence) ?? Int64(ARCHIVE_FATAL)
         }
-        archive_read_set_skip_callback(archive) { _, data, count in Source.of(data)?.skip(count) ?? 0 }
+        archive_read_set_skip_callback(archive) { _, data, count in
+            Source.of(data)?.skip(count) ?? 0
+        }
         try check(archive_read_open1(archive))
     }
 
@@ -89,7 +97,8 @@ final class ZipReader {
             default: .other
             }
         return Member(
-            path: path, kind: kind, bytes: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : 0,
+            path: path, kind: kind,
+            bytes: archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : 0,
             isEncrypted: archive_entry_is_encrypted(entry) != 0)
     }
 
@@ -109,9 +118,12 @@ final class ZipReader {
     private func check(_ result: Int32, isData: Bool = false) throws {
         if result >= (isData ? ARCHIVE_OK : ARCHIVE_WARN) { return }
         if let error = source.error {
-            throw ArchiveError(.storage, "A zip archive cannot be read: \(String(cString: strerror(error))).")
+            throw ArchiveError(
+                .storage, "A zip archive cannot be read: \(String(cString: strerror(error))).")
         }
-        throw ZipError.damaged(current, archive_error_string(archive).map { String(cString: $0) } ?? "for no known reason")
+        throw ZipError.damaged(
+            current,
+            archive_error_string(archive).map { String(cString: $0) } ?? "for no known reason")
     }
 
     // Never changed, and never freed.

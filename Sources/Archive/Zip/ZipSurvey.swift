@@ -56,7 +56,8 @@ struct ZipSurvey {
         let parts = member.components
         guard path.utf8.count <= longestPath, parts.count <= mostFolders + 1 else {
             throw .refused(
-                "\(path.prefix(60))…", "has a path of more than \(longestPath) bytes or \(mostFolders) folders")
+                "\(path.prefix(60))…",
+                "has a path of more than \(longestPath) bytes or \(mostFolders) folders")
         }
         // By scalars: a combining mark behind one of these makes another character of it.
         let first = path.unicodeScalars.first

@@ -95,7 +95,9 @@ public struct HeaderReader: ~Copyable {
             // Bytes that are no element may be zeros, in place of what was not written.
             guard case .elements = rest, code != .badElement else { return }
             rest = nil
-            if code == .truncatedDataSet || code == .badLength { cut = CutOff(tag: current, bytes: 0, length: nil) }
+            if code == .truncatedDataSet || code == .badLength {
+                cut = CutOff(tag: current, bytes: 0, length: nil)
+            }
         }
     }
 

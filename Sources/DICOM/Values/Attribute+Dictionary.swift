@@ -11,7 +11,8 @@ extension Attribute {
 
     /// Finds the attribute with a keyword, whatever the case of its letters.
     public init?(keyword: String) {
-        guard let found = Self.byExactKeyword[keyword] ?? Self.byKeyword[keyword.lowercased()] else { return nil }
+        guard let found = Self.byExactKeyword[keyword] ?? Self.byKeyword[keyword.lowercased()]
+        else { return nil }
         self = found
     }
 

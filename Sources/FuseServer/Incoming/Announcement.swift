@@ -24,12 +24,16 @@ struct Announcement: Sendable {
     private var end: Int { written.last?.upperBound ?? 0 }
 
     /// Whether every byte was written.
-    var isFulfilled: Bool { written.first.map { $0.lowerBound == 0 && $0.upperBound >= size } ?? (size == 0) }
+    var isFulfilled: Bool {
+        written.first.map { $0.lowerBound == 0 && $0.upperBound >= size } ?? (size == 0)
+    }
 
     /// What is missing, as a part of a sentence; `nil` when it may be whole.
     var missing: String? {
         guard counts, !isFulfilled else { return nil }
-        if isInOrder { return end >= size ? nil : "nothing was written after \(end) of \(size) bytes" }
+        if isInOrder {
+            return end >= size ? nil : "nothing was written after \(end) of \(size) bytes"
+        }
         return "only \(written.reduce(0) { $0 + $1.count }) of \(size) bytes were written"
     }
 
@@ -43,8 +47,13 @@ struct Announcement: Sendable {
         if first < last {
             let known = written[first].lowerBound..<written[last - 1].upperBound
             // To write something once more leaves the order as it is.
-            if last - first == 1, known.lowerBound <= range.lowerBound, range.upperBound <= known.upperBound { return }
-            whole = min(known.lowerBound, range.lowerBound)..<max(known.upperBound, range.upperBound)
+            if last - first == 1, known.lowerBound <= range.lowerBound,
+                range.upperBound <= known.upperBound
+            {
+                return
+            }
+            whole =
+                min(known.lowerBound, range.lowerBound)..<max(known.upperBound, range.upperBound)
         }
         if range.lowerBound < end { isInOrder = false }
         written.replaceSubrange(first..<last, with: CollectionOfOne(whole))
@@ -63,7 +72,8 @@ struct Announcement: Sendable {
     private mutating func joinNearest() {
         guard
             let index = written.indices.dropLast().min(by: {
-                written[$0 + 1].lowerBound - written[$0].upperBound < written[$1 + 1].lowerBound - written[$1].upperBound
+                written[$0 + 1].lowerBound - written[$0].upperBound < written[$1 + 1].lowerBound
+                    - written[$1].upperBound
             })
         else { return }
         let joined = written[index].lowerBound..<written[index + 1].upperBound
@@ -71,7 +81,8 @@ struct Announcement: Sendable {
     }
 
     /// By bisection; the number of pieces when there is none.
-    private static func firstIndex(in pieces: [Range<Int>], where isSo: (Range<Int>) -> Bool) -> Int {
+    private static func firstIndex(in pieces: [Range<Int>], where isSo: (Range<Int>) -> Bool) -> Int
+    {
         var (low, high) = (0, pieces.count)
         while low < high {
             let middle = (low + high) / 2

@@ -49,7 +49,8 @@ final class BackedNode {
             names.append(current.name)
             current = parent
         }
-        return names.isEmpty ? [UInt8(ascii: ".")] : [UInt8](names.reversed().joined(separator: [UInt8(ascii: "/")]))
+        return names.isEmpty
+            ? [UInt8(ascii: ".")] : [UInt8](names.reversed().joined(separator: [UInt8(ascii: "/")]))
     }
 
     /// The directory directly below the root that it lies in; itself when it is that.

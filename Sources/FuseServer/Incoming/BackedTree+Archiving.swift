@@ -64,7 +64,9 @@ extension BackedTree {
                         return true
                     }
                     // Closed by one that lives on, as the program that started the one killed.
-                    if state.interruptedHandles.remove(ObjectIdentifier(handle)) != nil, case .refused = state.status {
+                    if state.interruptedHandles.remove(ObjectIdentifier(handle)) != nil,
+                        case .refused = state.status
+                    {
                         state.status = .new
                         state.isChanged = true
                     }
@@ -80,7 +82,9 @@ extension BackedTree {
                 if let zip { writeOut(zip, replyingTo: reply) } else { reply.answer(.success(())) }
             }
         } catch {
-            archive.log.warning("A program that closes \(name(of: handle)) is told: \(String(cString: strerror(error.code))).")
+            archive.log.warning(
+                "A program that closes \(name(of: handle)) is told: \(String(cString: strerror(error.code)))."
+            )
             reply.answer(.failure(error))
         }
     }
@@ -88,7 +92,8 @@ extension BackedTree {
     /// For messages only.
     private func name(of handle: BackedHandle) -> String {
         let path = locked { (try? node(handle.number)).map(\.path) }
-        return path.map { "incoming/" + String(decoding: $0, as: UTF8.self) } ?? "a file in incoming"
+        return path.map { "incoming/" + String(decoding: $0, as: UTF8.self) }
+            ?? "a file in incoming"
     }
 
     /// What somebody who wants the file to be safe has to do.
@@ -107,7 +112,9 @@ extension BackedTree {
         _ completion: @escaping @Sendable (Result<Void, Errno>) -> Void
     ) throws(Errno) -> Archiving {
         let waits = node.file?.state.withLock { state in
-            guard !state.isChanged, case .archiving = state.status, state.isFrozen else { return false }
+            guard !state.isChanged, case .archiving = state.status, state.isFrozen else {
+                return false
+            }
             state.waiters.append((state.generation, completion))
             return true
         }
@@ -123,7 +130,8 @@ extension BackedTree {
     func submission(of node: BackedNode, as path: [UInt8]? = nil) throws(Errno) -> Submission? {
         guard kind == .incoming, !node.isRemoved, let file = node.file else { return nil }
         let name = path?.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? node.name
-        guard !TemporaryName.matches(path: path ?? node.path), !archive.settings.ignores(name) else { return nil }
+        guard !TemporaryName.matches(path: path ?? node.path), !archive.settings.ignores(name)
+        else { return nil }
         // Looked at before the inode changes hands: a blob belongs to the daemon.
         let shown = try attributes(of: node)
         let needsWork = file.state.withLock { state in
@@ -137,7 +145,8 @@ extension BackedTree {
         try file.state.withLock { state throws(Errno) in
             guard let failure = state.failure else { return }
             state.status = .refused(
-                "It could not be written whole: \(String(cString: strerror(failure.error.code))). Copy the original again.")
+                "It could not be written whole: \(String(cString: strerror(failure.error.code))). Copy the original again."
+            )
             throw failure.error
         }
         guard shown.st_size > 0 else { return nil }
@@ -156,8 +165,10 @@ extension BackedTree {
             }
             let shownPath = String(decoding: path ?? node.path, as: UTF8.self)
             var request = IngestRequest(
-                file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(shownPath)",
-                bytes: Int64(shown.st_size), digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
+                file: IngestFile(descriptor.number, owner: descriptor),
+                source: "incoming/\(shownPath)",
+                bytes: Int64(shown.st_size),
+                digest: state.hashed == shown.st_size ? state.digest?.finalize() : nil,
                 staging: staging)
             request.mustBeWhole = !state.isVouchedFor
             request.refusal = state.announced?.missing.map(Self.half)
@@ -176,7 +187,8 @@ extension BackedTree {
         let status: BackedFile.Status
         let answer: Result<Void, Errno>
         switch result {
-        case .success(.archived(let id, _)), .success(.sameDataSet(let id, _)), .success(.duplicate(let id)):
+        case .success(.archived(let id, _)), .success(.sameDataSet(let id, _)),
+            .success(.duplicate(let id)):
             (status, answer) = (.archived(id), .success(()))
         case .success(.unpacked), .success(.ignored):
             (status, answer) = (.served, .success(()))
@@ -187,7 +199,9 @@ extension BackedTree {
         }
         // A disk that fails or is full is not mended by trying another file.
         var isOwn = false
-        if case .failure(let error) = result, error.code == .storage, let status = try? descriptor.status() {
+        if case .failure(let error) = result, error.code == .storage,
+            let status = try? descriptor.status()
+        {
             isOwn = (try? archive.checkRoom(for: Int64(status.st_size))) != nil
         }
         let waiters = locked {
@@ -198,7 +212,9 @@ extension BackedTree {
                     state.status = status
                     if case .failed(let error) = status {
                         let unpacking = state.unpacking
-                        state.failures.add(error, duration: unpacking?.duration ?? 0, isOwn: isOwn && unpacking != nil)
+                        state.failures.add(
+                            error, duration: unpacking?.duration ?? 0,
+                            isOwn: isOwn && unpacking != nil)
                     } else {
                         state.failures = .init()
                     }

@@ -112,9 +112,13 @@ extension BackedTree {
             }
             let type = Int32(entry.pointee.d_type)
             let isShown = [DT_REG, DT_DIR, DT_UNKNOWN].map { Int32($0) }.contains(type)
-            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name), isShown else { continue }
+            guard name != Array(".".utf8), name != Array("..".utf8), !isHidden(name), isShown else {
+                continue
+            }
             entries.append(
-                .init(name: name, isDirectory: type == Int32(DT_DIR), inode: UInt64(entry.pointee.d_ino)))
+                .init(
+                    name: name, isDirectory: type == Int32(DT_DIR),
+                    inode: UInt64(entry.pointee.d_ino)))
         }
         return entries
     }
@@ -127,7 +131,9 @@ extension BackedTree {
             guard !Self.isHidden(name) else { throw Errno(EPERM) }
             let path = path(name, in: parent)
             // The daemon must be able to enter whatever its clients make.
-            guard path.withCString({ mkdirat(directory, $0, mode | 0o700) }) == 0 else { throw .last }
+            guard path.withCString({ mkdirat(directory, $0, mode | 0o700) }) == 0 else {
+                throw .last
+            }
             let node = try child(name, of: parent)
             try give(node, to: caller, in: parent)
             touch(node)
@@ -139,18 +145,24 @@ extension BackedTree {
     /// The group of what the caller makes in a directory: that of the directory where it has its
     /// bit set (inode(7), S_ISGID). Inside the lock.
     func group(for caller: (uid: uid_t, gid: gid_t), in parent: BackedNode) -> gid_t {
-        guard let above = try? attributes(of: parent), above.st_mode & S_ISGID != 0 else { return caller.gid }
+        guard let above = try? attributes(of: parent), above.st_mode & S_ISGID != 0 else {
+            return caller.gid
+        }
         return above.st_gid
     }
 
     /// Makes what is new the caller's, and the group's of the directory where that one has its bit
     /// set (inode(7), S_ISGID). Inside the lock.
-    func give(_ node: BackedNode, to caller: (uid: uid_t, gid: gid_t), in parent: BackedNode) throws(Errno) {
+    func give(_ node: BackedNode, to caller: (uid: uid_t, gid: gid_t), in parent: BackedNode)
+        throws(Errno)
+    {
         let isInherited = try attributes(of: parent).st_mode & S_ISGID != 0
         let owner = (uid: caller.uid, gid: group(for: caller, in: parent))
         let path = node.path
         if Capabilities.canGiveFilesAway {
-            _ = path.withCString { fchownat(directory, $0, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) }
+            _ = path.withCString {
+                fchownat(directory, $0, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW)
+            }
         } else if owner != (uid: geteuid(), gid: getegid()) {
             node.owner = owner
         }
@@ -165,7 +177,9 @@ extension BackedTree {
             let node = try child(name, of: directoryNode(parent))
             var final: stat? = try attributes(of: node)
             final?.st_nlink = 0
-            guard node.path.withCString({ unlinkat(directory, $0, AT_REMOVEDIR) }) == 0 else { throw .last }
+            guard node.path.withCString({ unlinkat(directory, $0, AT_REMOVEDIR) }) == 0 else {
+                throw .last
+            }
             touch(node)
             remove(node)
             node.final = final

@@ -48,7 +48,10 @@ extension BackedTree {
             }
             unsettled[node.number] = node
             touch(node)
-            return (try entry(for: node), BackedHandle(tree: self, number: node.number, file: file, canWrite: true))
+            return (
+                try entry(for: node),
+                BackedHandle(tree: self, number: node.number, file: file, canWrite: true)
+            )
         }
     }
 
@@ -63,7 +66,9 @@ extension BackedTree {
         let writes = flags & O_ACCMODE != O_RDONLY || truncates
         guard kind == .incoming || !writes else { throw Errno(EROFS) }
         guard let file = node.file else { throw Errno(EISDIR) }
-        if writes, file.state.withLock({ $0.isFrozen }) { try thaw(node, file, keepingBytes: !truncates) }
+        if writes, file.state.withLock({ $0.isFrozen }) {
+            try thaw(node, file, keepingBytes: !truncates)
+        }
         try file.state.withLock { state throws(Errno) in
             // An archived inode is not writable even for its owner; readers get it as it is.
             if state.descriptor == nil || writes && !state.isWritable {
@@ -107,7 +112,9 @@ extension BackedTree {
     }
 
     /// Writes all of `bytes`. What cannot be written is noted: such a file is not archived.
-    func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int) throws(Errno) -> Int {
+    func write(_ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int) throws(Errno)
+        -> Int
+    {
         guard handle.canWrite else { throw Errno(EBADF) }
         let range = offset..<offset + bytes.count
         do throws(Errno) {
@@ -123,7 +130,9 @@ extension BackedTree {
     private func writeAll(
         _ handle: BackedHandle, _ bytes: UnsafeRawBufferPointer, offset: Int
     ) throws(Errno) -> Int {
-        try room.take(bytes.count) { () throws(Errno) in try Errno.from { try archive.checkStagingRoom() } }
+        try room.take(bytes.count) { () throws(Errno) in
+            try Errno.from { try archive.checkStagingRoom() }
+        }
         while true {
             let written = try handle.file.state.withLock { state throws(Errno) -> Int? in
                 if state.isFrozen { return nil }
@@ -137,7 +146,8 @@ extension BackedTree {
                 var done = 0
                 while done < bytes.count {
                     let count = pwrite(
-                        descriptor.number, bytes.baseAddress?.advanced(by: done), bytes.count - done,
+                        descriptor.number, bytes.baseAddress?.advanced(by: done),
+                        bytes.count - done,
                         offset + done)
                     if count < 0, errno == EINTR { continue }
                     guard count > 0 else { throw count == 0 ? Errno(EIO) : .last }
@@ -162,7 +172,9 @@ extension BackedTree {
 
     /// The open file that READ reads, which stays open while somebody holds it.
     func descriptor(of handle: BackedHandle) throws(Errno) -> SharedDescriptor {
-        guard let descriptor = handle.file.state.withLock({ $0.descriptor }) else { throw Errno(EBADF) }
+        guard let descriptor = handle.file.state.withLock({ $0.descriptor }) else {
+            throw Errno(EBADF)
+        }
         return descriptor
     }
 
@@ -223,7 +235,8 @@ extension BackedTree {
         return try SharedDescriptor(at: directory, node.path, flags: flags)
     }
 
-    private static func copy(_ source: SharedDescriptor, to target: SharedDescriptor) throws(Errno) {
+    private static func copy(_ source: SharedDescriptor, to target: SharedDescriptor) throws(Errno)
+    {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         var offset = 0
@@ -243,14 +256,20 @@ extension BackedTree {
 extension BackedFile.State {
     fileprivate mutating func failed(_ range: Range<Int>, _ error: Errno) {
         let known = failure?.range ?? range
-        failure = (min(known.lowerBound, range.lowerBound)..<max(known.upperBound, range.upperBound), error)
+        failure = (
+            min(known.lowerBound, range.lowerBound)..<max(known.upperBound, range.upperBound), error
+        )
     }
 
     fileprivate mutating func wrote(_ range: Range<Int>) {
         guard let failed = failure?.range, range.lowerBound <= failed.lowerBound else { return }
         // Written again in other pieces, from the front.
-        failure = range.upperBound >= failed.upperBound
-            ? nil : failure.map { (max(failed.lowerBound, range.upperBound)..<failed.upperBound, $0.error) }
+        failure =
+            range.upperBound >= failed.upperBound
+            ? nil
+            : failure.map {
+                (max(failed.lowerBound, range.upperBound)..<failed.upperBound, $0.error)
+            }
     }
 
     /// The size was set, not by writing.

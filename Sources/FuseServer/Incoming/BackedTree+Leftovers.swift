@@ -73,7 +73,9 @@ extension BackedTree {
             return
         }
         // Whether a zip archive is whole is seen when it is unpacked.
-        let isZip = (try? openDescriptor(of: node, file, flags: O_RDONLY)).map { Archive.isZip($0.number) } ?? false
+        let isZip =
+            (try? openDescriptor(of: node, file, flags: O_RDONLY)).map { Archive.isZip($0.number) }
+            ?? false
         file.state.withLock { state in
             let isTaken = isWhole || isZip || isVouchedFor
             state.isChanged = isTaken

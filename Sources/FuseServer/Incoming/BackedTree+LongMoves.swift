@@ -20,7 +20,8 @@ extension BackedTree {
 
     /// A zip archive that takes long to unpack; `nil` for any other file. Inside the lock.
     func largeZip(_ node: BackedNode) -> SharedDescriptor? {
-        guard let file = node.file, let descriptor = try? openDescriptor(of: node, file, flags: O_RDONLY),
+        guard let file = node.file,
+            let descriptor = try? openDescriptor(of: node, file, flags: O_RDONLY),
             let status = try? descriptor.status(), Self.isLargeZip(descriptor, status)
         else { return nil }
         return descriptor
@@ -40,7 +41,8 @@ extension BackedTree {
 
     /// RENAME of a large zip archive: it answers when the file is on disk under its new name.
     func rename(
-        _ zip: SharedDescriptor, _ number: UInt64, _ name: [UInt8], in parent: UInt64, to target: Target,
+        _ zip: SharedDescriptor, _ number: UInt64, _ name: [UInt8], in parent: UInt64,
+        to target: Target,
         replyingTo reply: DeferredReply
     ) {
         moves.start("move") { [self] in
@@ -65,7 +67,8 @@ extension BackedTree {
         // File systems without such a thing say EINVAL.
         if fsync(folder.number) == 0 || errno == EINVAL { return }
         let error = Errno.last
-        try? move(target.name, in: target.parent, to: Target(name: name, parent: parent, mustBeNew: true))
+        try? move(
+            target.name, in: target.parent, to: Target(name: name, parent: parent, mustBeNew: true))
         throw error
     }
 
@@ -79,7 +82,9 @@ extension BackedTree {
             guard let next else { continue }
             slots.wait()
             next.run { result in
-                if case .failure(let error) = result, error.code == ESHUTDOWN { isEnding.store(true, ordering: .relaxed) }
+                if case .failure(let error) = result, error.code == ESHUTDOWN {
+                    isEnding.store(true, ordering: .relaxed)
+                }
                 slots.signal()
             }
         }

@@ -28,7 +28,9 @@ extension BackedTree {
     /// Notes an owner that the disk cannot be given.
     ///
     /// - returns: what else is to be set
-    private func showOwner(_ wanted: stat, _ which: Int32, of node: BackedNode) throws(Errno) -> Int32 {
+    private func showOwner(_ wanted: stat, _ which: Int32, of node: BackedNode) throws(Errno)
+        -> Int32
+    {
         let ids = FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID
         guard which & ids != 0 else { return which }
         let shown = try attributes(of: node)
@@ -71,7 +73,9 @@ extension BackedTree {
         let descriptor = node.file?.state.withLock { $0.descriptor }
         guard descriptor != nil || !node.isRemoved else { throw Errno(ESTALE) }
         if which & FUSE_SET_ATTR_MODE != 0 {
-            let mode = Self.mode(wanted, isDirectory: node.isDirectory) | (node.isDirectory ? 0o700 : 0o600)
+            let mode =
+                Self.mode(wanted, isDirectory: node.isDirectory)
+                | (node.isDirectory ? 0o700 : 0o600)
             let result =
                 if let descriptor { fchmod(descriptor.number, mode) } else {
                     path.withCString { fchmodat(directory, $0, mode, 0) }
@@ -111,7 +115,9 @@ extension BackedTree {
     // utimensat(2): UTIME_OMIT; a macro that is not imported.
     private static let utimeOmit = (1 << 30) - 2
 
-    private static func time(_ time: timespec, _ which: Int32, _ set: Int32, _ now: Int32) -> timespec? {
+    private static func time(_ time: timespec, _ which: Int32, _ set: Int32, _ now: Int32)
+        -> timespec?
+    {
         guard which & set != 0 else { return nil }
         guard which & now != 0 else { return time }
         var current = timespec()
@@ -121,7 +127,9 @@ extension BackedTree {
 
     private static func overrides(_ wanted: stat, _ which: Int32) -> BackedFile.Overrides {
         var result = BackedFile.Overrides()
-        if which & FUSE_SET_ATTR_MODE != 0 { result.mode = mode(wanted, isDirectory: false) | 0o600 }
+        if which & FUSE_SET_ATTR_MODE != 0 {
+            result.mode = mode(wanted, isDirectory: false) | 0o600
+        }
         if which & FUSE_SET_ATTR_UID != 0 { result.uid = wanted.st_uid }
         if which & FUSE_SET_ATTR_GID != 0 { result.gid = wanted.st_gid }
         result.accessed = time(wanted.st_atim, which, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW)
@@ -142,7 +150,9 @@ extension BackedTree {
     /// RENAME. A file that gets its final name is archived first, so that rsync, which writes
     /// to a temporary name, is told by `rename` what others are told by `close`; but a large zip
     /// archive is archived behind it.
-    func rename(_ name: [UInt8], in parent: UInt64, to target: Target, replyingTo reply: DeferredReply) {
+    func rename(
+        _ name: [UInt8], in parent: UInt64, to target: Target, replyingTo reply: DeferredReply
+    ) {
         do throws(Errno) {
             let then: @Sendable (Result<Void, Errno>) -> Void = { [self] result in
                 guard case .success = result else { return reply.answer(result) }
@@ -190,10 +200,14 @@ extension BackedTree {
                 _ = path.withCString { unlinkat(directory, $0, 0) }
             }
             var isKept = false
-            if let existing, existing !== node, !node.isDirectory, existing.backingInode != node.backingInode {
+            if let existing, existing !== node, !node.isDirectory,
+                existing.backingInode != node.backingInode
+            {
                 isKept = try makeWay(existing)
             }
-            let replaced: stat? = existing.flatMap { $0.isDirectory && $0 !== node ? try? attributes(of: $0) : nil }
+            let replaced: stat? = existing.flatMap {
+                $0.isDirectory && $0 !== node ? try? attributes(of: $0) : nil
+            }
             let result = source.withCString { source in
                 path.withCString { renameat(directory, source, directory, $0) }
             }

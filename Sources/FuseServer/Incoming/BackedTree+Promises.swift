@@ -22,14 +22,18 @@ extension BackedTree {
     /// - returns: whether it has another name now
     /// - throws: the error of `renameat2`
     func makeWay(_ node: BackedNode) throws(Errno) -> Bool {
-        guard let parent = node.parent, node.file?.state.withLock({ $0.isPromised }) == true else { return false }
+        guard let parent = node.parent, node.file?.state.withLock({ $0.isPromised }) == true else {
+            return false
+        }
         move(node, to: try takeFreeName(from: node, in: parent), in: parent)
         return true
     }
 
     /// Gives a file that made way its name again. Inside the lock.
     func moveBack(_ node: BackedNode, to name: [UInt8], in parent: BackedNode) {
-        if (try? renameOnDisk(node.path, to: path(name, in: parent))) != nil { move(node, to: name, in: parent) }
+        if (try? renameOnDisk(node.path, to: path(name, in: parent))) != nil {
+            move(node, to: name, in: parent)
+        }
     }
 
     /// Makes the bytes of a file a file of their own if they are promised, before the file gets
@@ -40,11 +44,15 @@ extension BackedTree {
         guard let parent = node.parent, file.state.withLock({ $0.isPromised }) else { return nil }
         let kept = try child(takeFreeName(from: node, in: parent), of: parent)
         kept.owner = node.owner
-        let earlier = file.state.withLock { ($0.status, $0.isVouchedFor, $0.failures, $0.overrides) }
+        let earlier = file.state.withLock {
+            ($0.status, $0.isVouchedFor, $0.failures, $0.overrides)
+        }
         kept.file?.state.withLock { state in
             // It is on its way maybe. Nobody listens to the answer: once more, then.
             if case .archiving = earlier.0 { state.status = .new } else { state.status = earlier.0 }
-            (state.isVouchedFor, state.failures, state.overrides) = (earlier.1, earlier.2, earlier.3)
+            (state.isVouchedFor, state.failures, state.overrides) = (
+                earlier.1, earlier.2, earlier.3
+            )
             state.isChanged = true
             state.isFrozen = true
             state.isPromised = true
@@ -60,7 +68,8 @@ extension BackedTree {
         remove(kept)
     }
 
-    private func takeFreeName(from node: BackedNode, in parent: BackedNode) throws(Errno) -> [UInt8] {
+    private func takeFreeName(from node: BackedNode, in parent: BackedNode) throws(Errno) -> [UInt8]
+    {
         let source = node.path
         for number in 1...10_000 {
             let name = Self.numbered(node.name, number)
@@ -77,14 +86,19 @@ extension BackedTree {
     /// - throws: EEXIST when the name is taken
     private func renameOnDisk(_ source: [UInt8], to target: [UInt8]) throws(Errno) {
         let result = source.withCString { source in
-            target.withCString { renameat2(directory, source, directory, $0, UInt32(PACSFS_RENAME_NOREPLACE)) }
+            target.withCString {
+                renameat2(directory, source, directory, $0, UInt32(PACSFS_RENAME_NOREPLACE))
+            }
         }
         guard result == 0 else { throw .last }
     }
 
     /// `x.zip` as `x (1).zip`, no longer than a name may be (NAME_MAX).
     static func numbered(_ name: [UInt8], _ number: Int) -> [UInt8] {
-        let dot = name.lastIndex(of: UInt8(ascii: ".")).flatMap { $0 > 0 && name.count - $0 <= 16 ? $0 : nil } ?? name.count
+        let dot =
+            name.lastIndex(of: UInt8(ascii: ".")).flatMap {
+                $0 > 0 && name.count - $0 <= 16 ? $0 : nil
+            } ?? name.count
         let end = Array(" (\(number))".utf8) + name[dot...]
         var stem = name[..<dot]
         while stem.count + end.count > 255 {

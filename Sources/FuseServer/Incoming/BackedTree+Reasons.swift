@@ -19,16 +19,21 @@ extension BackedTree {
 
     private func pendingReason(of node: BackedNode) throws(Errno) -> String? {
         guard let file = node.file, !node.isRemoved else { return nil }
-        let state = file.state.withLock { ($0.status, $0.handles, $0.isChanged, $0.failure?.error, $0.unpacking) }
+        let state = file.state.withLock {
+            ($0.status, $0.handles, $0.isChanged, $0.failure?.error, $0.unpacking)
+        }
         let (status, handles, isChanged, failure, unpacking) = state
         if let failure {
-            return "Will be set aside: it could not be written whole (\(String(cString: strerror(failure.code)))). Copy the original again."
+            return
+                "Will be set aside: it could not be written whole (\(String(cString: strerror(failure.code)))). Copy the original again."
         }
         switch status {
         case .archived, .served: return nil
         case .archiving:
             guard let unpacking else { return "On its way into the archive." }
-            guard let (done, files) = unpacking.progress else { return "Waiting to be unpacked: others are before it." }
+            guard let (done, files) = unpacking.progress else {
+                return "Waiting to be unpacked: others are before it."
+            }
             return "Being unpacked: \(done) of \(files) files."
         case .refused(let reason): return "Will be set aside: \(reason)"
         case .failed(let error):
@@ -36,10 +41,18 @@ extension BackedTree {
             let left = max(0, lastUse + pause - monotonicNow()) / 1_000_000_000
             return "Not stored: \(error.message) It is tried again in \(left) s."
         case .new:
-            if archive.settings.ignores(node.name) { return "Goes quietly: its name is on the list «ignore» of pacsfs.toml." }
-            if node.isTemporary { return "Waiting: written under a temporary name, archived when it is renamed." }
-            if handles > 0 { return "Waiting: it is open, and archived when whoever writes it closes it." }
-            if try attributes(of: node).st_size == 0 { return "Will be set aside: it is empty (0 bytes)." }
+            if archive.settings.ignores(node.name) {
+                return "Goes quietly: its name is on the list «ignore» of pacsfs.toml."
+            }
+            if node.isTemporary {
+                return "Waiting: written under a temporary name, archived when it is renamed."
+            }
+            if handles > 0 {
+                return "Waiting: it is open, and archived when whoever writes it closes it."
+            }
+            if try attributes(of: node).st_size == 0 {
+                return "Will be set aside: it is empty (0 bytes)."
+            }
             return isChanged ? "Waiting: it was not closed yet." : nil
         }
     }
@@ -56,7 +69,10 @@ extension BackedTree {
         }
         guard let path, !Volume.isRejectionReason(path) else { return nil }
         let file: SharedDescriptor
-        do { file = try SharedDescriptor(at: directory, Volume.rejectionReason(of: path), flags: O_RDONLY) } catch {
+        do {
+            file = try SharedDescriptor(
+                at: directory, Volume.rejectionReason(of: path), flags: O_RDONLY)
+        } catch {
             if error.code == ENOENT { return nil }
             throw error
         }

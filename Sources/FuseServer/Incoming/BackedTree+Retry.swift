@@ -55,13 +55,17 @@ struct Retry: Sendable {
         let newPath = try incoming.locked { () throws(Errno) in
             let newParent = try incoming.directoryNode(target.parent)
             guard !BackedTree.isHidden(target.name) else { throw Errno(EPERM) }
-            if target.mustBeNew, (try? incoming.child(target.name, of: newParent)) != nil { throw Errno(EEXIST) }
+            if target.mustBeNew, (try? incoming.child(target.name, of: newParent)) != nil {
+                throw Errno(EEXIST)
+            }
             return incoming.path(target.name, in: newParent)
         }
         var tried: [Tried] = []
         try files(at: source, below: []) { (path) throws(Errno) in
             tried.append(
-                try tryAgain(source: join(source, path), path, as: join(newPath, path), isServedReason: isServedReason))
+                try tryAgain(
+                    source: join(source, path), path, as: join(newPath, path),
+                    isServedReason: isServedReason))
         }
         let moved = try rejected.locked { () throws(Errno) in
             try incoming.locked { () throws(Errno) in
@@ -70,7 +74,9 @@ struct Retry: Sendable {
         }
         return { [moved, tried] in
             incoming.archive(moved)
-            for file in tried { incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging) }
+            for file in tried {
+                incoming.archive.forgetRejected(join(source, file.path), on: rejected.staging)
+            }
         }
     }
 
@@ -102,10 +108,14 @@ struct Retry: Sendable {
     }
 
     /// Calls `body` with each file that is moved, but not with the reasons.
-    private func files(at source: [UInt8], below path: [UInt8], _ body: ([UInt8]) throws(Errno) -> Void) throws(Errno) {
+    private func files(
+        at source: [UInt8], below path: [UInt8], _ body: ([UInt8]) throws(Errno) -> Void
+    ) throws(Errno) {
         let full = join(source, path)
         var status = stat()
-        guard full.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else { throw .last }
+        guard
+            full.withCString({ fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0
+        else { throw .last }
         let isWanted = path.isEmpty || !isReason(full, in: rejected)
         if status.st_mode & S_IFMT == S_IFREG, isWanted { return try body(path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { return }
@@ -121,7 +131,8 @@ struct Retry: Sendable {
         let status = try descriptor.status()
         let newName = newPath.split(separator: Self.slash).last.map(Array.init) ?? []
         let takesLong = !path.isEmpty || BackedTree.isLargeZip(descriptor, status)
-        guard !takesLong, !TemporaryName.matches(path: newPath), !incoming.archive.settings.ignores(newName), status.st_size > 0
+        guard !takesLong, !TemporaryName.matches(path: newPath),
+            !incoming.archive.settings.ignores(newName), status.st_size > 0
         else {
             return Tried(path: path, outcome: nil, status: status)
         }
@@ -129,7 +140,8 @@ struct Retry: Sendable {
         let result = incoming.archive.ingestAndWait(
             IngestRequest(
                 file: IngestFile(descriptor.number, owner: descriptor),
-                source: "incoming/" + String(decoding: newPath, as: UTF8.self), bytes: Int64(status.st_size),
+                source: "incoming/" + String(decoding: newPath, as: UTF8.self),
+                bytes: Int64(status.st_size),
                 digest: nil, staging: incoming.staging))
         switch result {
         case .success(let outcome): return Tried(path: path, outcome: outcome, status: status)
@@ -146,8 +158,12 @@ struct Retry: Sendable {
         guard node.backingInode == backingInode else { throw Errno(EAGAIN) }
         let newParent = try incoming.directoryNode(target.parent)
         let (source, path) = (node.path, incoming.path(target.name, in: newParent))
-        for file in tried where file.isPromised { VouchedFile.mark(join(source, file.path), in: rejected.directory) }
-        let existing = target.mustBeNew || node.isDirectory ? nil : try? incoming.child(target.name, of: newParent)
+        for file in tried where file.isPromised {
+            VouchedFile.mark(join(source, file.path), in: rejected.directory)
+        }
+        let existing =
+            target.mustBeNew || node.isDirectory
+            ? nil : try? incoming.child(target.name, of: newParent)
         let isKept = if let existing { try incoming.makeWay(existing) } else { false }
         let result = source.withCString { source in
             path.withCString {
@@ -185,7 +201,8 @@ struct Retry: Sendable {
         file.state.withLock { state in
             state.digest = nil
             switch tried.outcome {
-            case .archived(let id, _), .sameDataSet(let id, _), .duplicate(let id): state.status = .archived(id)
+            case .archived(let id, _), .sameDataSet(let id, _), .duplicate(let id):
+                state.status = .archived(id)
             case .unpacked, .ignored: state.status = .served
             case .refused(let reason): state.status = .refused(reason)
             case nil: state.isChanged = true
@@ -227,7 +244,8 @@ extension BackedTree {
         caller: (uid: uid_t, gid: gid_t), replyingTo reply: DeferredReply
     ) {
         let retry = Retry(
-            rejected: rejected, incoming: self, name: name, parent: parent, target: target, caller: caller)
+            rejected: rejected, incoming: self, name: name, parent: parent, target: target,
+            caller: caller)
         moves.start("move") {
             do throws(Errno) {
                 let rest = try retry.run()

@@ -10,7 +10,9 @@ extension BackedTree {
     /// aside by the next start, or waits under its temporary name.
     func sync(_ handle: BackedHandle, dataOnly: Bool) throws(Errno) {
         let descriptor = try descriptor(of: handle)
-        guard (dataOnly ? fdatasync(descriptor.number) : fsync(descriptor.number)) == 0 else { throw .last }
+        guard (dataOnly ? fdatasync(descriptor.number) : fsync(descriptor.number)) == 0 else {
+            throw .last
+        }
         let folder = locked { (try? node(handle.number))?.parent.map(\.path) }
         if let folder { try syncFolders(from: folder) }
     }
@@ -29,7 +31,9 @@ extension BackedTree {
         var path = path
         while true {
             let folder: SharedDescriptor
-            do { folder = try SharedDescriptor(at: directory, path, flags: O_RDONLY | O_DIRECTORY) } catch {
+            do {
+                folder = try SharedDescriptor(at: directory, path, flags: O_RDONLY | O_DIRECTORY)
+            } catch {
                 // Renamed or removed meanwhile, by somebody who may sync it himself.
                 if error.code == ENOENT { return }
                 throw error
@@ -37,7 +41,10 @@ extension BackedTree {
             // File systems without such a thing say EINVAL.
             guard fsync(folder.number) == 0 || errno == EINVAL else { throw .last }
             if path == [UInt8(ascii: ".")] { return }
-            path = path.lastIndex(of: UInt8(ascii: "/")).map { Array(path[..<$0]) } ?? [UInt8(ascii: ".")]
+            path =
+                path.lastIndex(of: UInt8(ascii: "/")).map { Array(path[..<$0]) } ?? [
+                    UInt8(ascii: ".")
+                ]
         }
     }
 
@@ -54,14 +61,17 @@ extension BackedTree {
     func allocate(_ handle: BackedHandle, mode: Int32, offset: Int, length: Int) throws(Errno) {
         guard handle.canWrite else { throw Errno(EBADF) }
         let (clears, keepsSize) = (
-            mode & (AllocationMode.punchHole | AllocationMode.zeroRange) != 0, mode & AllocationMode.keepSize != 0
+            mode & (AllocationMode.punchHole | AllocationMode.zeroRange) != 0,
+            mode & AllocationMode.keepSize != 0
         )
         let known = AllocationMode.keepSize | AllocationMode.punchHole | AllocationMode.zeroRange
         guard mode & ~known == 0 else { throw Errno(EOPNOTSUPP) }
         if mode & AllocationMode.punchHole == 0 { try checkRoom(to: offset + length) }
         try locked { () throws(Errno) in
             let file = handle.file
-            if file.state.withLock({ $0.isFrozen }) { try thaw(node(handle.number), file, keepingBytes: true) }
+            if file.state.withLock({ $0.isFrozen }) {
+                try thaw(node(handle.number), file, keepingBytes: true)
+            }
             let descriptor = try descriptor(of: handle)
             let before = try descriptor.status().st_size
             while fallocate(descriptor.number, mode, off_t(offset), off_t(length)) != 0 {
@@ -70,7 +80,9 @@ extension BackedTree {
             guard clears || !keepsSize else { return }
             file.state.withLock { state in
                 if clears { state.digest = nil }
-                if !keepsSize, offset + length > before { state.resized(from: before, to: offset + length) }
+                if !keepsSize, offset + length > before {
+                    state.resized(from: before, to: offset + length)
+                }
                 state.isChanged = true
                 state.status = .new
                 state.overrides?.modified = nil

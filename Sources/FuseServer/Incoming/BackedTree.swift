@@ -18,7 +18,9 @@ final class BackedTree: @unchecked Sendable {
     /// The volume that it is of.
     let staging: StagingArea
     /// The directory shown as its root.
-    var directory: Int32 { kind == .incoming ? staging.incomingDescriptor : staging.rejectedDescriptor }
+    var directory: Int32 {
+        kind == .incoming ? staging.incomingDescriptor : staging.rejectedDescriptor
+    }
     let root: BackedNode
     let archive: Archive
     let permissions: Permissions
@@ -72,7 +74,8 @@ final class BackedTree: @unchecked Sendable {
                 status.st_mode & S_IFMT == S_IFDIR
             else { continue }
             let node = BackedNode(
-                number: other.number, isDirectory: true, backingInode: UInt64(status.st_ino), parent: parent,
+                number: other.number, isDirectory: true, backingInode: UInt64(status.st_ino),
+                parent: parent,
                 name: other.name)
             node.lookups = other.lookups
             node.owner = other.owner
@@ -120,7 +123,9 @@ final class BackedTree: @unchecked Sendable {
         var status = stat()
         guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             let error = Errno.last
-            if error.code == ENOENT, archive.settings.ignoresCase, let other = otherCase(of: name, in: parent) {
+            if error.code == ENOENT, archive.settings.ignoresCase,
+                let other = otherCase(of: name, in: parent)
+            {
                 return try child(other, of: parent)
             }
             if error.code == ENOENT, let gone = parent.children[name] { remove(gone) }
@@ -133,7 +138,8 @@ final class BackedTree: @unchecked Sendable {
         let type = status.st_mode & S_IFMT
         guard type == S_IFREG || type == S_IFDIR else { throw Errno(ENOENT) }
         nextNumber += 1
-        let number = (kind == .incoming ? InodeNumber.incoming(nextNumber) : .rejected(nextNumber)).rawValue
+        let number = (kind == .incoming ? InodeNumber.incoming(nextNumber) : .rejected(nextNumber))
+            .rawValue
         let node = BackedNode(
             number: number, isDirectory: type == S_IFDIR, backingInode: UInt64(status.st_ino),
             parent: parent, name: name)
@@ -185,7 +191,8 @@ final class BackedTree: @unchecked Sendable {
 
     /// Forgets a node that neither the kernel nor the settling needs.
     private func dropIfUnknown(_ node: BackedNode) {
-        guard node.lookups == 0, node.openings == 0, unsettled[node.number] == nil, vanishing[node.number] == nil,
+        guard node.lookups == 0, node.openings == 0, unsettled[node.number] == nil,
+            vanishing[node.number] == nil,
             node.children.isEmpty, node !== root, node.owner == nil || node.isRemoved
         else { return }
         if let file = node.file, file.state.withLock({ $0.handles > 0 }) { return }
@@ -219,7 +226,8 @@ final class BackedTree: @unchecked Sendable {
             if let final = node.final { return final }
             guard !node.isRemoved else { throw Errno(ESTALE) }
             let path = node.path
-            guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            guard path.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0
+            else {
                 throw .last
             }
         }
@@ -235,7 +243,8 @@ final class BackedTree: @unchecked Sendable {
         }
         switch kind {
         case .incoming: if node === root { permissions.apply(.incoming, to: &status) }
-        case .rejected: permissions.apply(node.isDirectory ? .rejectedDirectory : .rejectedFile, to: &status)
+        case .rejected:
+            permissions.apply(node.isDirectory ? .rejectedDirectory : .rejectedFile, to: &status)
         }
         return status
     }

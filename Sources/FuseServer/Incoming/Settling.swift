@@ -104,12 +104,17 @@ final class Settling: Sendable {
                 case .new where node.isTemporary:
                     guard now - lastUse >= Self.abandoned else { continue }
                     append(
-                        reject(node, file, "It was written under the temporary name of a copy that never finished. Copy the original again.",
+                        reject(
+                            node, file,
+                            "It was written under the temporary name of a copy that never finished. Copy the original again.",
                             in: tree))
                 case .new:
                     if isChanged, submit(node) { continue }
                     if let status = try? tree.attributes(of: node), status.st_size == 0 {
-                        append(reject(node, file, "It is empty (0 bytes). Copy the original again.", in: tree))
+                        append(
+                            reject(
+                                node, file, "It is empty (0 bytes). Copy the original again.",
+                                in: tree))
                     }
                 }
             }
@@ -128,8 +133,11 @@ final class Settling: Sendable {
         "This is a zip archive that could not be unpacked, time and again. \(error.message) If you have mended that, move it back into incoming; otherwise unpack it yourself and copy the images."
     }
 
-    private func reject(_ node: BackedNode, _ file: BackedFile, _ reason: String, in tree: BackedTree) -> Step? {
-        guard let descriptor = try? SharedDescriptor(at: tree.directory, node.path, flags: O_RDONLY) else { return nil }
+    private func reject(
+        _ node: BackedNode, _ file: BackedFile, _ reason: String, in tree: BackedTree
+    ) -> Step? {
+        guard let descriptor = try? SharedDescriptor(at: tree.directory, node.path, flags: O_RDONLY)
+        else { return nil }
         file.state.withLock { state in
             state.status = .archiving
             state.isChanged = false
@@ -138,7 +146,8 @@ final class Settling: Sendable {
         return .reject(
             node.number,
             RejectRequest(
-                file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(path)", path: path,
+                file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(path)",
+                path: path,
                 reason: reason))
     }
 
@@ -173,7 +182,8 @@ final class Settling: Sendable {
     private func clear(_ node: BackedNode, in tree: BackedTree) {
         var status = stat()
         let path = node.path
-        let found = path.withCString { fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
+        let found =
+            path.withCString { fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
         if found, UInt64(status.st_ino) == node.backingInode {
             _ = path.withCString { unlinkat(tree.directory, $0, 0) }
         }
@@ -189,14 +199,16 @@ final class Settling: Sendable {
 
     /// Removes directories whose files have gone, once nothing happens any more below the
     /// topmost of them: rsync and tar set the times of directories at the very end.
-    private func vanish(in tree: BackedTree, now: Int64, settle: Int64, busy: Set<ObjectIdentifier>) {
+    private func vanish(in tree: BackedTree, now: Int64, settle: Int64, busy: Set<ObjectIdentifier>)
+    {
         var again = true
         while again {
             again = false
             for node in Array(tree.vanishing.values) {
                 let top = node.top
                 let quiet = node.hadFiles ? settle : patience * settle
-                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= quiet, node.openings == 0
+                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= quiet,
+                    node.openings == 0
                 else { continue }
                 let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
                 if result != 0, errno != ENOENT { continue }

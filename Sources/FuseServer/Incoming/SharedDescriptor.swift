@@ -12,7 +12,9 @@ final class SharedDescriptor: Sendable {
     convenience init(
         at directory: Int32, _ path: [UInt8], flags: Int32, mode: mode_t = 0o600
     ) throws(Errno) {
-        let number = path.withCString { openat(directory, $0, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
+        let number = path.withCString {
+            openat(directory, $0, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+        }
         guard number >= 0 else { throw .last }
         self.init(number)
     }

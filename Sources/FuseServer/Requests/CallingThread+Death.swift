@@ -26,7 +26,10 @@ extension CallingThread {
         // From the state on, field 3; the flags are field 9, and the exit code is field 52.
         func field(_ number: Int) -> Int64? {
             guard fields.count > number - 3 else { return nil }
-            return Int64(String(decoding: fields[number - 3].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+            return Int64(
+                String(
+                    decoding: fields[number - 3].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+            )
         }
         guard let flags = field(9), let exitCode = field(52) else { return false }
         return UInt64(bitPattern: flags) & Self.exiting != 0 && exitCode & Self.signal != 0
@@ -36,5 +39,7 @@ extension CallingThread {
     /// files. Is told without waiting for the process, whatever it does.
     ///
     /// See: 'man 5 proc_pid_statm', whose first number is the size of its memory
-    private var hasNoMemory: Bool { content(of: "statm")?.starts(with: [UInt8(ascii: "0"), UInt8(ascii: " ")]) == true }
+    private var hasNoMemory: Bool {
+        content(of: "statm")?.starts(with: [UInt8(ascii: "0"), UInt8(ascii: " ")]) == true
+    }
 }

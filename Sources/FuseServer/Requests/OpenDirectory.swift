@@ -19,7 +19,10 @@ final class OpenDirectory: Sendable {
     ///   - cookie: that of the last entry the program has
     ///   - size: what an answer may take, in bytes
     ///   - fill: fills a buffer with the entries after a cookie
-    func answer(_ request: consuming Request, after cookie: Int, size: Int, _ fill: @escaping ReadAhead.Filling) {
+    func answer(
+        _ request: consuming Request, after cookie: Int, size: Int,
+        _ fill: @escaping ReadAhead.Filling
+    ) {
         let portion: ReadAhead.Portion
         do throws(Errno) {
             portion = try readAhead.portion(after: cookie, size: size, fill)

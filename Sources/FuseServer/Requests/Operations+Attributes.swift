@@ -7,7 +7,8 @@ extension Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                let value = try fileSystem.extendedAttribute(String(decoding: bytes(name), as: UTF8.self), of: number)
+                let value = try fileSystem.extendedAttribute(
+                    String(decoding: bytes(name), as: UTF8.self), of: number)
                 request.extendedAttribute(value, size: size)
             } catch {
                 request.error(error)

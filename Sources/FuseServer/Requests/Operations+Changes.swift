@@ -10,7 +10,8 @@ extension Operations {
             guard let attributes else { return request.error(Errno(EINVAL)) }
             do throws(Errno) {
                 let tree = try fileSystem.writableTree(number)
-                let result = try tree.setAttributes(number, to: attributes.pointee, which: which, handle: handle)
+                let result = try tree.setAttributes(
+                    number, to: attributes.pointee, which: which, handle: handle)
                 request.attributes(result, timeout: 0)
             } catch {
                 request.error(error)
@@ -23,11 +24,14 @@ extension Operations {
             do throws(Errno) {
                 let (flags, caller) = (answer.flags, request.caller)
                 let (entry, handle) = try fileSystem.making(in: parent) { (tree) throws(Errno) in
-                    try tree.create(bytes(name), in: parent, flags: flags, mode: mode, caller: caller)
+                    try tree.create(
+                        bytes(name), in: parent, flags: flags, mode: mode, caller: caller)
                 }
                 answer.fh = Handles.retain(handle)
                 let handleNumber = answer.fh
-                if !request.created(entry, answer) { fileSystem.release(entry.ino, handle: handleNumber) }
+                if !request.created(entry, answer) {
+                    fileSystem.release(entry.ino, handle: handleNumber)
+                }
             } catch {
                 request.error(error)
             }
@@ -38,7 +42,9 @@ extension Operations {
             do throws(Errno) {
                 let caller = request.caller
                 try fileSystem.requireKeeper(in: parent, request)
-                if let search = try fileSystem.keepSearch(bytes(name), in: parent) { return request.entry(search) }
+                if let search = try fileSystem.keepSearch(bytes(name), in: parent) {
+                    return request.entry(search)
+                }
                 let entry = try fileSystem.making(in: parent) { (tree) throws(Errno) in
                     try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)
                 }
@@ -75,14 +81,18 @@ extension Operations {
             let request = taken(request)
             do throws(Errno) {
                 guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
-                let target = BackedTree.Target(name: bytes(newName), parent: newParent, mustBeNew: flags == 1)
+                let target = BackedTree.Target(
+                    name: bytes(newName), parent: newParent, mustBeNew: flags == 1)
                 try fileSystem.requireKeeper(in: parent, request)
                 if try fileSystem.renameSearch(
-                    bytes(name), in: parent, to: bytes(newName), in: newParent, mustBeNew: flags == 1)
+                    bytes(name), in: parent, to: bytes(newName), in: newParent,
+                    mustBeNew: flags == 1)
                 {
                     return request.ok()
                 }
-                if let (rejected, incoming) = try fileSystem.treesOfRetry(from: parent, to: newParent) {
+                if let (rejected, incoming) = try fileSystem.treesOfRetry(
+                    from: parent, to: newParent)
+                {
                     let caller = request.caller
                     return incoming.takeBack(
                         bytes(name), in: parent, of: rejected, to: target, caller: caller,
@@ -90,7 +100,8 @@ extension Operations {
                 }
                 let tree = try fileSystem.writableTree(parent)
                 // What is archived is copied out, not moved; linux/fs.h: RENAME_NOREPLACE is 1.
-                guard case .tree(let newTree) = try fileSystem.place(newParent), newTree === tree else {
+                guard case .tree(let newTree) = try fileSystem.place(newParent), newTree === tree
+                else {
                     throw Errno(EXDEV)
                 }
                 tree.rename(bytes(name), in: parent, to: target, replyingTo: request.deferred())
@@ -145,7 +156,9 @@ extension FileSystem {
 
     /// - throws: EROFS for whatever is not `/incoming` or below
     func writableTree(_ number: UInt64) throws(Errno) -> BackedTree {
-        guard case .tree(let tree) = try place(number), tree.kind == .incoming else { throw Errno(EROFS) }
+        guard case .tree(let tree) = try place(number), tree.kind == .incoming else {
+            throw Errno(EROFS)
+        }
         return tree
     }
 }
@@ -162,7 +175,9 @@ extension BackedTree {
             entry.attr.st_ino = UInt(inode)
             entry.attr.st_mode = isDirectory ? S_IFDIR : S_IFREG
             return name.withCString {
-                plus ? buffer.add($0, entry, cookie: cookie) : buffer.add($0, entry.attr, cookie: cookie)
+                plus
+                    ? buffer.add($0, entry, cookie: cookie)
+                    : buffer.add($0, entry.attr, cookie: cookie)
             }
         }
         if cookie < 1, !add(Array(".".utf8), number, isDirectory: true, cookie: 1) { return }
@@ -171,7 +186,9 @@ extension BackedTree {
         for index in first..<max(first, snapshot.entries.count) {
             let entry = snapshot.entries[index]
             let inode = shownInode(entry.inode)
-            guard add(entry.name, inode, isDirectory: entry.isDirectory, cookie: index + 3) else { return }
+            guard add(entry.name, inode, isDirectory: entry.isDirectory, cookie: index + 3) else {
+                return
+            }
         }
     }
 }

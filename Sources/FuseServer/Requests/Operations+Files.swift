@@ -95,7 +95,8 @@ extension Operations {
             let handle = info?.pointee.fh ?? 0
             let request = taken(request)
             do throws(Errno) {
-                let position = try fileSystem.seek(number, handle: handle, to: Int(offset), whence: whence)
+                let position = try fileSystem.seek(
+                    number, handle: handle, to: Int(offset), whence: whence)
                 request.position(position)
             } catch {
                 request.error(error)
@@ -168,7 +169,8 @@ extension FileSystem {
     /// Only files of trees may have holes; any other is data to its end.
     ///
     /// - throws: ENXIO beyond the end of the file
-    func seek(_ number: UInt64, handle: UInt64, to offset: Int, whence: Int32) throws(Errno) -> Int {
+    func seek(_ number: UInt64, handle: UInt64, to offset: Int, whence: Int32) throws(Errno) -> Int
+    {
         if case .tree(let tree) = try place(number) {
             guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
             return try tree.seek(handle, to: offset, whence: whence)
@@ -186,7 +188,11 @@ extension FileSystem {
     func release(_ number: UInt64, handle: UInt64) {
         switch try? place(number) {
         case .image(let id):
-            if handle == 0 { images.close(id) } else { Handles.release(handle, as: SharedDescriptor.self) }
+            if handle == 0 {
+                images.close(id)
+            } else {
+                Handles.release(handle, as: SharedDescriptor.self)
+            }
         case .tree:
             guard let object: BackedHandle = Handles.object(handle) else { return }
             object.tree.release(object)
@@ -217,12 +223,15 @@ extension FileSystem {
         into buffer: inout DirectoryBuffer
     ) throws(Errno) {
         // rewinddir(3) shall show what has come since.
-        if cookie == 0, let snapshot, let fresh = try openDirectory(number) { snapshot.entries = fresh.entries }
+        if cookie == 0, let snapshot, let fresh = try openDirectory(number) {
+            snapshot.entries = fresh.entries
+        }
         switch try place(number) {
         case .tree(let tree):
             guard let snapshot else { throw Errno(EBADF) }
             tree.list(snapshot, of: number, after: cookie, plus: plus, into: &buffer)
-        case .search(let place): try list(snapshot, of: place, after: cookie, plus: plus, into: &buffer)
+        case .search(let place):
+            try list(snapshot, of: place, after: cookie, plus: plus, into: &buffer)
         default: try list(number, after: cookie, plus: plus, into: &buffer)
         }
     }

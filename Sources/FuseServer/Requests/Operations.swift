@@ -11,7 +11,9 @@ final class SessionContext: Sendable {
     let negotiation: InitNegotiation
     let ready: @Sendable () -> Void
 
-    init(fileSystem: FileSystem, negotiation: InitNegotiation, ready: @escaping @Sendable () -> Void) {
+    init(
+        fileSystem: FileSystem, negotiation: InitNegotiation, ready: @escaping @Sendable () -> Void
+    ) {
         self.fileSystem = fileSystem
         self.negotiation = negotiation
         self.ready = ready
@@ -24,7 +26,9 @@ final class SessionContext: Sendable {
 
 /// The file system that a request is for.
 func fileSystem(_ request: fuse_req_t?) -> FileSystem {
-    guard let data = fuse_req_userdata(request) else { preconditionFailure("the session was made with a context") }
+    guard let data = fuse_req_userdata(request) else {
+        preconditionFailure("the session was made with a context")
+    }
     return SessionContext.of(data).fileSystem
 }
 
@@ -58,7 +62,9 @@ enum Operations {
                 let bit = UInt32(bitPattern: capability)
                 if connection.pointee.capable & bit != 0 { connection.pointee.want |= bit }
             }
-            func refuse(_ capability: Int32) { connection.pointee.want &= ~UInt32(bitPattern: capability) }
+            func refuse(_ capability: Int32) {
+                connection.pointee.want &= ~UInt32(bitPattern: capability)
+            }
             want(FUSE_CAP_SPLICE_WRITE)
             want(FUSE_CAP_SPLICE_MOVE)
             // What is written is hashed on its way, so it must be in memory.
@@ -84,7 +90,8 @@ enum Operations {
             let fileSystem = fileSystem(request)
             let request = taken(request)
             do throws(Errno) {
-                let entry = try fileSystem.lookup(bytes(name), in: parent, by: request.callingThread)
+                let entry = try fileSystem.lookup(
+                    bytes(name), in: parent, by: request.callingThread)
                 request.entry(entry)
             } catch {
                 request.error(error)
@@ -133,7 +140,8 @@ enum Operations {
                 let isKept = fileSystem.mayKeepListing(number)
                 answer.cache_readdir = isKept ? 1 : 0
                 answer.keep_cache = isKept ? 1 : 0
-                let handle = Handles.retain(OpenDirectory(snapshot, readingAheadOn: fileSystem.readingAhead))
+                let handle = Handles.retain(
+                    OpenDirectory(snapshot, readingAheadOn: fileSystem.readingAhead))
                 answer.fh = handle
                 if !request.opened(answer) { Handles.release(handle, as: OpenDirectory.self) }
             } catch {
@@ -175,7 +183,9 @@ enum Operations {
             let request = taken(request)
             do throws(Errno) {
                 // What views show is durable before it is shown.
-                if case .tree(let tree) = try fileSystem.place(number) { try tree.syncDirectory(number) }
+                if case .tree(let tree) = try fileSystem.place(number) {
+                    try tree.syncDirectory(number)
+                }
                 request.ok()
             } catch {
                 request.error(error)
@@ -191,10 +201,14 @@ enum Handles {
     }
 
     static func object<T: AnyObject>(_ handle: UInt64) -> T? {
-        UnsafeRawPointer(bitPattern: UInt(handle)).map { Unmanaged<T>.fromOpaque($0).takeUnretainedValue() }
+        UnsafeRawPointer(bitPattern: UInt(handle)).map {
+            Unmanaged<T>.fromOpaque($0).takeUnretainedValue()
+        }
     }
 
     static func release<T: AnyObject>(_ handle: UInt64, as type: T.Type) {
-        if let pointer = UnsafeRawPointer(bitPattern: UInt(handle)) { Unmanaged<T>.fromOpaque(pointer).release() }
+        if let pointer = UnsafeRawPointer(bitPattern: UInt(handle)) {
+            Unmanaged<T>.fromOpaque(pointer).release()
+        }
     }
 }

@@ -187,7 +187,8 @@ struct DirectoryBuffer {
         var attributes = attributes
         let free = memory.count - used
         let need = fuse_add_direntry(
-            request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self), free,
+            request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self),
+            free,
             name, &attributes, cookie)
         return take(need, cookie: cookie)
     }
@@ -196,7 +197,8 @@ struct DirectoryBuffer {
     /// fit any more. As `fuse_add_direntry`, without a `struct stat` for each of a million.
     ///
     /// - parameter type: DT_REG or DT_DIR
-    mutating func add(_ name: UnsafeRawBufferPointer, inode: UInt64, type: Int, cookie: Int) -> Bool {
+    mutating func add(_ name: UnsafeRawBufferPointer, inode: UInt64, type: Int, cookie: Int) -> Bool
+    {
         // struct fuse_dirent of linux/fuse.h: ino, off, namelen, type, name; filled up to eight.
         guard let start = name.baseAddress else { return true }
         let length = name.count
@@ -224,7 +226,9 @@ struct DirectoryBuffer {
 
     /// Adds an entry of which no look-up is counted: `.`, `..`, and what the kernel shall ask
     /// for when it wants to know more.
-    mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool) -> Bool {
+    mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool)
+        -> Bool
+    {
         guard plus else { return add(name, attributes, cookie: cookie) }
         var entry = fuse_entry_param()
         entry.attr = attributes
@@ -232,11 +236,13 @@ struct DirectoryBuffer {
     }
 
     /// Adds an entry with its attributes (READDIRPLUS); false when it does not fit any more.
-    mutating func add(_ name: UnsafePointer<CChar>, _ entry: fuse_entry_param, cookie: Int) -> Bool {
+    mutating func add(_ name: UnsafePointer<CChar>, _ entry: fuse_entry_param, cookie: Int) -> Bool
+    {
         var entry = entry
         let free = memory.count - used
         let need = fuse_add_direntry_plus(
-            request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self), free,
+            request, memory.baseAddress?.advanced(by: used).assumingMemoryBound(to: CChar.self),
+            free,
             name, &entry, cookie)
         return take(need, cookie: cookie)
     }

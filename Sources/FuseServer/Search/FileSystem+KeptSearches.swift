@@ -39,9 +39,13 @@ extension FileSystem {
     ///
     /// - throws: EACCES when `parent` is in `/search`, and who asks may not add images
     func requireKeeper(in parent: UInt64, _ request: borrowing Request) throws(Errno) {
-        guard case .search = try place(parent), let group = permissions.keepersAmongReaders else { return }
+        guard case .search = try place(parent), let group = permissions.keepersAmongReaders else {
+            return
+        }
         let caller = request.caller
-        guard caller.uid == 0 || caller.uid == permissions.owner.uid || caller.gid == group || request.groups.contains(group)
+        guard
+            caller.uid == 0 || caller.uid == permissions.owner.uid || caller.gid == group
+                || request.groups.contains(group)
         else { throw Errno(EACCES) }
     }
 
@@ -75,7 +79,8 @@ extension FileSystem {
     /// - throws: EXDEV out of it or into it; ENOENT when it is not kept; as ``keepSearch(_:in:)``
     ///   for the new words, and ENOTEMPTY when they are kept already
     func renameSearch(
-        _ name: [UInt8], in parent: UInt64, to newName: [UInt8], in newParent: UInt64, mustBeNew: Bool
+        _ name: [UInt8], in parent: UInt64, to newName: [UInt8], in newParent: UInt64,
+        mustBeNew: Bool
     ) throws(Errno) -> Bool {
         switch (try place(parent), try place(newParent)) {
         case (.search(.top), .search(.top)): break
@@ -104,15 +109,19 @@ extension FileSystem {
     /// - parameter except: a kept search that goes in the same step
     private func keepable(_ name: [UInt8], except: Int64 = 0) throws(Errno) -> String {
         guard let words = String(validating: name, as: UTF8.self), !isNoSearch(words),
-            PortableName.component(words).utf8.elementsEqual(words.utf8), words != FixedEntry.searchHelp.name,
+            PortableName.component(words).utf8.elementsEqual(words.utf8),
+            words != FixedEntry.searchHelp.name,
             (try? SearchQuery(words: [words])) != nil
         else { throw Errno(EINVAL) }
         let all = try Errno.from { try archive.index.read { try $0.keptSearches() } }
         let folded = PortableName.folded(words)
-        guard !all.contains(where: { $0.id != except && PortableName.folded($0.words) == folded }) else {
+        guard !all.contains(where: { $0.id != except && PortableName.folded($0.words) == folded })
+        else {
             throw Errno(EEXIST)
         }
-        guard except != 0 || all.count < Self.mostSearches, (all.last?.id ?? 0) + 1 < InodeNumber.firstPassingSearch else {
+        guard except != 0 || all.count < Self.mostSearches,
+            (all.last?.id ?? 0) + 1 < InodeNumber.firstPassingSearch
+        else {
             throw Errno(ENOSPC)
         }
         return words

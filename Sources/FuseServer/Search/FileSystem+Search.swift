@@ -71,14 +71,18 @@ extension FileSystem {
         case .top: return try directory(.search, time: searchesChanged.withLock { $0 })
         case .folder(let number):
             _ = try words(of: number)
-            return try directory(time: Errno.from { try archive.index.read { max(try $0.lastReceived(), created) } })
+            return try directory(
+                time: Errno.from { try archive.index.read { max(try $0.lastReceived(), created) } })
         case .note(let number):
             guard let text = try note(in: number)?.text else { throw Errno(ESTALE) }
-            return attributes(.readme, number: place.number, size: Int64(text.count), time: created, links: 1)
+            return attributes(
+                .readme, number: place.number, size: Int64(text.count), time: created, links: 1)
         case .study(let id, _):
-            return try directory(time: Errno.from { try archive.index.read { try $0.lastReceived(inStudy: id) } })
+            return try directory(
+                time: Errno.from { try archive.index.read { try $0.lastReceived(inStudy: id) } })
         case .series(let id, _):
-            return try directory(time: Errno.from { try archive.index.read { try $0.lastReceived(inSeries: id) } })
+            return try directory(
+                time: Errno.from { try archive.index.read { try $0.lastReceived(inSeries: id) } })
         }
     }
 
@@ -96,14 +100,17 @@ extension FileSystem {
         _ name: [UInt8], in place: SearchPlace, by caller: CallingThread
     ) throws(Errno) -> fuse_entry_param {
         if case .series(let id, _) = place {
-            guard try Errno.from({ try archive.index.read { try $0.study(ofSeries: id) } }) != nil else { throw Errno(ESTALE) }
+            guard try Errno.from({ try archive.index.read { try $0.study(ofSeries: id) } }) != nil
+            else { throw Errno(ESTALE) }
             var found = try image(name, inSeries: id, byUID: false)
             found.entry_timeout = Self.searchTimeout
             return found
         }
         guard let text = String(validating: name, as: UTF8.self) else { throw Errno(ENOENT) }
         func wanted(_ found: (name: String, id: Int64)?) throws(Errno) -> Int64 {
-            guard let found, ignoresCase || found.name.utf8.elementsEqual(text.utf8) else { throw Errno(ENOENT) }
+            guard let found, ignoresCase || found.name.utf8.elementsEqual(text.utf8) else {
+                throw Errno(ENOENT)
+            }
             return found.id
         }
         let child: SearchPlace
@@ -116,7 +123,9 @@ extension FileSystem {
             if let note = try note(in: number), note.name == text {
                 child = .note(number)
             } else {
-                guard case .found(let studies, _) = try answer(in: number) else { throw Errno(ENOENT) }
+                guard case .found(let studies, _) = try answer(in: number) else {
+                    throw Errno(ENOENT)
+                }
                 child = .study(try wanted(studies.find(text)), search: number)
             }
         case .study(let id, let search):
@@ -136,7 +145,8 @@ extension FileSystem {
     func note(in number: UInt64) throws(Errno) -> (name: String, text: [UInt8])? {
         switch try answer(in: number) {
         case .found(_, isAll: true): nil
-        case .found(_, isAll: false): (SearchTexts.moreName, SearchTexts.more(limit: searchResults.limit))
+        case .found(_, isAll: false):
+            (SearchTexts.moreName, SearchTexts.more(limit: searchResults.limit))
         case .notUnderstood(let reason): (SearchTexts.whyName, SearchTexts.why(reason))
         }
     }
@@ -147,7 +157,10 @@ extension FileSystem {
         case .folder: return FixedEntry.search.number
         case .note(let number), .study(_, let number): return SearchPlace.folder(number).number
         case .series(let id, let search):
-            guard let study = try Errno.from({ try archive.index.read { try $0.study(ofSeries: id) } }) else {
+            guard
+                let study = try Errno.from({ try archive.index.read { try $0.study(ofSeries: id) } }
+                )
+            else {
                 throw Errno(ESTALE)
             }
             return SearchPlace.study(study, search: search).number
@@ -177,7 +190,8 @@ extension FileSystem {
             return DirectorySnapshot(entries)
         case .study(let id, let search):
             let series = try Errno.from { try searchResults.series(ofStudy: id) }
-            return DirectorySnapshot(series.entries.map { entry($0.name, .series($0.id, search: search)) })
+            return DirectorySnapshot(
+                series.entries.map { entry($0.name, .series($0.id, search: search)) })
         case .series: return nil
         case .note: throw Errno(ENOTDIR)
         }
@@ -197,7 +211,9 @@ extension FileSystem {
         if cookie < 2, !buffer.add("..", parent, cookie: 2, plus: plus) { return }
         guard let snapshot else {
             guard case .series(let id, _) = place else { throw Errno(EBADF) }
-            return try listImages(ofSeries: id, byUID: false, after: cookie, entryTimeout: Self.searchTimeout, plus: plus, into: &buffer)
+            return try listImages(
+                ofSeries: id, byUID: false, after: cookie, entryTimeout: Self.searchTimeout,
+                plus: plus, into: &buffer)
         }
         let first = max(0, cookie - 2)
         for index in first..<max(first, snapshot.entries.count) {
@@ -211,7 +227,9 @@ extension FileSystem {
                 entry = self.entry(try self.attributes(of: place), of: place)
             }
             let fits = listed.name.withCString {
-                plus ? buffer.add($0, entry, cookie: index + 3) : buffer.add($0, attributes, cookie: index + 3)
+                plus
+                    ? buffer.add($0, entry, cookie: index + 3)
+                    : buffer.add($0, attributes, cookie: index + 3)
             }
             if !fits { return }
         }

@@ -44,7 +44,9 @@ final class PassingSearches: Sendable {
     ///
     /// - throws: ESTALE when it is not
     func look(up number: UInt64) throws(Errno) {
-        guard state.withLock({ $0.folders[number]?.lookups += 1 }) != nil else { throw Errno(ESTALE) }
+        guard state.withLock({ $0.folders[number]?.lookups += 1 }) != nil else {
+            throw Errno(ESTALE)
+        }
     }
 
     func words(of number: UInt64) -> String? { state.withLock { $0.folders[number]?.words } }

@@ -17,7 +17,9 @@ struct RowNames: Sendable {
         var places: [String: Int] = [:]
         for index in rows.indices.sorted(by: { rows[$0].id < rows[$1].id }) {
             let row = rows[index]
-            names[index] = PortableName.firstFree(name(row.attributes), tag: StableHash.hex(row.key)) {
+            names[index] = PortableName.firstFree(
+                name(row.attributes), tag: StableHash.hex(row.key)
+            ) {
                 places[PortableName.folded($0)] == nil
             }
             places[PortableName.folded(names[index])] = index
@@ -103,10 +105,12 @@ final class SearchResults: Sendable {
                 known.append(found)
                 return found.entry
             }
-            if let old, old.series == last.series, !dependsOnImages || old.instance == last.instance {
+            if let old, old.series == last.series, !dependsOnImages || old.instance == last.instance
+            {
                 return old.answer
             }
-            let entry = Entry(series: last.series, instance: last.instance, answer: try work(reader))
+            let entry = Entry(
+                series: last.series, instance: last.instance, answer: try work(reader))
             known.withLock { known in
                 known.removeAll { $0.key == key }
                 known.append((key, entry))

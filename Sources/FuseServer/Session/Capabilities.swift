@@ -24,7 +24,8 @@ public struct Capabilities: OptionSet, Sendable {
         defer { free(line) }
         while getline(&line, &capacity, file) > 0, let line {
             let fields = String(cString: line).split { $0 == ":" || $0 == "\t" || $0 == "\n" }
-            guard fields.count == 2, fields[0] == "CapEff", let value = UInt64(fields[1], radix: 16) else { continue }
+            guard fields.count == 2, fields[0] == "CapEff", let value = UInt64(fields[1], radix: 16)
+            else { continue }
             return Capabilities(rawValue: value)
         }
         return []

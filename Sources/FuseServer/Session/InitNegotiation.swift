@@ -39,9 +39,11 @@ final class InitNegotiation: Sendable {
     private static let flag2Passthrough: UInt32 = 1 << (37 - 32)
 
     func sawRequest(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count >= 60, bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self) == Self.opcodeInit
+        guard bytes.count >= 60,
+            bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self) == Self.opcodeInit
         else { return }
-        initUnique.store(bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self), ordering: .releasing)
+        initUnique.store(
+            bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self), ordering: .releasing)
         let flags2 = bytes.loadUnaligned(fromByteOffset: 56, as: UInt32.self)
         let flags = bytes.loadUnaligned(fromByteOffset: 52, as: UInt32.self)
         offersKillpriv.store(flags & Self.flagHandleKillprivV2 != 0, ordering: .releasing)
@@ -56,7 +58,8 @@ final class InitNegotiation: Sendable {
             header.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == unique
         else { return false }
         initUnique.store(0, ordering: .releasing)
-        var flags = body.loadUnaligned(fromByteOffset: 12, as: UInt32.self) | Self.flagParallelDirops
+        var flags =
+            body.loadUnaligned(fromByteOffset: 12, as: UInt32.self) | Self.flagParallelDirops
         if offersKillpriv.load(ordering: .acquiring) { flags |= Self.flagHandleKillprivV2 }
         if wantsPassthrough, offersPassthrough.load(ordering: .acquiring) {
             flags |= Self.flagInitExt

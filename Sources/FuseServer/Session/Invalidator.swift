@@ -38,27 +38,32 @@ final class Invalidator: ChangeObserver {
                 if batch.isEmpty { return }
                 let nodes = batch.reduce(into: Set<Int64>()) { $0.formUnion($1.nodes) }
                 for node in nodes {
-                    let number = node == 0 ? FixedEntry.root.number : InodeNumber.node(node).rawValue
+                    let number =
+                        node == 0 ? FixedEntry.root.number : InodeNumber.node(node).rawValue
                     // ENOENT: the kernel does not know it, so there is nothing to forget.
                     _ = fuse_lowlevel_notify_inval_inode(session.raw, number, 0, 0)
                 }
                 for name in batch.flatMap(\.gone) {
                     // Whoever has something open below it keeps that.
-                    _ = fuse_lowlevel_notify_inval_entry(session.raw, FixedEntry.root.number, name, name.utf8.count)
+                    _ = fuse_lowlevel_notify_inval_entry(
+                        session.raw, FixedEntry.root.number, name, name.utf8.count)
                 }
                 for range in batch.map(\.renumbered) where !range.isEmpty {
                     for instance in range.prefix(Self.portion) {
                         // Only their attributes: nothing else has changed.
-                        _ = fuse_lowlevel_notify_inval_inode(session.raw, InodeNumber.instance(instance).rawValue, -1, 0)
+                        _ = fuse_lowlevel_notify_inval_inode(
+                            session.raw, InodeNumber.instance(instance).rawValue, -1, 0)
                     }
                     // Whoever waits for an image to be shown does not wait for all of them.
                     let rest = range.dropFirst(Self.portion)
-                    _ = changes.put(Change(nodes: [], replaced: [], renumbered: rest, completion: {}))
+                    _ = changes.put(
+                        Change(nodes: [], replaced: [], renumbered: rest, completion: {}))
                 }
                 for instance in batch.flatMap(\.replaced) {
                     fileSystem.images.replaced(instance)
                     // What the kernel has cached of it are the bad bytes.
-                    _ = fuse_lowlevel_notify_inval_inode(session.raw, InodeNumber.instance(instance).rawValue, 0, 0)
+                    _ = fuse_lowlevel_notify_inval_inode(
+                        session.raw, InodeNumber.instance(instance).rawValue, 0, 0)
                 }
                 for volume in batch.flatMap(\.lost) { fileSystem.images.lost(volume: volume) }
                 if batch.contains(where: { !$0.lost.isEmpty }) { fileSystem.followStaging() }
@@ -70,14 +75,19 @@ final class Invalidator: ChangeObserver {
     func published(
         nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
     ) {
-        if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) { completion() }
+        if !changes.put(Change(nodes: nodes, replaced: replaced, completion: completion)) {
+            completion()
+        }
     }
 
     func arranged(gone: [String], images: Range<Int64>) {
-        _ = changes.put(Change(nodes: [0], replaced: [], gone: gone, renumbered: images, completion: {}))
+        _ = changes.put(
+            Change(nodes: [0], replaced: [], gone: gone, renumbered: images, completion: {}))
     }
 
-    func lost(volume: Int) { _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {})) }
+    func lost(volume: Int) {
+        _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {}))
+    }
 
     func movedStaging() { fileSystem.followStaging() }
 

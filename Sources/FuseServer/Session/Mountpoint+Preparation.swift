@@ -27,19 +27,27 @@ extension Mountpoint {
             throw MountError("\(path) is no directory. Choose an empty directory to mount on.")
         }
         for other in keptOutside where AbsolutePath.isInside(other, path) {
-            throw MountError("\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point.")
+            throw MountError(
+                "\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point."
+            )
         }
         for volume in volumes where AbsolutePath.isBelow(path, volume) {
-            throw MountError("\(path) lies in the volume \(volume), which holds nothing but images and the ledger. Choose another mount point.")
+            throw MountError(
+                "\(path) lies in the volume \(volume), which holds nothing but images and the ledger. Choose another mount point."
+            )
         }
         guard isEmpty(path) else {
-            throw MountError("\(path) is not empty; its files would be hidden by the mount. Choose an empty directory. If images were copied there while nothing was mounted: pacsfs import \(path), then move them away and mount.")
+            throw MountError(
+                "\(path) is not empty; its files would be hidden by the mount. Choose an empty directory. If images were copied there while nothing was mounted: pacsfs import \(path), then move them away and mount."
+            )
         }
         if let problem = deviceProblem() { throw MountError(problem) }
         guard !Capabilities.effective.contains(.systemAdministration) else { return }
         if let problem = helperProblem() { throw MountError(problem) }
         guard geteuid() == 0 || access(path, W_OK) == 0 else {
-            throw MountError("\(path) is not yours to mount on: users mount on directories that they may write to. Choose one of your own, or change it with: sudo chown \(geteuid()) \(path)")
+            throw MountError(
+                "\(path) is not yours to mount on: users mount on directories that they may write to. Choose one of your own, or change it with: sudo chown \(geteuid()) \(path)"
+            )
         }
     }
 
@@ -49,16 +57,22 @@ extension Mountpoint {
     private static func clear(_ path: String) throws(MountError) {
         guard let existing = mount(at: path) else { return }
         guard existing.type == "fuse.pacsfs" else {
-            throw MountError("\(path) has something else mounted on it (\(existing.type)). Choose an empty directory.")
+            throw MountError(
+                "\(path) has something else mounted on it (\(existing.type)). Choose an empty directory."
+            )
         }
         switch answer(of: path, within: 30) {
         case .stale: try detach(path)
         case .silent:
-            throw MountError("The pacsfs that is mounted on \(path) does not answer. When it still does not in a minute, end its process with «kill -9», and mount again.")
+            throw MountError(
+                "The pacsfs that is mounted on \(path) does not answer. When it still does not in a minute, end its process with «kill -9», and mount again."
+            )
         case .alive:
             // It may have been on its way out, and have answered when it was.
             guard mount(at: path) != nil else { return }
-            throw MountError("\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)")
+            throw MountError(
+                "\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)"
+            )
         }
     }
 
@@ -79,11 +93,14 @@ extension Mountpoint {
         }
         switch errno {
         case ENOENT, ENODEV, ENXIO:
-            return "There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: sudo modprobe fuse. In a container, start it with: --device /dev/fuse --cap-add SYS_ADMIN"
+            return
+                "There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: sudo modprobe fuse. In a container, start it with: --device /dev/fuse --cap-add SYS_ADMIN"
         case EACCES where access("/dev/fuse", R_OK | W_OK) != 0:
-            return "/dev/fuse is closed to users. Open it with: sudo chmod 666 /dev/fuse, or mount as root."
+            return
+                "/dev/fuse is closed to users. Open it with: sudo chmod 666 /dev/fuse, or mount as root."
         case EPERM, EACCES:
-            return "/dev/fuse may not be used here. A container must be started with: --device /dev/fuse --cap-add SYS_ADMIN"
+            return
+                "/dev/fuse may not be used here. A container must be started with: --device /dev/fuse --cap-add SYS_ADMIN"
         default:
             return "/dev/fuse cannot be opened: \(String(cString: strerror(errno)))."
         }
@@ -91,25 +108,30 @@ extension Mountpoint {
 
     /// Why fusermount3, by which users mount, cannot; `nil` when it can.
     public static func helperProblem() -> String? {
-        let folders = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":").map(String.init)
+        let folders = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":").map(
+            String.init)
         for folder in folders + ["/usr/bin", "/bin"] {
             let path = folder + "/fusermount3"
             var status = stat()
             guard stat(path, &status) == 0, access(path, X_OK) == 0 else { continue }
             guard geteuid() == 0 || status.st_mode & S_ISUID != 0 && status.st_uid == 0 else {
-                return "\(path), by which users mount, has lost the right to: sudo chown root \(path) && sudo chmod u+s \(path)"
+                return
+                    "\(path), by which users mount, has lost the right to: sudo chown root \(path) && sudo chmod u+s \(path)"
             }
             guard geteuid() == 0 || pacsfs_no_new_privileges() != 1 else {
-                return "fusermount3 cannot become root here (NoNewPrivileges of systemd, or a container without privileges). Allow that, or run pacsfs with the capability CAP_SYS_ADMIN."
+                return
+                    "fusermount3 cannot become root here (NoNewPrivileges of systemd, or a container without privileges). Allow that, or run pacsfs with the capability CAP_SYS_ADMIN."
             }
             return nil
         }
-        return "There is no fusermount3, by which users mount. Install it with: sudo apt install fuse3"
+        return
+            "There is no fusermount3, by which users mount. Install it with: sudo apt install fuse3"
     }
 
     /// Why other users will not see a mount of this one; `nil` when they will.
     public static func othersProblem() -> String? {
         Session.mayAllowOthers
-            ? nil : "Only you will see the mount: /etc/fuse.conf does not allow more. Root can change that with: echo user_allow_other >>/etc/fuse.conf"
+            ? nil
+            : "Only you will see the mount: /etc/fuse.conf does not allow more. Root can change that with: echo user_allow_other >>/etc/fuse.conf"
     }
 }

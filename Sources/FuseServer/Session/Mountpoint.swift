@@ -23,7 +23,9 @@ public enum Mountpoint {
 
         /// A name, or a number where this system has none for it.
         public var ownerName: String? {
-            owner.map { owner in getpwuid(owner).map { String(cString: $0.pointee.pw_name) } ?? "user \(owner)" }
+            owner.map { owner in
+                getpwuid(owner).map { String(cString: $0.pointee.pw_name) } ?? "user \(owner)"
+            }
         }
     }
 
@@ -36,13 +38,18 @@ public enum Mountpoint {
         var capacity = 0
         defer { free(line) }
         while getline(&line, &capacity, file) > 0, let line {
-            let fields = String(cString: line).split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
-            guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 2, fields.count > 4 else { continue }
+            let fields = String(cString: line).split(whereSeparator: { $0 == " " || $0 == "\n" })
+                .map(String.init)
+            guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 2, fields.count > 4
+            else { continue }
             let options = fields.dropFirst(dash + 3).first?.split(separator: ",") ?? []
-            let owner = options.first { $0.hasPrefix("user_id=") }.flatMap { uid_t($0.dropFirst(8)) }
+            let owner = options.first { $0.hasPrefix("user_id=") }.flatMap {
+                uid_t($0.dropFirst(8))
+            }
             mounts.append(
                 Mount(
-                    path: unescaped(fields[4]), type: fields[dash + 1], source: unescaped(fields[dash + 2]),
+                    path: unescaped(fields[4]), type: fields[dash + 1],
+                    source: unescaped(fields[dash + 2]),
                     owner: owner))
         }
         return mounts
@@ -71,7 +78,8 @@ public enum Mountpoint {
     public static func detach(_ path: String) throws(MountError) {
         if umount2(path, Int32(MNT_DETACH)) == 0 { return }
         guard run(["fusermount3", "-u", "-z", "--", path]) else {
-            throw MountError("The stale mount on \(path) cannot be detached. As root: umount -l \(path)")
+            throw MountError(
+                "The stale mount on \(path) cannot be detached. As root: umount -l \(path)")
         }
     }
 
@@ -81,8 +89,11 @@ public enum Mountpoint {
     public static func unmount(_ path: String) throws(MountError) {
         if umount2(path, Int32(UMOUNT_NOFOLLOW)) == 0 { return }
         let error = errno
-        if error == EPERM, let mount = mount(at: path), let owner = mount.owner, owner != geteuid() {
-            throw MountError("\(path) was mounted by \(mount.ownerName ?? "user \(owner)"), and only that user and root can end it: sudo pacsfs unmount \(path)")
+        if error == EPERM, let mount = mount(at: path), let owner = mount.owner, owner != geteuid()
+        {
+            throw MountError(
+                "\(path) was mounted by \(mount.ownerName ?? "user \(owner)"), and only that user and root can end it: sudo pacsfs unmount \(path)"
+            )
         }
         if error == EPERM, run(["fusermount3", "-u", "--", path]) { return }
         guard error == EBUSY || error == EPERM else {
@@ -114,7 +125,8 @@ public enum Mountpoint {
                 }
                 closedir(files)
             }
-            if links.contains(where: { target($0).map { AbsolutePath.isInside($0, path) } ?? false }) {
+            if links.contains(where: { target($0).map { AbsolutePath.isInside($0, path) } ?? false }
+            ) {
                 found.append("\(command(name) ?? "a program") (process \(name))")
             }
         }
@@ -140,7 +152,9 @@ public enum Mountpoint {
         var pid = pid_t()
         let pointers = arguments.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
-        guard posix_spawnp(&pid, arguments[0], nil, nil, pointers, environ) == 0 else { return false }
+        guard posix_spawnp(&pid, arguments[0], nil, nil, pointers, environ) == 0 else {
+            return false
+        }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         return status == 0

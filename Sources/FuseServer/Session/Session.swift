@@ -23,13 +23,17 @@ public final class Session: Sendable {
     ///   - permissions: who may see the archive and add to it
     ///   - allowsPassthrough: false makes the daemon serve all reads itself
     public init(
-        archive: Archive, mountpoint: String, permissions: Permissions, allowsPassthrough: Bool, log: Logger
+        archive: Archive, mountpoint: String, permissions: Permissions, allowsPassthrough: Bool,
+        log: Logger
     ) {
         self.archive = archive
         self.mountpoint = mountpoint
         self.log = log
-        negotiation = InitNegotiation(wantsPassthrough: allowsPassthrough && Capabilities.effective.contains(.systemAdministration))
-        fileSystem = FileSystem(archive: archive, negotiation: negotiation, permissions: permissions)
+        negotiation = InitNegotiation(
+            wantsPassthrough: allowsPassthrough
+                && Capabilities.effective.contains(.systemAdministration))
+        fileSystem = FileSystem(
+            archive: archive, negotiation: negotiation, permissions: permissions)
         settling = Settling { [fileSystem] in fileSystem.incoming }
     }
 
@@ -62,7 +66,9 @@ public final class Session: Sendable {
         }
         defer { fuse_session_destroy(session) }
         guard fuse_session_mount(session, mountpoint) == 0 else {
-            throw MountError("\(mountpoint) could not be mounted on. What libfuse said of it is in the log, before this line: the end of pacsfs.log in the archive's directory, or «journalctl -u pacsfs».")
+            throw MountError(
+                "\(mountpoint) could not be mounted on. What libfuse said of it is in the log, before this line: the end of pacsfs.log in the archive's directory, or «journalctl -u pacsfs»."
+            )
         }
         negotiation.device = fuse_session_fd(session)
         var hooks = Self.hooks()
@@ -109,7 +115,8 @@ public final class Session: Sendable {
         var operations = Operations.table()
         return arguments.withUnsafeMutableBufferPointer { buffer in
             var list = fuse_args(argc: Int32(buffer.count), argv: buffer.baseAddress, allocated: 0)
-            return fuse_session_new(&list, &operations, MemoryLayout<fuse_lowlevel_ops>.size, userdata)
+            return fuse_session_new(
+                &list, &operations, MemoryLayout<fuse_lowlevel_ops>.size, userdata)
         }
     }
 
@@ -133,7 +140,9 @@ public final class Session: Sendable {
         var capacity = 0
         defer { free(line) }
         while getline(&line, &capacity, file) > 0, let line {
-            if String(cString: line).prefix(while: { !$0.isWhitespace }) == "user_allow_other" { return true }
+            if String(cString: line).prefix(while: { !$0.isWhitespace }) == "user_allow_other" {
+                return true
+            }
         }
         return false
     }

@@ -39,7 +39,9 @@ enum ExtendedAttribute {
     /// ENODATA for one that it could have; EOPNOTSUPP for `system.`, `security.` and `trusted.`,
     /// which no file here has: `ls -l` asks for access control lists and capabilities only until
     /// it hears that the file system has none (getxattr(2), gnulib's file-has-acl).
-    static func absence(of name: String) -> Errno { Errno(name.hasPrefix("user.") ? ENODATA : EOPNOTSUPP) }
+    static func absence(of name: String) -> Errno {
+        Errno(name.hasPrefix("user.") ? ENODATA : EOPNOTSUPP)
+    }
 }
 
 /// The extended attributes that were read last. A program that copies a file asks for their names
@@ -70,7 +72,9 @@ extension FileSystem {
     /// - throws: ENODATA or EOPNOTSUPP when the file has no such attribute
     func extendedAttribute(_ name: String, of number: UInt64) throws(Errno) -> [UInt8] {
         guard ExtendedAttribute.isOurs(name) else { throw ExtendedAttribute.absence(of: name) }
-        guard let value = try extendedAttributes(of: number).first(where: { $0.name == name })?.value else {
+        guard
+            let value = try extendedAttributes(of: number).first(where: { $0.name == name })?.value
+        else {
             throw Errno(ENODATA)
         }
         return Array(value.utf8)
@@ -81,16 +85,23 @@ extension FileSystem {
         try extendedAttributes(of: number).flatMap { $0.name.utf8 + [0] }
     }
 
-    private func extendedAttributes(of number: UInt64) throws(Errno) -> [(name: String, value: String)] {
+    private func extendedAttributes(of number: UInt64) throws(Errno) -> [(
+        name: String, value: String
+    )] {
         switch try place(number) {
         case .image(let id):
             let generation = archive.index.generation
-            if let recent = recentAttributes.withLock({ $0.list(of: number, generation) }) { return recent }
-            guard let facts = try Errno.from({ try archive.index.read { try $0.facts(id) } }) else { throw Errno(ESTALE) }
+            if let recent = recentAttributes.withLock({ $0.list(of: number, generation) }) {
+                return recent
+            }
+            guard let facts = try Errno.from({ try archive.index.read { try $0.facts(id) } }) else {
+                throw Errno(ESTALE)
+            }
             let all = ExtendedAttribute.all(of: facts)
             recentAttributes.withLock { $0.keep(all, of: number, generation) }
             return all
-        case .tree(let tree): return try tree.reason(of: number).map { [(ExtendedAttribute.reason, $0)] } ?? []
+        case .tree(let tree):
+            return try tree.reason(of: number).map { [(ExtendedAttribute.reason, $0)] } ?? []
         default: return []
         }
     }
@@ -99,7 +110,9 @@ extension FileSystem {
     /// views; ENOTSUP in `/incoming`, as on a file system that has none.
     func refusal(ofAttribute name: String, of number: UInt64) -> Errno {
         if ExtendedAttribute.isOurs(name) { return Errno(EPERM) }
-        if case .tree(let tree) = try? place(number), tree.kind == .incoming { return Errno(ENOTSUP) }
+        if case .tree(let tree) = try? place(number), tree.kind == .incoming {
+            return Errno(ENOTSUP)
+        }
         return Errno(EROFS)
     }
 }

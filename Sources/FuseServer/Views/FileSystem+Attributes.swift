@@ -8,12 +8,16 @@ extension FileSystem {
         switch try place(number) {
         case .fixed(let entry): return attributes(of: entry)
         case .node(let id):
-            guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
+            guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
+                throw Errno(ESTALE)
+            }
             return attributes(of: node)
         case .image(let id):
             let found = try Errno.from {
                 try archive.index.read { reader in
-                    try reader.image(id).map { attributes(of: $0, links: try archive.links(ofSeries: $0.series, reader)) }
+                    try reader.image(id).map {
+                        attributes(of: $0, links: try archive.links(ofSeries: $0.series, reader))
+                    }
                 }
             }
             guard let found else { throw Errno(ESTALE) }
@@ -31,7 +35,9 @@ extension FileSystem {
         }
     }
 
-    func attributes(_ subject: Permissions.Subject, number: UInt64, size: Int64, time: Int64, links: Int) -> stat {
+    func attributes(
+        _ subject: Permissions.Subject, number: UInt64, size: Int64, time: Int64, links: Int
+    ) -> stat {
         var status = stat()
         status.st_ino = UInt(number)
         permissions.apply(subject, to: &status)
@@ -39,7 +45,8 @@ extension FileSystem {
         status.st_size = Int(size)
         status.st_blocks = Int((size + 511) / 512)
         status.st_blksize = 131_072
-        let seconds = timespec(tv_sec: Int(time / 1_000_000_000), tv_nsec: Int(time % 1_000_000_000))
+        let seconds = timespec(
+            tv_sec: Int(time / 1_000_000_000), tv_nsec: Int(time % 1_000_000_000))
         status.st_mtim = seconds
         status.st_ctim = seconds
         status.st_atim = seconds
@@ -48,7 +55,8 @@ extension FileSystem {
 
     func attributes(of entry: FixedEntry) -> stat {
         if let text = entry.text {
-            attributes(.readme, number: entry.number, size: Int64(text.count), time: created, links: 1)
+            attributes(
+                .readme, number: entry.number, size: Int64(text.count), time: created, links: 1)
         } else {
             attributes(.root, number: entry.number, size: 0, time: arranged, links: 1)
         }

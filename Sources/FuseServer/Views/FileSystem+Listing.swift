@@ -15,7 +15,9 @@ extension FileSystem {
     ) throws(Errno) {
         let node: Node?
         if case .node(let id) = try place(directory) {
-            guard let found = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
+            guard let found = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
+                throw Errno(ESTALE)
+            }
             node = found
         } else {
             node = nil
@@ -43,7 +45,8 @@ extension FileSystem {
         }
         if let node, let series = node.series {
             return try listImages(
-                ofSeries: series, byUID: node.byUID, after: cookie, entryTimeout: Self.timeout, plus: plus, into: &buffer)
+                ofSeries: series, byUID: node.byUID, after: cookie, entryTimeout: Self.timeout,
+                plus: plus, into: &buffer)
         }
         try Errno.from {
             try archive.index.read { reader in
@@ -51,11 +54,14 @@ extension FileSystem {
                 guard plus else {
                     return try reader.listNodes(in: parent, after: after) { id, name in
                         buffer.add(
-                            name, inode: InodeNumber.node(id).rawValue, type: DT_DIR, cookie: Int(id) + Self.firstCookie)
+                            name, inode: InodeNumber.node(id).rawValue, type: DT_DIR,
+                            cookie: Int(id) + Self.firstCookie)
                     }
                 }
                 try reader.nodes(in: parent, after: after) { child in
-                    buffer.add(child.name, entry(attributes(of: child)), cookie: Int(child.id) + Self.firstCookie)
+                    buffer.add(
+                        child.name, entry(attributes(of: child)),
+                        cookie: Int(child.id) + Self.firstCookie)
                 }
             }
         }
@@ -71,14 +77,17 @@ extension FileSystem {
         try Errno.from {
             try archive.index.read { reader in
                 guard plus else {
-                    return try reader.listImages(inSeries: series, byUID: byUID, after: Self.row(cookie)) { id, name in
+                    return try reader.listImages(
+                        inSeries: series, byUID: byUID, after: Self.row(cookie)
+                    ) { id, name in
                         buffer.add(
                             name, inode: InodeNumber.instance(id).rawValue, type: DT_REG,
                             cookie: Int(id) + Self.firstCookie)
                     }
                 }
                 let links = try archive.links(ofSeries: series, reader)
-                try reader.images(inSeries: series, byUID: byUID, after: Self.row(cookie)) { image in
+                try reader.images(inSeries: series, byUID: byUID, after: Self.row(cookie)) {
+                    image in
                     var entry = entry(attributes(of: image, links: links))
                     entry.entry_timeout = entryTimeout
                     return buffer.add(image.name, entry, cookie: Int(image.id) + Self.firstCookie)
@@ -95,7 +104,8 @@ extension FileSystem {
         for plus in [false, true] {
             var buffer = DirectoryBuffer(request: nil, memory: memory)
             try? list(FixedEntry.root.number, after: 0, plus: plus, into: &buffer)
-            try? listImages(ofSeries: 0, byUID: false, after: 0, entryTimeout: 0, plus: plus, into: &buffer)
+            try? listImages(
+                ofSeries: 0, byUID: false, after: 0, entryTimeout: 0, plus: plus, into: &buffer)
         }
     }
 

@@ -37,7 +37,8 @@ extension FileSystem {
             }
             return try node(name, in: 0)
         case .node(let id):
-            guard let node = try Errno.from({ try archive.index.read { try $0.contents(of: id) } }) else {
+            guard let node = try Errno.from({ try archive.index.read { try $0.contents(of: id) } })
+            else {
                 throw Errno(ESTALE)
             }
             guard let series = node.series else { return try self.node(name, in: id) }
@@ -66,22 +67,32 @@ extension FileSystem {
         let node = try Errno.from {
             try archive.index.read { try $0.node(in: parent, folded: PortableName.folded(text)) }
         }
-        guard let node, let timeout = timeout(of: node.name, askedFor: text) else { throw Errno(ENOENT) }
+        guard let node, let timeout = timeout(of: node.name, askedFor: text) else {
+            throw Errno(ENOENT)
+        }
         var found = entry(attributes(of: node))
         found.entry_timeout = timeout
         return found
     }
 
-    func image(_ name: [UInt8], inSeries series: Int64, byUID: Bool) throws(Errno) -> fuse_entry_param {
+    func image(_ name: [UInt8], inSeries series: Int64, byUID: Bool) throws(Errno)
+        -> fuse_entry_param
+    {
         guard let text = String(validating: name, as: UTF8.self) else { throw Errno(ENOENT) }
         let image = try Errno.from {
             try archive.index.read { reader in
                 try reader.image(inSeries: series, name: text, byUID: byUID).map {
-                    (name: $0.name, attributes: attributes(of: $0, links: try archive.links(ofSeries: series, reader)))
+                    (
+                        name: $0.name,
+                        attributes: attributes(
+                            of: $0, links: try archive.links(ofSeries: series, reader))
+                    )
                 }
             }
         }
-        guard let image, let timeout = timeout(of: image.name, askedFor: text) else { throw Errno(ENOENT) }
+        guard let image, let timeout = timeout(of: image.name, askedFor: text) else {
+            throw Errno(ENOENT)
+        }
         var found = entry(image.attributes)
         found.entry_timeout = timeout
         return found
@@ -113,13 +124,17 @@ extension FileSystem {
         switch try place(number) {
         case .fixed(.searchHelp): return FixedEntry.search.number
         case .fixed: return FixedEntry.root.number
-        case .tree(let tree): return number == tree.root.number ? FixedEntry.root.number : try tree.parent(of: number)
+        case .tree(let tree):
+            return number == tree.root.number ? FixedEntry.root.number : try tree.parent(of: number)
         case .search(let place): return try parent(of: place)
         case .node(let id):
-            guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else { throw Errno(ESTALE) }
+            guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
+                throw Errno(ESTALE)
+            }
             return self.number(ofNode: node.parent)
         case .image(let id):
-            guard let leaf = try Errno.from({ try archive.index.read { try $0.leaf(ofImage: id) } }) else {
+            guard let leaf = try Errno.from({ try archive.index.read { try $0.leaf(ofImage: id) } })
+            else {
                 throw Errno(ESTALE)
             }
             return self.number(ofNode: leaf)

@@ -26,7 +26,10 @@ final class FileSystem: Sendable {
     let searchesChanged: Mutex<Int64>
 
     /// - parameter searchLimit: how many studies a search shows
-    init(archive: Archive, negotiation: InitNegotiation, permissions: Permissions, searchLimit: Int = 1000) {
+    init(
+        archive: Archive, negotiation: InitNegotiation, permissions: Permissions,
+        searchLimit: Int = 1000
+    ) {
         self.archive = archive
         self.permissions = permissions
         self.negotiation = negotiation
@@ -34,14 +37,17 @@ final class FileSystem: Sendable {
         trees = Mutex(
             Trees(
                 incoming: BackedTree(
-                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number,
+                    archive: archive,
                     permissions: permissions),
                 rejected: BackedTree(
-                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
+                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number,
+                    archive: archive,
                     permissions: permissions)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
-        searchesChanged = Mutex((try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
+        searchesChanged = Mutex(
+            (try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
         incoming.takeUpLeftovers()
     }
 
@@ -81,13 +87,16 @@ final class FileSystem: Sendable {
         let staging = archive.staging
         let moved = trees.withLock { trees in
             guard !trees.incoming.staging.isSame(as: staging) else { return false }
-            trees.former = trees.former.filter { $0.tree != nil }
+            trees.former =
+                trees.former.filter { $0.tree != nil }
                 + [WeakTree(tree: trees.incoming), WeakTree(tree: trees.rejected)]
             trees.incoming = BackedTree(
-                kind: .incoming, staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                kind: .incoming, staging: staging, root: FixedEntry.incoming.number,
+                archive: archive,
                 permissions: permissions, predecessor: trees.incoming)
             trees.rejected = BackedTree(
-                kind: .rejected, staging: staging, root: FixedEntry.rejected.number, archive: archive,
+                kind: .rejected, staging: staging, root: FixedEntry.rejected.number,
+                archive: archive,
                 permissions: permissions, predecessor: trees.rejected)
             return true
         }
@@ -98,7 +107,9 @@ final class FileSystem: Sendable {
     /// archive. Not to be called with a lock of a tree held.
     func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
         let all = trees.withLock { [$0.incoming] + $0.former.compactMap(\.tree) }
-        return all.contains { $0.kind == .incoming && $0.staging.isSame(as: staging) && $0.isInUse(inode: inode) }
+        return all.contains {
+            $0.kind == .incoming && $0.staging.isSame(as: staging) && $0.isInUse(inode: inode)
+        }
     }
 
     /// The tree that has a number.

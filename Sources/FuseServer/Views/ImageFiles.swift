@@ -48,7 +48,9 @@ final class ImageFiles: Sendable {
         // A class, because an array cannot hold what cannot be copied.
         private let mutex: Synchronization.Mutex<Value>
         init(_ value: sending Value) { mutex = .init(value) }
-        func withLock<R, E: Error>(_ body: (inout sending Value) throws(E) -> sending R) throws(E) -> sending R {
+        func withLock<R, E: Error>(_ body: (inout sending Value) throws(E) -> sending R) throws(E)
+            -> sending R
+        {
             try mutex.withLock(body)
         }
     }
@@ -84,7 +86,9 @@ final class ImageFiles: Sendable {
     /// - throws: EIO when no copy is good
     func open(_ instance: Int64) throws(Errno) -> Source {
         let known = shard(instance).withLock { shard -> Source? in
-            guard let entry = shard.entries[instance], !entry.isStale, archive.isCurrent(entry.version) else {
+            guard let entry = shard.entries[instance], !entry.isStale,
+                archive.isCurrent(entry.version)
+            else {
                 return nil
             }
             return shard.use(instance)
@@ -98,7 +102,9 @@ final class ImageFiles: Sendable {
                 if !entry.isStale, entry.version.isSameFile(as: version) {
                     shard.entries[instance]?.version = version
                     _ = shard.use(instance)
-                    if case .descriptor(let open, _) = entry.source { return .descriptor(open, keepsCache: wasKnown) }
+                    if case .descriptor(let open, _) = entry.source {
+                        return .descriptor(open, keepsCache: wasKnown)
+                    }
                     return entry.source
                 }
                 if entry.opens > 0, case .backing = entry.source, !archive.isThere(entry.version) {
@@ -113,7 +119,9 @@ final class ImageFiles: Sendable {
             // The file it was read from before may have been bad, and another volume's be good.
             let fresh = Source.descriptor(descriptor, keepsCache: wasKnown)
             var source = Source.descriptor(descriptor, keepsCache: true)
-            if let backing, let id = try? backing.register(descriptor.number) { source = .backing(id) }
+            if let backing, let id = try? backing.register(descriptor.number) {
+                source = .backing(id)
+            }
             shard.entries[instance] = Entry(source: source, version: version, opens: 1)
             if case .descriptor = source { return fresh }
             return source
@@ -122,7 +130,9 @@ final class ImageFiles: Sendable {
 
     private func drop(_ instance: Int64, from shard: inout Shard) {
         shard.unused.removeAll { $0 == instance }
-        if case .backing(let id) = shard.entries.removeValue(forKey: instance)?.source { backing?.release(id) }
+        if case .backing(let id) = shard.entries.removeValue(forKey: instance)?.source {
+            backing?.release(id)
+        }
     }
 
     /// Forgets the files of a volume that went, so that its disk can be unmounted; those that
@@ -144,7 +154,11 @@ final class ImageFiles: Sendable {
     /// The file of an open image that is read through the daemon.
     func descriptor(of instance: Int64) -> SharedDescriptor? {
         shard(instance).withLock { shard in
-            if case .descriptor(let descriptor, _) = shard.entries[instance]?.source { descriptor } else { nil }
+            if case .descriptor(let descriptor, _) = shard.entries[instance]?.source {
+                descriptor
+            } else {
+                nil
+            }
         }
     }
 
@@ -166,7 +180,9 @@ final class ImageFiles: Sendable {
             guard let entry = shard.entries[instance] else { return }
             shard.entries[instance]?.opens -= 1
             guard entry.opens == 1 else { return }
-            if entry.isStale || !archive.isThere(entry.version) { return drop(instance, from: &shard) }
+            if entry.isStale || !archive.isThere(entry.version) {
+                return drop(instance, from: &shard)
+            }
             shard.unused.append(instance)
             if shard.unused.count > Self.kept { drop(shard.unused[0], from: &shard) }
         }

@@ -35,7 +35,9 @@ final class ReadAhead: @unchecked Sendable {
     /// How many portions are made ahead at most: what one slow look-up makes late, those before
     /// it make up for. A directory that somebody keeps open in its middle holds no more than
     /// half a MiB, unless he asks for more at once.
-    private static func greatestDepth(_ size: Int) -> Int { max(1, min(16, (512 << 10) / max(1, size))) }
+    private static func greatestDepth(_ size: Int) -> Int {
+        max(1, min(16, (512 << 10) / max(1, size)))
+    }
 
     /// Where is made what is not asked for yet, so that whoever has answered can go back to the
     /// next request.

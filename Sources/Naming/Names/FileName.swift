@@ -21,9 +21,12 @@ public enum FileName {
     /// Whether a text is a UID as it should be, which is a good name as it is (PS3.5, 9.1).
     private static func isPlainUID(_ text: String) -> Bool {
         let bytes = text.utf8
-        guard let first = bytes.first, bytes.count <= 64, first != UInt8(ascii: "."), bytes.last != UInt8(ascii: ".")
+        guard let first = bytes.first, bytes.count <= 64, first != UInt8(ascii: "."),
+            bytes.last != UInt8(ascii: ".")
         else { return false }
-        return bytes.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") || $0 == UInt8(ascii: ".") }
+        return bytes.allSatisfy {
+            $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") || $0 == UInt8(ascii: ".")
+        }
     }
 
     /// The name of the file in a view whose files are named like this.

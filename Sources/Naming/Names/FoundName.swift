@@ -17,8 +17,10 @@ public enum FoundName {
     /// `001 CT Thorax`, as in the views.
     public static func series(_ values: some AttributeValues) -> String { name(series, values) }
 
-    private static let study = template("{StudyDate} {PatientName} ({PatientID}) {Modality} {StudyDescription}")
-    private static let studyWithoutModality = template("{StudyDate} {PatientName} ({PatientID}) {StudyDescription}")
+    private static let study = template(
+        "{StudyDate} {PatientName} ({PatientID}) {Modality} {StudyDescription}")
+    private static let studyWithoutModality = template(
+        "{StudyDate} {PatientName} ({PatientID}) {StudyDescription}")
     private static let series = template("{Series}")
 
     private static func name(_ template: Template, _ values: some AttributeValues) -> String {

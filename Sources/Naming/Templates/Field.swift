@@ -55,7 +55,8 @@ struct Source: Sendable, Equatable {
             let number = Value.tidied(String(identifier.dropFirst(5)))
             return number.isEmpty ? nil : number
         }
-        let isNumber = identifier.utf8.count == 15 && identifier.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        let isNumber =
+            identifier.utf8.count == 15 && identifier.utf8.allSatisfy { (0x30...0x39).contains($0) }
         return isNumber ? identifier : nil
     }
 

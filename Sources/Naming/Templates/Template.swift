@@ -54,7 +54,9 @@ public struct Template: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Whether there are images that the view does not show: a field is marked with `!`.
-    public var isSelective: Bool { levels.contains { Piece.fields(in: $0.pieces).contains(where: \.isRequired) } }
+    public var isSelective: Bool {
+        levels.contains { Piece.fields(in: $0.pieces).contains(where: \.isRequired) }
+    }
 
     /// Whether an image is left out of the view, because a field marked with `!` has no value.
     public func leavesOut(_ values: some AttributeValues) -> Bool {

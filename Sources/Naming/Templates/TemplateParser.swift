@@ -112,7 +112,9 @@ struct TemplateParser {
         position += 1
         if String(text[content]).lowercased() == "series" {
             guard !isRequired else {
-                throw error("{Series} cannot be required", at: content.upperBound, "write {SeriesDescription!} or another of its fields")
+                throw error(
+                    "{Series} cannot be required", at: content.upperBound,
+                    "write {SeriesDescription!} or another of its fields")
             }
             return Self.series
         }
@@ -150,7 +152,8 @@ struct TemplateParser {
         if let dot, attribute == .otherPatientIDs {
             let part = String(characters[(dot + 1)...])
             guard part.lowercased() == "microchip" else {
-                throw error("OtherPatientIDs has no part '\(part)'", at: dot + 1, "its part is microchip")
+                throw error(
+                    "OtherPatientIDs has no part '\(part)'", at: dot + 1, "its part is microchip")
             }
             if let colon { throw misplacedFormat("a microchip", at: colon) }
             return Source(attribute: attribute, form: .microchip)

@@ -67,7 +67,8 @@ struct Directory: ~Copyable, Sendable {
     }
 
     /// Opens a folder in this one, made and made durable first when it was not there.
-    func openOrMakeDirectory(_ name: String, mode: mode_t = 0o755) throws(StorageError) -> Directory {
+    func openOrMakeDirectory(_ name: String, mode: mode_t = 0o755) throws(StorageError) -> Directory
+    {
         if try makeDirectory(name, mode: mode) {
             do throws(StorageError) {
                 try sync()

@@ -4,7 +4,8 @@ enum RelativePath {
     ///
     /// - Throws: `invalidArgument` for a path that is empty or leads out of its folder.
     static func components(_ path: String) throws(StorageError) -> [String] {
-        let parts = path.unicodeScalars.split(separator: "/", omittingEmptySubsequences: false).map { String($0) }
+        let parts = path.unicodeScalars.split(separator: "/", omittingEmptySubsequences: false).map
+        { String($0) }
         for part in parts {
             if part.isEmpty || part == "." || part == ".." || part.utf8.contains(0) {
                 throw StorageError(

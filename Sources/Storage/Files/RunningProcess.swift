@@ -9,7 +9,9 @@ public enum RunningProcess {
         defer { fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 512)
         let count = fread(&buffer, 1, buffer.count, file)
-        var words = buffer.prefix(count).split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        var words = buffer.prefix(count).split(separator: 0).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         // The daemon gets it from the command that starts it.
         if let own = words.firstIndex(of: "--ready-fd") { words.removeSubrange(own...) }
         return words.isEmpty ? nil : words.joined(separator: " ")

@@ -31,7 +31,8 @@ extension InspectedVolume {
     }
 
     private static func lastTime(of name: String, in folder: borrowing Directory) -> Timestamp? {
-        guard let file = try? folder.openFile(name), let size = try? file.facts(path: name).bytes else { return nil }
+        guard let file = try? folder.openFile(name), let size = try? file.facts(path: name).bytes
+        else { return nil }
         // A line is a few hundred bytes; one of a series, some thousand.
         let count = min(size, 1 << 18)
         guard let bytes = try? file.bytes(at: size - count, count: Int(count), path: name),
@@ -40,7 +41,11 @@ extension InspectedVolume {
         let start = bytes[..<end].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
         let key = Array("\"t\":\"".utf8)
         let line = bytes[start..<end]
-        guard let place = line.indices.first(where: { line[$0...].starts(with: key) }) else { return nil }
-        return Timestamp(String(decoding: line[(place + key.count)...].prefix(Timestamp.textBytes), as: UTF8.self))
+        guard let place = line.indices.first(where: { line[$0...].starts(with: key) }) else {
+            return nil
+        }
+        return Timestamp(
+            String(
+                decoding: line[(place + key.count)...].prefix(Timestamp.textBytes), as: UTF8.self))
     }
 }

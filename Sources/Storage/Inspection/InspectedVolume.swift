@@ -97,7 +97,9 @@ public final class InspectedVolume: Sendable {
     /// - Returns: What is wrong with it; `nil` when nothing is.
     /// - Throws: `notFound` when the folder `blobs` is gone, `io` when the volume is.
     public func fault(of blob: ExpectedBlob) throws(StorageError) -> BlobFault? {
-        let reader = BlobReader(try BlobSource(root.openDirectory(Volume.Name.blobs)), nil) { false }
+        let reader = BlobReader(try BlobSource(root.openDirectory(Volume.Name.blobs)), nil) {
+            false
+        }
         let item = BlobSource.Item(digest: blob.digest, inode: 0, expectedBytes: blob.bytes)
         guard case .bad(_, let fault)? = reader.read(item) else { return nil }
         return fault
@@ -109,7 +111,7 @@ public final class InspectedVolume: Sendable {
         do throws(StorageError) {
             let staging = try root.openDirectory(Volume.Name.staging)
             return try Volume.isStaged(digest, in: staging.openDirectory(Volume.Name.commit))
-        } catch where error.code == .notFound {
+        } catch  where error.code == .notFound {
             return false
         }
     }

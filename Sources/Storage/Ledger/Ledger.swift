@@ -102,7 +102,9 @@ public final class Ledger: Sendable {
     /// - Throws: `noSpace` when a volume is full and too few others have the batch, and when no volume could take the batch what
     ///   the first one said. The batch was taken back everywhere then; a volume where that failed too has dropped out.
     ///   `invalidArgument` for a batch that is too large or a body with a key that is taken.
-    public func append(_ entries: [LedgerEntry], enough: Int = .max) throws(StorageError) -> LedgerAppend {
+    public func append(_ entries: [LedgerEntry], enough: Int = .max) throws(StorageError)
+        -> LedgerAppend
+    {
         try state.withLock { (state) throws(StorageError) in
             try append(entries, enough: enough, &state)
         }
@@ -127,7 +129,9 @@ public final class Ledger: Sendable {
         // back everywhere, and the volume goes on when there is room.
         let full = errors.first { $0?.code == .noSpace } ?? nil
         let isEnough = errors.count { $0 == nil } >= enough
-        if let error = (isEnough ? nil : full) ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil) {
+        if let error = (isEnough ? nil : full)
+            ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil)
+        {
             // What another program wrote is not ours to take back.
             let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
             state.writers = Self.takeBack(ours, to: begin, &state.unsound)
@@ -153,7 +157,8 @@ public final class Ledger: Sendable {
     ///
     /// - Returns: Those that could; the others are noted as unsound.
     private static func takeBack(
-        _ writers: [LedgerWriter], to begin: LedgerPosition, _ unsound: inout [String: LedgerPosition]
+        _ writers: [LedgerWriter], to begin: LedgerPosition,
+        _ unsound: inout [String: LedgerPosition]
     ) -> [LedgerWriter] {
         let errors = LedgerWriter.onAll(writers) { writer throws(StorageError) in
             try writer.takeBack(to: begin)

@@ -29,7 +29,7 @@ final class LedgerFolder: Sendable {
             // Whether it was there or not: a process that died may have made it just before.
             do throws(StorageError) {
                 try volume.ledger.sync()
-            } catch where error.code == .readOnly {}
+            } catch  where error.code == .readOnly {}
         }
         directory = try volume.ledger.openDirectory(site)
     }

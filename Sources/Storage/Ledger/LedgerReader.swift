@@ -158,7 +158,9 @@ public struct LedgerReader: ~Copyable {
         var index = 0
         while let start = line[index...].firstIndex(of: 0) {
             let end = line[start...].firstIndex { $0 != 0 } ?? line.endIndex
-            if start == 0 || (offset + Int64(start)) % block == 0, (offset + Int64(end)) % block == 0 {
+            if start == 0 || (offset + Int64(start)) % block == 0,
+                (offset + Int64(end)) % block == 0
+            {
                 return true
             }
             index = end

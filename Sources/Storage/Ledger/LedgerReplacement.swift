@@ -15,7 +15,9 @@ public struct LedgerReplacement {
 
     /// Whether the ledger on a volume can be read from its first record to its last.
     public static func isNeeded(on volume: Volume, site: String) -> Bool {
-        guard let check = try? LedgerVerification.of(volume: volume, site: site) else { return true }
+        guard let check = try? LedgerVerification.of(volume: volume, site: site) else {
+            return true
+        }
         return check.fault != nil || check.end.number == 0
     }
 
@@ -41,7 +43,8 @@ public struct LedgerReplacement {
     /// The old ones go first: where a crash leaves a volume without a ledger, it gets that of
     /// the others at the next start.
     public func takeIntoUse(at time: Timestamp = .now()) throws(StorageError) {
-        let aside = site + ".unusable-" + String(time.description.prefix(19)).replacing(":", with: "")
+        let aside =
+            site + ".unusable-" + String(time.description.prefix(19)).replacing(":", with: "")
         for volume in volumes where try volume.ledger.facts(site) != nil {
             try volume.ledger.renameWithoutReplacing(site, to: volume.ledger, aside)
         }

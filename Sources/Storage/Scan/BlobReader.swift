@@ -37,10 +37,10 @@ final class BlobReader {
                 guard let digest = try hash(file, bytes: blob.bytes, path: path) else { return nil }
                 fault = digest == blob.digest ? nil : .altered
             }
-        } catch where error.systemError == ENOENT {
+        } catch  where error.systemError == ENOENT {
             // Gone since the folder was listed; what nobody expects may go.
             fault = .missing
-        } catch where error.code == .corrupt {
+        } catch  where error.code == .corrupt {
             fault = .altered
         } catch {
             fault = .unreadable(error.description)

@@ -141,7 +141,9 @@ extension Volume {
     /// A scan of this volume's blobs.
     ///
     /// - Throws: `io` when the volume is gone.
-    public func scan(_ options: BlobScan.Options = BlobScan.Options()) throws(StorageError) -> BlobScan {
+    public func scan(_ options: BlobScan.Options = BlobScan.Options()) throws(StorageError)
+        -> BlobScan
+    {
         BlobScan(try BlobSource(blobs), options)
     }
 }

@@ -31,7 +31,7 @@ struct BlobSource: Sendable {
         let flags = O_RDONLY | O_NONBLOCK
         do {
             return try blobs.directory.openFile(name, flags | Int32(PACSFS_O_NOATIME))
-        } catch where error.systemError == EPERM {
+        } catch  where error.systemError == EPERM {
             return try blobs.directory.openFile(name, flags)
         }
     }
@@ -69,7 +69,9 @@ struct BlobSource: Sendable {
                 guard let inner = Self.byte(entry.name), try isKind(.folder, entry, in: folder)
                 else {
                     listing.findings.append(
-                        .foreign(path: "\(name)/\(entry.text)", reason: "only folders 00 to ff belong here"))
+                        .foreign(
+                            path: "\(name)/\(entry.text)",
+                            reason: "only folders 00 to ff belong here"))
                     return
                 }
                 do throws(StorageError) {
@@ -78,7 +80,7 @@ struct BlobSource: Sendable {
                     failures[inner] = error.description
                 }
             }
-        } catch where error.code == .notFound && error.systemError == ENOENT {
+        } catch  where error.code == .notFound && error.systemError == ENOENT {
             // Nothing was ever stored here; what is expected is missing.
         } catch {
             for inner in UInt8.min...UInt8.max where failures[inner] == nil {
@@ -98,13 +100,18 @@ struct BlobSource: Sendable {
             func foreign(_ reason: String) {
                 listing.findings.append(
                     .foreign(
-                        path: "\(Self.hex(outer))/\(Self.hex(inner))/\(entry.text)", reason: reason))
+                        path: "\(Self.hex(outer))/\(Self.hex(inner))/\(entry.text)", reason: reason)
+                )
             }
             guard let digest = Self.digest(entry.name) else {
                 return foreign("its name is no <sha256>.dcm")
             }
-            guard digest.firstTwoBytes == wanted else { return foreign("it is in the wrong folder") }
-            guard try isKind(.file, entry, in: folder) else { return foreign("it is no plain file") }
+            guard digest.firstTwoBytes == wanted else {
+                return foreign("it is in the wrong folder")
+            }
+            guard try isKind(.file, entry, in: folder) else {
+                return foreign("it is no plain file")
+            }
             found.append((digest, entry.inode))
         }
     }

@@ -79,7 +79,8 @@ public enum Placement {
         let path = "volumes " + candidates.map { String($0.ordinal) }.joined(separator: ", ")
         if active < wanted {
             return StorageError(
-                .tooFewVolumes, "\(wanted) copies are to be made, and only \(active) of \(candidates.count) volumes \(active == 1 ? "takes" : "take") files",
+                .tooFewVolumes,
+                "\(wanted) copies are to be made, and only \(active) of \(candidates.count) volumes \(active == 1 ? "takes" : "take") files",
                 path: path,
                 remedy: absent.isEmpty
                     ? "Add a volume, or lower copies in pacsfs.toml"

@@ -18,7 +18,8 @@ extension Volume {
             holder = self.holder
         }
         throw StorageError(
-            .inUse, "the volume is in use by \(RunningProcess.description(of: holder)), for another directory of its archive",
+            .inUse,
+            "the volume is in use by \(RunningProcess.description(of: holder)), for another directory of its archive",
             path: path, remedy: "Unmount that archive, or end that process, and try again")
     }
 
@@ -31,7 +32,9 @@ extension Volume {
         var status = stat()
         // Not with Foundation, which takes a read that is short for the end of the file (Swift
         // 6.3); the kernel gives out a page at a time.
-        guard fstat(root.number, &status) == 0, let table = fopen("/proc/locks", "re") else { return nil }
+        guard fstat(root.number, &status) == 0, let table = fopen("/proc/locks", "re") else {
+            return nil
+        }
         var text: UnsafeMutablePointer<CChar>?
         var room = 0
         defer {
@@ -39,13 +42,16 @@ extension Volume {
             free(text)
         }
         let device = UInt64(status.st_dev)
-        let (major, minor) = (device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & ~0xff)
+        let (major, minor) = (
+            device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & ~0xff
+        )
         // 1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
         while getline(&text, &room, table) > 0, let text {
             let words = String(cString: text).split(whereSeparator: \.isWhitespace)
             guard words.count > 5, words[1] == "FLOCK" else { continue }
             let place = words[5].split(separator: ":")
-            guard place.count == 3, UInt64(place[0], radix: 16) == major, UInt64(place[1], radix: 16) == minor,
+            guard place.count == 3, UInt64(place[0], radix: 16) == major,
+                UInt64(place[1], radix: 16) == minor,
                 UInt64(place[2]) == UInt64(status.st_ino)
             else { continue }
             return pid_t(words[4])

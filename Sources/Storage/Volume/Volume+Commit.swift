@@ -242,7 +242,7 @@ extension Volume {
             do throws(StorageError) {
                 try giveFreeName(staged.digest)
                 return .stored
-            } catch where error.code == .alreadyExists {
+            } catch  where error.code == .alreadyExists {
                 // Another thread was faster, with the same file or with another copy.
                 return try giveBlobName(staged, replacing: replacing)
             }

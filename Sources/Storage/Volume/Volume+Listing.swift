@@ -21,24 +21,29 @@ extension Volume {
                 let leaf = try folder.openDirectory(inner)
                 for name in try leaf.entries() {
                     guard name.hasSuffix(".dcm"), name.hasPrefix(outer + inner),
-                        let digest = Digest(hex: name.dropLast(4)), Self.blobName(digest).hasSuffix("/" + name)
+                        let digest = Digest(hex: name.dropLast(4)),
+                        Self.blobName(digest).hasSuffix("/" + name)
                     else { continue }
                     var status = stat()
                     guard fstatat(leaf.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
                         status.st_mode & S_IFMT == S_IFREG
                     else { continue }
-                    let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+                    let modified =
+                        Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
                     try body(
                         ListedBlob(
-                            digest: digest, bytes: Int64(status.st_size), modified: Timestamp(nanoseconds: modified)))
+                            digest: digest, bytes: Int64(status.st_size),
+                            modified: Timestamp(nanoseconds: modified)))
                 }
             }
         }
     }
 
     private static func isTwoDigits(_ name: String) -> Bool {
-        name.utf8.count == 2 && name.utf8.allSatisfy {
-            $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") || $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "f")
-        }
+        name.utf8.count == 2
+            && name.utf8.allSatisfy {
+                $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
+                    || $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "f")
+            }
     }
 }

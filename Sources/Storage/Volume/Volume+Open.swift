@@ -41,7 +41,7 @@ extension Volume {
         let root: Directory
         do {
             root = try Directory.open(path: path)
-        } catch where error.code == .notFound {
+        } catch  where error.code == .notFound {
             return
         }
         try requireEmpty(root)
@@ -122,7 +122,9 @@ extension Volume {
         guard !names.contains(Name.identity) else {
             throw StorageError(
                 .notEmpty, "the folder is a volume already", path: root.path,
-                remedy: "Choose an empty folder. If the directory of its archive is lost: pacsfs init --from \(root.path)")
+                remedy:
+                    "Choose an empty folder. If the directory of its archive is lost: pacsfs init --from \(root.path)"
+            )
         }
         for name in names {
             var isOurs = known.contains(name)

@@ -28,7 +28,9 @@ extension Volume {
     }
 
     /// Opens the identity file for reading.
-    public func openIdentity() throws(StorageError) -> Descriptor { try root.openFile(Name.identity) }
+    public func openIdentity() throws(StorageError) -> Descriptor {
+        try root.openFile(Name.identity)
+    }
 
     /// The descriptor of `rejected`, for showing it; valid as long as the volume lives.
     public var rejectedDescriptor: Int32 { rejected.number }

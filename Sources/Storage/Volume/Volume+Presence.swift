@@ -25,7 +25,8 @@ extension Volume {
         try call({ .stat($0, path) }) { fstat(root.number, &own) }
         guard status.st_dev == own.st_dev, status.st_ino == own.st_ino else {
             throw StorageError(
-                .notAVolume, "the volume's disk is not mounted any more, or another one is", path: path,
+                .notAVolume, "the volume's disk is not mounted any more, or another one is",
+                path: path,
                 remedy: "Mount it again; pacsfs takes it up by itself")
         }
     }
@@ -78,7 +79,9 @@ extension Volume {
         while getline(&line, &capacity, file) > 0, let line {
             let fields = String(cString: line).split { $0 == " " || $0 == "\n" }
             guard fields.count > 6, fields[2] == device else { continue }
-            return fields[fields.count - 1].split(separator: ",").contains { $0 == "ro" || $0 == "emergency_ro" }
+            return fields[fields.count - 1].split(separator: ",").contains {
+                $0 == "ro" || $0 == "emergency_ro"
+            }
         }
         return false
     }

@@ -109,7 +109,9 @@ extension Volume {
     static let reasonSuffix = ".reason.txt"
 
     /// The path of the file that says why another one was set aside, beside it.
-    public static func rejectionReason(of path: [UInt8]) -> [UInt8] { path + Array(reasonSuffix.utf8) }
+    public static func rejectionReason(of path: [UInt8]) -> [UInt8] {
+        path + Array(reasonSuffix.utf8)
+    }
 
     /// Whether a path may be that of such a reason. It is one when the file that it is about lies
     /// beside it: somebody may have given a file of his own such a name.
@@ -170,15 +172,20 @@ extension Volume {
             guard let facts = try folder.facts(name) else {
                 // What lies there is somebody's file, unless it says what we would: then it is of
                 // a file that was moved away, or was about to come when we crashed.
-                if reasonFacts != nil, try !Self.isReason(folder, name + Self.reasonSuffix, reason) { continue }
+                if reasonFacts != nil, try !Self.isReason(folder, name + Self.reasonSuffix, reason)
+                {
+                    continue
+                }
                 return Place(
-                    folder: folder, folderPath: folderPath, name: name, isThere: false, hasReason: reasonFacts != nil)
+                    folder: folder, folderPath: folderPath, name: name, isThere: false,
+                    hasReason: reasonFacts != nil)
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
             if try other.digest(bytes: bytes, path: path) == digest {
                 return Place(
-                    folder: folder, folderPath: folderPath, name: name, isThere: true, hasReason: reasonFacts != nil)
+                    folder: folder, folderPath: folderPath, name: name, isThere: true,
+                    hasReason: reasonFacts != nil)
             }
         }
         throw Self.noName(path)
@@ -188,7 +195,9 @@ extension Volume {
     private static func isReason(
         _ folder: borrowing Directory, _ name: String, _ text: [UInt8]?
     ) throws(StorageError) -> Bool {
-        guard let text, let facts = try folder.facts(name), facts.isRegular, facts.bytes == Int64(text.count) else { return false }
+        guard let text, let facts = try folder.facts(name), facts.isRegular,
+            facts.bytes == Int64(text.count)
+        else { return false }
         let file = try folder.openFile(name)
         return try file.digest(bytes: facts.bytes, path: folder.path(of: name)) == Digest.of(text)
     }
@@ -227,7 +236,8 @@ extension Volume {
     ///
     /// None ends as a reason does: in `rejected` that ending is ours.
     private static func candidates(for wanted: String, _ digest: Digest) -> [String] {
-        let name = wanted.hasSuffix(reasonSuffix) ? wanted.dropLast(".txt".count) + " (1).txt" : wanted
+        let name =
+            wanted.hasSuffix(reasonSuffix) ? wanted.dropLast(".txt".count) + " (1).txt" : wanted
         let limit = 255 - reasonSuffix.utf8.count - ".tmp".utf8.count
         let dot = name.lastIndex(of: ".").flatMap { dot in
             dot == name.startIndex || name[dot...].utf8.count > 32 ? nil : dot

@@ -34,7 +34,9 @@ extension Volume {
         if number >= 0 { return UnnamedFile(number, path: committing.path) }
         // File systems without such files: one that loses its name at once; recovery removes
         // it if a crash comes in between.
-        guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(errno) else { throw .open(errno, committing.path) }
+        guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(errno) else {
+            throw .open(errno, committing.path)
+        }
         let name = "\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
         let file = try committing.openFile(name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         try committing.remove(name)

@@ -22,12 +22,17 @@ public final class FoundBlobs {
         unlink(path)
         var configuration = Configuration()
         configuration.prepareDatabase {
-            try $0.execute(sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384")
+            try $0.execute(
+                sql:
+                    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384"
+            )
         }
         queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.inDatabase {
             try $0.execute(
-                sql: "CREATE TABLE found(sha256 BLOB PRIMARY KEY, time INTEGER NOT NULL, volumes TEXT NOT NULL) WITHOUT ROWID")
+                sql:
+                    "CREATE TABLE found(sha256 BLOB PRIMARY KEY, time INTEGER NOT NULL, volumes TEXT NOT NULL) WITHOUT ROWID"
+            )
         }
     }
 
@@ -37,7 +42,10 @@ public final class FoundBlobs {
     }
 
     /// Adds what `list` calls its argument with: digest (32 bytes) and time, ns since 1970.
-    public func add(volume: Int, _ list: (_ found: (_ sha256: [UInt8], _ time: Int64) throws -> Void) throws -> Void) throws {
+    public func add(
+        volume: Int,
+        _ list: (_ found: (_ sha256: [UInt8], _ time: Int64) throws -> Void) throws -> Void
+    ) throws {
         try queue.inTransaction { db in
             let insert = try RawStatement(
                 """
@@ -58,12 +66,15 @@ public final class FoundBlobs {
     /// Calls `body` with up to `size` blobs at a time, ordered by time, then by digest.
     public func forEach(batchesOf size: Int, _ body: ([Blob]) throws -> Void) throws {
         try queue.inDatabase { db in
-            let rows = try Row.fetchCursor(db, sql: "SELECT sha256, time, volumes FROM found ORDER BY time, sha256")
+            let rows = try Row.fetchCursor(
+                db, sql: "SELECT sha256, time, volumes FROM found ORDER BY time, sha256")
             var batch: [Blob] = []
             while let row = try rows.next() {
                 let (sha256, volumes): (Data, String) = (row[0], row[2])
                 batch.append(
-                    Blob(sha256: [UInt8](sha256), time: row[1], volumes: volumes.split(separator: ",").compactMap { Int($0) }))
+                    Blob(
+                        sha256: [UInt8](sha256), time: row[1],
+                        volumes: volumes.split(separator: ",").compactMap { Int($0) }))
                 if batch.count == size {
                     try body(batch)
                     batch = []

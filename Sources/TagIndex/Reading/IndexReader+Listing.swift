@@ -6,10 +6,13 @@ extension IndexReader {
     /// Calls `body` with id and name of the directories in `parent` in the order they were made,
     /// those after `cookie` (an id), until it returns false. The name is good during the call.
     public func listNodes(
-        in parent: Int64, after cookie: Int64, _ body: (_ id: Int64, _ name: UnsafeRawBufferPointer) -> Bool
+        in parent: Int64, after cookie: Int64,
+        _ body: (_ id: Int64, _ name: UnsafeRawBufferPointer) -> Bool
     ) throws {
-        try RawStatement("SELECT id, name FROM node WHERE parent = ? AND id > ? ORDER BY id", in: db)
-            .bind(parent).bind(cookie).forEachNumberAndText(body)
+        try RawStatement(
+            "SELECT id, name FROM node WHERE parent = ? AND id > ? ORDER BY id", in: db
+        )
+        .bind(parent).bind(cookie).forEachNumberAndText(body)
     }
 
     /// Calls `body` with id and name of the images of `series` in the order they came, those

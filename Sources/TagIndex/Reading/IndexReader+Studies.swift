@@ -40,7 +40,8 @@ extension IndexReader {
 
     /// `study.id` of a series; `nil` when there is no such series.
     public func study(ofSeries id: Int64) throws -> Int64? {
-        try Int64.fetchOne(db.cachedStatement(sql: "SELECT study FROM series WHERE id = ?"), arguments: [id])
+        try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT study FROM series WHERE id = ?"), arguments: [id])
     }
 
     private static let lastReceived = """
@@ -63,7 +64,8 @@ extension IndexReader {
 
     /// When the last image of all came, ns since 1970; 0 before the first.
     public func lastReceived() throws -> Int64 {
-        let statement = try db.cachedStatement(sql: "SELECT received FROM instance ORDER BY id DESC LIMIT 1")
+        let statement = try db.cachedStatement(
+            sql: "SELECT received FROM instance ORDER BY id DESC LIMIT 1")
         return try Int64.fetchOne(statement) ?? 0
     }
 

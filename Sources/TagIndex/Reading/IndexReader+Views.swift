@@ -22,7 +22,9 @@ extension IndexReader {
     public func knownViews() throws -> [KnownView] {
         let rows = try Row.fetchAll(
             db.cachedStatement(
-                sql: "SELECT name, template, node, place, made FROM view ORDER BY place IS NULL, place, node"))
+                sql:
+                    "SELECT name, template, node, place, made FROM view ORDER BY place IS NULL, place, node"
+            ))
         return try rows.map { row in
             KnownView(
                 view: View(name: row[0], template: try Template(row[1])), node: row[2],
@@ -49,7 +51,8 @@ extension IndexReader {
     /// How many directories lie in a directory.
     public func count(in node: Int64) throws -> Int {
         try Int.fetchOne(
-            db.cachedStatement(sql: "SELECT count(*) FROM node WHERE parent = ?"), arguments: [node]) ?? 0
+            db.cachedStatement(sql: "SELECT count(*) FROM node WHERE parent = ?"), arguments: [node]
+        ) ?? 0
     }
 
     /// How many views show a series: as many names has each of its images.
@@ -78,7 +81,8 @@ extension IndexReader {
     public func firstAttributes(ofSeriesOf instance: Int64) throws -> AttributeSet? {
         try String.fetchOne(
             db,
-            sql: "SELECT attributes FROM series WHERE id = (SELECT series FROM instance WHERE id = ?)",
+            sql:
+                "SELECT attributes FROM series WHERE id = (SELECT series FROM instance WHERE id = ?)",
             arguments: [instance]
         ).map { try AttributeSet(json: $0) }
     }

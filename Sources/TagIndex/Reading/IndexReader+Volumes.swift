@@ -17,9 +17,12 @@ public struct ImageCopies: Sendable {
 extension IndexReader {
     /// All volumes that the archive has or had, by their ordinals.
     public func volumes() throws -> [VolumeRecord] {
-        try Row.fetchAll(db, sql: "SELECT ordinal, id, domain, state, errors FROM volume ORDER BY ordinal").map {
+        try Row.fetchAll(
+            db, sql: "SELECT ordinal, id, domain, state, errors FROM volume ORDER BY ordinal"
+        ).map {
             VolumeRecord(
-                ordinal: $0[0], id: $0[1], domain: $0[2], state: VolumeState(rawValue: $0[3]) ?? .active, errors: $0[4])
+                ordinal: $0[0], id: $0[1], domain: $0[2],
+                state: VolumeState(rawValue: $0[3]) ?? .active, errors: $0[4])
         }
     }
 
@@ -51,7 +54,9 @@ extension IndexReader {
                 SELECT verified, sha256 FROM copy JOIN instance ON instance.id = copy.instance
                 WHERE instance = ? AND volume = ?
                 """)
-        guard let row = try Row.fetchOne(statement, arguments: [instance, volume]) else { return nil }
+        guard let row = try Row.fetchOne(statement, arguments: [instance, volume]) else {
+            return nil
+        }
         let sha256: Data = row[1]
         let scrubbed = try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT time FROM scrubbed WHERE volume = ? AND folder = ?"),
@@ -70,13 +75,17 @@ extension IndexReader {
                 SELECT copies, id FROM instance WHERE copies < ? AND (copies, id) > (?, ?)
                 ORDER BY copies, id LIMIT ?
                 """)
-        return try Row.fetchAll(statement, arguments: [copies, after.copies, after.id, limit]).map { ($0[0], $0[1]) }
+        return try Row.fetchAll(statement, arguments: [copies, after.copies, after.id, limit]).map {
+            ($0[0], $0[1])
+        }
     }
 
     /// Up to `limit` ids of images that have a copy on `volume`, those after `id`, ascending.
     public func instances(on volume: Int, after id: Int64, limit: Int) throws -> [Int64] {
         let statement = try db.cachedStatement(
-            sql: "SELECT instance FROM copy WHERE volume = ? AND instance > ? ORDER BY instance LIMIT ?")
+            sql:
+                "SELECT instance FROM copy WHERE volume = ? AND instance > ? ORDER BY instance LIMIT ?"
+        )
         return try Int64.fetchAll(statement, arguments: [volume, id, limit])
     }
 
@@ -94,7 +103,9 @@ extension IndexReader {
                 """)
         // A blob is greater than its beginning; 33 bytes are greater than any digest.
         let end = folder == 255 ? Data(repeating: 255, count: 33) : Data([folder + 1])
-        return try Row.fetchAll(statement, arguments: [Data(digest), Data([folder]), end, volume, limit]).map {
+        return try Row.fetchAll(
+            statement, arguments: [Data(digest), Data([folder]), end, volume, limit]
+        ).map {
             let sha256: Data = $0[1]
             return ($0[0], [UInt8](sha256), $0[2])
         }
@@ -115,7 +126,8 @@ extension IndexReader {
     public func scrubs(of volume: Int) throws -> [UInt8: (time: Int64, errors: Int64)] {
         var result: [UInt8: (time: Int64, errors: Int64)] = [:]
         for row in try Row.fetchAll(
-            db, sql: "SELECT folder, time, errors FROM scrubbed WHERE volume = ?", arguments: [volume])
+            db, sql: "SELECT folder, time, errors FROM scrubbed WHERE volume = ?",
+            arguments: [volume])
         {
             result[row[0]] = (row[1], row[2])
         }
@@ -125,7 +137,9 @@ extension IndexReader {
     /// How many images came since `time` (ns since 1970, whole days UTC), and their bytes.
     public func added(since time: Int64) throws -> (instances: Int64, bytes: Int64) {
         let row = try Row.fetchOne(
-            db, sql: "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM day WHERE day >= ?",
+            db,
+            sql:
+                "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM day WHERE day >= ?",
             arguments: [time / IndexWriter.day])
         return row.map { ($0[0], $0[1]) } ?? (0, 0)
     }

@@ -48,11 +48,13 @@ public struct IndexReader {
 
     private func node(_ row: Row) -> Node {
         Node(
-            id: row[0], parent: row[1], name: row[2], series: row[3], byUID: row[4], changed: row[5])
+            id: row[0], parent: row[1], name: row[2], series: row[3], byUID: row[4], changed: row[5]
+        )
     }
 
     public func node(_ id: Int64) throws -> Node? {
-        let statement = try db.cachedStatement(sql: "SELECT \(Self.nodeColumns) FROM node WHERE id = ?")
+        let statement = try db.cachedStatement(
+            sql: "SELECT \(Self.nodeColumns) FROM node WHERE id = ?")
         return try Row.fetchOne(statement, arguments: [id]).map(node)
     }
 
@@ -107,7 +109,9 @@ public struct IndexReader {
     public func image(inSeries series: Int64, name: String, byUID: Bool) throws -> Image? {
         let column = byUID ? "uid_name" : "name"
         let statement = try db.cachedStatement(
-            sql: "SELECT id, \(column), bytes, received, series FROM instance WHERE series = ? AND \(column) = ?")
+            sql:
+                "SELECT id, \(column), bytes, received, series FROM instance WHERE series = ? AND \(column) = ?"
+        )
         return try Row.fetchOne(statement, arguments: [series, name]).map(image)
     }
 
@@ -130,7 +134,9 @@ public struct IndexReader {
     /// `instance.id` of the image with this digest (32 bytes).
     public func instance(sha256: [UInt8]) throws -> Int64? {
         let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sha256 = ?")
-        return try Int64.fetchOne(statement, arguments: [Data(sha256)]).flatMap { $0 < horizon ? $0 : nil }
+        return try Int64.fetchOne(statement, arguments: [Data(sha256)]).flatMap {
+            $0 < horizon ? $0 : nil
+        }
     }
 
     /// The file that was set aside from `source` with this digest.
@@ -167,12 +173,13 @@ public struct IndexReader {
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
         // What was archived later, after it was mended or moved back, is no longer set aside.
-        totals.rejected = try Int64.fetchOne(
-            db,
-            sql: """
-                SELECT count(*) FROM rejected
-                WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
-                """) ?? 0
+        totals.rejected =
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*) FROM rejected
+                    WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
+                    """) ?? 0
         let histogram = try Row.fetchAll(db, sql: "SELECT copies, instances FROM copy_count")
         for row in histogram { totals.byCopies[row[0]] = row[1] }
         return totals
@@ -180,7 +187,8 @@ public struct IndexReader {
 
     /// How many blobs `volume` holds.
     public func blobs(on volume: Int) throws -> Int64 {
-        try Int64.fetchOne(db, sql: "SELECT count(*) FROM copy WHERE volume = ?", arguments: [volume]) ?? 0
+        try Int64.fetchOne(
+            db, sql: "SELECT count(*) FROM copy WHERE volume = ?", arguments: [volume]) ?? 0
     }
 }
 

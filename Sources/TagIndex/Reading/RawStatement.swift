@@ -46,7 +46,8 @@ final class RawStatement {
             // A text without bytes has no address, which would be NULL.
             bytes.withMemoryRebound(to: CChar.self) { text in
                 _ = sqlite3_bind_text64(
-                    pointer, bound, text.baseAddress ?? Self.empty, UInt64(text.count), Self.copied, UInt8(SQLITE_UTF8))
+                    pointer, bound, text.baseAddress ?? Self.empty, UInt64(text.count), Self.copied,
+                    UInt8(SQLITE_UTF8))
             }
         }
         return self
@@ -56,14 +57,16 @@ final class RawStatement {
     func bind(_ value: [UInt8]) -> Self {
         bound += 1
         value.withUnsafeBufferPointer { bytes in
-            _ = sqlite3_bind_blob64(pointer, bound, bytes.baseAddress, UInt64(bytes.count), Self.copied)
+            _ = sqlite3_bind_blob64(
+                pointer, bound, bytes.baseAddress, UInt64(bytes.count), Self.copied)
         }
         return self
     }
 
     /// SQLite takes a copy of what is bound (SQLITE_TRANSIENT, a cast that C headers do not
     /// export).
-    nonisolated(unsafe) private static let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+    nonisolated(unsafe) private static let copied = unsafeBitCast(
+        -1, to: sqlite3_destructor_type.self)
     /// Never written to.
     nonisolated(unsafe) private static let empty: UnsafePointer<CChar> = {
         let byte = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
@@ -96,10 +99,13 @@ final class RawStatement {
             guard code == SQLITE_ROW else { return try reset(after: code) }
             // As a blob: as a text it would be copied, for the NUL behind it. There is none
             // when memory is short (or it is NULL or empty, which names are not).
-            guard let text = sqlite3_column_blob(pointer, 1) else { return try reset(after: SQLITE_NOMEM) }
+            guard let text = sqlite3_column_blob(pointer, 1) else {
+                return try reset(after: SQLITE_NOMEM)
+            }
             let length = Int(sqlite3_column_bytes(pointer, 1))
             let goesOn = body(
-                sqlite3_column_int64(pointer, 0), UnsafeRawBufferPointer(start: text, count: length))
+                sqlite3_column_int64(pointer, 0), UnsafeRawBufferPointer(start: text, count: length)
+            )
             if !goesOn { return try reset(after: code) }
         }
     }
@@ -135,7 +141,8 @@ final class FrequentStatements {
                                  copies, flags, source, attributes)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, in: db)
-        insertCopy = try RawStatement("INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)", in: db)
+        insertCopy = try RawStatement(
+            "INSERT INTO copy(volume, instance, verified) VALUES (?, ?, ?)", in: db)
         insertSeries = try RawStatement(
             """
             INSERT INTO series(id, study, key, date, modality, series_uid, study_uid, attributes, created)
@@ -145,7 +152,8 @@ final class FrequentStatements {
             "INSERT INTO words(rowid, name, id, study, other) VALUES (?, ?, ?, ?, ?)", in: db)
         findSeries = try RawStatement("SELECT 1 FROM series WHERE id = ? OR key = ?", in: db)
         insertNode = try RawStatement(
-            "INSERT INTO node(parent, name, folded, series, view, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?, ?)", in: db)
+            "INSERT INTO node(parent, name, folded, series, view, by_uid, changed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            in: db)
         findNode = try RawStatement("SELECT id FROM node WHERE parent = ? AND folded = ?", in: db)
         touchNode = try RawStatement("UPDATE node SET changed = ? WHERE id = ?", in: db)
     }

@@ -21,7 +21,9 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
     public init(_ source: some AttributeValues) {
         list.reserveCapacity(Attribute.allCases.count)
         for attribute in Attribute.allCases {
-            if let value = source[attribute] { list.append(Entry(attribute: attribute, value: value)) }
+            if let value = source[attribute] {
+                list.append(Entry(attribute: attribute, value: value))
+            }
         }
     }
 
@@ -31,7 +33,8 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
             return nil
         }
         set {
-            let place = list.firstIndex { $0.attribute.rawValue >= attribute.rawValue } ?? list.endIndex
+            let place =
+                list.firstIndex { $0.attribute.rawValue >= attribute.rawValue } ?? list.endIndex
             if place < list.endIndex, list[place].attribute == attribute {
                 list[place].value = newValue
             } else {
@@ -58,7 +61,9 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
         var result = AttributeSet()
         for attribute in Attribute.allCases {
             let value = self[attribute]
-            if value != base[attribute] { result.list.append(Entry(attribute: attribute, value: value)) }
+            if value != base[attribute] {
+                result.list.append(Entry(attribute: attribute, value: value))
+            }
         }
         return result
     }
@@ -74,7 +79,11 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
     public func applying(_ difference: AttributeSet) -> AttributeSet {
         var result = self
         for entry in difference.list {
-            if let value = entry.value { result[entry.attribute] = value } else { result = result.without(entry.attribute) }
+            if let value = entry.value {
+                result[entry.attribute] = value
+            } else {
+                result = result.without(entry.attribute)
+            }
         }
         return result
     }
@@ -118,8 +127,12 @@ extension AttributeSet {
     /// - throws: ``IndexError`` when `json` is no such object. Keywords that this program
     ///   does not know are left out.
     public init(json: String) throws {
-        guard let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
-        else { throw IndexError(code: .corrupt, message: "The attributes «\(json.prefix(80))» are no JSON object.") }
+        guard
+            let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        else {
+            throw IndexError(
+                code: .corrupt, message: "The attributes «\(json.prefix(80))» are no JSON object.")
+        }
         for (keyword, value) in object {
             if let attribute = Attribute(keyword: keyword) {
                 self[attribute] = value as? String
@@ -158,7 +171,8 @@ public enum JSONText {
     private static func isPlain(_ text: String) -> Bool {
         text.utf8.allSatisfy { byte in
             // U+FEFF begins with 0xEF.
-            byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F && byte != 0xEF
+            byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F
+                && byte != 0xEF
         }
     }
 }

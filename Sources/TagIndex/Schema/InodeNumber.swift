@@ -42,7 +42,9 @@ public enum InodeNumber: Hashable, Sendable {
     private static let mask: UInt64 = (1 << shift) - 1
 
     public init?(rawValue: UInt64) {
-        let (row, search) = (Int64(rawValue & Self.rowMask), rawValue >> Self.rowBits & (Self.endOfSearches - 1))
+        let (row, search) = (
+            Int64(rawValue & Self.rowMask), rawValue >> Self.rowBits & (Self.endOfSearches - 1)
+        )
         switch rawValue >> 62 {
         case 0: break
         case 1:

@@ -49,7 +49,9 @@ public struct PathsRecord: Sendable {
     /// `series.id`, and its directories below the view's.
     public var paths: [(series: Int64, path: [String])] = []
 
-    public init(view: View, through: Int64, time: Int64, paths: [(series: Int64, path: [String])] = []) {
+    public init(
+        view: View, through: Int64, time: Int64, paths: [(series: Int64, path: [String])] = []
+    ) {
         self.view = view
         self.through = through
         self.time = time
@@ -82,7 +84,8 @@ public struct InstanceRecord: Equatable, Sendable {
 
     public init(
         id: Int64, series: Int64, sha256: [UInt8], bytes: Int64, received: Int64, name: String,
-        uidName: String, flags: Int64, source: String, volumes: [Int], difference: AttributeSet, same: [UInt8]? = nil
+        uidName: String, flags: Int64, source: String, volumes: [Int], difference: AttributeSet,
+        same: [UInt8]? = nil
     ) {
         self.id = id
         self.series = series

@@ -22,7 +22,9 @@ public struct VolumeRecord: Equatable, Sendable {
     /// Bad copies that were found since it was last read whole without any.
     public var errors: Int64
 
-    public init(ordinal: Int, id: String, domain: String, state: VolumeState = .active, errors: Int64 = 0) {
+    public init(
+        ordinal: Int, id: String, domain: String, state: VolumeState = .active, errors: Int64 = 0
+    ) {
         self.ordinal = ordinal
         self.id = id
         self.domain = domain

@@ -40,9 +40,10 @@ extension IndexReader {
     public func studies(_ query: SearchQuery, limit: Int) throws -> [FoundStudy] {
         var found: [FoundStudy] = []
         try fittingSeries(query) { series in
-            let images = try Int.fetchOne(
-                db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
-                arguments: [series.id]) ?? 0
+            let images =
+                try Int.fetchOne(
+                    db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
+                    arguments: [series.id]) ?? 0
             if let index = found.lastIndex(where: { $0.id == series.study }) {
                 found[index].series += 1
                 found[index].images += images
@@ -86,7 +87,8 @@ extension IndexReader {
 
     /// Calls `body` with the series that fit, those of the newest studies first, until it
     /// returns false.
-    private func fittingSeries(_ query: SearchQuery, _ body: (FittingSeries) throws -> Bool) throws {
+    private func fittingSeries(_ query: SearchQuery, _ body: (FittingSeries) throws -> Bool) throws
+    {
         var conditions: [String] = []
         var arguments: StatementArguments = []
         if let match = query.match {
@@ -120,7 +122,8 @@ extension IndexReader {
                 ORDER BY date DESC, study DESC, id
                 """, arguments: arguments)
         while let row = try rows.next() {
-            let series = FittingSeries(id: row[0], study: row[1], date: row[2], modality: row[3], json: row[4])
+            let series = FittingSeries(
+                id: row[0], study: row[1], date: row[2], modality: row[3], json: row[4])
             if !exact.isEmpty {
                 let attributes = try series.attributes
                 guard exact.allSatisfy({ Self.fits(attributes[$0.0], $0.1) }) else { continue }
@@ -139,7 +142,9 @@ extension IndexReader {
             }
             // `name=smith` and `microchip=985…` mean a component, not the whole value.
             let components = part.split(whereSeparator: { "^=: ".contains($0) }).map(String.init)
-            return ([part] + components).contains { $0.compare(wanted, options: options) == .orderedSame }
+            return ([part] + components).contains {
+                $0.compare(wanted, options: options) == .orderedSame
+            }
         }
     }
 
@@ -156,9 +161,11 @@ extension IndexReader {
         else { return nil }
         let sha256: Data = row[0]
         let copies = try Row.fetchAll(
-            db, sql: "SELECT volume, verified FROM copy WHERE instance = ? ORDER BY volume", arguments: [id])
+            db, sql: "SELECT volume, verified FROM copy WHERE instance = ? ORDER BY volume",
+            arguments: [id])
         return ImageDetails(
-            id: id, sha256: [UInt8](sha256), bytes: row[1], received: row[2], flags: row[3], source: row[4],
+            id: id, sha256: [UInt8](sha256), bytes: row[1], received: row[2], flags: row[3],
+            source: row[4],
             attributes: try AttributeSet(json: row[9]).applying(AttributeSet(json: row[5])),
             copies: copies.map { ($0[0], $0[1]) },
             paths: try paths(ofSeries: row[8]).map { $0.path + [$0.byUID ? row[7] : row[6]] })
@@ -169,7 +176,8 @@ extension IndexReader {
     ///
     /// - parameter limit: how many at most
     public func instances(sopInstanceUID: String, limit: Int = .max) throws -> [Int64] {
-        let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id LIMIT ?")
+        let statement = try db.cachedStatement(
+            sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id LIMIT ?")
         return try Int64.fetchAll(statement, arguments: [sopInstanceUID, limit])
     }
 
@@ -211,6 +219,7 @@ extension IndexReader {
 
     /// The images of a series.
     public func instances(ofSeries series: Int64) throws -> [Int64] {
-        try Int64.fetchAll(db, sql: "SELECT id FROM instance WHERE series = ? ORDER BY id", arguments: [series])
+        try Int64.fetchAll(
+            db, sql: "SELECT id FROM instance WHERE series = ? ORDER BY id", arguments: [series])
     }
 }

@@ -14,7 +14,9 @@ public struct KeptSearch: Equatable, Sendable {
 extension IndexReader {
     private static let searchColumns = "SELECT id, words, since FROM search"
 
-    private func search(_ row: Row) -> KeptSearch { KeptSearch(id: row[0], words: row[1], since: row[2]) }
+    private func search(_ row: Row) -> KeptSearch {
+        KeptSearch(id: row[0], words: row[1], since: row[2])
+    }
 
     /// Those that are kept, in the order in which they came.
     public func keptSearches() throws -> [KeptSearch] {
@@ -30,7 +32,9 @@ extension IndexReader {
     }
 
     public func keptSearch(_ id: Int64) throws -> KeptSearch? {
-        try Row.fetchOne(db.cachedStatement(sql: Self.searchColumns + " WHERE id = ?"), arguments: [id]).map(search)
+        try Row.fetchOne(
+            db.cachedStatement(sql: Self.searchColumns + " WHERE id = ?"), arguments: [id]
+        ).map(search)
     }
 }
 
@@ -47,7 +51,8 @@ extension IndexWriter {
 
     /// Forgets a search, if it is kept.
     public func forgetSearch(_ words: String) throws {
-        try db.execute(sql: "DELETE FROM search WHERE folded = ?", arguments: [PortableName.folded(words)])
+        try db.execute(
+            sql: "DELETE FROM search WHERE folded = ?", arguments: [PortableName.folded(words)])
     }
 
     /// Gives a search other words, if it is kept; its number stays. Another that has those words

@@ -21,12 +21,17 @@ struct SearchDays: Equatable, Sendable {
         // «Smith..» is a word.
         guard days.contains(where: { $0 != nil }) else { return nil }
         for (end, days) in zip(ends, days) where !end.isEmpty && days == nil {
-            throw IndexError(code: .badQuery, message: "«\(text)» is no range of dates: «\(end)» is no date. \(Self.advice).")
+            throw IndexError(
+                code: .badQuery,
+                message: "«\(text)» is no range of dates: «\(end)» is no date. \(Self.advice).")
         }
         (from, to) = (days[0]?.from ?? "", days[1]?.to ?? "9999")
         guard from <= to else {
             throw IndexError(
-                code: .badQuery, message: "«\(text)» ends before it begins. Write the earlier date first: \(ends[1])..\(ends[0])")
+                code: .badQuery,
+                message:
+                    "«\(text)» ends before it begins. Write the earlier date first: \(ends[1])..\(ends[0])"
+            )
         }
     }
 
@@ -40,10 +45,14 @@ struct SearchDays: Equatable, Sendable {
     private static func bounds(_ text: Substring) throws -> SearchDays? {
         var digits = text
         let isCompact = text.count == 8 && text.allSatisfy { $0.isASCII && $0.isNumber }
-        if isCompact { digits = "\(text.prefix(4))-\(text.dropFirst(4).prefix(2))-\(text.suffix(2))" }
+        if isCompact {
+            digits = "\(text.prefix(4))-\(text.dropFirst(4).prefix(2))-\(text.suffix(2))"
+        }
         let parts = digits.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count <= 3,
-            zip(parts, [4, 2, 2]).allSatisfy({ $0.count == $1 && $0.allSatisfy { $0.isASCII && $0.isNumber } })
+            zip(parts, [4, 2, 2]).allSatisfy({
+                $0.count == $1 && $0.allSatisfy { $0.isASCII && $0.isNumber }
+            })
         else { return nil }
         let numbers = parts.compactMap { Int($0) }
         guard numbers.count == parts.count, (1890...2199).contains(numbers[0]) else { return nil }
@@ -52,7 +61,9 @@ struct SearchDays: Equatable, Sendable {
             if isCompact { return nil }
             throw IndexError(
                 code: .badQuery,
-                message: "«\(text)» is no date: \(problem). \(advice). A number that only looks like a date is asked for with its keyword: id=\(text)")
+                message:
+                    "«\(text)» is no date: \(problem). \(advice). A number that only looks like a date is asked for with its keyword: id=\(text)"
+            )
         }
         return switch parts.count {
         case 1: SearchDays(from: "\(digits)-01-01", to: "\(digits)-12-31")

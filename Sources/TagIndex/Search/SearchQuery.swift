@@ -27,7 +27,9 @@ public struct SearchQuery: Equatable, Sendable {
         terms = []
         for word in words.flatMap({ $0.split(whereSeparator: \.isWhitespace) }) {
             // A word without letters or digits, as in `smith - rex`, has nothing to look for.
-            guard word.contains("=") || word.contains(where: { $0.isLetter || $0.isNumber }) else { continue }
+            guard word.contains("=") || word.contains(where: { $0.isLetter || $0.isNumber }) else {
+                continue
+            }
             terms.append(try Self.term(String(word)))
         }
         guard !terms.isEmpty else {
@@ -51,14 +53,17 @@ public struct SearchQuery: Equatable, Sendable {
             let value = String(word[word.index(after: equals)...])
             if key.lowercased() == "date" || key.lowercased() == "studydate" {
                 guard let days = try SearchDays(value) else {
-                    throw IndexError(code: .badQuery, message: "«\(value)» is no date. \(SearchDays.advice).")
+                    throw IndexError(
+                        code: .badQuery, message: "«\(value)» is no date. \(SearchDays.advice).")
                 }
                 return .days(from: days.from, to: days.to)
             }
             guard let attribute = shortNames[key.lowercased()] ?? Attribute(keyword: key) else {
                 throw IndexError(
                     code: .badQuery,
-                    message: "«\(key)» is no attribute that pacsfs indexes. Use a DICOM keyword such as Modality=CT or BodyPartExamined=HIP, or a word without =.")
+                    message:
+                        "«\(key)» is no attribute that pacsfs indexes. Use a DICOM keyword such as Modality=CT or BodyPartExamined=HIP, or a word without =."
+                )
             }
             return .attribute(attribute, value)
         }

@@ -19,7 +19,9 @@ struct SearchWords: Sendable {
         ]
         name = text(named)
         id = text(identified)
-        study = ([text(described)] + SpeciesNames.others(in: attributes[.patientSpeciesDescription])).joined(separator: " ")
+        study =
+            ([text(described)] + SpeciesNames.others(in: attributes[.patientSpeciesDescription]))
+            .joined(separator: " ")
         other = text(Attribute.allCases.filter { !(named + identified + described).contains($0) })
     }
 }
@@ -32,8 +34,10 @@ extension SearchQuery {
             // The other attributes are found by `key=value` only: a bare word that begins
             // a manufacturer's name is hardly meant.
             case .word(let word): "{name id study} : \(quoted(word))*"
-            case .attribute(_, let value) where value.contains(where: { $0.isLetter || $0.isNumber }):
-                quoted(value.hasSuffix("*") ? String(value.dropLast()) : value) + (value.hasSuffix("*") ? "*" : "")
+            case .attribute(_, let value)
+            where value.contains(where: { $0.isLetter || $0.isNumber }):
+                quoted(value.hasSuffix("*") ? String(value.dropLast()) : value)
+                    + (value.hasSuffix("*") ? "*" : "")
             case .attribute, .days: nil
             }
         }

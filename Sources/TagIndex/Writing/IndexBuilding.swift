@@ -47,7 +47,9 @@ extension TagIndex {
         configuration.prepareDatabase { db in
             // Nothing is to be kept of a build that fails. The cache is in KiB.
             try db.execute(
-                sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -16384")
+                sql:
+                    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -16384"
+            )
         }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         do {
@@ -72,7 +74,9 @@ extension TagIndex {
         defer { _ = Glibc.close(descriptor) }
         guard descriptor >= 0, fsync(descriptor) == 0 else {
             throw IndexError(
-                code: .corrupt, message: "\(path) could not be written to disk: \(String(cString: strerror(errno))).")
+                code: .corrupt,
+                message:
+                    "\(path) could not be written to disk: \(String(cString: strerror(errno))).")
         }
     }
 
@@ -80,7 +84,9 @@ extension TagIndex {
         do {
             try Schema.createIndexes(in: db)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
-            throw IndexError(code: .ambiguous, message: "Two images have the same digest or name: \(error.message ?? "").")
+            throw IndexError(
+                code: .ambiguous,
+                message: "Two images have the same digest or name: \(error.message ?? "").")
         }
     }
 }
@@ -93,7 +99,8 @@ extension IndexWriter {
     ///   - record: its id is not looked at; `difference` is against nothing with a
     ///     SOPInstanceUID, since the first image of the series is not known to whoever made it
     ///   - difference: that of the record, as JSON
-    public func append(_ record: InstanceRecord, sopInstanceUID: String?, difference: String) throws {
+    public func append(_ record: InstanceRecord, sopInstanceUID: String?, difference: String) throws
+    {
         var record = record
         record.id = try nextInstance()
         let first = try firstUID(ofSeries: record.series)
@@ -135,7 +142,9 @@ extension IndexWriter {
         if let known = building?.directories[place] { return known }
         let found = try statements.findNode.bind(parent).bind(folded).number()
         if let found, building != nil {
-            if building?.directories.count ?? 0 >= IndexBuilding.limit { building?.directories = [:] }
+            if building?.directories.count ?? 0 >= IndexBuilding.limit {
+                building?.directories = [:]
+            }
             building?.directories[place] = found
         }
         return found

@@ -18,7 +18,9 @@ extension IndexWriter {
             try db.execute(
                 sql: "UPDATE node SET parent = -1, folded = ? WHERE id = ?",
                 arguments: [Self.hiddenKey(old.view), old.node])
-            try db.execute(sql: "UPDATE view SET place = NULL, made = ? WHERE node = ?", arguments: [last, old.node])
+            try db.execute(
+                sql: "UPDATE view SET place = NULL, made = ? WHERE node = ?",
+                arguments: [last, old.node])
         }
         for (index, view) in views.enumerated() {
             let old = known.first { $0.view == view }
@@ -31,12 +33,16 @@ extension IndexWriter {
                         arguments: [PortableName.folded(view.name), node])
                 }
             } else {
-                node = try makeDirectory(of: view, in: 0, folded: PortableName.folded(view.name), at: time)
+                node = try makeDirectory(
+                    of: view, in: 0, folded: PortableName.folded(view.name), at: time)
             }
-            try db.execute(sql: "UPDATE view SET place = ? WHERE node = ?", arguments: [index + 1, node])
+            try db.execute(
+                sql: "UPDATE view SET place = ? WHERE node = ?", arguments: [index + 1, node])
         }
-        try db.execute(sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
-        try db.execute(sql: "INSERT OR REPLACE INTO meta VALUES ('arranged', ?)", arguments: [String(time)])
+        try db.execute(
+            sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
+        try db.execute(
+            sql: "INSERT OR REPLACE INTO meta VALUES ('arranged', ?)", arguments: [String(time)])
         // They are found by other names now.
         building?.directories = [:]
         changedNodes.insert(0)
@@ -46,8 +52,11 @@ extension IndexWriter {
     /// directory has U+001F, and two views may have had the same one.
     private static func hiddenKey(_ view: View) -> String { "\(view.name)\u{1F}\(view.template)" }
 
-    private func makeDirectory(of view: View, in parent: Int64, folded: String, at time: Int64) throws -> Int64 {
-        try statements.insertNode.bind(parent).bind(view.name).bind(folded).bind(nil as Int64?).bind(nil as Int64?)
+    private func makeDirectory(of view: View, in parent: Int64, folded: String, at time: Int64)
+        throws -> Int64
+    {
+        try statements.insertNode.bind(parent).bind(view.name).bind(folded).bind(nil as Int64?)
+            .bind(nil as Int64?)
             .bind(0).bind(time).run()
         let node = db.lastInsertedRowID
         try db.execute(
@@ -57,8 +66,11 @@ extension IndexWriter {
     }
 
     /// The directory of a view that is not shown.
-    private func hiddenDirectory(of view: View, at time: Int64) throws -> (node: Int64, made: Int64) {
-        if let known = try reader.knownViews().first(where: { $0.view == view }) { return (known.node, known.made) }
+    private func hiddenDirectory(of view: View, at time: Int64) throws -> (node: Int64, made: Int64)
+    {
+        if let known = try reader.knownViews().first(where: { $0.view == view }) {
+            return (known.node, known.made)
+        }
         return (try makeDirectory(of: view, in: -1, folded: Self.hiddenKey(view), at: time), 0)
     }
 
@@ -74,7 +86,8 @@ extension IndexWriter {
     public func addPaths(in view: View, atMost limit: Int, time: Int64) throws -> PathsRecord? {
         let made = try reader.knownViews().first { $0.view == view }?.made ?? 0
         let rows = try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT id, key, attributes FROM series WHERE id > ? ORDER BY id LIMIT ?"),
+            db.cachedStatement(
+                sql: "SELECT id, key, attributes FROM series WHERE id > ? ORDER BY id LIMIT ?"),
             arguments: [made, limit])
         guard let last = rows.last else { return nil }
         let root = try hiddenDirectory(of: view, at: time).node
@@ -84,7 +97,8 @@ extension IndexWriter {
             guard let path else { continue }
             record.paths.append((row[0], path))
             try showSeries(
-                row[0], at: path.map(DirectoryName.init)[...], inViewAt: root, naming: view.fileNaming, time: time)
+                row[0], at: path.map(DirectoryName.init)[...], inViewAt: root,
+                naming: view.fileNaming, time: time)
         }
         try noteMade(record, at: root)
         return record
@@ -96,14 +110,16 @@ extension IndexWriter {
         // Recorded again after an error: the first record counts.
         for (series, path) in record.paths where series > made {
             try showSeries(
-                series, at: path.map(DirectoryName.init)[...], inViewAt: root, naming: record.view.fileNaming,
+                series, at: path.map(DirectoryName.init)[...], inViewAt: root,
+                naming: record.view.fileNaming,
                 time: record.time)
         }
         if record.through > made { try noteMade(record, at: root) }
     }
 
     private func noteMade(_ record: PathsRecord, at root: Int64) throws {
-        try db.execute(sql: "UPDATE view SET made = ? WHERE node = ?", arguments: [record.through, root])
+        try db.execute(
+            sql: "UPDATE view SET made = ? WHERE node = ?", arguments: [record.through, root])
     }
 
     // MARK: Paths
@@ -115,13 +131,17 @@ extension IndexWriter {
     ///   - key: the series' own, from which a suffix is taken
     ///   - root: the view's directory; `nil` while it has none
     /// - returns: `nil` when the view leaves it out
-    func path(of attributes: AttributeSet, key: String, in view: View, at root: Int64?) throws -> [String]? {
+    func path(of attributes: AttributeSet, key: String, in view: View, at root: Int64?) throws
+        -> [String]?
+    {
         guard !view.template.leavesOut(attributes) else { return nil }
         var path = view.template.components(for: attributes)
         let leaf = path.removeLast()
         var parent = root
         for level in path.indices {
-            let existing = try parent.flatMap { try reader.node(in: $0, folded: PortableName.folded(path[level])) }
+            let existing = try parent.flatMap {
+                try reader.node(in: $0, folded: PortableName.folded(path[level]))
+            }
             if let existing { path[level] = existing.name }
             parent = existing?.id
         }
@@ -136,12 +156,15 @@ extension IndexWriter {
 
     /// Makes the directories of a series below a view.
     func showSeries(
-        _ series: Int64, at path: ArraySlice<DirectoryName>, inViewAt root: Int64, naming: FileNaming, time: Int64
+        _ series: Int64, at path: ArraySlice<DirectoryName>, inViewAt root: Int64,
+        naming: FileNaming, time: Int64
     ) throws {
         guard let leaf = path.last else { return }
         var parent = root
         for name in path.dropLast() { parent = try directory(name, in: parent, at: time) }
-        try insertDirectory(leaf, in: parent, series: (series, view: root), byUID: naming == .sopInstanceUID, at: time)
+        try insertDirectory(
+            leaf, in: parent, series: (series, view: root), byUID: naming == .sopInstanceUID,
+            at: time)
     }
 
     /// A directory that groups, made when it is not there yet.
@@ -152,9 +175,11 @@ extension IndexWriter {
 
     @discardableResult
     private func insertDirectory(
-        _ name: DirectoryName, in parent: Int64, series: (id: Int64, view: Int64)?, byUID: Bool, at time: Int64
+        _ name: DirectoryName, in parent: Int64, series: (id: Int64, view: Int64)?, byUID: Bool,
+        at time: Int64
     ) throws -> Int64 {
-        try statements.insertNode.bind(parent).bind(name.shown).bind(name.folded).bind(series?.id).bind(series?.view)
+        try statements.insertNode.bind(parent).bind(name.shown).bind(name.folded).bind(series?.id)
+            .bind(series?.view)
             .bind(byUID ? 1 : 0).bind(time).run()
         let id = db.lastInsertedRowID
         if parent > 0 { try touch(parent, at: time) }

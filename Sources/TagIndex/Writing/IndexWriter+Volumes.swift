@@ -10,15 +10,20 @@ extension IndexWriter {
                 INSERT INTO volume(ordinal, id, domain, state, errors) VALUES (?, ?, ?, ?, ?)
                 ON CONFLICT(ordinal) DO UPDATE SET id = excluded.id, domain = excluded.domain
                 """,
-            arguments: [record.ordinal, record.id, record.domain, record.state.rawValue, record.errors])
+            arguments: [
+                record.ordinal, record.id, record.domain, record.state.rawValue, record.errors,
+            ])
     }
 
     /// A volume that becomes active has no errors any more; one that is retired no copies.
     public func setState(_ state: VolumeState, ofVolume ordinal: Int) throws {
         try db.execute(
-            sql: "UPDATE volume SET state = ? WHERE ordinal = ?", arguments: [state.rawValue, ordinal])
+            sql: "UPDATE volume SET state = ? WHERE ordinal = ?",
+            arguments: [state.rawValue, ordinal])
         switch state {
-        case .active: try db.execute(sql: "UPDATE volume SET errors = 0 WHERE ordinal = ?", arguments: [ordinal])
+        case .active:
+            try db.execute(
+                sql: "UPDATE volume SET errors = 0 WHERE ordinal = ?", arguments: [ordinal])
         case .retired: try removeCopies(on: ordinal)
         case .failing, .retiring: break
         }
@@ -43,20 +48,27 @@ extension IndexWriter {
         if db.changesCount > 0 { try addToCopies(of: instance, -1) }
         // The folder is not seen to be good any more, until it is read again.
         let digest = try Data.fetchOne(
-            db.cachedStatement(sql: "SELECT sha256 FROM instance WHERE id = ?"), arguments: [instance])
-        try db.cachedStatement(sql: "UPDATE scrubbed SET errors = errors + 1 WHERE volume = ? AND folder = ?")
-            .execute(arguments: [volume, digest?.first])
+            db.cachedStatement(sql: "SELECT sha256 FROM instance WHERE id = ?"),
+            arguments: [instance])
+        try db.cachedStatement(
+            sql: "UPDATE scrubbed SET errors = errors + 1 WHERE volume = ? AND folder = ?"
+        )
+        .execute(arguments: [volume, digest?.first])
     }
 
     /// Notes that the blobs of a folder were read at `time` (ns since 1970).
     public func noteScrub(of folder: UInt8, on volume: Int, errors: Int64, at time: Int64) throws {
-        try db.cachedStatement(sql: "INSERT OR REPLACE INTO scrubbed(volume, folder, time, errors) VALUES (?, ?, ?, ?)")
-            .execute(arguments: [volume, folder, time, errors])
+        try db.cachedStatement(
+            sql: "INSERT OR REPLACE INTO scrubbed(volume, folder, time, errors) VALUES (?, ?, ?, ?)"
+        )
+        .execute(arguments: [volume, folder, time, errors])
     }
 
     private func addToCopies(of instance: Int64, _ change: Int) throws {
-        let count = try Int.fetchOne(
-            db.cachedStatement(sql: "SELECT copies FROM instance WHERE id = ?"), arguments: [instance]) ?? 0
+        let count =
+            try Int.fetchOne(
+                db.cachedStatement(sql: "SELECT copies FROM instance WHERE id = ?"),
+                arguments: [instance]) ?? 0
         try db.cachedStatement(sql: "UPDATE instance SET copies = ? WHERE id = ?")
             .execute(arguments: [count + change, instance])
         addedByCopies[count, default: 0] -= 1
@@ -76,9 +88,11 @@ extension IndexWriter {
             addedByCopies[copies - 1, default: 0] += instances
         }
         try db.execute(
-            sql: "UPDATE instance SET copies = copies - 1 WHERE id IN (SELECT instance FROM copy WHERE volume = ? AND instance < ?)",
+            sql:
+                "UPDATE instance SET copies = copies - 1 WHERE id IN (SELECT instance FROM copy WHERE volume = ? AND instance < ?)",
             arguments: [volume, horizon])
-        try db.execute(sql: "DELETE FROM copy WHERE volume = ? AND instance < ?", arguments: [volume, horizon])
+        try db.execute(
+            sql: "DELETE FROM copy WHERE volume = ? AND instance < ?", arguments: [volume, horizon])
         try db.execute(sql: "DELETE FROM scrubbed WHERE volume = ?", arguments: [volume])
     }
 }

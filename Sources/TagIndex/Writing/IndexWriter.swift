@@ -62,7 +62,8 @@ public final class IndexWriter {
         if let lastSeries, lastSeries.key.utf8.elementsEqual(key.utf8) {
             series = lastSeries
         } else if let row = try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT id, attributes FROM series WHERE key = ?"), arguments: [key])
+            db.cachedStatement(sql: "SELECT id, attributes FROM series WHERE key = ?"),
+            arguments: [key])
         {
             series = (key, row[0], try AttributeSet(json: row[1]))
         } else {
@@ -70,7 +71,9 @@ public final class IndexWriter {
                 id: try nextID(of: "series"), created: received, attributes: attributes,
                 paths: try views.compactMap { view in
                     let root = try reader.node(in: 0, folded: PortableName.folded(view.name))?.id
-                    return try path(of: attributes, key: key, in: view, at: root).map { [view.name] + $0 }
+                    return try path(of: attributes, key: key, in: view, at: root).map {
+                        [view.name] + $0
+                    }
                 })
             try apply(record, views: views)
             newSeries = record
@@ -80,11 +83,14 @@ public final class IndexWriter {
         return Place(
             newSeries: newSeries, instance: try nextID(of: "instance"), series: series.id,
             name: try free(FileName.instance(attributes), in: series.id, column: "name", tag: hex),
-            uidName: try free(FileName.sopInstance(attributes), in: series.id, column: "uid_name", tag: hex),
+            uidName: try free(
+                FileName.sopInstance(attributes), in: series.id, column: "uid_name", tag: hex),
             difference: attributes.difference(from: series.attributes))
     }
 
-    private func free(_ name: String, in series: Int64, column: String, tag: String) throws -> String {
+    private func free(_ name: String, in series: Int64, column: String, tag: String) throws
+        -> String
+    {
         let statement = try db.cachedStatement(
             sql: "SELECT 1 FROM instance WHERE series = ? AND \(column) = ?")
         return try PortableName.firstFree(name, tag: tag) {
@@ -99,7 +105,8 @@ public final class IndexWriter {
     }
 
     func nextID(of table: String) throws -> Int64 {
-        let statement = try db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
+        let statement = try db.cachedStatement(
+            sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
         return (try Int64.fetchOne(statement, arguments: [table]) ?? 0) + 1
     }
 
@@ -126,22 +133,32 @@ public final class IndexWriter {
         let study = try row(in: "study", key: "\(patient)\u{1F}\(rows.studyKey)", patient: patient)
         if building != nil { remember(rows.firstUID, ofSeries: id) }
         try statements.insertSeries
-            .bind(id).bind(study).bind(rows.key).bind(rows.date).bind(rows.modality).bind(rows.seriesUID)
+            .bind(id).bind(study).bind(rows.key).bind(rows.date).bind(rows.modality).bind(
+                rows.seriesUID
+            )
             .bind(rows.studyUID).bind(rows.attributes).bind(rows.created).run()
         try statements.insertWords
-            .bind(id).bind(rows.words.name).bind(rows.words.id).bind(rows.words.study).bind(rows.words.other).run()
+            .bind(id).bind(rows.words.name).bind(rows.words.id).bind(rows.words.study).bind(
+                rows.words.other
+            ).run()
         for path in rows.paths {
             guard let first = path.first, path.count > 1 else { continue }
             let root = try directory(first, in: 0, at: rows.created)
             let naming = views.first { $0.name == first.shown }?.fileNaming ?? .instanceNumber
-            try showSeries(id, at: path.dropFirst(), inViewAt: root, naming: naming, time: rows.created)
+            try showSeries(
+                id, at: path.dropFirst(), inViewAt: root, naming: naming, time: rows.created)
         }
     }
 
     private func row(in table: String, key: String, patient: Int64? = nil) throws -> Int64 {
-        if let id = try RawStatement("SELECT id FROM \(table) WHERE key = ?", in: db).bind(key).number() { return id }
+        if let id = try RawStatement("SELECT id FROM \(table) WHERE key = ?", in: db).bind(key)
+            .number()
+        {
+            return id
+        }
         if let patient {
-            try RawStatement("INSERT INTO \(table)(key, patient) VALUES (?, ?)", in: db).bind(key).bind(patient).run()
+            try RawStatement("INSERT INTO \(table)(key, patient) VALUES (?, ?)", in: db).bind(key)
+                .bind(patient).run()
         } else {
             try RawStatement("INSERT INTO \(table)(key) VALUES (?)", in: db).bind(key).run()
         }
@@ -159,12 +176,17 @@ public final class IndexWriter {
     /// - parameter difference: that of the record, as JSON
     func insert(_ record: InstanceRecord, sopInstanceUID: String?, difference: String) throws {
         try statements.insertInstance
-            .bind(record.id).bind(record.series).bind(record.sha256).bind(record.bytes).bind(record.received)
-            .bind(sopInstanceUID).bind(record.name).bind(record.uidName).bind(Int64(record.volumes.count))
+            .bind(record.id).bind(record.series).bind(record.sha256).bind(record.bytes).bind(
+                record.received
+            )
+            .bind(sopInstanceUID).bind(record.name).bind(record.uidName).bind(
+                Int64(record.volumes.count)
+            )
             .bind(record.flags).bind(record.source).bind(difference)
             .run()
         for volume in record.volumes {
-            try statements.insertCopy.bind(Int64(volume)).bind(record.id).bind(record.received).run()
+            try statements.insertCopy.bind(Int64(volume)).bind(record.id).bind(record.received)
+                .run()
         }
         addedInstances += 1
         addedBytes += record.bytes
@@ -177,7 +199,8 @@ public final class IndexWriter {
     /// The attributes of the first image of a series, as a replay needs them.
     public func attributes(ofSeries id: Int64) throws -> AttributeSet {
         if let lastSeries, lastSeries.id == id { return lastSeries.attributes }
-        let statement = try db.cachedStatement(sql: "SELECT key, attributes FROM series WHERE id = ?")
+        let statement = try db.cachedStatement(
+            sql: "SELECT key, attributes FROM series WHERE id = ?")
         guard let row = try Row.fetchOne(statement, arguments: [id]) else {
             throw IndexError(code: .corrupt, message: "The index has no series \(id).")
         }
@@ -194,7 +217,8 @@ public final class IndexWriter {
                 ON CONFLICT DO UPDATE SET path = excluded.path, reason = excluded.reason, time = excluded.time
                 """
         ).execute(arguments: [
-            Data(record.sha256), record.bytes, record.path, record.source, record.reason, record.time,
+            Data(record.sha256), record.bytes, record.path, record.source, record.reason,
+            record.time,
         ])
     }
 
@@ -233,6 +257,8 @@ public final class IndexWriter {
                     """, arguments: [copies, instances])
         }
         // Whether a number passed through zero is no fact: it depends on the transactions.
-        if !addedByCopies.isEmpty { try db.execute(sql: "DELETE FROM copy_count WHERE instances = 0") }
+        if !addedByCopies.isEmpty {
+            try db.execute(sql: "DELETE FROM copy_count WHERE instances = 0")
+        }
     }
 }

@@ -48,12 +48,20 @@ struct Find: ParsableCommand {
             let studies = found.map { study in
                 Study(
                     date: study.date, PatientName: study.attributes[.patientName],
-                    PatientID: study.attributes[.patientID], StudyDescription: study.attributes[.studyDescription],
-                    StudyInstanceUID: study.attributes[.studyInstanceUID], modalities: study.modalities,
+                    PatientID: study.attributes[.patientID],
+                    StudyDescription: study.attributes[.studyDescription],
+                    StudyInstanceUID: study.attributes[.studyInstanceUID],
+                    modalities: study.modalities,
                     series: study.series, images: study.images,
-                    paths: study.paths.map { ((root.map { [$0] } ?? []) + $0).joined(separator: "/") })
+                    paths: study.paths.map {
+                        ((root.map { [$0] } ?? []) + $0).joined(separator: "/")
+                    })
             }
-            if json { try Output.json(studies) } else { printTable(studies, isMounted: root != nil) }
+            if json {
+                try Output.json(studies)
+            } else {
+                printTable(studies, isMounted: root != nil)
+            }
             if studies.isEmpty { throw ExitStatus.notFound.code }
         }
     }
@@ -61,9 +69,13 @@ struct Find: ParsableCommand {
     private func printTable(_ studies: [Study], isMounted: Bool) {
         if studies.isEmpty { print("Nothing was found for «\(words.joined(separator: " "))».") }
         for study in studies {
-            let who = [study.PatientName, study.PatientID.map { "(\($0))" }].compactMap { $0 }.joined(separator: " ")
-            let what = (study.modalities + [study.StudyDescription].compactMap { $0 }).joined(separator: " ")
-            print("\(study.date ?? "undated   ")  \(who)  \(what)  \(Output.count(study.images, "image", "images")) in \(Output.count(study.series, "series", "series"))")
+            let who = [study.PatientName, study.PatientID.map { "(\($0))" }].compactMap { $0 }
+                .joined(separator: " ")
+            let what = (study.modalities + [study.StudyDescription].compactMap { $0 }).joined(
+                separator: " ")
+            print(
+                "\(study.date ?? "undated   ")  \(who)  \(what)  \(Output.count(study.images, "image", "images")) in \(Output.count(study.series, "series", "series"))"
+            )
             let path = study.paths.first { $0.contains("by-patient/") } ?? study.paths.first
             if let path { print("            \(path)") }
         }

@@ -27,13 +27,18 @@ struct Import: ParsableCommand {
     @Flag(name: .long, help: "Print the summary as JSON.")
     var json = false
 
-    @Flag(name: .shortAndLong, help: "Print what became of each file; with --json an object a line before the summary.")
+    @Flag(
+        name: .shortAndLong,
+        help: "Print what became of each file; with --json an object a line before the summary.")
     var verbose = false
 
     func run() throws {
         try reporting {
             let path = try archive.existing
-            var own = (try? Settings(file: path + "/pacsfs.toml"))?.volumes.map { Paths.absolute($0.path) } ?? []
+            var own =
+                (try? Settings(file: path + "/pacsfs.toml"))?.volumes.map {
+                    Paths.absolute($0.path)
+                } ?? []
             own += [path] + (Paths.mountpoint(of: path).map { [$0] } ?? [])
             var files: [FoundFile] = []
             var unreadable: [ImportResult] = []
@@ -43,7 +48,8 @@ struct Import: ParsableCommand {
             var summary = ImportSummary()
             summary.add(unreadable)
             if verbose { unreadable.forEach(tell) }
-            var progress = ImportProgress(files: files.count, bytes: files.reduce(0) { $0 + $1.bytes })
+            var progress = ImportProgress(
+                files: files.count, bytes: files.reduce(0) { $0 + $1.bytes })
             let target = try ImportTarget(archive: path)
             defer { target.close() }
             for batch in FoundFile.batches(files) {
@@ -82,25 +88,35 @@ struct FoundFile {
         _ argument: String, keptOut: [String], unreadable: inout [ImportResult]
     ) throws -> [FoundFile] {
         let path = Paths.absolute(argument)
-        if let other = keptOut.first(where: { AbsolutePath.isInside(path, $0) || AbsolutePath.isInside($0, path) }) {
+        if let other = keptOut.first(where: {
+            AbsolutePath.isInside(path, $0) || AbsolutePath.isInside($0, path)
+        }) {
             throw ArchiveError(
                 .configuration,
-                "\(argument) is, contains or lies in a folder of the archive itself (\(other)). Name the folders that are to be imported, without that one.")
+                "\(argument) is, contains or lies in a folder of the archive itself (\(other)). Name the folders that are to be imported, without that one."
+            )
         }
         var status = stat()
         guard stat(path, &status) == 0 else {
-            throw ArchiveError(.notFound, "\(argument) cannot be read: \(String(cString: strerror(errno))).")
+            throw ArchiveError(
+                .notFound, "\(argument) cannot be read: \(String(cString: strerror(errno))).")
         }
         let name = path.split(separator: "/").last.map(String.init) ?? ""
         if status.st_mode & S_IFMT == S_IFREG {
-            return [FoundFile(file: ImportFile(path: path, rejectedPath: name), bytes: Int64(status.st_size))]
+            return [
+                FoundFile(
+                    file: ImportFile(path: path, rejectedPath: name), bytes: Int64(status.st_size))
+            ]
         }
         var found: [FoundFile] = []
         walk(path, name, into: &found, unreadable: &unreadable)
         return found
     }
 
-    private static func walk(_ path: String, _ shown: String, into found: inout [FoundFile], unreadable: inout [ImportResult]) {
+    private static func walk(
+        _ path: String, _ shown: String, into found: inout [FoundFile],
+        unreadable: inout [ImportResult]
+    ) {
         guard let stream = opendir(path) else {
             unreadable.append(.unreadable(path, String(cString: strerror(errno))))
             return
@@ -119,7 +135,10 @@ struct FoundFile {
             guard lstat(child, &status) == 0 else {
                 // Such as a name that is not UTF-8: it cannot be given on, and must not be passed over.
                 unreadable.append(
-                    .unreadable(child, "\(String(cString: strerror(errno))). If its name is not UTF-8, copy it into incoming instead"))
+                    .unreadable(
+                        child,
+                        "\(String(cString: strerror(errno))). If its name is not UTF-8, copy it into incoming instead"
+                    ))
                 continue
             }
             switch status.st_mode & S_IFMT {
@@ -153,7 +172,8 @@ struct FoundFile {
 
 extension ImportResult {
     fileprivate static func unreadable(_ path: String, _ reason: String) -> ImportResult {
-        ImportResult(path: path, bytes: 0, outcome: .failed, reason: "It cannot be read: \(reason).")
+        ImportResult(
+            path: path, bytes: 0, outcome: .failed, reason: "It cannot be read: \(reason).")
     }
 }
 
@@ -187,7 +207,10 @@ final class ImportTarget {
                 results.forEach(each)
                 return results
             case .failed(let reason): throw ArchiveError(.storage, reason)
-            default: throw ArchiveError(.storage, "The daemon answered something else. Is it another version of pacsfs?")
+            default:
+                throw ArchiveError(
+                    .storage, "The daemon answered something else. Is it another version of pacsfs?"
+                )
             }
         }
     }

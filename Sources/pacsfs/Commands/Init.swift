@@ -20,7 +20,8 @@ struct Init: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "A directory for the images, on a disk of its own. Give it twice or more.", valueName: "DIR"))
+            "A directory for the images, on a disk of its own. Give it twice or more.",
+            valueName: "DIR"))
     var volume: [String] = []
 
     @Option(name: .long, help: ArgumentHelp("A volume that survived.", valueName: "VOLUME"))
@@ -33,23 +34,30 @@ struct Init: ParsableCommand {
     var json = false
 
     func validate() throws {
-        guard !volume.isEmpty || from != nil else { throw ValidationError("Name the volumes with --volume.") }
+        guard !volume.isEmpty || from != nil else {
+            throw ValidationError("Name the volumes with --volume.")
+        }
         guard copies >= 1 else { throw ValidationError("--copies must be at least 1.") }
     }
 
     func run() throws {
         try reporting {
             let path = archive.path
-            try Paths.requireOutsideMounts([path] + (volume + (from.map { [$0] } ?? [])).map(Paths.absolute))
+            try Paths.requireOutsideMounts(
+                [path] + (volume + (from.map { [$0] } ?? [])).map(Paths.absolute))
             if let from { return try revive(path, from: Paths.absolute(from)) }
             let volumes = volume.map { place in
                 let path = Paths.absolute(place)
                 return Settings.VolumePlace(path: path, domain: path)
             }
             try Archive.create(at: path, volumes: volumes, copies: copies)
-            print("Made the archive \(path), which keeps \(Output.count(copies, "copy", "copies")) of each image on \(Output.count(volumes.count, "volume", "volumes")).")
+            print(
+                "Made the archive \(path), which keeps \(Output.count(copies, "copy", "copies")) of each image on \(Output.count(volumes.count, "volume", "volumes"))."
+            )
             if copies > 1, let pair = sharedDevice(volumes.map(\.path)) {
-                print("Note: \(pair.0) and \(pair.1) are on the same disk. That is fine for trying it out; to survive the loss of a disk they must be on two.")
+                print(
+                    "Note: \(pair.0) and \(pair.1) are on the same disk. That is fine for trying it out; to survive the loss of a disk they must be on two."
+                )
             }
             print("Next: pacsfs mount MOUNTPOINT --archive \(path)")
         }
@@ -83,9 +91,12 @@ struct Init: ParsableCommand {
         if summary.lacking > 0 {
             lines.append("")
             lines.append(
-                "\(Output.count(summary.lacking, "image is", "images are")) on absent volumes only, and cannot be read until one of those is back:")
+                "\(Output.count(summary.lacking, "image is", "images are")) on absent volumes only, and cannot be read until one of those is back:"
+            )
             lines += summary.examples.map { "  \($0)" }
-            if Int64(summary.examples.count) < summary.lacking, let list = summary.list { lines.append("  … all of them: \(list)") }
+            if Int64(summary.examples.count) < summary.lacking, let list = summary.list {
+                lines.append("  … all of them: \(list)")
+            }
         }
         if let problem = summary.copiesProblem { lines.append("Note: \(problem)") }
         lines.append(

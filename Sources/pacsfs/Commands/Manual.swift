@@ -83,7 +83,8 @@ enum ManualPage {
     }
 
     /// A section for a command, or one for each that it has.
-    private static func sections(_ command: any ParsableCommand.Type, _ parent: String) -> [String] {
+    private static func sections(_ command: any ParsableCommand.Type, _ parent: String) -> [String]
+    {
         let configuration = command.configuration
         guard configuration.shouldDisplay else { return [] }
         let name = parent + " " + (configuration.commandName ?? command._commandName)
@@ -92,7 +93,9 @@ enum ManualPage {
         }
         let help = Pacsfs.helpMessage(for: command, columns: 78)
             .replacingOccurrences(of: "OVERVIEW: ", with: "")
-        return [".SS \(escaped(name))\n.nf\n\(escaped(help.trimmingCharacters(in: .newlines)))\n.fi"]
+        return [
+            ".SS \(escaped(name))\n.nf\n\(escaped(help.trimmingCharacters(in: .newlines)))\n.fi"
+        ]
     }
 
     /// Text that is shown as it is (groff(7), Escape Sequences).

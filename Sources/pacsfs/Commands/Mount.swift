@@ -21,7 +21,9 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Stay in the foreground, for systemd.")
     var foreground = false
 
-    @Flag(name: .long, help: "Serve all reads in the daemon, even where the kernel could do it alone.")
+    @Flag(
+        name: .long, help: "Serve all reads in the daemon, even where the kernel could do it alone."
+    )
     var noPassthrough = false
 
     @Option(name: .long, help: .hidden)
@@ -41,7 +43,9 @@ struct Mount: ParsableCommand {
                 let notes = try Background.start(arguments, log: path + "/" + LogFile.name)
                 print("Mounted the archive \(path) on \(mountpoint).")
                 for note in notes { print("Note: \(note)") }
-                if settings.readers == nil, settings.writers == nil, let problem = Mountpoint.othersProblem() {
+                if settings.readers == nil, settings.writers == nil,
+                    let problem = Mountpoint.othersProblem()
+                {
                     print("Note: \(problem)")
                 }
             }
@@ -53,22 +57,28 @@ struct Mount: ParsableCommand {
         let file = path + "/pacsfs.toml"
         let settings = try Settings(file: file)
         _ = try Permissions(settings, file: file)
-        if settings.readers != nil || settings.writers != nil, let problem = Mountpoint.othersProblem() {
+        if settings.readers != nil || settings.writers != nil,
+            let problem = Mountpoint.othersProblem()
+        {
             throw MountError("\(file) lets groups in, and that cannot be. \(problem)")
         }
         let volumes = settings.volumes.map { Paths.absolute($0.path) }
         try Mountpoint.prepare(
-            mountpoint, keptOutside: [path, Paths.absolute(path + "/pacsfs.log")] + volumes, volumes: volumes)
+            mountpoint, keptOutside: [path, Paths.absolute(path + "/pacsfs.log")] + volumes,
+            volumes: volumes)
         Predecessor.awaitEnd(of: path)
         if let process = Archive.holder(of: path), let other = Paths.mountpoint(of: path) {
-            throw MountError("The archive \(path) is in use by process \(process), which shows it on \(other). It can be mounted once only; end that with: pacsfs unmount \(other)")
+            throw MountError(
+                "The archive \(path) is in use by process \(process), which shows it on \(other). It can be mounted once only; end that with: pacsfs unmount \(other)"
+            )
         }
         return settings
     }
 
     private func serve(_ path: String, at mountpoint: String) throws {
         // In the background standard error is pacsfs.log.
-        let log = StandardErrorLog.logger(file: readyFd == nil ? nil : LogFile(path + "/" + LogFile.name))
+        let log = StandardErrorLog.logger(
+            file: readyFd == nil ? nil : LogFile(path + "/" + LogFile.name))
         do {
             DaemonProcess.prepare()
             let settings = try prepare(path, mountpoint)

@@ -31,10 +31,13 @@ struct Rebuild: ParsableCommand {
             defer { meter.end() }
             let path = try archive.existing
             let summary = try Archive.rebuild(
-                at: path, fromBlobs: fromBlobs, log: StandardErrorLog.logger(level: .critical), progress: meter.show)
+                at: path, fromBlobs: fromBlobs, log: StandardErrorLog.logger(level: .critical),
+                progress: meter.show)
             meter.end()
             if json { try Output.json(summary) } else { print(text(summary)) }
-            if summary.damagedCopies > 0 || !summary.leftOut.isEmpty { throw ExitStatus.attention.code }
+            if summary.damagedCopies > 0 || !summary.leftOut.isEmpty {
+                throw ExitStatus.attention.code
+            }
         }
     }
 
@@ -48,12 +51,16 @@ struct Rebuild: ParsableCommand {
                 : "Made the index anew: \(images) from \(records) in \(seconds) s."
         ]
         if summary.damagedCopies > 0 {
-            lines.append("\(Output.count(summary.damagedCopies, "copy is", "copies are")) damaged. They were left where they are; «pacsfs scrub» deals with them.")
+            lines.append(
+                "\(Output.count(summary.damagedCopies, "copy is", "copies are")) damaged. They were left where they are; «pacsfs scrub» deals with them."
+            )
         }
         if !summary.leftOut.isEmpty {
             lines.append("Left out, because no copy is good or it is no image:")
             lines += summary.leftOut.prefix(50).map { "  \($0)" }
-            if summary.leftOut.count > 50 { lines.append("  … and \(summary.leftOut.count - 50) more; --json lists them all") }
+            if summary.leftOut.count > 50 {
+                lines.append("  … and \(summary.leftOut.count - 50) more; --json lists them all")
+            }
         }
         return lines.joined(separator: "\n")
     }

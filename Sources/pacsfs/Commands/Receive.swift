@@ -20,34 +20,47 @@ struct Receive: ParsableCommand {
 
     @OptionGroup var archive: ArchiveOption
 
-    @Option(name: .long, help: ArgumentHelp("TCP port to listen on; 0 takes any that is free.", valueName: "N"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("TCP port to listen on; 0 takes any that is free.", valueName: "N"))
     var port: UInt16 = 11112
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The AE title that senders call; others are answered too.", valueName: "NAME"))
+        help: ArgumentHelp(
+            "The AE title that senders call; others are answered too.", valueName: "NAME"))
     var aet = "PACSFS"
 
     @Option(
-        name: .long, help: ArgumentHelp("Listen on this address only, instead of on all.", valueName: "ADDRESS"))
+        name: .long,
+        help: ArgumentHelp("Listen on this address only, instead of on all.", valueName: "ADDRESS"))
     var bind: String?
 
     func validate() throws {
         // PS3.5 section 6.2: AE.
-        let isTitle = (1...16).contains(aet.utf8.count) && aet.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        let isTitle =
+            (1...16).contains(aet.utf8.count) && aet.utf8.allSatisfy { (0x20...0x7E).contains($0) }
             && !aet.contains("\\") && aet.contains { $0 != " " }
-        if !isTitle { throw ValidationError("--aet must be 1 to 16 letters, digits or signs of ASCII, without a backslash.") }
+        if !isTitle {
+            throw ValidationError(
+                "--aet must be 1 to 16 letters, digits or signs of ASCII, without a backslash.")
+        }
     }
 
     func run() throws {
         try reporting {
             let path = try archive.existing
             guard StorageProvider.isInstalled else {
-                throw ArchiveError(.configuration, "There is no storescp, which speaks DICOM with the senders. Install it with: apt-get install dcmtk")
+                throw ArchiveError(
+                    .configuration,
+                    "There is no storescp, which speaks DICOM with the senders. Install it with: apt-get install dcmtk"
+                )
             }
             guard let mountpoint = Paths.mountpoint(of: path) else {
                 throw ArchiveError(
-                    .notFound, "The archive \(path) is not mounted. Mount it first: pacsfs mount DIR --archive \(path)")
+                    .notFound,
+                    "The archive \(path) is not mounted. Mount it first: pacsfs mount DIR --archive \(path)"
+                )
             }
             let log = StandardErrorLog.logger()
             let interruption = Interruption()

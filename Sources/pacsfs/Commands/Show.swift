@@ -49,7 +49,11 @@ struct Show: ParsableCommand {
             let index = try TagIndex(readingFrom: path + "/index.sqlite")
             let instances = try index.read { try ArchivedImages.named(what, $0, archive: path) }
             guard !instances.isEmpty else {
-                if json { try Output.json([String]()) } else { print(ArchivedImages.absence(of: what, archive: path)) }
+                if json {
+                    try Output.json([String]())
+                } else {
+                    print(ArchivedImages.absence(of: what, archive: path))
+                }
                 throw ExitStatus.notFound.code
             }
             let root = Paths.mountpoint(of: path)
@@ -65,20 +69,30 @@ struct Show: ParsableCommand {
                 }
             }
             if json {
-                if details.count == 1 { try Output.json(details[0]) } else { try Output.json(details) }
+                if details.count == 1 {
+                    try Output.json(details[0])
+                } else {
+                    try Output.json(details)
+                }
             } else {
                 print(details.map(Self.text).joined(separator: "\n\n"))
-                if instances.count > shown.count { print("\n… and \(instances.count - shown.count) more images; --json lists them all.") }
+                if instances.count > shown.count {
+                    print(
+                        "\n… and \(instances.count - shown.count) more images; --json lists them all."
+                    )
+                }
             }
         }
     }
 
     /// Those of the same SOPInstanceUID that are no repetition themselves: mostly one.
-    private static func earlier(than image: ImageDetails, _ reader: IndexReader) throws -> [String] {
+    private static func earlier(than image: ImageDetails, _ reader: IndexReader) throws -> [String]
+    {
         guard let uid = image.attributes[.sopInstanceUID] else { return [] }
         return try reader.instances(sopInstanceUID: uid).compactMap { id in
             guard id < image.id, let other = try reader.details(id),
-                !HeaderFlags(rawValue: UInt16(truncatingIfNeeded: other.flags)).contains(.sameDataSet)
+                !HeaderFlags(rawValue: UInt16(truncatingIfNeeded: other.flags)).contains(
+                    .sameDataSet)
             else { return nil }
             return Digest(bytes: other.sha256)?.hex
         }
@@ -89,7 +103,8 @@ struct Show: ParsableCommand {
             sha256: Digest(bytes: image.sha256)?.hex ?? "", bytes: image.bytes,
             received: Timestamp(nanoseconds: image.received).description, source: image.source,
             flags: HeaderFlags(rawValue: UInt16(truncatingIfNeeded: image.flags)).names,
-            attributes: Dictionary(uniqueKeysWithValues: image.attributes.present.map { ($0.0.keyword, $0.1) }),
+            attributes: Dictionary(
+                uniqueKeysWithValues: image.attributes.present.map { ($0.0.keyword, $0.1) }),
             copies: image.copies.map {
                 Copy(volume: $0.volume, verified: Timestamp(nanoseconds: $0.verified).description)
             },
@@ -104,9 +119,13 @@ struct Show: ParsableCommand {
         lines.append("SHA-256   \(details.sha256)")
         lines.append("Size      \(Output.bytes(details.bytes))")
         lines.append("Received  \(details.received) from \(details.source)")
-        for copy in details.copies { lines.append("Copy      volume \(copy.volume), verified \(copy.verified)") }
+        for copy in details.copies {
+            lines.append("Copy      volume \(copy.volume), verified \(copy.verified)")
+        }
         if let earlier = details.sameDataSetAs {
-            lines.append("Version   the file header differs, the data set is that of \(earlier.joined(separator: " or "))")
+            lines.append(
+                "Version   the file header differs, the data set is that of \(earlier.joined(separator: " or "))"
+            )
         }
         let unusual = details.flags.filter { $0 != "sameDataSet" }
         if !unusual.isEmpty { lines.append("Unusual   \(unusual.joined(separator: ", "))") }
@@ -120,8 +139,10 @@ extension HeaderFlags {
     var names: [String] {
         let all: [(HeaderFlags, String)] = [
             (.noPreamble, "noPreamble"), (.noFileMetaInformation, "noFileMetaInformation"),
-            (.wrongTransferSyntax, "wrongTransferSyntax"), (.wrongCharacterSet, "wrongCharacterSet"),
-            (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"), (.invalidValue, "invalidValue"), (.pixelDataTruncated, "pixelDataTruncated"),
+            (.wrongTransferSyntax, "wrongTransferSyntax"),
+            (.wrongCharacterSet, "wrongCharacterSet"),
+            (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"),
+            (.invalidValue, "invalidValue"), (.pixelDataTruncated, "pixelDataTruncated"),
             (.sameDataSet, "sameDataSet"),
         ]
         return all.filter { contains($0.0) }.map(\.1)

@@ -45,7 +45,9 @@ struct Status: ParsableCommand {
         var status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
         if let mountpoint = Paths.mountpoint(of: path) {
             status.health.add(
-                attention: "The daemon that showed the archive on \(mountpoint) has died: nobody sees an image, and none can come. Mount it again: pacsfs mount \(mountpoint)\(ArchiveOption.argument(for: path))")
+                attention:
+                    "The daemon that showed the archive on \(mountpoint) has died: nobody sees an image, and none can come. Mount it again: pacsfs mount \(mountpoint)\(ArchiveOption.argument(for: path))"
+            )
         }
         return status
     }
@@ -55,36 +57,49 @@ struct Status: ParsableCommand {
         lines += status.health.reasons.dropFirst().map { "           also: \($0)" }
         lines.append("")
         lines.append(
-            "Archive    \(status.archive): \(Output.count(status.patients, "patient", "patients")), \(Output.count(status.studies, "study", "studies")), \(Output.count(status.instances, "image", "images")), \(Output.bytes(status.bytes))")
+            "Archive    \(status.archive): \(Output.count(status.patients, "patient", "patients")), \(Output.count(status.studies, "study", "studies")), \(Output.count(status.instances, "image", "images")), \(Output.bytes(status.bytes))"
+        )
         for volume in status.volumes { lines += VolumeText.lines(volume) }
         lines.append("Room       \(room(status.room))")
         let resilver = status.resilver
         if resilver.isRunning || resilver.copies > 0 {
-            lines.append("Resilver   \(resilver.isRunning ? "running: " : "")\(Output.count(resilver.copies, "copy", "copies")) made, \(Output.bytes(resilver.bytes)); \(Output.count(status.copies.short, "image", "images")) to go")
+            lines.append(
+                "Resilver   \(resilver.isRunning ? "running: " : "")\(Output.count(resilver.copies, "copy", "copies")) made, \(Output.bytes(resilver.bytes)); \(Output.count(status.copies.short, "image", "images")) to go"
+            )
         }
         if let rebuilt = status.index_rebuilt {
             lines.append("Index      made anew on \(Output.time(rebuilt.time)): \(rebuilt.reason)")
         }
         for view in status.views where view.state == .making {
-            lines.append("View       \(status.mountpoint == nil ? "\(view.name) is made when the archive is mounted" : "making \(view.name)"): \(view.series) of \(view.of) series")
+            lines.append(
+                "View       \(status.mountpoint == nil ? "\(view.name) is made when the archive is mounted" : "making \(view.name)"): \(view.series) of \(view.of) series"
+            )
         }
         for image in status.copies.lost_images { lines.append("Lost       \(image)") }
         if let mountpoint = status.mountpoint {
-            lines.append("Mounted    \(mountpoint), reading \(status.read_mode == "passthrough" ? "by the kernel (passthrough)" : "through the daemon (cached)")")
+            lines.append(
+                "Mounted    \(mountpoint), reading \(status.read_mode == "passthrough" ? "by the kernel (passthrough)" : "through the daemon (cached)")"
+            )
         } else {
             lines.append("Mounted    no")
         }
         if status.incoming.pending > 0 {
-            lines.append("Incoming   \(Output.count(status.incoming.pending, "file waits", "files wait"))")
+            lines.append(
+                "Incoming   \(Output.count(status.incoming.pending, "file waits", "files wait"))")
         }
         for zip in status.incoming.unpacking.prefix(10) {
-            let progress = zip.files.map { "\(zip.done) of \(Output.count($0, "file", "files"))" } ?? "waits"
+            let progress =
+                zip.files.map { "\(zip.done) of \(Output.count($0, "file", "files"))" } ?? "waits"
             lines.append("Unpacking  \(zip.path): \(progress)")
         }
         if status.rejected > 0 {
-            lines.append("Rejected   \(Output.count(status.rejected, "file is", "files are")) set aside, each with its reason, in rejected/")
+            lines.append(
+                "Rejected   \(Output.count(status.rejected, "file is", "files are")) set aside, each with its reason, in rejected/"
+            )
         }
-        lines.append("Ledger     \(Output.count(status.ledger.records, "record", "records")), head \(status.ledger.head):\(status.ledger.records)")
+        lines.append(
+            "Ledger     \(Output.count(status.ledger.records, "record", "records")), head \(status.ledger.head):\(status.ledger.records)"
+        )
         return lines.joined(separator: "\n")
     }
 
@@ -93,8 +108,11 @@ struct Status: ParsableCommand {
         let free = "\(Output.bytes(room.free)) of images"
         guard let days = room.days else { return free }
         let time =
-            days > 3650 ? "more than ten years" : days > 730 ? "about \(days / 365) years"
-            : days > 60 ? "about \(days / 30) months" : "about \(days) days"
+            days > 3650
+            ? "more than ten years"
+            : days > 730
+                ? "about \(days / 365) years"
+                : days > 60 ? "about \(days / 30) months" : "about \(days) days"
         return "\(free), for \(time) at the rate of the last 30 days"
     }
 }
@@ -103,10 +121,14 @@ struct Status: ParsableCommand {
 enum VolumeText {
     static func lines(_ volume: ArchiveStatus.Volume) -> [String] {
         let number = volume.number.map(String.init) ?? "?"
-        var text = "Volume \(number)\(String(repeating: " ", count: max(1, 4 - number.count)))\(volume.path): \(volume.state), \(Output.count(volume.blobs, "image", "images"))"
+        var text =
+            "Volume \(number)\(String(repeating: " ", count: max(1, 4 - number.count)))\(volume.path): \(volume.state), \(Output.count(volume.blobs, "image", "images"))"
         if volume.state != "absent" { text += ", room for \(Output.bytes(volume.free))" }
         if volume.domain != volume.path { text += ", in \(volume.domain)" }
-        if volume.errors > 0 { text += ", \(Output.count(volume.errors, "bad copy was found", "bad copies were found"))" }
+        if volume.errors > 0 {
+            text +=
+                ", \(Output.count(volume.errors, "bad copy was found", "bad copies were found"))"
+        }
         if let time = volume.scrubbed { text += ", all read since \(Output.time(time).prefix(10))" }
         return [text] + (volume.problem.map { ["           \($0)"] } ?? [])
     }

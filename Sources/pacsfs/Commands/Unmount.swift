@@ -30,7 +30,9 @@ struct Unmount: ParsableCommand {
                 return
             case .silent:
                 let process = Archive.holder(of: mount.source).map { " (process \($0))" } ?? ""
-                throw MountError("The daemon\(process) of \(mountpoint) does not answer. When it still does not in a minute, end it with «kill -9», and run this again.")
+                throw MountError(
+                    "The daemon\(process) of \(mountpoint) does not answer. When it still does not in a minute, end it with «kill -9», and run this again."
+                )
             }
             let daemon = Archive.holder(of: mount.source)
             try Mountpoint.unmount(mountpoint)
@@ -38,7 +40,9 @@ struct Unmount: ParsableCommand {
             while let daemon, Archive.holder(of: mount.source) == daemon {
                 usleep(20_000)
                 waited += 1
-                if waited == 250 { print("Waiting for the daemon (process \(daemon)) to finish writing…") }
+                if waited == 250 {
+                    print("Waiting for the daemon (process \(daemon)) to finish writing…")
+                }
             }
             print("Unmounted \(mountpoint).")
         }

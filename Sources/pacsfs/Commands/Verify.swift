@@ -33,7 +33,9 @@ struct Verify: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("A head that was noted before, with the number of its record.", valueName: "HASH[:NUMBER]"))
+        help: ArgumentHelp(
+            "A head that was noted before, with the number of its record.",
+            valueName: "HASH[:NUMBER]"))
     var head: String?
 
     @Flag(name: .long, help: "Print JSON.")
@@ -41,7 +43,9 @@ struct Verify: ParsableCommand {
 
     func validate() throws {
         if let head, Verification.Head(head) == nil {
-            throw ValidationError("--head must be the 64 digits that «pacsfs status» prints, and after a colon the number of records if you like.")
+            throw ValidationError(
+                "--head must be the 64 digits that «pacsfs status» prints, and after a colon the number of records if you like."
+            )
         }
     }
 
@@ -77,9 +81,13 @@ struct Verify: ParsableCommand {
     private static func text(_ report: VerificationReport) -> String {
         var lines: [String] = []
         if report.faults > 0 {
-            lines.append("DOES NOT FIT: \(Output.count(report.faults, "thing", "things")) changed or damaged.")
+            lines.append(
+                "DOES NOT FIT: \(Output.count(report.faults, "thing", "things")) changed or damaged."
+            )
         } else if report.attentions > 0 {
-            lines.append("ATTENTION: nothing was changed or lost, as far as can be told; \(Output.count(report.attentions, "thing wants", "things want")) a look.")
+            lines.append(
+                "ATTENTION: nothing was changed or lost, as far as can be told; \(Output.count(report.attentions, "thing wants", "things want")) a look."
+            )
         } else {
             lines.append("All fits: nothing was changed or lost.")
         }
@@ -87,15 +95,18 @@ struct Verify: ParsableCommand {
         lines.append("")
         for volume in report.volumes {
             lines.append(
-                "Volume \(volume.ordinal.map(String.init) ?? "?")   \(volume.path): \(Output.count(volume.records, "record", "records")), \(Output.count(volume.good_blobs, "good image", "good images")), \(Output.bytes(volume.good_bytes))")
+                "Volume \(volume.ordinal.map(String.init) ?? "?")   \(volume.path): \(Output.count(volume.records, "record", "records")), \(Output.count(volume.good_blobs, "good image", "good images")), \(Output.bytes(volume.good_bytes))"
+            )
         }
-        lines.append("Ledger     \(Output.count(report.records, "record", "records")), head \(report.head)")
+        lines.append(
+            "Ledger     \(Output.count(report.records, "record", "records")), head \(report.head)")
         for severity in [VerificationReport.Finding.Severity.fault, .attention] {
             let findings = report.findings.filter { $0.severity == severity }
             if findings.isEmpty { continue }
             lines += ["", severity == .fault ? "Does not fit:" : "Wants a look:"]
             for finding in findings.prefix(50) { lines += Self.lines(finding) }
-            let more = (severity == .fault ? report.faults : report.attentions) - min(50, findings.count)
+            let more =
+                (severity == .fault ? report.faults : report.attentions) - min(50, findings.count)
             if more > 0 { lines.append("  … and \(more) more; --json lists up to 10,000") }
         }
         return lines.joined(separator: "\n")

@@ -42,7 +42,8 @@ struct ViewList: ParsableCommand {
             defer { index.close() }
             let settings = try Settings(file: path + "/pacsfs.toml")
             let views = try index.read { reader in
-                try ViewStatus.list(reader, wanted: settings.namesViews ? settings.views : reader.views())
+                try ViewStatus.list(
+                    reader, wanted: settings.namesViews ? settings.views : reader.views())
             }
             if json { try Output.json(views) } else { print(Self.text(views)) }
         }
@@ -61,14 +62,16 @@ struct ViewList: ParsableCommand {
         switch view.state {
         case .shown: "shown, \(Output.count(view.folders, "folder", "folders"))"
         case .making: "is made by the daemon: \(view.series) of \(view.of) series"
-        case .dropped: "not shown any more; its paths come back when it is put into pacsfs.toml again"
+        case .dropped:
+            "not shown any more; its paths come back when it is put into pacsfs.toml again"
         }
     }
 }
 
 struct ViewTry: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "try", abstract: "Tell which paths images would have in a view with this template.",
+        commandName: "try",
+        abstract: "Tell which paths images would have in a view with this template.",
         discussion: """
             Nothing is changed. WHAT is a file, a path in the mount, a UID or a SHA-256; without any, \
             the series that came last are shown. A folder gets a suffix when another series has the \
@@ -106,7 +109,9 @@ struct ViewTry: ParsableCommand {
     func run() throws {
         try reporting {
             let view: View
-            do throws(TemplateError) { view = View(name: "try", template: try Template(template)) } catch {
+            do throws(TemplateError) {
+                view = View(name: "try", template: try Template(template))
+            } catch {
                 Output.error("\(error)\n\(error.marked(in: template))")
                 throw ExitStatus.failure.code
             }
@@ -116,10 +121,16 @@ struct ViewTry: ParsableCommand {
             let places = try index.read { reader in
                 images.isEmpty
                     ? try reader.latest(5).compactMap { try Self.place(of: $0, in: view, reader) }
-                    : try images.flatMap { try Self.places(of: $0, in: view, reader, archive: path) }
+                    : try images.flatMap {
+                        try Self.places(of: $0, in: view, reader, archive: path)
+                    }
             }
             if json { return try Output.json(places) }
-            if places.isEmpty { print("The template is good. There is no image in the archive to try it on; name a file.") }
+            if places.isEmpty {
+                print(
+                    "The template is good. There is no image in the archive to try it on; name a file."
+                )
+            }
             for place in places {
                 print(place.image)
                 print("    \(place.path ?? "is left out: a field with ! has no value")")
@@ -139,30 +150,42 @@ struct ViewTry: ParsableCommand {
             return [Place(image: what, path: path(attributes, attributes, in: view))]
         }
         let instances = try ArchivedImages.named(what, reader, archive: archive)
-        guard !instances.isEmpty else { throw ArchiveError(.notFound, "«\(what)» is neither a file nor in the archive.") }
+        guard !instances.isEmpty else {
+            throw ArchiveError(.notFound, "«\(what)» is neither a file nor in the archive.")
+        }
         return try instances.prefix(10).compactMap { try place(of: $0, in: view, reader) }
     }
 
     private static func header(of path: String) throws -> AttributeSet {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw ArchiveError(.notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).") }
+        guard descriptor >= 0 else {
+            throw ArchiveError(
+                .notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+        }
         defer { close(descriptor) }
         var reader = HeaderReader()
-        do { return AttributeSet(try reader.read(FileDescriptorSource(descriptor: descriptor))) } catch {
+        do {
+            return AttributeSet(try reader.read(FileDescriptorSource(descriptor: descriptor)))
+        } catch {
             throw ArchiveError(.notFound, "\(path) is no image: \(error)")
         }
     }
 
-    private static func place(of instance: Int64, in view: View, _ reader: IndexReader) throws -> Place? {
+    private static func place(of instance: Int64, in view: View, _ reader: IndexReader) throws
+        -> Place?
+    {
         guard let image = try reader.details(instance) else { return nil }
         let series = try reader.firstAttributes(ofSeriesOf: instance) ?? image.attributes
         return Place(
-            image: image.paths.first?.joined(separator: "/") ?? Digest(bytes: image.sha256)?.hex ?? "",
+            image: image.paths.first?.joined(separator: "/") ?? Digest(bytes: image.sha256)?.hex
+                ?? "",
             path: path(series, image.attributes, in: view))
     }
 
     /// - parameter series: the attributes of the first image of the series, which decide its folder
-    private static func path(_ series: AttributeSet, _ image: AttributeSet, in view: View) -> String? {
+    private static func path(_ series: AttributeSet, _ image: AttributeSet, in view: View)
+        -> String?
+    {
         if view.template.leavesOut(series) { return nil }
         let names = view.template.components(for: series) + [FileName.name(view.fileNaming, image)]
         return names.joined(separator: "/")

@@ -53,13 +53,18 @@ struct VolumeAdd: ParsableCommand {
     @Argument(help: "A directory that is empty or not there yet, on a disk of its own.")
     var directory: String
 
-    @Option(name: .long, help: "What fails together with it: a room, a machine. Copies of an image are kept in different ones.")
+    @Option(
+        name: .long,
+        help:
+            "What fails together with it: a room, a machine. Copies of an image are kept in different ones."
+    )
     var domain: String?
 
     @OptionGroup var archive: ArchiveOption
 
     func run() throws {
-        try VolumeRequest.run(archive, .addVolume(path: Paths.absolute(directory), domain: domain)) { change in
+        try VolumeRequest.run(archive, .addVolume(path: Paths.absolute(directory), domain: domain))
+        { change in
             "\(change.path) is volume \(change.ordinal) now. New images go to the volumes with most room."
         }
     }
@@ -111,7 +116,8 @@ struct VolumeReplace: ParsableCommand {
 
     func run() throws {
         let request = ControlRequest.replaceVolume(
-            VolumeRequest.name(volume), with: directory.map(Paths.absolute), acceptingLoss: acceptLoss)
+            VolumeRequest.name(volume), with: directory.map(Paths.absolute),
+            acceptingLoss: acceptLoss)
         try VolumeRequest.run(archive, request) { change in
             "\(change.path) is a new volume now, number \(change.ordinal), in the place of the one that is lost."
         }
@@ -127,14 +133,20 @@ enum VolumeRequest {
     /// A disk that was not mounted when its volume was made shows as a folder on another one.
     private static func warnOfSharedDisk(_ volume: String, archive: String) {
         var others = [archive]
-        if let settings = try? Settings(file: archive + "/pacsfs.toml") { others += settings.volumes.map(\.path) }
+        if let settings = try? Settings(file: archive + "/pacsfs.toml") {
+            others += settings.volumes.map(\.path)
+        }
         for other in others where other != volume {
             guard sharedDevice([other, volume]) != nil else { continue }
-            return print("Note: \(volume) is on the same disk as \(other). To survive the loss of a disk, it must be on another: is the new one mounted?")
+            return print(
+                "Note: \(volume) is on the same disk as \(other). To survive the loss of a disk, it must be on another: is the new one mounted?"
+            )
         }
     }
 
-    static func run(_ option: ArchiveOption, _ request: ControlRequest, _ text: (VolumeChange) -> String) throws {
+    static func run(
+        _ option: ArchiveOption, _ request: ControlRequest, _ text: (VolumeChange) -> String
+    ) throws {
         try reporting {
             let path = try option.existing
             if let connection = ControlConnection.connect(archive: path) {
@@ -143,7 +155,11 @@ enum VolumeRequest {
                     print(text(change))
                     if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
                     if let problem = change.copiesProblem { print("Note: \(problem)") }
-                    if change.images > 0 { print("\(Output.count(change.images, "image needs", "images need")) a copy; pacsfs status shows how far that is.") }
+                    if change.images > 0 {
+                        print(
+                            "\(Output.count(change.images, "image needs", "images need")) a copy; pacsfs status shows how far that is."
+                        )
+                    }
                 case .failed(let reason): throw ArchiveError(.configuration, reason)
                 default: break
                 }
@@ -153,7 +169,8 @@ enum VolumeRequest {
             defer { archive.close() }
             let change: VolumeChange
             switch request {
-            case .addVolume(let path, let domain): change = try archive.addVolume(at: path, domain: domain)
+            case .addVolume(let path, let domain):
+                change = try archive.addVolume(at: path, domain: domain)
             case .retireVolume(let name): change = try archive.retireVolume(name)
             case .replaceVolume(let name, let path, let loss):
                 change = try archive.replaceVolume(name, with: path, acceptingLoss: loss)
@@ -163,9 +180,15 @@ enum VolumeRequest {
             if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
             if let problem = change.copiesProblem { print("Note: \(problem)") }
             let done = try archive.makeMissingCopies()
-            if done.copies > 0 { print("Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes)).") }
+            if done.copies > 0 {
+                print(
+                    "Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes))."
+                )
+            }
             if done.skipped > 0 {
-                Output.error("\(Output.count(done.skipped, "image", "images")) could not be copied; see pacsfs status.")
+                Output.error(
+                    "\(Output.count(done.skipped, "image", "images")) could not be copied; see pacsfs status."
+                )
                 throw ExitStatus.attention.code
             }
         }

@@ -33,9 +33,13 @@ enum Background {
         let pointers = list.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         var process = pid_t()
-        let result = posix_spawn(&process, "/proc/self/exe", &actions, &attributes, pointers, environ)
+        let result = posix_spawn(
+            &process, "/proc/self/exe", &actions, &attributes, pointers, environ)
         close(writer)
-        guard result == 0 else { throw ArchiveError(.storage, "The daemon could not be started: \(String(cString: strerror(result))).") }
+        guard result == 0 else {
+            throw ArchiveError(
+                .storage, "The daemon could not be started: \(String(cString: strerror(result))).")
+        }
 
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -48,7 +52,10 @@ enum Background {
         let text = String(decoding: answer, as: UTF8.self)
         guard text.hasPrefix(ready) else {
             throw ArchiveError(
-                .storage, text.isEmpty ? "The daemon ended before the mount was ready. Its messages are in \(log)." : text)
+                .storage,
+                text.isEmpty
+                    ? "The daemon ended before the mount was ready. Its messages are in \(log)."
+                    : text)
         }
         return text.dropFirst(ready.count).split(separator: "\n").map(String.init)
     }
@@ -74,6 +81,8 @@ enum Background {
     }
 
     private static func failure(_ call: String) -> ArchiveError {
-        ArchiveError(.storage, "The daemon could not be started: \(call): \(String(cString: strerror(errno))).")
+        ArchiveError(
+            .storage,
+            "The daemon could not be started: \(call): \(String(cString: strerror(errno))).")
     }
 }

@@ -18,7 +18,8 @@ final class ControlServer: Sendable {
         self.session = session
         self.log = log
         guard let directory = UnixAddress.Directory(archive.path) else {
-            throw ArchiveError(.storage, "\(archive.path) cannot be opened: \(String(cString: strerror(errno))).")
+            throw ArchiveError(
+                .storage, "\(archive.path) cannot be opened: \(String(cString: strerror(errno))).")
         }
         // Left by a daemon that was killed; the lock says that there is no other now.
         directory.remove()
@@ -29,7 +30,8 @@ final class ControlServer: Sendable {
         guard bound == 0, listen(listener, 16) == 0 else {
             let reason = String(cString: strerror(errno))
             close(listener)
-            throw ArchiveError(.storage, "\(archive.path)/\(UnixAddress.name) cannot be made: \(reason).")
+            throw ArchiveError(
+                .storage, "\(archive.path)/\(UnixAddress.name) cannot be made: \(reason).")
         }
     }
 
@@ -76,7 +78,8 @@ final class ControlServer: Sendable {
             do {
                 return .status(
                     try archive.status(
-                        pending: session.pending, readMode: session.readMode, mountpoint: session.mountpoint))
+                        pending: session.pending, readMode: session.readMode,
+                        mountpoint: session.mountpoint))
             } catch { return .failed(error.message) }
         case .reload:
             return reload()
@@ -104,12 +107,16 @@ final class ControlServer: Sendable {
         let file = archive.path + "/pacsfs.toml"
         do throws(ArchiveError) {
             // What only a start uses must not keep that from succeeding.
-            if let settings = try? Settings(file: file) { _ = try Permissions(settings, file: file) }
+            if let settings = try? Settings(file: file) {
+                _ = try Permissions(settings, file: file)
+            }
             return .reloaded(try archive.reload(keptOutside: session.mountpoint))
         } catch { return .failed(error.message) }
     }
 
-    private func isInMount(_ path: String) -> Bool { AbsolutePath.isInside(path, session.mountpoint) }
+    private func isInMount(_ path: String) -> Bool {
+        AbsolutePath.isInside(path, session.mountpoint)
+    }
 
     /// - parameter path: must not lie in the mount
     private func change(
@@ -122,11 +129,14 @@ final class ControlServer: Sendable {
     }
 
     /// Says how far it is a few times a second, and stops when nobody listens any more.
-    private func scrub(_ volumes: [String], _ rate: Int64?, for connection: ControlConnection) throws {
+    private func scrub(_ volumes: [String], _ rate: Int64?, for connection: ControlConnection)
+        throws
+    {
         let peer = connection.peer
         var said = Date.distantPast
         do {
-            let report = try archive.scrub(volumes, rate: rate, shouldStop: { peer.hasGone }) { progress in
+            let report = try archive.scrub(volumes, rate: rate, shouldStop: { peer.hasGone }) {
+                progress in
                 guard Date.now.timeIntervalSince(said) > 0.2 else { return }
                 said = .now
                 // A command that has gone is noticed by the peer.

@@ -14,7 +14,8 @@ final class ControlConnection {
     /// Connects to the daemon that has the archive; `nil` when none listens.
     static func connect(archive: String) -> ControlConnection? {
         guard let directory = UnixAddress.Directory(archive) else { return nil }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         let result = directory.address.withPointer { Glibc.connect(descriptor, $0, $1) }
         guard result == 0 else {
@@ -53,7 +54,8 @@ final class ControlConnection {
             var done = 0
             while done < bytes.count {
                 let count = Glibc.send(
-                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, Int32(MSG_NOSIGNAL))
+                    descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done,
+                    Int32(MSG_NOSIGNAL))
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { throw Self.gone }
                 done += count
@@ -84,7 +86,8 @@ final class ControlConnection {
         return response
     }
 
-    private static let gone = ArchiveError(.shuttingDown, "The pacsfs daemon has ended meanwhile. Run the command again.")
+    private static let gone = ArchiveError(
+        .shuttingDown, "The pacsfs daemon has ended meanwhile. Run the command again.")
 }
 
 /// The address of `control.sock`, by way of its directory's descriptor: the 108 bytes of a
@@ -100,7 +103,9 @@ struct UnixAddress {
 
         deinit { close(descriptor) }
 
-        var address: UnixAddress { UnixAddress(path: "/proc/self/fd/\(descriptor)/\(UnixAddress.name)") }
+        var address: UnixAddress {
+            UnixAddress(path: "/proc/self/fd/\(descriptor)/\(UnixAddress.name)")
+        }
 
         func remove() { unlinkat(descriptor, UnixAddress.name, 0) }
     }
@@ -111,7 +116,9 @@ struct UnixAddress {
     func withPointer(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        withUnsafeMutableBytes(of: &address.sun_path) {
+            $0.copyBytes(from: path.utf8.prefix($0.count - 1))
+        }
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 body($0, socklen_t(MemoryLayout<sockaddr_un>.size))

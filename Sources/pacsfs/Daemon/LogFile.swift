@@ -29,12 +29,17 @@ final class LogFile: Sendable {
     func rotateIfDue() {
         turn.withLock { _ in
             var open = stat()
-            guard fstat(STDERR_FILENO, &open) == 0, open.st_mode & S_IFMT == S_IFREG, open.st_size > Self.limit else { return }
+            guard fstat(STDERR_FILENO, &open) == 0, open.st_mode & S_IFMT == S_IFREG,
+                open.st_size > Self.limit
+            else { return }
             // Somebody may have moved it away: then there is none here, or another one.
-            if let status = Self.status(path), (status.st_dev, status.st_ino) == (open.st_dev, open.st_ino) {
+            if let status = Self.status(path),
+                (status.st_dev, status.st_ino) == (open.st_dev, open.st_ino)
+            {
                 guard rename(path, path + ".1") == 0 else { return }
             }
-            let new = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            let new = Glibc.open(
+                path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
             // Where none can be made, messages go on to the one that was moved.
             guard new >= 0 else { return }
             for descriptor in [STDOUT_FILENO, STDERR_FILENO] { _ = dup2(new, descriptor) }

@@ -9,10 +9,15 @@ enum Predecessor {
     static func awaitEnd(of archive: String) {
         let end = Date.now + 30
         var isSaid = false
-        while let process = Archive.holder(of: archive), Paths.mountpoint(of: archive) == nil, isDaemon(process),
+        while let process = Archive.holder(of: archive), Paths.mountpoint(of: archive) == nil,
+            isDaemon(process),
             Date.now < end
         {
-            if !isSaid { Output.error("Waiting for the daemon (process \(process)) that is finishing what it has of \(archive)…") }
+            if !isSaid {
+                Output.error(
+                    "Waiting for the daemon (process \(process)) that is finishing what it has of \(archive)…"
+                )
+            }
             isSaid = true
             usleep(50_000)
         }
@@ -20,7 +25,8 @@ enum Predecessor {
 
     /// Whether a process was started with `pacsfs mount`.
     private static func isDaemon(_ process: pid_t) -> Bool {
-        let words = (FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()).split(separator: 0)
+        let words = (FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data())
+            .split(separator: 0)
         return words.count > 1 && words[1].elementsEqual("mount".utf8)
     }
 }

@@ -10,7 +10,9 @@ struct ServiceNotification: Sendable {
 
     /// - parameter environment: of this process
     init(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
-        address = environment["NOTIFY_SOCKET"].flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
+        address = environment["NOTIFY_SOCKET"].flatMap {
+            $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil
+        }
     }
 
     /// The mount can be used.
@@ -33,12 +35,14 @@ struct ServiceNotification: Sendable {
 
     private func send(_ text: String) {
         guard let address else { return }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var name = sockaddr_un()
         name.sun_family = sa_family_t(AF_UNIX)
-        let bytes = address.hasPrefix("@") ? [0] + Array(address.utf8.dropFirst()) : Array(address.utf8)
+        let bytes =
+            address.hasPrefix("@") ? [0] + Array(address.utf8.dropFirst()) : Array(address.utf8)
         let room = MemoryLayout.size(ofValue: name.sun_path)
         guard bytes.count < room else { return }
         withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: bytes) }
@@ -48,7 +52,8 @@ struct ServiceNotification: Sendable {
         withUnsafePointer(to: &name) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 // Nothing depends on it for us: who does not hear it acts as if we had failed.
-                _ = sendto(descriptor, message, message.count, Int32(MSG_NOSIGNAL), $0, socklen_t(length))
+                _ = sendto(
+                    descriptor, message, message.count, Int32(MSG_NOSIGNAL), $0, socklen_t(length))
             }
         }
     }

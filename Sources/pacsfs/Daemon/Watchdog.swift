@@ -47,7 +47,9 @@ final class Watchdog: Sendable {
         let arguments = words.map { strdup($0) } + [nil]
         defer { for pointer in arguments { free(pointer) } }
         var process = pid_t()
-        guard posix_spawnp(&process, "stat", &actions, nil, arguments, environ) == 0 else { return false }
+        guard posix_spawnp(&process, "stat", &actions, nil, arguments, environ) == 0 else {
+            return false
+        }
         let end = Date.now + interval
         var status: Int32 = 0
         while true {

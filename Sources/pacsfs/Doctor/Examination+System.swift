@@ -10,7 +10,9 @@ extension Examination {
             add(.ok, "mounting", "this user mounts, and lets others in")
         } else {
             add(.problem, "fusermount3", Mountpoint.helperProblem(), else: "mounts for this user")
-            add(.attention, "/etc/fuse.conf", Mountpoint.othersProblem(), else: "lets users show their mounts to others")
+            add(
+                .attention, "/etc/fuse.conf", Mountpoint.othersProblem(),
+                else: "lets users show their mounts to others")
         }
         checkKernel(mountsItself)
         var limit = rlimit()
@@ -28,20 +30,30 @@ extension Examination {
         let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
         let isNew = numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 9)
         let reading =
-            !isNew ? "images are read through the daemon; from Linux 6.9 on the kernel reads them by itself"
-            : mountsItself ? "it reads images by itself (passthrough)"
-            : "images are read through the daemon; the kernel reads them by itself for root only"
+            !isNew
+            ? "images are read through the daemon; from Linux 6.9 on the kernel reads them by itself"
+            : mountsItself
+                ? "it reads images by itself (passthrough)"
+                : "images are read through the daemon; the kernel reads them by itself for root only"
         add(.ok, "Linux \(release)", reading)
     }
 
     private mutating func checkSecurityModules(_ mountsItself: Bool) {
         if Self.content("/sys/fs/selinux/enforce") == "1" {
-            add(.attention, "SELinux", "It is enforcing. When Samba shares the mount: setsebool -P samba_share_fusefs on. When something else is refused: ausearch -m avc -ts recent")
+            add(
+                .attention, "SELinux",
+                "It is enforcing. When Samba shares the mount: setsebool -P samba_share_fusefs on. When something else is refused: ausearch -m avc -ts recent"
+            )
         }
         // Ubuntu's says where users may mount.
         let profile = "/etc/apparmor.d/fusermount3"
-        if !mountsItself, Self.content("/sys/module/apparmor/parameters/enabled") == "Y", access(profile, F_OK) == 0 {
-            add(.attention, "AppArmor", "\(profile) says on which directories users may mount. When mounting is refused, choose one of those, or add yours to /etc/apparmor.d/local/fusermount3.")
+        if !mountsItself, Self.content("/sys/module/apparmor/parameters/enabled") == "Y",
+            access(profile, F_OK) == 0
+        {
+            add(
+                .attention, "AppArmor",
+                "\(profile) says on which directories users may mount. When mounting is refused, choose one of those, or add yours to /etc/apparmor.d/local/fusermount3."
+            )
         }
     }
 

@@ -14,10 +14,15 @@ extension Examination {
             let path = Paths.absolute(place.path)
             let subject = "volume \(place.path)"
             let before = findings.count
-            guard let volume = present(path, subject, archive: identity?.archive, bootMounts) else { continue }
+            guard let volume = present(path, subject, archive: identity?.archive, bootMounts) else {
+                continue
+            }
             if let space = FileSystemPlace(path) {
                 if let other = disks[space.disk] {
-                    add(.attention, subject, "It is on the same disk as \(other): one failure takes both. Put them on two: pacsfs volume replace, or mount its disk.")
+                    add(
+                        .attention, subject,
+                        "It is on the same disk as \(other): one failure takes both. Put them on two: pacsfs volume replace, or mount its disk."
+                    )
                 } else {
                     disks[space.disk] = place.path
                 }
@@ -33,7 +38,10 @@ extension Examination {
             if findings.count == before { add(.ok, subject, "is there, and is the archive's") }
         }
         if let lastRecord, Timestamp.now().nanoseconds + 2_000_000_000 < lastRecord.nanoseconds {
-            add(.problem, "clock", "It shows \(Output.time(Timestamp.now().nanoseconds)), and the last record was written at \(Output.time(lastRecord.nanoseconds)). Set it (timedatectl), before images get wrong dates.")
+            add(
+                .problem, "clock",
+                "It shows \(Output.time(Timestamp.now().nanoseconds)), and the last record was written at \(Output.time(lastRecord.nanoseconds)). Set it (timedatectl), before images get wrong dates."
+            )
         }
     }
 
@@ -47,18 +55,28 @@ extension Examination {
     ) -> InspectedVolume? {
         let volume: InspectedVolume
         do { volume = try InspectedVolume(at: path) } catch {
-            add(.problem, subject, error.code == .notFound
-                ? "It is not there. \(bootMounts.advice(for: path))" : "\(error)")
+            add(
+                .problem, subject,
+                error.code == .notFound
+                    ? "It is not there. \(bootMounts.advice(for: path))" : "\(error)")
             return nil
         }
         switch volume.identity {
         case .success(let identity):
             if let id, identity.archive != id {
-                add(.problem, subject, "It belongs to another archive (\(identity.archive)). Mount the right disk there, or correct the path in pacsfs.toml.")
+                add(
+                    .problem, subject,
+                    "It belongs to another archive (\(identity.archive)). Mount the right disk there, or correct the path in pacsfs.toml."
+                )
                 return nil
             }
         case .failure(let error):
-            add(.problem, subject, volume.hasLayout ? "\(error)" : "It is empty: its disk is not mounted, or a new one is. \(bootMounts.advice(for: path)) If it is new: pacsfs volume replace \(path)")
+            add(
+                .problem, subject,
+                volume.hasLayout
+                    ? "\(error)"
+                    : "It is empty: its disk is not mounted, or a new one is. \(bootMounts.advice(for: path)) If it is new: pacsfs volume replace \(path)"
+            )
             return nil
         }
         return volume
@@ -66,27 +84,45 @@ extension Examination {
 
     private mutating func checkSpace(_ space: FileSystemPlace, _ subject: String) {
         if space.isReadOnly {
-            add(.problem, subject, "Its file system is read-only. See dmesg, check it, and mount it again.")
+            add(
+                .problem, subject,
+                "Its file system is read-only. See dmesg, check it, and mount it again.")
         }
         if space.available < Volume.defaultReserve(ofTotal: space.total) {
-            add(.problem, subject, "It is full: no new images are stored there. Add a volume: pacsfs volume add DIR")
+            add(
+                .problem, subject,
+                "It is full: no new images are stored there. Add a volume: pacsfs volume add DIR")
         } else if space.available < space.total / 20 {
-            add(.attention, subject, "It has \(Output.bytes(space.available)) left, less than a twentieth. Add a volume soon: pacsfs volume add DIR")
+            add(
+                .attention, subject,
+                "It has \(Output.bytes(space.available)) left, less than a twentieth. Add a volume soon: pacsfs volume add DIR"
+            )
         }
         if let files = space.availableFiles, files < 10_000 {
-            add(files < 100 ? .problem : .attention, subject, "Its file system has room for \(files) more files only (inodes). Add a volume: pacsfs volume add DIR")
+            add(
+                files < 100 ? .problem : .attention, subject,
+                "Its file system has room for \(files) more files only (inodes). Add a volume: pacsfs volume add DIR"
+            )
         }
     }
 
     private mutating func checkAccess(_ volume: InspectedVolume, _ subject: String) {
-        let open = volume.folders.filter { $0.mode & 0o077 != 0 }.map { "\(volume.path)/\($0.name)" }
+        let open = volume.folders.filter { $0.mode & 0o077 != 0 }.map {
+            "\(volume.path)/\($0.name)"
+        }
         if !open.isEmpty {
-            add(.attention, subject, "Other users reach its images past the mount. Close it with: chmod 700 \(open.joined(separator: " "))")
+            add(
+                .attention, subject,
+                "Other users reach its images past the mount. Close it with: chmod 700 \(open.joined(separator: " "))"
+            )
         }
         var status = stat()
         guard stat(archive, &status) == 0 else { return }
         if let foreign = volume.folders.first(where: { $0.uid != status.st_uid }) {
-            add(.problem, subject, "\(volume.path)/\(foreign.name) does not belong to the owner of the archive. Stop the daemon, then: chown -R --reference=\(archive) \(volume.path)")
+            add(
+                .problem, subject,
+                "\(volume.path)/\(foreign.name) does not belong to the owner of the archive. Stop the daemon, then: chown -R --reference=\(archive) \(volume.path)"
+            )
         }
     }
 }
@@ -110,19 +146,30 @@ struct BootMounts {
     func problem(_ mountpoint: String) -> String? {
         switch automatic[mountpoint] {
         case true: return nil
-        case false: return "\(mountpoint) is «noauto» in /etc/fstab: it is not mounted when the machine starts. Take that out, and add «nofail»."
+        case false:
+            return
+                "\(mountpoint) is «noauto» in /etc/fstab: it is not mounted when the machine starts. Take that out, and add «nofail»."
         case nil:
             // systemd-escape(1) --path: of such names we know the plain ones.
-            let unit = mountpoint.dropFirst().replacingOccurrences(of: "-", with: "\\x2d").replacingOccurrences(of: "/", with: "-") + ".mount"
-            let folders = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/run/systemd/generator"]
+            let unit =
+                mountpoint.dropFirst().replacingOccurrences(of: "-", with: "\\x2d")
+                .replacingOccurrences(of: "/", with: "-") + ".mount"
+            let folders = [
+                "/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+                "/run/systemd/generator",
+            ]
             if folders.contains(where: { access($0 + "/" + unit, F_OK) == 0 }) { return nil }
-            return "\(mountpoint) is not in /etc/fstab: it is not mounted when the machine starts. Add it there, with the option «nofail»."
+            return
+                "\(mountpoint) is not in /etc/fstab: it is not mounted when the machine starts. Add it there, with the option «nofail»."
         }
     }
 
     /// What to do about a volume that is not there.
     func advice(for path: String) -> String {
-        let place = automatic.keys.filter { path == $0 || $0 != "/" && AbsolutePath.isInside(path, $0) }.max { $0.count < $1.count }
-        return place.map { "Plug its disk in, and mount it with: mount \($0)" } ?? "Plug in and mount its disk, or correct the path in pacsfs.toml."
+        let place = automatic.keys.filter {
+            path == $0 || $0 != "/" && AbsolutePath.isInside(path, $0)
+        }.max { $0.count < $1.count }
+        return place.map { "Plug its disk in, and mount it with: mount \($0)" }
+            ?? "Plug in and mount its disk, or correct the path in pacsfs.toml."
     }
 }

@@ -48,7 +48,9 @@ struct Examination {
     }
 
     /// `ok` with `text`, when there is no `problem`.
-    mutating func add(_ level: Finding.Level, _ subject: String, _ problem: String?, else text: String) {
+    mutating func add(
+        _ level: Finding.Level, _ subject: String, _ problem: String?, else text: String
+    ) {
         add(problem == nil ? .ok : level, subject, problem ?? text)
     }
 
@@ -58,15 +60,18 @@ struct Examination {
     var text: String {
         let width = min(findings.map(\.subject.count).max() ?? 0, 40)
         let lines = findings.map { finding in
-            let subject = finding.subject.padding(toLength: max(width, finding.subject.count), withPad: " ", startingAt: 0)
+            let subject = finding.subject.padding(
+                toLength: max(width, finding.subject.count), withPad: " ", startingAt: 0)
             return "\(finding.level.mark) \(subject)  \(finding.text)"
         }
         let problems = findings.count { $0.level == .problem }
         let others = findings.count { $0.level == .attention }
         let parts = [
             problems > 0 ? Output.count(problems, "problem", "problems") : nil,
-            others > 0 ? Output.count(others, "thing wants attention", "things want attention") : nil,
+            others > 0
+                ? Output.count(others, "thing wants attention", "things want attention") : nil,
         ].compactMap(\.self)
-        return (lines + ["", parts.isEmpty ? "All is well." : parts.joined(separator: ", ") + "."]).joined(separator: "\n")
+        return (lines + ["", parts.isEmpty ? "All is well." : parts.joined(separator: ", ") + "."])
+            .joined(separator: "\n")
     }
 }

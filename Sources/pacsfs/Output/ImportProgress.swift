@@ -21,7 +21,8 @@ struct ImportProgress {
         let seconds = max(Date.now.timeIntervalSince(start), 0.001)
         let rate = Double(doneBytes) / seconds
         let left = rate > 0 ? Double(self.bytes - doneBytes) / rate : 0
-        let line = "\(doneFiles) of \(self.files) files, \(Output.bytes(doneBytes)) of \(Output.bytes(self.bytes)), \(Output.bytes(Int64(rate)))/s, \(Output.duration(left)) left"
+        let line =
+            "\(doneFiles) of \(self.files) files, \(Output.bytes(doneBytes)) of \(Output.bytes(self.bytes)), \(Output.bytes(Int64(rate)))/s, \(Output.duration(left)) left"
         StandardError.write("\r\u{1B}[K\(line)")
     }
 

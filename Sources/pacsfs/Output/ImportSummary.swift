@@ -29,7 +29,9 @@ struct ImportSummary: Encodable {
             case .archived:
                 archived += 1
                 if result.sameDataSet == true { sameDataSet += 1 }
-                if let what = result.cutOff { cutOff.append(Rejection(path: result.path, reason: what)) }
+                if let what = result.cutOff {
+                    cutOff.append(Rejection(path: result.path, reason: what))
+                }
             case .duplicate: duplicates += 1
             case .ignored: ignored += 1
             case .rejected:
@@ -45,10 +47,13 @@ struct ImportSummary: Encodable {
     var text: String {
         var lines = [
             "\(Output.count(files, "file", "files")), \(Output.bytes(bytes)): \(archived) archived, \(Output.count(duplicates, "duplicate", "duplicates")), \(rejected) rejected"
-                + (ignored > 0 ? ", \(ignored) ignored" : "") + (failed > 0 ? ", \(failed) FAILED" : "")
+                + (ignored > 0 ? ", \(ignored) ignored" : "")
+                + (failed > 0 ? ", \(failed) FAILED" : "")
         ]
         if sameDataSet > 0 {
-            lines.append("\(sameDataSet) of them had the same data set as an image in the archive: only the file header differs, and both are kept.")
+            lines.append(
+                "\(sameDataSet) of them had the same data set as an image in the archive: only the file header differs, and both are kept."
+            )
         }
         lines += Self.list("Archived as they are, but cut off; look for better copies:", cutOff)
         lines += Self.list("Rejected, and kept with the reason in rejected/:", rejections)
@@ -68,7 +73,9 @@ struct ImportSummary: Encodable {
             // Some reasons name the file, or its size.
             let reason = item.reason.replacing(item.path, with: "FILE")
             let key = String(reason.filter { !$0.isNumber })
-            if let place = places[key] { groups[place].items.append(item) } else {
+            if let place = places[key] {
+                groups[place].items.append(item)
+            } else {
                 places[key] = groups.count
                 groups.append((reason, [item]))
             }
@@ -81,10 +88,16 @@ struct ImportSummary: Encodable {
             }
             lines.append("  \(items.count) files: \(reason)")
             lines += items.prefix(mostFiles).map { "      \($0.path)" }
-            if items.count > mostFiles { lines.append("      … and \(items.count - mostFiles) more for the same reason; --json lists them all") }
+            if items.count > mostFiles {
+                lines.append(
+                    "      … and \(items.count - mostFiles) more for the same reason; --json lists them all"
+                )
+            }
         }
         let rest = groups.dropFirst(mostReasons).reduce(0) { $0 + $1.items.count }
-        if rest > 0 { lines.append("  … and \(rest) more for other reasons; --json lists them all") }
+        if rest > 0 {
+            lines.append("  … and \(rest) more for other reasons; --json lists them all")
+        }
         return lines
     }
 }

@@ -39,7 +39,8 @@ struct StandardErrorLog: LogHandler {
         var line = ""
         for scalar in message.unicodeScalars {
             switch scalar.properties.generalCategory {
-            case .control, .lineSeparator, .paragraphSeparator: line += scalar.escaped(asASCII: true)
+            case .control, .lineSeparator, .paragraphSeparator:
+                line += scalar.escaped(asASCII: true)
             default: line.unicodeScalars.append(scalar)
             }
         }

@@ -43,7 +43,8 @@ enum Output {
             value /= 1000
             unit += 1
         }
-        return unit == 0 ? "\(count) bytes" : decimals(value, value < 10 ? 1 : 0) + " " + units[unit]
+        return unit == 0
+            ? "\(count) bytes" : decimals(value, value < 10 ? 1 : 0) + " " + units[unit]
     }
 
     static func decimals(_ value: Double, _ digits: Int) -> String {

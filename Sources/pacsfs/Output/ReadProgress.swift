@@ -16,7 +16,9 @@ struct ReadProgress {
         var line = "\(files) images, \(Output.bytes(bytes))"
         if total > 0 { line += " of \(Output.bytes(total))" }
         line += ", \(Output.bytes(Int64(rate)))/s"
-        if rate > 0, total > bytes { line += ", \(Output.duration(Double(total - bytes) / rate)) left" }
+        if rate > 0, total > bytes {
+            line += ", \(Output.duration(Double(total - bytes) / rate)) left"
+        }
         StandardError.write("\r\u{1B}[K\(line)")
     }
 

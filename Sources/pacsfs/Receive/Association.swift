@@ -63,10 +63,13 @@ struct Association {
         let provider: StorageProvider
         do throws(AssociationError) {
             guard let mountpoint else {
-                throw AssociationError("it was turned away, for the archive is not mounted. Mount it with «pacsfs mount»")
+                throw AssociationError(
+                    "it was turned away, for the archive is not mounted. Mount it with «pacsfs mount»"
+                )
             }
             files = try ReceivedFiles(
-                mountpoint: mountpoint, aeTitle: aeTitle, sender: "\(request.callingAETitle) \(sender.address)")
+                mountpoint: mountpoint, aeTitle: aeTitle,
+                sender: "\(request.callingAETitle) \(sender.address)")
             do throws(AssociationError) {
                 provider = try StorageProvider(
                     AssociationProfile(request), aeTitle: aeTitle, folder: files.path)
@@ -98,7 +101,9 @@ struct Association {
     private func report(_ tally: Tally, _ name: String) {
         let images = Output.count(tally.stored + tally.refused, "image", "images")
         if tally.refused > 0 {
-            log.error("\(name) sent \(images), of which \(tally.refused) were not archived; it was told so.")
+            log.error(
+                "\(name) sent \(images), of which \(tally.refused) were not archived; it was told so."
+            )
         } else if tally.stored > 0 {
             log.notice("\(name) sent \(images), archived.")
         } else {
@@ -113,7 +118,9 @@ struct Association {
         guard let response = try StoreResponse(in: unit) else { return unit }
         guard response.status.isStored else {
             tally.refused += 1
-            log.error("\(name): an image was not stored: storescp could not write it, and answered \(response.status); see «pacsfs status».")
+            log.error(
+                "\(name): an image was not stored: storescp could not write it, and answered \(response.status); see «pacsfs status»."
+            )
             return unit
         }
         guard let failure = files.archive() else {
@@ -142,8 +149,12 @@ struct Association {
         var isOver = false
         while true {
             var polled = [
-                pollfd(fd: provider.socket, events: Int16(pending.isEmpty ? POLLIN : POLLIN | POLLOUT), revents: 0),
-                pollfd(fd: isSending && pending.isEmpty ? sender.socket : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(
+                    fd: provider.socket, events: Int16(pending.isEmpty ? POLLIN : POLLIN | POLLOUT),
+                    revents: 0),
+                pollfd(
+                    fd: isSending && pending.isEmpty ? sender.socket : -1, events: Int16(POLLIN),
+                    revents: 0),
             ]
             let count = poll(&polled, 2, Self.patience)
             // One that says nothing any more would keep a place that others need.
@@ -151,7 +162,9 @@ struct Association {
             guard count > 0 else { continue }
             if polled[0].revents & Int16(POLLOUT) != 0 {
                 let count = pending.withUnsafeBytes {
-                    send(provider.socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                    send(
+                        provider.socket, $0.baseAddress, $0.count,
+                        Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
                 }
                 if count > 0 { pending = pending.dropFirst(count) }
             }

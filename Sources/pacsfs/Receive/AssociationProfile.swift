@@ -18,8 +18,11 @@ struct AssociationProfile {
             var known = context.transferSyntaxes.filter(Self.transferSyntaxes.contains)
             // One that was not asked for: so it is the transfer syntaxes that are refused.
             if known.isEmpty { known = [Self.implicitLittleEndian] }
-            if let index = wanted.firstIndex(where: { $0.abstractSyntax == context.abstractSyntax }) {
-                wanted[index].transferSyntaxes += known.filter { !wanted[index].transferSyntaxes.contains($0) }
+            if let index = wanted.firstIndex(where: { $0.abstractSyntax == context.abstractSyntax })
+            {
+                wanted[index].transferSyntaxes += known.filter {
+                    !wanted[index].transferSyntaxes.contains($0)
+                }
             } else {
                 wanted.append((context.abstractSyntax, known))
             }
@@ -33,9 +36,11 @@ struct AssociationProfile {
             for (order, uid) in context.transferSyntaxes.enumerated() {
                 syntaxes += "TransferSyntax\(order + 1) = \(uid)\n"
             }
-            contexts += "PresentationContext\(number + 1) = \(context.abstractSyntax)\\Syntaxes\(number + 1)\n"
+            contexts +=
+                "PresentationContext\(number + 1) = \(context.abstractSyntax)\\Syntaxes\(number + 1)\n"
         }
-        text = syntaxes + contexts + "[[Profiles]]\n[\(Self.name)]\nPresentationContexts = Contexts\n"
+        text =
+            syntaxes + contexts + "[[Profiles]]\n[\(Self.name)]\nPresentationContexts = Contexts\n"
     }
 
     private static let verification = "1.2.840.10008.1.1"
@@ -44,7 +49,9 @@ struct AssociationProfile {
     /// Whether instances are sent with it: private SOP classes may all be such; of the
     /// standard's own, those of PS3.4 annexes B and GG, and Verification.
     private static func isStored(_ abstractSyntax: String) -> Bool {
-        if abstractSyntax == verification || !abstractSyntax.hasPrefix("1.2.840.10008.") { return true }
+        if abstractSyntax == verification || !abstractSyntax.hasPrefix("1.2.840.10008.") {
+            return true
+        }
         if abstractSyntax.hasPrefix("1.2.840.10008.5.1.4.1.1.") { return true }
         return nonPatientObjects.contains(abstractSyntax)
     }
@@ -60,7 +67,9 @@ struct AssociationProfile {
     private static let transferSyntaxes: Set<String> = {
         let uncompressed = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]
         let others = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"]
-        let jpeg = (Array(50...66) + [70, 80, 81, 90, 91, 92, 93]).map { "1.2.840.10008.1.2.4.\($0)" }
+        let jpeg = (Array(50...66) + [70, 80, 81, 90, 91, 92, 93]).map {
+            "1.2.840.10008.1.2.4.\($0)"
+        }
         let video = (100...108).map { "1.2.840.10008.1.2.4.\($0)" }
         return Set(uncompressed + others + jpeg + video)
     }()

@@ -13,8 +13,11 @@ struct AssociationRequest {
             throw AssociationError("what came is no request for a DICOM association")
         }
         // Of the default character repertoire (PS3.8 section 9.3.2); it is shown and logged.
-        let letters = unit.bytes[26..<42].map { (0x20...0x7E).contains($0) ? $0 : $0 == 0 ? 0x20 : UInt8(ascii: "_") }
-        let title = String(decoding: letters, as: UTF8.self).split(separator: " ").joined(separator: " ")
+        let letters = unit.bytes[26..<42].map {
+            (0x20...0x7E).contains($0) ? $0 : $0 == 0 ? 0x20 : UInt8(ascii: "_")
+        }
+        let title = String(decoding: letters, as: UTF8.self).split(separator: " ").joined(
+            separator: " ")
         callingAETitle = title.isEmpty ? "unknown" : title
         for item in Self.items(unit.bytes[74...]) where item.type == 0x20 && item.value.count >= 4 {
             var abstractSyntax: String?
@@ -27,13 +30,16 @@ struct AssociationRequest {
             if let abstractSyntax { contexts.append((abstractSyntax, transferSyntaxes)) }
             // Their numbers are the odd ones of a byte (PS3.8 section 9.3.2.2).
             guard contexts.count <= 128, transferSyntaxes.count <= 256 else {
-                throw AssociationError("it asked for more presentation contexts than DICOM has numbers for")
+                throw AssociationError(
+                    "it asked for more presentation contexts than DICOM has numbers for")
             }
         }
     }
 
     /// Items: type 1 byte, reserved 1, length 2 (big endian), value.
-    private static func items(_ bytes: ArraySlice<UInt8>) -> [(type: UInt8, value: ArraySlice<UInt8>)] {
+    private static func items(_ bytes: ArraySlice<UInt8>) -> [(
+        type: UInt8, value: ArraySlice<UInt8>
+    )] {
         var items: [(UInt8, ArraySlice<UInt8>)] = []
         var rest = bytes
         while rest.count >= 4 {
@@ -51,7 +57,9 @@ struct AssociationRequest {
     private static func uid(_ bytes: ArraySlice<UInt8>) -> String? {
         let text = bytes.prefix { $0 != 0 && $0 != 0x20 }
         guard !text.isEmpty, text.count <= 64,
-            text.allSatisfy({ $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+            text.allSatisfy({
+                $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+            })
         else { return nil }
         return String(decoding: text, as: UTF8.self)
     }

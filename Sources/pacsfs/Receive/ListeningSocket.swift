@@ -15,7 +15,9 @@ enum ListeningSocket {
             let result = listen(at: place)
             if result.error == 0 { return result.socket }
             // Without IPv6 the next is tried; what was wrong with the first counts.
-            if error == 0 || error == EAFNOSUPPORT || error == EADDRNOTAVAIL && address == nil { error = result.error }
+            if error == 0 || error == EAFNOSUPPORT || error == EADDRNOTAVAIL && address == nil {
+                error = result.error
+            }
             if result.error != EAFNOSUPPORT, result.error != EADDRNOTAVAIL { break }
         }
         throw ArchiveError(.configuration, reason(error, address, port))
@@ -48,24 +50,35 @@ enum ListeningSocket {
             defer { freeaddrinfo(list) }
             guard let info = list?.pointee, let address = info.ai_addr else { continue }
             found.append(
-                (info.ai_family, Array(UnsafeRawBufferPointer(start: address, count: Int(info.ai_addrlen)))))
+                (
+                    info.ai_family,
+                    Array(UnsafeRawBufferPointer(start: address, count: Int(info.ai_addrlen)))
+                ))
         }
         guard !found.isEmpty else {
-            throw ArchiveError(.configuration, "\(address ?? "") is no IP address. Name one of this machine's, such as 192.168.1.10, with --bind.")
+            throw ArchiveError(
+                .configuration,
+                "\(address ?? "") is no IP address. Name one of this machine's, such as 192.168.1.10, with --bind."
+            )
         }
         return found
     }
 
     private static func listen(at place: Place) -> (socket: Int32, error: Int32) {
-        let listener = socket(place.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listener = socket(
+            place.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard listener >= 0 else { return (-1, errno) }
         var (on, off): (Int32, Int32) = (1, 0)
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
         if place.family == AF_INET6 {
-            setsockopt(listener, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, socklen_t(MemoryLayout<Int32>.size))
+            setsockopt(
+                listener, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off,
+                socklen_t(MemoryLayout<Int32>.size))
         }
         let bound = place.bytes.withUnsafeBytes { bytes in
-            bytes.baseAddress.map { bind(listener, $0.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) } ?? -1
+            bytes.baseAddress.map {
+                bind(listener, $0.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+            } ?? -1
         }
         guard bound == 0, Glibc.listen(listener, 64) == 0 else {
             let error = errno
@@ -79,7 +92,9 @@ enum ListeningSocket {
         var storage = sockaddr_in6()
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let result = withUnsafeMutablePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(socket, $0, &length)
+            }
         }
         // The port has the same place in sockaddr_in (netinet/in.h).
         return result == 0 ? UInt16(bigEndian: storage.sin6_port) : 0

@@ -26,7 +26,9 @@ struct ProtocolDataUnit {
 
     /// Refuses an association for now (PS3.8 section 9.3.4): result transient, source provider
     /// (presentation), reason local limit exceeded.
-    static let busy = ProtocolDataUnit(bytes: [Kind.associateReject.rawValue, 0, 0, 0, 0, 4, 0, 2, 3, 2])
+    static let busy = ProtocolDataUnit(bytes: [
+        Kind.associateReject.rawValue, 0, 0, 0, 0, 4, 0, 2, 3, 2,
+    ])
 
     /// Ends an association at once (PS3.8 section 9.3.8): source provider, no reason.
     static let abort = ProtocolDataUnit(bytes: [Kind.abort.rawValue, 0, 0, 0, 0, 4, 0, 0, 2, 0])

@@ -25,10 +25,12 @@ final class ReceivedFiles {
     /// - throws: ``AssociationError``
     init(mountpoint: String, aeTitle: String, sender: String) throws(AssociationError) {
         let parent = "\(mountpoint)/incoming/receive \(Self.portable(aeTitle))"
-        let time = Date.now.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted).dateTimeSeparator(.standard))
+        let time = Date.now.formatted(
+            .iso8601.dateSeparator(.omitted).timeSeparator(.omitted).dateTimeSeparator(.standard))
         var number = 1
         for _ in 0..<1000 {
-            let path = "\(parent)/\(Self.portable(sender)) \(time)" + (number == 1 ? "" : " \(number)")
+            let path =
+                "\(parent)/\(Self.portable(sender)) \(time)" + (number == 1 ? "" : " \(number)")
             if mkdir(path, 0o755) == 0 {
                 let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                 guard folder >= 0 else { throw Self.failure("\(path) cannot be opened") }

@@ -21,7 +21,9 @@ final class Receiver: Sendable {
     ///   - address: where to listen; `nil` for everywhere
     ///   - port: 0 for any that is free
     /// - throws: ``ArchiveError`` that says why nobody can listen there
-    init(archive: String, aeTitle: String, address: String?, port: UInt16, log: Logger) throws(ArchiveError) {
+    init(archive: String, aeTitle: String, address: String?, port: UInt16, log: Logger)
+        throws(ArchiveError)
+    {
         self.archive = archive
         self.aeTitle = aeTitle
         self.log = log
@@ -47,7 +49,9 @@ final class Receiver: Sendable {
         }
         shutdown(listener, Int32(SHUT_RDWR))
         let under = senders.withLock { $0.count }
-        if under > 0 { log.notice("Finishing \(Output.count(under, "association", "associations")).") }
+        if under > 0 {
+            log.notice("Finishing \(Output.count(under, "association", "associations")).")
+        }
         wait(Self.grace)
         senders.withLock { for sender in $0.values { sender.hangUp() } }
         wait(Self.grace)
@@ -60,13 +64,16 @@ final class Receiver: Sendable {
             return true
         }
         guard isAdmitted else {
-            log.error("\(sender.address) was turned away: there are \(Self.most) associations already.")
+            log.error(
+                "\(sender.address) was turned away: there are \(Self.most) associations already.")
             _ = sender.send(.busy)
             return
         }
         Thread.detachNewThread { [self] in
             // One whose daemon has died is none.
-            let mountpoint = Paths.mountpoint(of: archive).flatMap { Mountpoint.isStale($0) ? nil : $0 }
+            let mountpoint = Paths.mountpoint(of: archive).flatMap {
+                Mountpoint.isStale($0) ? nil : $0
+            }
             Association(sender: sender, aeTitle: aeTitle, mountpoint: mountpoint, log: log).serve()
             senders.withLock { $0[ObjectIdentifier(sender)] = nil }
         }

@@ -19,7 +19,10 @@ final class StorageProvider {
     /// - throws: ``AssociationError`` when it cannot be started
     init(_ profile: AssociationProfile, aeTitle: String, folder: String) throws(AssociationError) {
         var ends: [Int32] = [-1, -1]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+        guard
+            socketpair(
+                AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0
+        else {
             throw Self.failure("socketpair", errno)
         }
         socket = ends[0]
@@ -27,8 +30,10 @@ final class StorageProvider {
         do {
             process = try Self.spawn(
                 [
-                    "storescp", "--inetd", "--bit-preserving", "--aetitle", aeTitle, "--max-pdu", "131072",
-                    "--disable-host-lookup", "--config-file", "/proc/self/fd/\(Self.profileDescriptor)",
+                    "storescp", "--inetd", "--bit-preserving", "--aetitle", aeTitle, "--max-pdu",
+                    "131072",
+                    "--disable-host-lookup", "--config-file",
+                    "/proc/self/fd/\(Self.profileDescriptor)",
                     AssociationProfile.name, "--filename-extension", ReceivedFiles.unfinished,
                     "--output-directory", folder,
                 ], input: ends[1], profile: profile)
@@ -47,7 +52,9 @@ final class StorageProvider {
         guard file >= 0 else { throw failure("memfd_create", errno) }
         defer { close(file) }
         let count = profile.text.utf8.count
-        guard profile.text.withCString({ write(file, $0, count) }) == count else { throw failure("write", errno) }
+        guard profile.text.withCString({ write(file, $0, count) }) == count else {
+            throw failure("write", errno)
+        }
 
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -65,7 +72,8 @@ final class StorageProvider {
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+            &attributes,
+            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
         // TCP_NODELAY makes DCMTK set what a socket without TCP does not have.
         let variables = ProcessInfo.processInfo.environment.filter { $0.key != "TCP_NODELAY" }
@@ -79,7 +87,8 @@ final class StorageProvider {
     }
 
     private static func failure(_ call: String, _ error: Int32) -> AssociationError {
-        AssociationError("storescp could not be started: \(call): \(String(cString: strerror(error)))")
+        AssociationError(
+            "storescp could not be started: \(call): \(String(cString: strerror(error)))")
     }
 
     /// Waits until it has ended, which it does when its connection does; one that does not is

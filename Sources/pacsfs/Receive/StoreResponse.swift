@@ -48,7 +48,9 @@ struct StoreResponse {
     /// A command set: elements in implicit VR little endian (PS3.7 section 6.3.1); `nil` for
     /// another command.
     private init?(_ bytes: [UInt8], command: Range<Int>) throws(AssociationError) {
-        func number16(_ offset: Int) -> UInt16 { UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8 }
+        func number16(_ offset: Int) -> UInt16 {
+            UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8
+        }
         var field: UInt16?
         var status: Int?
         var position = command.lowerBound

@@ -14,8 +14,10 @@ extension TemporaryArchive {
 
     /// The lines of a volume's ledger without their newlines, all segments together.
     func lines(on number: Int) throws -> [String] {
-        try segments(on: number).flatMap { try contents(of: $0).split(separator: UInt8(ascii: "\n")) }
-            .map { String(decoding: $0, as: UTF8.self) }
+        try segments(on: number).flatMap {
+            try contents(of: $0).split(separator: UInt8(ascii: "\n"))
+        }
+        .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// The files of a volume's ledger.
@@ -31,7 +33,8 @@ extension TemporaryArchive {
         for file in old { try FileManager.default.removeItem(atPath: file) }
         for (index, lines) in segments.enumerated() {
             try overwrite(
-                "\(folder)/00000\(index + 1).jsonl", with: lines.flatMap { Array($0.utf8) + [UInt8(ascii: "\n")] })
+                "\(folder)/00000\(index + 1).jsonl",
+                with: lines.flatMap { Array($0.utf8) + [UInt8(ascii: "\n")] })
         }
     }
 }

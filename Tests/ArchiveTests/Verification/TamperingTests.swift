@@ -20,18 +20,27 @@ import Testing
         _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
     ) {
         let first = report.findings.first { $0.severity == .fault }
-        #expect(first != nil, "nothing was found: \(comment) \(report.findings)", sourceLocation: sourceLocation)
-        if let volume { #expect(first?.volume == volume, "\(comment)", sourceLocation: sourceLocation) }
+        #expect(
+            first != nil, "nothing was found: \(comment) \(report.findings)",
+            sourceLocation: sourceLocation)
+        if let volume {
+            #expect(first?.volume == volume, "\(comment)", sourceLocation: sourceLocation)
+        }
         if let record {
-            #expect(first?.record == record, "\(comment) \(report.findings)", sourceLocation: sourceLocation)
+            #expect(
+                first?.record == record, "\(comment) \(report.findings)",
+                sourceLocation: sourceLocation)
         }
     }
 
-    @Test("Any byte of any ledger that is changed is found, and its record named") func everyByte() throws {
+    @Test("Any byte of any ledger that is changed is found, and its record named") func everyByte()
+        throws
+    {
         // A ledger of few bytes: one view, one image.
         let temporary = try TemporaryArchive()
         try temporary.configure { text in
-            text.prefix(upTo: text.range(of: "[views]")?.upperBound ?? text.endIndex) + "\nall = \"{Modality}\"\n"
+            text.prefix(upTo: text.range(of: "[views]")?.upperBound ?? text.endIndex)
+                + "\nall = \"{Modality}\"\n"
         }
         try temporary.archive([images[0]])
         for number in 1...2 {
@@ -40,14 +49,17 @@ import Testing
             let newlines = bytes.indices.filter { bytes[$0] == UInt8(ascii: "\n") }
             // Every byte of the last record, and some of the others: all of them take half a minute.
             let last = newlines[newlines.count - 2]
-            for offset in bytes.indices where offset % (number == 1 ? 5 : 43) == 0 || offset > last {
+            for offset in bytes.indices where offset % (number == 1 ? 5 : 43) == 0 || offset > last
+            {
                 let record = Int64(newlines.firstIndex { $0 >= offset } ?? 0) + 1
                 let flip = UInt8(1) << UInt8.random(in: 0...7)
                 try withChanged(file, { $0[offset] ^= flip }) {
                     let report = try temporary.verify()
                     let first = report.findings.first
                     let comment = "byte \(offset) of volume \(number), \(flip) \(report.findings)"
-                    #expect(first?.severity == .fault && first?.volume == temporary.volumes[number - 1], "\(comment)")
+                    #expect(
+                        first?.severity == .fault && first?.volume == temporary.volumes[number - 1],
+                        "\(comment)")
                     // The change shows in the record itself, or in the one that gives its hash.
                     #expect([record, record + 1].contains(first?.record), "\(comment)")
                 }
@@ -56,7 +68,9 @@ import Testing
         #expect(try temporary.verify().findings.isEmpty)
     }
 
-    @Test("A byte changed to zero, to a space or to a newline is found", arguments: [0, 0x20, 0x0a, 0x0d])
+    @Test(
+        "A byte changed to zero, to a space or to a newline is found",
+        arguments: [0, 0x20, 0x0a, 0x0d])
     func meaningless(to value: UInt8) throws {
         let file = try temporary.ledgerFile(on: 1)
         let bytes = try contents(of: file)
@@ -83,11 +97,15 @@ import Testing
 
     @Test("Bytes that are added between, before or after records are found") func added() throws {
         let file = try temporary.ledgerFile(on: 2)
-        let newlines = try contents(of: file).enumerated().filter { $0.element == UInt8(ascii: "\n") }.map(\.offset)
+        let newlines = try contents(of: file).enumerated().filter {
+            $0.element == UInt8(ascii: "\n")
+        }.map(\.offset)
         for offset in [0] + newlines.dropLast().map({ $0 + 1 }) + newlines {
             for text in [" ", "\n", "\r", "\0", "{}", "x\n"] {
                 try withChanged(file, { $0.insert(contentsOf: text.utf8, at: offset) }) {
-                    expectFault(try temporary.verify(), on: temporary.volumes[1], "\(text.debugDescription) at \(offset)")
+                    expectFault(
+                        try temporary.verify(), on: temporary.volumes[1],
+                        "\(text.debugDescription) at \(offset)")
                 }
             }
         }
@@ -96,7 +114,9 @@ import Testing
         for (text, isFault) in [(" ", false), ("\n", true), ("{\"n\":", false), ("x\n", true)] {
             try withChanged(file, { $0.insert(contentsOf: text.utf8, at: end) }) {
                 let report = try temporary.verify()
-                #expect(report.faults == (isFault ? 1 : 0) && report.attentions == (isFault ? 0 : 1), "\(report.findings)")
+                #expect(
+                    report.faults == (isFault ? 1 : 0) && report.attentions == (isFault ? 0 : 1),
+                    "\(report.findings)")
             }
         }
     }
@@ -107,7 +127,9 @@ import Testing
         for size in stride(from: 0, to: count, by: 97) {
             try withChanged(file, { $0.removeLast($0.count - size) }) {
                 let report = try temporary.verify()
-                #expect(report.findings.first?.volume == temporary.volumes[0], "cut to \(size): \(report.findings)")
+                #expect(
+                    report.findings.first?.volume == temporary.volumes[0],
+                    "cut to \(size): \(report.findings)")
             }
         }
         // On all volumes at once.
@@ -129,14 +151,18 @@ import Testing
             var short = lines
             short.remove(at: index)
             let doubled = Array(lines[...index]) + lines[index...]
-            for (changed, record) in [(swapped, index + 1), (short, index + 1), (doubled, index + 2)] {
+            for (changed, record) in [
+                (swapped, index + 1), (short, index + 1), (doubled, index + 2),
+            ] {
                 try temporary.rewrite([changed], on: 1)
                 expectFault(try temporary.verify(), on: temporary.volumes[0], record: Int64(record))
             }
         }
     }
 
-    @Test("Segments that were removed, swapped, emptied or cut elsewhere are found") func segments() throws {
+    @Test("Segments that were removed, swapped, emptied or cut elsewhere are found") func segments()
+        throws
+    {
         let lines = try temporary.lines(on: 1)
         let parts = [Array(lines[..<2]), Array(lines[2..<4]), Array(lines[4...])]
         for number in 1...2 { try temporary.rewrite(parts, on: number) }
@@ -164,7 +190,9 @@ import Testing
         #expect(report.faults == 0 && report.attentions == 1)
     }
 
-    @Test("A record changed with all hashes after it, on one volume, is found by the other", arguments: [1, 2])
+    @Test(
+        "A record changed with all hashes after it, on one volume, is found by the other",
+        arguments: [1, 2])
     func rewritten(on number: Int) throws {
         let lines = try temporary.lines(on: 1)
         let index = try #require(lines.firstIndex { $0.contains("\"kind\":\"ingest\"") })
@@ -183,7 +211,9 @@ import Testing
         #expect(throws: ArchiveError.self) { try temporary.open { _ in } }
     }
 
-    @Test("A record changed with all hashes after it, on all volumes, is found by the index, and by a noted head")
+    @Test(
+        "A record changed with all hashes after it, on all volumes, is found by the index, and by a noted head"
+    )
     func rewrittenEverywhere() throws {
         let before = try temporary.verify()
         let noted = "\(before.head):\(before.records)"
@@ -212,7 +242,9 @@ import Testing
     @Test("A head at another number than the noted one does not fit") func otherNumber() throws {
         let report = try temporary.verify()
         #expect(try temporary.verify(head: report.head).noted_head_found == true)
-        expectFault(try temporary.verify(head: "\(report.head):\(report.records - 1)"), record: report.records)
+        expectFault(
+            try temporary.verify(head: "\(report.head):\(report.records - 1)"),
+            record: report.records)
     }
 
     @Test("Any byte of a blob that is changed is found, and its file named") func blobs() throws {
@@ -229,10 +261,14 @@ import Testing
         #expect(try temporary.verify().findings.isEmpty)
     }
 
-    @Test("Blobs that were removed, cut, lengthened or swapped are found, with the record that names them")
+    @Test(
+        "Blobs that were removed, cut, lengthened or swapped are found, with the record that names them"
+    )
     func files() throws {
         let ingests = try temporary.ledger().filter { $0.entry.kind == "ingest" }.map(\.number)
-        let (one, other) = (temporary.blob(.of(images[0]), on: 2), temporary.blob(.of(images[1]), on: 2))
+        let (one, other) = (
+            temporary.blob(.of(images[0]), on: 2), temporary.blob(.of(images[1]), on: 2)
+        )
         try withChanged(one, { $0.removeLast() }) {
             expectFault(try temporary.verify(), record: ingests[0])
         }
@@ -250,7 +286,9 @@ import Testing
         #expect(missing.findings.map(\.file) == [other])
     }
 
-    @Test("Any byte of an identity file or a README that is changed is noticed") func smallFiles() throws {
+    @Test("Any byte of an identity file or a README that is changed is noticed") func smallFiles()
+        throws
+    {
         let identity = temporary.volumes[0] + "/pacsfs-volume.json"
         for offset in try contents(of: identity).indices {
             try withChanged(identity, { $0[offset] ^= UInt8(1) << UInt8.random(in: 0...7) }) {

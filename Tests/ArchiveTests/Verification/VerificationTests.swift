@@ -20,8 +20,12 @@ import Testing
         _ severity: VerificationReport.Finding.Severity, _ report: VerificationReport,
         sourceLocation: SourceLocation = #_sourceLocation
     ) -> [VerificationReport.Finding] {
-        #expect(report.findings.allSatisfy { $0.severity == severity }, "\(report.findings)", sourceLocation: sourceLocation)
-        #expect(report.faults + report.attentions == report.findings.count, sourceLocation: sourceLocation)
+        #expect(
+            report.findings.allSatisfy { $0.severity == severity }, "\(report.findings)",
+            sourceLocation: sourceLocation)
+        #expect(
+            report.faults + report.attentions == report.findings.count,
+            sourceLocation: sourceLocation)
         return report.findings
     }
 
@@ -43,15 +47,21 @@ import Testing
         #expect(try new.verify().findings.isEmpty)
     }
 
-    @Test("Nothing on the volumes is changed, made or even marked as read") func changesNothing() throws {
+    @Test("Nothing on the volumes is changed, made or even marked as read") func changesNothing()
+        throws
+    {
         func traces() throws -> [String] {
             try temporary.volumes.flatMap { volume in
-                try [volume] + FileManager.default.subpathsOfDirectory(atPath: volume).map { volume + "/" + $0 }
+                try [volume]
+                    + FileManager.default.subpathsOfDirectory(atPath: volume).map {
+                        volume + "/" + $0
+                    }
             }.sorted().map { path in
                 var status = stat()
                 lstat(path, &status)
                 let isBlob = path.hasSuffix(".dcm")
-                return "\(path) \(status.st_mode) \(status.st_size) \(status.st_ino) \(status.st_ctim) \(isBlob ? "\(status.st_atim)" : "")"
+                return
+                    "\(path) \(status.st_mode) \(status.st_size) \(status.st_ino) \(status.st_ctim) \(isBlob ? "\(status.st_atim)" : "")"
             }
         }
         for number in 1...2 {
@@ -69,7 +79,8 @@ import Testing
         let archive = try TemporaryArchive { folder in
             for number in 1...2 {
                 let path = folder.path("disk\(number)")
-                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+                try FileManager.default.createDirectory(
+                    atPath: path, withIntermediateDirectories: false)
             }
         }
         try archive.archive(images)
@@ -77,7 +88,8 @@ import Testing
             // The volume's bytes on a disk that takes no more.
             let disk = archive.folder.path("disk\(number)")
             disks.append(try SmallDisk(at: disk, bytes: 32 << 20))
-            try FileManager.default.copyItem(atPath: archive.volumes[number - 1], toPath: disk + "/v")
+            try FileManager.default.copyItem(
+                atPath: archive.volumes[number - 1], toPath: disk + "/v")
             try #require(mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), nil) == 0)
         }
         defer { for disk in disks { disk.unplug() } }
@@ -102,7 +114,8 @@ import Testing
         try FileManager.default.removeItem(atPath: temporary.volumes[0])
         #expect(try only(.attention, temporary.verify()).map(\.file) == [temporary.volumes[0]])
         // An empty mount point is no volume that was emptied.
-        try FileManager.default.createDirectory(atPath: temporary.volumes[0], withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: temporary.volumes[0], withIntermediateDirectories: false)
         let report = try temporary.verify()
         #expect(only(.attention, report).map(\.file) == [temporary.volumes[0]])
         #expect(report.volumes.map(\.good_blobs) == [3])
@@ -139,12 +152,17 @@ import Testing
         #expect(try temporary.verify().findings.isEmpty)
     }
 
-    @Test("Records that the index lacks want a look; records that only it knows are lost") func index() throws {
+    @Test("Records that the index lacks want a look; records that only it knows are lost")
+    func index() throws {
         let lines = try temporary.lines(on: 1)
         for number in 1...2 { try temporary.rewrite([Array(lines.dropLast())], on: number) }
         let faults = try temporary.verify().findings.filter { $0.severity == .fault }
         #expect(faults.map(\.record) == [Int64(lines.count)])
-        let more = rechained(lines + [lines[lines.count - 1].replacing("\"n\":\(lines.count)", with: "\"n\":\(lines.count + 1)")])
+        let more = rechained(
+            lines + [
+                lines[lines.count - 1].replacing(
+                    "\"n\":\(lines.count)", with: "\"n\":\(lines.count + 1)")
+            ])
         for number in 1...2 { try temporary.rewrite([more], on: number) }
         #expect(try only(.attention, temporary.verify()).map(\.record) == [Int64(lines.count + 1)])
     }
@@ -161,7 +179,8 @@ import Testing
         let found = Set(only(.attention, try temporary.verify()).map(\.file))
         #expect(
             found == [
-                temporary.blob(.of(orphan), on: 1), volume + "/blobs/notes.txt", volume + "/holiday.jpg",
+                temporary.blob(.of(orphan), on: 1), volume + "/blobs/notes.txt",
+                volume + "/holiday.jpg",
                 volume + "/ledger/readme", bad,
             ])
         // On its way, a blob has a name in staging until its record is written.
@@ -178,7 +197,8 @@ import Testing
         return path
     }
 
-    @Test("What is archived meanwhile gives no false alarm", .timeLimit(.minutes(2))) func meanwhile() throws {
+    @Test("What is archived meanwhile gives no false alarm", .timeLimit(.minutes(2)))
+    func meanwhile() throws {
         let isDone = Mutex(false)
         let writing = DispatchGroup()
         try temporary.open { archive in

@@ -45,7 +45,8 @@ struct ArchiveCheck {
             for digest in found.subtracting(recorded) where !allowsOrphans {
                 problems.append("\(digest) is on \(volume) and not in the ledger")
             }
-            let staged = try FileManager.default.contentsOfDirectory(atPath: volume + "/staging/commit")
+            let staged = try FileManager.default.contentsOfDirectory(
+                atPath: volume + "/staging/commit")
             if !staged.isEmpty { problems.append("left in staging/commit of \(volume): \(staged)") }
         }
         for source in [archive.first] + acknowledged {
@@ -60,7 +61,8 @@ struct ArchiveCheck {
             if status.instances != recorded.count || status.copies.short != 0
                 || status.volumes.contains(where: { $0.state != "online" })
             {
-                problems.append("the ledger has \(recorded.count) images, but status says: \(run.output)")
+                problems.append(
+                    "the ledger has \(recorded.count) images, but status says: \(run.output)")
             }
         }
         if let image = acknowledged.last(where: \.isImage) { try show(image.digest) }
@@ -75,7 +77,9 @@ struct ArchiveCheck {
             var previous = String(repeating: "0", count: 64)
             for line in try ledgerBytes(volume).split(separator: UInt8(ascii: "\n")) {
                 // What follows an unfinished line is nobody's.
-                guard let record = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
+                guard
+                    let record = try? JSONSerialization.jsonObject(with: Data(line))
+                        as? [String: Any],
                     record["prev"] as? String == previous
                 else { break }
                 previous = Digest.of(Array(line)).hex
@@ -85,10 +89,12 @@ struct ArchiveCheck {
             }
             return acknowledged.filter(\.isImage).compactMap { source in
                 let hex = source.digest
-                let blob = "\(volume)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
+                let blob =
+                    "\(volume)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
                 let isThere = (try? Files.read(blob)).map { Digest.of($0).hex } == hex
                 return isThere && recorded.contains(hex)
-                    ? nil : "LOST: \(volume) alone has \(isThere ? "no record" : "no copy") of \(source.path)"
+                    ? nil
+                    : "LOST: \(volume) alone has \(isThere ? "no record" : "no copy") of \(source.path)"
             }
         }
     }
@@ -102,11 +108,14 @@ struct ArchiveCheck {
     /// The ledger of a volume, after following its chain.
     private mutating func ledger(_ volume: String) throws -> [UInt8] {
         let bytes = try Self.ledgerBytes(volume)
-        if bytes.last != UInt8(ascii: "\n") { problems.append("the ledger of \(volume) ends within a line") }
+        if bytes.last != UInt8(ascii: "\n") {
+            problems.append("the ledger of \(volume) ends within a line")
+        }
         var (previous, number) = (String(repeating: "0", count: 64), 0)
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             number += 1
-            guard let record = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
+            guard
+                let record = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
                 record["n"] as? Int == number, record["prev"] as? String == previous
             else {
                 problems.append("the ledger of \(volume) breaks at record \(number)")
@@ -154,7 +163,8 @@ struct ArchiveCheck {
     }
 
     private func files(_ folder: String) throws -> [String] {
-        try FileManager.default.subpathsOfDirectory(atPath: folder).map { folder + "/" + $0 }.filter {
+        try FileManager.default.subpathsOfDirectory(atPath: folder).map { folder + "/" + $0 }.filter
+        {
             var status = stat()
             return lstat($0, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         }
@@ -162,17 +172,22 @@ struct ArchiveCheck {
 
     private mutating func show(_ digest: String) throws {
         let run = try archive.pacsfs(["show", "--json", digest])
-        guard let details = try? run.json(Details.self), details.copies.count == 2, !details.paths.isEmpty
+        guard let details = try? run.json(Details.self), details.copies.count == 2,
+            !details.paths.isEmpty
         else { return problems.append("LOST from the views: \(run.report)") }
     }
 
     /// Imports everything again, without faults, and looks whether all of it is there then.
-    static func afterSecondImport(_ archive: TestArchive, allowsOrphans: Bool = false) throws -> [String] {
+    static func afterSecondImport(_ archive: TestArchive, allowsOrphans: Bool = false) throws
+        -> [String]
+    {
         let again = try archive.importSources()
         // 1: a file was set aside.
         guard again.run.code == 1, again.acknowledged.count == archive.sources.count else {
             return ["the import does not go through afterwards: \(again.run.report)"]
         }
-        return try ArchiveCheck(archive, acknowledged: archive.sources, allowsOrphans: allowsOrphans).problems
+        return try ArchiveCheck(
+            archive, acknowledged: archive.sources, allowsOrphans: allowsOrphans
+        ).problems
     }
 }

@@ -31,12 +31,15 @@ final class CrashingMount {
     }
 
     /// Mounts, also where a dead daemon has left its mount.
-    func mount(_ rules: [FaultRule] = [], isTraced: Bool = false, passthrough: Bool = true) throws -> ProgramRun {
+    func mount(_ rules: [FaultRule] = [], isTraced: Bool = false, passthrough: Bool = true) throws
+        -> ProgramRun
+    {
         let environment = try Interposer.environment(
             roots: volumes + [archive], rules: rules, trace: isTraced ? trace : nil)
         let options = passthrough ? [] : ["--no-passthrough"]
         return try ProgramRun(
-            [program, "mount", mountpoint, "--archive", archive] + options, environment: environment)
+            [program, "mount", mountpoint, "--archive", archive] + options, environment: environment
+        )
     }
 
     /// Each writer copies its files one after the other, and tells of those that `cp` said it had.
@@ -58,7 +61,8 @@ final class CrashingMount {
 
     /// The process that serves the mount, if it lives.
     var daemon: pid_t? {
-        guard let text = try? Files.text(archive + "/lock"), let process = pid_t(text.filter(\.isNumber)),
+        guard let text = try? Files.text(archive + "/lock"),
+            let process = pid_t(text.filter(\.isNumber)),
             let command = try? Files.text("/proc/\(process)/cmdline"),
             command.split(separator: "\0").contains(Substring(archive))
         else { return nil }
@@ -71,7 +75,9 @@ final class CrashingMount {
         kill(process, SIGKILL)
         let end = ProgramRun.now() + 10
         while daemon == process {
-            guard ProgramRun.now() < end else { throw ProgramError(description: "The daemon \(process) does not die.") }
+            guard ProgramRun.now() < end else {
+                throw ProgramError(description: "The daemon \(process) does not die.")
+            }
             usleep(1000)
         }
     }
@@ -117,26 +123,34 @@ final class CrashingMount {
         var (previous, number) = (String(repeating: "0", count: 64), 0)
         for line in ledgers[0].split(separator: UInt8(ascii: "\n")) {
             number += 1
-            guard let record = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
+            guard
+                let record = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
                 record["n"] as? Int == number, record["prev"] as? String == previous
             else {
                 problems.append("the ledger breaks at record \(number)")
                 break
             }
             previous = Digest.of(Array(line)).hex
-            guard record["kind"] as? String == "ingest", let digest = record["sha256"] as? String else { continue }
+            guard record["kind"] as? String == "ingest", let digest = record["sha256"] as? String
+            else { continue }
             if !recorded.insert(digest).inserted { problems.append("\(digest) is archived twice") }
         }
         for volume in volumes {
-            let staged = try FileManager.default.contentsOfDirectory(atPath: volume + "/staging/commit")
+            let staged = try FileManager.default.contentsOfDirectory(
+                atPath: volume + "/staging/commit")
             if !staged.isEmpty { problems.append("in staging/commit of \(volume): \(staged)") }
             for hex in recorded {
-                let path = "\(volume)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
-                if (try? Files.read(path)).map({ Digest.of($0).hex }) != hex { problems.append("\(path) is not whole") }
+                let path =
+                    "\(volume)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
+                if (try? Files.read(path)).map({ Digest.of($0).hex }) != hex {
+                    problems.append("\(path) is not whole")
+                }
             }
             let count = try FileManager.default.subpathsOfDirectory(atPath: volume + "/blobs")
                 .count { $0.hasSuffix(".dcm") }
-            if count != recorded.count { problems.append("\(volume) has \(count) blobs, the ledger \(recorded.count)") }
+            if count != recorded.count {
+                problems.append("\(volume) has \(count) blobs, the ledger \(recorded.count)")
+            }
         }
         return problems + digests.subtracting(recorded).map { "LOST: \($0) was said to be safe" }
     }

@@ -48,8 +48,11 @@ final class DiskModel {
 
     private func learn(_ path: String) throws -> Node {
         var status = stat()
-        guard lstat(path, &status) == 0 else { throw ProgramError(description: "\(path): \(lastError)") }
-        let node = Node(isFolder: status.st_mode & S_IFMT == S_IFDIR, mode: UInt32(status.st_mode & 0o7777))
+        guard lstat(path, &status) == 0 else {
+            throw ProgramError(description: "\(path): \(lastError)")
+        }
+        let node = Node(
+            isFolder: status.st_mode & S_IFMT == S_IFDIR, mode: UInt32(status.st_mode & 0o7777))
         nodes[FileID(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))] = node
         if node.isFolder {
             for name in try FileManager.default.contentsOfDirectory(atPath: path) {
@@ -94,7 +97,10 @@ final class DiskModel {
             if record.flags == 0, end > node.seenCount { node.changes.append(.truncate(end)) }
             node.seenCount = max(node.seenCount, end)
         case .chmod: try node(record.file).mode = record.mode & 0o7777
-        case .link: name(record.secondName, try node(record.file), in: try folder(record.secondFolder), number: next())
+        case .link:
+            name(
+                record.secondName, try node(record.file), in: try folder(record.secondFolder),
+                number: next())
         case .rename:
             let number = next()
             // Renaming one name of a file to another name of the same file does nothing.

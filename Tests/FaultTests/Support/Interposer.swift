@@ -14,7 +14,8 @@ enum Interposer {
     private static func compile() throws -> String {
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let directory = (own as NSString).deletingLastPathComponent
-        let source = (#filePath as NSString).deletingLastPathComponent + "/../interposer/interposer.c"
+        let source =
+            (#filePath as NSString).deletingLastPathComponent + "/../interposer/interposer.c"
         let fresh = "\(directory)/interposer-\(getpid()).so"
         let run = try ProgramRun(
             ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", fresh, source])
@@ -23,7 +24,9 @@ enum Interposer {
         }
         let library = directory + "/interposer.so"
         // Another test run may be using the one that is there.
-        guard rename(fresh, library) == 0 else { throw ProgramError(description: "\(library): \(lastError)") }
+        guard rename(fresh, library) == 0 else {
+            throw ProgramError(description: "\(library): \(lastError)")
+        }
         return library
     }
 

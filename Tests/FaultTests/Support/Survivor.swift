@@ -43,13 +43,17 @@ struct Survivor {
 
     private mutating func put(_ node: DiskModel.Node, at path: String) throws {
         if node.isFolder {
-            guard mkdir(path, 0o755) == 0 else { throw ProgramError(description: "\(path): \(lastError)") }
+            guard mkdir(path, 0o755) == 0 else {
+                throw ProgramError(description: "\(path): \(lastError)")
+            }
             // In an order that does not change, so that the same seed does the same.
             for (name, child) in entries(of: node).sorted(by: { $0.key < $1.key }) {
                 try put(child, at: path + "/" + name)
             }
         } else if let first = made[ObjectIdentifier(node)] {
-            guard link(first, path) == 0 else { throw ProgramError(description: "\(path): \(lastError)") }
+            guard link(first, path) == 0 else {
+                throw ProgramError(description: "\(path): \(lastError)")
+            }
         } else {
             try Files.write(content(of: node), to: path)
             made[ObjectIdentifier(node)] = path
@@ -78,14 +82,19 @@ struct Survivor {
             // Cut where the blocks of the file are.
             var start = 0
             while start < bytes.count {
-                let end = min(bytes.count, ((offset + start) / chance.block + 1) * chance.block - offset)
-                if chance.survives() { pieces.append(.write(offset: offset + start, Array(bytes[start..<end]))) }
+                let end = min(
+                    bytes.count, ((offset + start) / chance.block + 1) * chance.block - offset)
+                if chance.survives() {
+                    pieces.append(.write(offset: offset + start, Array(bytes[start..<end])))
+                }
                 start = end
             }
         }
         var result = DiskModel.content(of: node, applying: pieces)
         // Room that was taken but not written reads as zeros.
-        if result.count < node.seenCount, chance.survives() { DiskModel.resize(&result, node.seenCount) }
+        if result.count < node.seenCount, chance.survives() {
+            DiskModel.resize(&result, node.seenCount)
+        }
         self.chance = chance
         return result
     }

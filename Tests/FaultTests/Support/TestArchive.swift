@@ -35,7 +35,8 @@ final class TestArchive: Sendable {
         let two = SyntheticStudy(seed: 2, imagesPerSeries: 1, side: 40)
         let before = one.image(series: 0, index: 0).write()
         let files: [(String, [UInt8], Bool)] = [
-            ("1-before.dcm", before, true), ("2-a.dcm", one.image(series: 0, index: 1).write(), true),
+            ("1-before.dcm", before, true),
+            ("2-a.dcm", one.image(series: 0, index: 1).write(), true),
             ("3-b.dcm", one.image(series: 0, index: 2).write(), true),
             ("4-c.dcm", two.image(series: 0, index: 0).write(), true),
             ("5-a-again.dcm", one.image(series: 0, index: 1).write(), true),
@@ -44,7 +45,8 @@ final class TestArchive: Sendable {
         let path = folder.path
         sources = try files.map { name, bytes, isImage in
             try Files.write(bytes, to: "\(path)/sources/\(name)")
-            return Source(path: "\(path)/sources/\(name)", digest: Digest.of(bytes).hex, isImage: isImage)
+            return Source(
+                path: "\(path)/sources/\(name)", digest: Digest.of(bytes).hex, isImage: isImage)
         }
         first = sources[0]
         try must([
@@ -86,7 +88,8 @@ final class TestArchive: Sendable {
         let environment = try Interposer.environment(
             roots: roots, rules: rules, trace: isTraced ? trace : nil)
         return ImportRun(
-            try pacsfs(["import", "--verbose", folder.path + "/sources/" + name], environment), sources)
+            try pacsfs(["import", "--verbose", folder.path + "/sources/" + name], environment),
+            sources)
     }
 }
 

@@ -34,7 +34,9 @@ struct FileID: Hashable, Sendable {
 
     init(path: String) throws {
         var status = stat()
-        guard lstat(path, &status) == 0 else { throw ProgramError(description: "\(path): \(lastError)") }
+        guard lstat(path, &status) == 0 else {
+            throw ProgramError(description: "\(path): \(lastError)")
+        }
         self.init(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 }
@@ -56,7 +58,9 @@ extension TraceRecord {
     static func mark(_ text: String) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: headBytes)
         func put(_ number: UInt32, at place: Int) {
-            withUnsafeBytes(of: number.littleEndian) { bytes.replaceSubrange(place..<place + 4, with: $0) }
+            withUnsafeBytes(of: number.littleEndian) {
+                bytes.replaceSubrange(place..<place + 4, with: $0)
+            }
         }
         put(magic, at: 0)
         put(Kind.mark.rawValue, at: 4)
@@ -67,7 +71,9 @@ extension TraceRecord {
     private init(_ bytes: [UInt8], _ offset: inout Int) throws {
         let start = offset
         func number<N: FixedWidthInteger>(_ place: Int, _ type: N.Type) -> N {
-            bytes.withUnsafeBytes { N(littleEndian: $0.loadUnaligned(fromByteOffset: start + place, as: N.self)) }
+            bytes.withUnsafeBytes {
+                N(littleEndian: $0.loadUnaligned(fromByteOffset: start + place, as: N.self))
+            }
         }
         guard bytes.count - start >= Self.headBytes, number(0, UInt32.self) == Self.magic,
             let kind = Kind(rawValue: number(4, UInt32.self))

@@ -62,7 +62,9 @@ struct FileOperations {
         Self.folders[below(Self.folders.count)] + Self.files[below(Self.files.count)]
     }
 
-    private mutating func folder() -> String { String(Self.folders[1 + below(Self.folders.count - 1)].dropLast()) }
+    private mutating func folder() -> String {
+        String(Self.folders[1 + below(Self.folders.count - 1)].dropLast())
+    }
 
     /// A file, sometimes a folder, rarely what cannot be.
     private mutating func anyName() -> String {
@@ -76,7 +78,9 @@ struct FileOperations {
 
     private mutating func bytes() -> [UInt8] {
         let byte = UInt8(truncatingIfNeeded: below(256))
-        return (0..<[1, 7, 511, 4096, 5000, 20_000][below(6)]).map { UInt8(truncatingIfNeeded: $0 / 3) ^ byte }
+        return (0..<[1, 7, 511, 4096, 5000, 20_000][below(6)]).map {
+            UInt8(truncatingIfNeeded: $0 / 3) ^ byte
+        }
     }
 
     private mutating func offset() -> Int {
@@ -93,7 +97,9 @@ struct FileOperations {
     private mutating func openFile() -> FileOperation {
         var flags = [O_RDONLY, O_WRONLY, O_RDWR, O_RDWR][below(4)]
         if below(4) > 0 { flags |= O_CREAT }
-        for flag in [O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW, O_NONBLOCK] where below(7) == 0 { flags |= flag }
+        for flag in [O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW, O_NONBLOCK] where below(7) == 0 {
+            flags |= flag
+        }
         for flag in [O_DIRECTORY, O_SYNC, O_DSYNC] where below(40) == 0 { flags |= flag }
         // Linux 6.4 and later refuse these two together; earlier ones did not.
         if flags & O_DIRECTORY != 0 { flags &= ~O_CREAT }
@@ -127,7 +133,8 @@ struct FileOperations {
         case 0...5: .rename(anyName(), anyName(), [0, 0, 1][below(3)])
         case 6: .rename(folder(), folder(), 0)
         case 7...9: .unlink(anyName())
-        case 10...13: .makeFolder(below(5) == 0 ? anyName() : folder(), [0o755, 0o700, 0o750][below(3)])
+        case 10...13:
+            .makeFolder(below(5) == 0 ? anyName() : folder(), [0o755, 0o700, 0o750][below(3)])
         case 14...15: .removeFolder(below(5) == 0 ? anyName() : folder())
         case 16: .link(anyName(), anyName())
         case 17: .symbolicLink(anyName())

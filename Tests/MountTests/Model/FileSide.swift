@@ -10,7 +10,9 @@ final class FileSide {
 
     /// - Parameter root: An empty folder, which is made.
     init(making root: String) throws {
-        guard mkdir(root, 0o755) == 0 else { throw ProgramError(description: "\(root): \(lastError)") }
+        guard mkdir(root, 0o755) == 0 else {
+            throw ProgramError(description: "\(root): \(lastError)")
+        }
         self.root = root
     }
 
@@ -29,18 +31,24 @@ final class FileSide {
         case .close(let handle): result(Glibc.close(handles.remove(at: handle)))
         case .duplicate(let handle): duplicate(handles[handle])
         case .read(let handle, let count): bytes(count) { read(handles[handle], $0, $1) }
-        case .readAt(let handle, let count, let offset): bytes(count) { pread(handles[handle], $0, $1, offset) }
-        case .write(let handle, let bytes): number(bytes.withUnsafeBytes { write(handles[handle], $0.baseAddress, $0.count) })
+        case .readAt(let handle, let count, let offset):
+            bytes(count) { pread(handles[handle], $0, $1, offset) }
+        case .write(let handle, let bytes):
+            number(bytes.withUnsafeBytes { write(handles[handle], $0.baseAddress, $0.count) })
         case .writeAt(let handle, let bytes, let offset):
-            number(bytes.withUnsafeBytes { pwrite(handles[handle], $0.baseAddress, $0.count, offset) })
+            number(
+                bytes.withUnsafeBytes { pwrite(handles[handle], $0.baseAddress, $0.count, offset) })
         case .seek(let handle, let offset, let whence): seek(handles[handle], offset, whence)
         case .truncateOpen(let handle, let size): result(ftruncate(handles[handle], size))
         case .truncate(let name, let size): result(Glibc.truncate(path(name), size))
-        case .allocate(let handle, let mode, let offset, let count): result(fallocate(handles[handle], mode, offset, count))
-        case .sync(let handle, let dataOnly): result(dataOnly ? fdatasync(handles[handle]) : fsync(handles[handle]))
+        case .allocate(let handle, let mode, let offset, let count):
+            result(fallocate(handles[handle], mode, offset, count))
+        case .sync(let handle, let dataOnly):
+            result(dataOnly ? fdatasync(handles[handle]) : fsync(handles[handle]))
         case .syncFolder(let name): syncFolder(path(name))
         case .map(let handle, let bytes, let offset): map(handles[handle], bytes, offset)
-        case .rename(let name, let newName, let flags): result(renameat2(AT_FDCWD, path(name), AT_FDCWD, path(newName), flags))
+        case .rename(let name, let newName, let flags):
+            result(renameat2(AT_FDCWD, path(name), AT_FDCWD, path(newName), flags))
         case .unlink(let name): result(Glibc.unlink(path(name)))
         case .makeFolder(let name, let mode): result(mkdir(path(name), mode))
         case .removeFolder(let name): result(rmdir(path(name)))
@@ -52,7 +60,8 @@ final class FileSide {
         case .setMode(let name, let mode): result(chmod(path(name), mode))
         case .setModeOpen(let handle, let mode): result(fchmod(handles[handle], mode))
         case .setOwner(let name, let uid, let gid): result(lchown(path(name), uid, gid))
-        case .setTimes(let name, let time): result(utimensat(AT_FDCWD, path(name), times(time), AT_SYMLINK_NOFOLLOW))
+        case .setTimes(let name, let time):
+            result(utimensat(AT_FDCWD, path(name), times(time), AT_SYMLINK_NOFOLLOW))
         case .setTimesOpen(let handle, let time): result(futimens(handles[handle], times(time)))
         case .access(let name, let mode): result(Glibc.access(path(name), mode))
         case .list(let name): list(path(name))
@@ -75,7 +84,8 @@ final class FileSide {
         return .done
     }
 
-    private func bytes(_ count: Int, _ read: (UnsafeMutableRawPointer?, Int) -> Int) -> FileOutcome {
+    private func bytes(_ count: Int, _ read: (UnsafeMutableRawPointer?, Int) -> Int) -> FileOutcome
+    {
         var buffer = [UInt8](repeating: 0xEE, count: count)
         let done = buffer.withUnsafeMutableBytes { read($0.baseAddress, $0.count) }
         return done < 0 ? .error(errno) : .bytes(Array(buffer.prefix(done)))
@@ -84,7 +94,9 @@ final class FileSide {
     private func seek(_ descriptor: Int32, _ offset: Int, _ whence: Int32) -> FileOutcome {
         var status = stat()
         // Places in a folder are the file system's own affair.
-        guard fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else { return .done }
+        guard fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
+            return .done
+        }
         return number(lseek(descriptor, offset, whence))
     }
 
@@ -109,7 +121,8 @@ final class FileSide {
         guard let memory, memory != MAP_FAILED else { return .error(errno) }
         defer { munmap(memory, status.st_size) }
         let count = min(bytes.count, status.st_size - offset)
-        UnsafeMutableRawBufferPointer(start: memory + offset, count: count).copyBytes(from: bytes.prefix(count))
+        UnsafeMutableRawBufferPointer(start: memory + offset, count: count).copyBytes(
+            from: bytes.prefix(count))
         // A published difference: incoming takes it for written, and the time changes, only when
         // the kernel passes it on.
         return result(msync(memory, status.st_size, MS_SYNC))
@@ -120,8 +133,12 @@ final class FileSide {
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if name != ".", name != ".." { names.append(name + (entry.pointee.d_type == DT_DIR ? "/" : "")) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." {
+                names.append(name + (entry.pointee.d_type == DT_DIR ? "/" : ""))
+            }
         }
         return .names(names.sorted())
     }
@@ -141,7 +158,9 @@ final class FileSide {
         func walk(_ folder: String) {
             guard case .names(let names) = perform(.list(folder)) else { return }
             for name in names {
-                let path = (folder == "." ? "" : folder + "/") + (name.hasSuffix("/") ? String(name.dropLast()) : name)
+                let path =
+                    (folder == "." ? "" : folder + "/")
+                    + (name.hasSuffix("/") ? String(name.dropLast()) : name)
                 let file = name.hasSuffix("/") ? -1 : open(self.path(path), O_RDONLY | O_CLOEXEC)
                 var outcomes = [perform(.status(path))]
                 if file >= 0 { outcomes.append(bytes(1 << 20) { pread(file, $0, $1, 0) }) }

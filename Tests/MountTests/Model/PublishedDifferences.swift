@@ -21,8 +21,10 @@ enum PublishedDifferences {
         return switch operation {
         case .open(let name, let flags, let mode): .open(name, flags, mode | 0o600)
         case .makeFolder(let name, let mode): .makeFolder(name, mode | 0o700)
-        case .setMode(let name, let mode): .setMode(name, mode | (side.isFolder(name) ? 0o700 : 0o600))
-        case .setModeOpen(let handle, let mode): .setModeOpen(handle, mode | (side.isFolder(handle) ? 0o700 : 0o600))
+        case .setMode(let name, let mode):
+            .setMode(name, mode | (side.isFolder(name) ? 0o700 : 0o600))
+        case .setModeOpen(let handle, let mode):
+            .setModeOpen(handle, mode | (side.isFolder(handle) ? 0o700 : 0o600))
         default: operation
         }
     }
@@ -31,7 +33,8 @@ enum PublishedDifferences {
     static func undo(_ operation: FileOperation, _ plain: FileOutcome, in side: FileSide) {
         guard plain == .done else { return }
         switch operation {
-        case .link(_, let name), .symbolicLink(let name), .makeFIFO(let name): _ = side.perform(.unlink(name))
+        case .link(_, let name), .symbolicLink(let name), .makeFIFO(let name):
+            _ = side.perform(.unlink(name))
         default: break
         }
     }

@@ -9,7 +9,9 @@ struct Corpus: Sendable {
     /// `PACSFS_CORPUS`, or `../shared/corpus` next to the package; `nil` when it is absent.
     static let shared: Corpus? = {
         var candidates: [String] = []
-        if let path = ProcessInfo.processInfo.environment["PACSFS_CORPUS"] { candidates.append(path) }
+        if let path = ProcessInfo.processInfo.environment["PACSFS_CORPUS"] {
+            candidates.append(path)
+        }
         var directory = #filePath
         while let slash = directory.lastIndex(of: "/") {
             directory = String(directory[..<slash])
@@ -41,12 +43,18 @@ struct Corpus: Sendable {
     @discardableResult
     func copyOdd(to directory: String) throws -> Int {
         let samples = try entries().filter { entry in
-            entry.path.hasPrefix("samples/") && !CorpusArchives.cutOff.contains { entry.path.hasSuffix("/" + $0) }
+            entry.path.hasPrefix("samples/")
+                && !CorpusArchives.cutOff.contains { entry.path.hasSuffix("/" + $0) }
         }
-        let valid = samples.filter(\.isValidAndCrossChecked).enumerated().filter { $0.offset.isMultiple(of: 5) }.map(\.element)
+        let valid = samples.filter(\.isValidAndCrossChecked).enumerated().filter {
+            $0.offset.isMultiple(of: 5)
+        }.map(\.element)
         let chosen = samples.filter { !$0.isValidAndCrossChecked } + valid
         let run = try ProgramRun(
-            ["bash", "-c", "mkdir -p \"$0\" && cp --parents --no-preserve=mode -t \"$0\" -- \"$@\"", directory] + chosen.map(\.path), in: root)
+            [
+                "bash", "-c",
+                "mkdir -p \"$0\" && cp --parents --no-preserve=mode -t \"$0\" -- \"$@\"", directory,
+            ] + chosen.map(\.path), in: root)
         guard run.succeeded else { throw ProgramError(description: run.report) }
         return chosen.count
     }
@@ -70,13 +78,16 @@ struct Corpus: Sendable {
     func entries() throws -> [Entry] {
         try ["samples", "series"].flatMap { set in
             var verdicts: [String: String] = [:]
-            for line in try Files.text("\(root)/\(set)/MANIFEST.tsv").split(separator: "\n").dropFirst() {
+            for line in try Files.text("\(root)/\(set)/MANIFEST.tsv").split(separator: "\n")
+                .dropFirst()
+            {
                 let columns = line.split(separator: "\t", omittingEmptySubsequences: false)
                 verdicts[String(columns[0])] = String(columns[5])
             }
             let lines = Data(try Files.read("\(root)/\(set)/EXPECTED.jsonl"))
             return try lines.split(separator: UInt8(ascii: "\n")).map { line in
-                let object = try #require(try JSONSerialization.jsonObject(with: line) as? [String: Any])
+                let object = try #require(
+                    try JSONSerialization.jsonObject(with: line) as? [String: Any])
                 let path = try #require(object["path"] as? String)
                 let best = object["best"] as? [String: String] ?? [:]
                 var expected: [String: String?] = [:]

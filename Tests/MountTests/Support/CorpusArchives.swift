@@ -20,7 +20,8 @@ struct CorpusArchives: Sendable {
 
     /// Files that end before their data set does.
     static let cutOff = [
-        "MR_truncated.dcm", "emri_small_jpeg_2k_lossless_too_short.dcm", "huge_length.dcm", "rtplan_truncated.dcm",
+        "MR_truncated.dcm", "emri_small_jpeg_2k_lossless_too_short.dcm", "huge_length.dcm",
+        "rtplan_truncated.dcm",
         "truncated_in_element_header.dcm", "truncated_in_pixels.dcm",
     ]
 
@@ -49,7 +50,9 @@ struct CorpusArchives: Sendable {
 
     /// The SHA-256 of the files that went without a word: each DICOMDIR.
     var ignored: Set<String> {
-        let digests = files.filter { $0.key.split(separator: "/").last?.hasPrefix("DICOMDIR") == true }.values
+        let digests = files.filter {
+            $0.key.split(separator: "/").last?.hasPrefix("DICOMDIR") == true
+        }.values
         return Set(digests)
     }
 
@@ -98,7 +101,8 @@ struct CorpusArchivesTrait: SuiteTrait, TestScoping {
         let run = try imported.pacsfs("import", "--json", source, timeout: 120)
         // Some files were rejected, as has to be.
         try #require(run.code == 1, "\(run.report)")
-        let copy = try copied.mustShell("cp -r \"$SOURCE\" \"$I/\"", ["SOURCE": source], timeout: 120)
+        let copy = try copied.mustShell(
+            "cp -r \"$SOURCE\" \"$I/\"", ["SOURCE": source], timeout: 120)
         try #require(copy.errors.isEmpty)
         // As `import` sorts: the names of each folder by themselves.
         let sorted = """

@@ -28,7 +28,8 @@ final class LosableDisk: Sendable {
         self.path = path
         image = path + ".image"
         try Self.shell(
-            "mkdir \"$0\"; truncate -s \(megabytes)M \"$1\"; mkfs.ext4 -q -F -m 0 -e remount-ro \"$1\"", path, image)
+            "mkdir \"$0\"; truncate -s \(megabytes)M \"$1\"; mkfs.ext4 -q -F -m 0 -e remount-ro \"$1\"",
+            path, image)
         try mount()
     }
 
@@ -46,7 +47,8 @@ final class LosableDisk: Sendable {
         case .unmounted: unmount()
         case .readOnly:
             try Self.shell(
-                "d=$(findmnt -no SOURCE \"$0\"); echo test > /sys/fs/ext4/${d#/dev/}/trigger_fs_error", path)
+                "d=$(findmnt -no SOURCE \"$0\"); echo test > /sys/fs/ext4/${d#/dev/}/trigger_fs_error",
+                path)
         case .pulled:
             // EXT4_IOC_SHUTDOWN (linux/ext4.h) with EXT4_GOING_FLAGS_LOGFLUSH.
             try Self.shell(
@@ -73,7 +75,8 @@ final class LosableDisk: Sendable {
     /// Puts an empty disk in its place.
     func replaceByEmpty() throws {
         unmount()
-        try Self.shell("rm \"$1\"; truncate -s 96M \"$1\"; mkfs.ext4 -q -F -m 0 \"$1\"", path, image)
+        try Self.shell(
+            "rm \"$1\"; truncate -s 96M \"$1\"; mkfs.ext4 -q -F -m 0 \"$1\"", path, image)
         try mount()
     }
 }

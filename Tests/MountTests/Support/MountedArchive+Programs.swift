@@ -25,11 +25,13 @@ extension MountedArchive {
     /// Runs scripts at the same time, each in a folder of its name in ``work`` and with what
     /// ``shell(_:_:timeout:)`` gives it; all have to succeed.
     func together(
-        _ scripts: [(name: String, script: String)], _ environment: [String: String] = [:], timeout: Double = 120,
+        _ scripts: [(name: String, script: String)], _ environment: [String: String] = [:],
+        timeout: Double = 120,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         for (name, script) in scripts {
-            try Files.write(Array("fails() { ! \"$@\"; }\n\(script)\n".utf8), to: "\(work)/\(name)/script")
+            try Files.write(
+                Array("fails() { ! \"$@\"; }\n\(script)\n".utf8), to: "\(work)/\(name)/script")
         }
         try handOver()
         let names = scripts.map(\.name).joined(separator: " ")

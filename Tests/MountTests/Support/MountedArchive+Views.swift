@@ -11,13 +11,16 @@ struct ListedView: Decodable, Equatable {
 }
 
 extension MountedArchive {
-    func listedViews() throws -> [ListedView] { try pacsfs("views", "--json").json([ListedView].self) }
+    func listedViews() throws -> [ListedView] {
+        try pacsfs("views", "--json").json([ListedView].self)
+    }
 
     /// Changes `pacsfs.toml` and waits until the views in it are shown.
     ///
     /// - Parameter tell: tells the daemon; `pacsfs reload` when it is left out
     func changeViews(
-        sourceLocation: SourceLocation = #_sourceLocation, _ change: (String) -> String, tell: (() throws -> Void)? = nil
+        sourceLocation: SourceLocation = #_sourceLocation, _ change: (String) -> String,
+        tell: (() throws -> Void)? = nil
     ) throws {
         let before = try listedViews()
         try configure(change)

@@ -22,12 +22,15 @@ final class MountedArchive: Sendable {
     private init(_ mode: ReadMode, isUnprivileged: Bool = false) throws {
         guard let program = PacsfsProgram.path else {
             throw ProgramError(
-                description: "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
+                description:
+                    "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
         }
         self.mode = mode
         folder = try TestFolder()
         do {
-            user = isUnprivileged && geteuid() == 0 ? try OtherUser(in: folder.path, program: program) : nil
+            user =
+                isUnprivileged && geteuid() == 0
+                ? try OtherUser(in: folder.path, program: program) : nil
         } catch {
             try folder.remove()
             throw error
@@ -42,7 +45,8 @@ final class MountedArchive: Sendable {
     ///   - prepare: is called before the volumes are made, to mount disks there.
     @discardableResult
     static func with<R>(
-        _ mode: ReadMode = .passthrough, isMounted: Bool = true, isUnprivileged: Bool = false, minimumCopies: Int = 2,
+        _ mode: ReadMode = .passthrough, isMounted: Bool = true, isUnprivileged: Bool = false,
+        minimumCopies: Int = 2,
         prepare: (MountedArchive) throws -> Void = { _ in }, _ body: (MountedArchive) throws -> R
     ) throws -> R {
         let archive = try MountedArchive(mode, isUnprivileged: isUnprivileged)
@@ -50,7 +54,9 @@ final class MountedArchive: Sendable {
         try prepare(archive)
         try archive.make()
         if minimumCopies < 2 {
-            try archive.configure { $0.replacing("# min_copies = 1", with: "min_copies = \(minimumCopies)") }
+            try archive.configure {
+                $0.replacing("# min_copies = 1", with: "min_copies = \(minimumCopies)")
+            }
         }
         if isMounted { try archive.mount() }
         return try body(archive)
@@ -59,7 +65,8 @@ final class MountedArchive: Sendable {
     /// As ``with(_:isMounted:_:)``, for what is asynchronous.
     @discardableResult
     static func with<R>(
-        _ mode: ReadMode = .passthrough, isUnprivileged: Bool = false, _ body: (MountedArchive) async throws -> R
+        _ mode: ReadMode = .passthrough, isUnprivileged: Bool = false,
+        _ body: (MountedArchive) async throws -> R
     ) async throws -> R {
         let archive = try MountedArchive(mode, isUnprivileged: isUnprivileged)
         defer { archive.tearDown() }
@@ -90,11 +97,13 @@ final class MountedArchive: Sendable {
     ///
     /// - Parameter directory: where; ``work`` when it is left out
     func run(
-        _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], timeout: Double = 60
+        _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:],
+        timeout: Double = 60
     ) throws -> ProgramRun {
         let directory = directory ?? work
         let launcher = user?.launcher(in: directory) ?? []
-        return try ProgramRun(launcher + arguments, in: directory, environment: environment, timeout: timeout)
+        return try ProgramRun(
+            launcher + arguments, in: directory, environment: environment, timeout: timeout)
     }
 
     /// Makes what a test has written below ``work`` that user's own.
@@ -113,7 +122,9 @@ final class MountedArchive: Sendable {
     func shell(
         _ script: String, _ environment: [String: String] = [:], timeout: Double = 60
     ) throws -> ProgramRun {
-        let variables = ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive]
+        let variables = [
+            "M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive,
+        ]
         return try run(
             ["bash", "-euo", "pipefail", "-c", "fails() { ! \"$@\"; }\n" + script],
             environment: variables.merging(environment) { $1 }, timeout: timeout)
@@ -135,10 +146,13 @@ final class MountedArchive: Sendable {
     func python(
         _ script: String, timeout: Double = 60, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> ProgramRun {
-        let beginning = "import os, sys, mmap, subprocess\nM = os.environ['M']; I = os.environ['I']\n"
+        let beginning =
+            "import os, sys, mmap, subprocess\nM = os.environ['M']; I = os.environ['I']\n"
         let run = try run(
             ["python3", "-c", beginning + script],
-            environment: ["M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive],
+            environment: [
+                "M": mountpoint, "I": incoming, "PACSFS": program, "PACSFS_ARCHIVE": archive,
+            ],
             timeout: timeout)
         try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
         return run
@@ -153,7 +167,8 @@ final class MountedArchive: Sendable {
 
     /// - parameter mode: its own, unless told otherwise
     func mount(_ mode: ReadMode? = nil) throws {
-        try must([program, "mount", mountpoint, "--archive", archive] + (mode ?? self.mode).arguments)
+        try must(
+            [program, "mount", mountpoint, "--archive", archive] + (mode ?? self.mode).arguments)
     }
 
     func unmount() throws { try must([program, "unmount", mountpoint]) }
@@ -167,7 +182,8 @@ final class MountedArchive: Sendable {
 
     /// The process that serves the mount, if it lives.
     var daemon: pid_t? {
-        guard let text = try? Files.text(archive + "/lock"), let process = pid_t(text.filter(\.isNumber)),
+        guard let text = try? Files.text(archive + "/lock"),
+            let process = pid_t(text.filter(\.isNumber)),
             let command = try? Files.text("/proc/\(process)/cmdline"),
             command.split(separator: "\0").contains(Substring(archive))
         else { return nil }
@@ -176,7 +192,9 @@ final class MountedArchive: Sendable {
 
     /// Kills the daemon as a crash would, and waits until it has gone.
     func killDaemon() throws {
-        guard let process = daemon else { throw ProgramError(description: "There is no daemon to kill.") }
+        guard let process = daemon else {
+            throw ProgramError(description: "There is no daemon to kill.")
+        }
         kill(process, SIGKILL)
         let end = ProgramRun.now() + 10
         while daemon == process {

@@ -22,11 +22,14 @@ final class OtherUser: Sendable {
     init(in folder: String, program: String) throws {
         self.program = folder + "/pacsfs"
         let place = self.program
-        guard chown(folder, Self.uid, Self.gid) == 0 else { throw ProgramError(description: "\(folder): \(lastError)") }
+        guard chown(folder, Self.uid, Self.gid) == 0 else {
+            throw ProgramError(description: "\(folder): \(lastError)")
+        }
         try Files.write([], to: place)
         namespace = try Self.onThread {
             try Self.check("unshare", pacsfs_unshare_mounts())
-            try Self.check("mount --make-rprivate", mount("none", "/", nil, UInt(MS_REC | MS_PRIVATE), nil))
+            try Self.check(
+                "mount --make-rprivate", mount("none", "/", nil, UInt(MS_REC | MS_PRIVATE), nil))
             try Self.forgetMounts(beside: folder)
             let device = folder + "/fuse"
             // misc(10), fuse(229): Documentation/admin-guide/devices.txt of Linux; makedev(3)
@@ -45,7 +48,8 @@ final class OtherUser: Sendable {
     /// What a command line begins with that he runs in `directory`.
     func launcher(in directory: String) -> [String] {
         [
-            "nsenter", "--mount=/proc/\(getpid())/fd/\(namespace)", "--", "setpriv", "--reuid=\(Self.uid)", "--regid=\(Self.gid)",
+            "nsenter", "--mount=/proc/\(getpid())/fd/\(namespace)", "--", "setpriv",
+            "--reuid=\(Self.uid)", "--regid=\(Self.gid)",
             "--clear-groups", "--", "env", "-C", directory, "--", "HOME=\(directory)",
         ]
     }
@@ -62,7 +66,9 @@ final class OtherUser: Sendable {
 
     /// Gives him what is below `path`.
     func own(_ path: String) throws {
-        let run = try ProgramRun(["chown", "-R", "--no-dereference", "\(Self.uid):\(Self.gid)", "--", path])
+        let run = try ProgramRun([
+            "chown", "-R", "--no-dereference", "\(Self.uid):\(Self.gid)", "--", path,
+        ])
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
@@ -71,9 +77,12 @@ final class OtherUser: Sendable {
     private static func forgetMounts(beside folder: String) throws {
         let base = String(folder[..<(folder.lastIndex(of: "/") ?? folder.endIndex)]) + "/"
         // proc_pid_mountinfo(5): the fifth field is the mount point; the type stands behind « - ».
-        let targets = try Files.text("/proc/thread-self/mountinfo").split(separator: "\n").compactMap { line in
-            line.split(separator: " ").dropFirst(4).first.map { (String($0), line.contains(" - fuse.pacsfs ")) }
-        }
+        let targets = try Files.text("/proc/thread-self/mountinfo").split(separator: "\n")
+            .compactMap { line in
+                line.split(separator: " ").dropFirst(4).first.map {
+                    (String($0), line.contains(" - fuse.pacsfs "))
+                }
+            }
         for (target, isArchive) in targets.reversed() where isArchive || target.hasPrefix(base) {
             umount2(target, Int32(MNT_DETACH))
         }
@@ -87,7 +96,9 @@ final class OtherUser: Sendable {
         let result = Mutex<Result<R, any Error>?>(nil)
     }
 
-    private static func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws -> R {
+    private static func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws
+        -> R
+    {
         let (outcome, done) = (Outcome<R>(), DispatchSemaphore(value: 0))
         let thread = Thread {
             let result = Result { try body() }
@@ -97,7 +108,9 @@ final class OtherUser: Sendable {
         thread.stackSize = 4 << 20
         thread.start()
         done.wait()
-        guard let result = outcome.result.withLock({ $0 }) else { throw ProgramError(description: "The thread did nothing.") }
+        guard let result = outcome.result.withLock({ $0 }) else {
+            throw ProgramError(description: "The thread did nothing.")
+        }
         return try result.get()
     }
 }

@@ -12,7 +12,9 @@ extension MountedArchive {
     ) throws -> ProgramRun {
         try Files.write(Array(Receiving.storageUser.utf8), to: work + "/scu.py")
         try Files.write(Array(Receiving.tools.utf8), to: work + "/tools.py")
-        let variables = ["V1": volumes[0], "V2": volumes[1], "TCP_NODELAY": "1", "PYTHONDONTWRITEBYTECODE": "1"]
+        let variables = [
+            "V1": volumes[0], "V2": volumes[1], "TCP_NODELAY": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        ]
         return try mustShell(
             Receiving.start + script, variables.merging(environment) { $1 }, timeout: timeout,
             sourceLocation: sourceLocation)

@@ -47,7 +47,8 @@ extension MountedArchive {
 
     /// The views that a new archive has. Each sample image is in all of them.
     static let views = [
-        "by-accession", "by-date", "by-id", "by-microchip", "by-modality", "by-owner", "by-patient", "by-species",
+        "by-accession", "by-date", "by-id", "by-microchip", "by-modality", "by-owner", "by-patient",
+        "by-species",
         "by-uid",
     ]
     /// Those of them that leave images out: the ones without an accession number, or without a chip.

@@ -5,7 +5,9 @@ import Testing
 
 /// An OpenSSH server for one connection at a time, run by the user who connects: no port, no root.
 enum SecureShell {
-    static let isInstalled = (try? ProgramRun(["bash", "-c", "test -x /usr/sbin/sshd && command -v scp sftp ssh-keygen"]))?.succeeded == true
+    static let isInstalled =
+        (try? ProgramRun(["bash", "-c", "test -x /usr/sbin/sshd && command -v scp sftp ssh-keygen"]))?
+        .succeeded == true
     static let isAbsent: Comment = "there is no sshd, or no scp (Debian: openssh-server)"
 
     /// `scp` and `sftp` with `-F ssh/client` then reach the host `archive`.
@@ -38,16 +40,19 @@ enum SecureShell {
 
 /// A share of Samba on the mount, with the settings that the README gives, and its own client.
 enum Samba {
-    static let isInstalled = access("/usr/sbin/smbd", X_OK) == 0 && access("/usr/bin/smbclient", X_OK) == 0
+    static let isInstalled =
+        access("/usr/sbin/smbd", X_OK) == 0 && access("/usr/bin/smbclient", X_OK) == 0
     static let isAbsent: Comment = "there are no smbd and smbclient (Debian: samba, smbclient)"
 
     /// The lines of the README's share, for `$SHARE`.
     static func share() throws -> String {
-        let readme = try Files.text(URL(filePath: #filePath).deletingLastPathComponent().path + "/../../../README.md")
+        let readme = try Files.text(
+            URL(filePath: #filePath).deletingLastPathComponent().path + "/../../../README.md")
         let begin = try #require(readme.range(of: "[images]\n"))
         let end = try #require(readme[begin.upperBound...].range(of: "```"))
         let lines = readme[begin.upperBound..<end.lowerBound].split(separator: "\n")
-        return lines.filter { !$0.contains("path =") && !$0.contains("force group") }.joined(separator: "\n")
+        return lines.filter { !$0.contains("path =") && !$0.contains("force group") }.joined(
+            separator: "\n")
     }
 
     /// Starts smbd with everything it writes in the working directory, and ends it with the script.

@@ -9,20 +9,25 @@ enum Setting: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case unprivileged
 
     /// All that are possible: who is not root is himself the user.
-    static let allCases: [Setting] = geteuid() == 0 ? [.rootPassthrough, .rootCached, .unprivileged] : [.unprivileged]
+    static let allCases: [Setting] =
+        geteuid() == 0 ? [.rootPassthrough, .rootCached, .unprivileged] : [.unprivileged]
 
     /// Both ways of reading, the cached one as the user.
     static let modes = allCases.filter { $0 != .rootCached }
 
     var mode: ReadMode { self == .rootPassthrough ? .passthrough : .cached }
 
-    var testDescription: String { self == .unprivileged ? "unprivileged" : "root, \(mode.testDescription)" }
+    var testDescription: String {
+        self == .unprivileged ? "unprivileged" : "root, \(mode.testDescription)"
+    }
 }
 
 extension MountedArchive {
     /// As ``with(_:isMounted:minimumCopies:prepare:_:)``, in a setting.
     @discardableResult
-    static func with<R>(_ setting: Setting, isMounted: Bool = true, _ body: (MountedArchive) throws -> R) throws -> R {
+    static func with<R>(
+        _ setting: Setting, isMounted: Bool = true, _ body: (MountedArchive) throws -> R
+    ) throws -> R {
         try with(setting.mode, isMounted: isMounted, isUnprivileged: setting == .unprivileged, body)
     }
 }
@@ -36,7 +41,9 @@ struct SharedArchives: SuiteTrait, TestScoping {
     let prepare: @Sendable (MountedArchive) throws -> Void
 
     /// The one of the test's suite.
-    static func archive(in setting: Setting) throws -> MountedArchive { try #require(current[setting]) }
+    static func archive(in setting: Setting) throws -> MountedArchive {
+        try #require(current[setting])
+    }
 
     /// The one of the test's suite, with nothing in incoming, and what was in it before.
     static func begin(_ setting: Setting) throws -> (MountedArchive, Status) {
@@ -58,15 +65,20 @@ struct SharedArchives: SuiteTrait, TestScoping {
         guard let setting = settings.first else {
             return try await Self.$current.withValue(others) { try await function() }
         }
-        try await MountedArchive.with(setting.mode, isUnprivileged: setting == .unprivileged) { archive in
+        try await MountedArchive.with(setting.mode, isUnprivileged: setting == .unprivileged) {
+            archive in
             try prepare(archive)
-            try await provide(settings.dropFirst(), beside: others.merging([setting: archive]) { $1 }, to: function)
+            try await provide(
+                settings.dropFirst(), beside: others.merging([setting: archive]) { $1 },
+                to: function)
         }
     }
 }
 
 extension Trait where Self == SharedArchives {
-    static func sharedArchives(_ prepare: @escaping @Sendable (MountedArchive) throws -> Void = { _ in }) -> Self {
+    static func sharedArchives(
+        _ prepare: @escaping @Sendable (MountedArchive) throws -> Void = { _ in }
+    ) -> Self {
         Self(prepare: prepare)
     }
 }

@@ -97,14 +97,17 @@ extension MountedArchive {
     /// Waits until nothing is left in `/incoming`.
     ///
     /// - Parameter seconds: after which it is an error
-    func settled(within seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func settled(within seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation)
+        throws
+    {
         let end = ProgramRun.now() + seconds
         while true {
             let names = try run(["ls", "-A", incoming], timeout: 10)
             if names.succeeded, names.output.isEmpty { return }
             guard ProgramRun.now() < end else {
                 let left = try run(["find", incoming], timeout: 10)
-                Issue.record("incoming is not empty: \(left.output)", sourceLocation: sourceLocation)
+                Issue.record(
+                    "incoming is not empty: \(left.output)", sourceLocation: sourceLocation)
                 return
             }
             usleep(100_000)
@@ -120,24 +123,31 @@ extension MountedArchive {
         let blob = "blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
         let places = volumes.map { "\($0)/\(blob)" } + (isMounted ? image.paths : [])
         let names = image.paths.map { path in
-            let below = path.hasPrefix(mountpoint + "/") ? path.dropFirst(mountpoint.count + 1) : path[...]
+            let below =
+                path.hasPrefix(mountpoint + "/") ? path.dropFirst(mountpoint.count + 1) : path[...]
             return String(below.prefix { $0 != "/" })
         }
-        #expect(Set(names).isSuperset(of: Self.completeViews), "\(names)", sourceLocation: sourceLocation)
-        let compare = "file=$1; shift; differ=0; for place; do cmp -- \"$file\" \"$place\" || differ=1; done; exit $differ"
+        #expect(
+            Set(names).isSuperset(of: Self.completeViews), "\(names)",
+            sourceLocation: sourceLocation)
+        let compare =
+            "file=$1; shift; differ=0; for place; do cmp -- \"$file\" \"$place\" || differ=1; done; exit $differ"
         let run = try run(["bash", "-c", compare, "bash", file] + places)
         #expect(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
     }
 
     /// Expects that the files below `folder`, in ``work``, are all seen with their bytes in a view.
-    func expectSeen(below folder: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expectSeen(below folder: String, sourceLocation: SourceLocation = #_sourceLocation) throws
+    {
         let digests = "-type f -exec sha256sum {} + | cut -c1-64 | sort -u"
         let missing = try mustShell(
             """
             find "$FOLDER" \(digests) >digests; test -s digests
             comm -23 digests <(find "$M/by-uid" \(digests))
             """, ["FOLDER": folder], sourceLocation: sourceLocation)
-        #expect(missing.output.isEmpty, "not in by-uid: \(missing.output)", sourceLocation: sourceLocation)
+        #expect(
+            missing.output.isEmpty, "not in by-uid: \(missing.output)",
+            sourceLocation: sourceLocation)
     }
 
     /// Expects that the bytes of `file` are not in the archive.

@@ -34,7 +34,9 @@ enum FileSystemKind: String, CaseIterable, Sendable {
         if geteuid() != 0 { return "mounting needs root" }
         if access("/dev/loop-control", R_OK | W_OK) != 0 { return "there are no loop devices" }
         let program = "mkfs.\(rawValue)"
-        let isThere = ["/usr/sbin/", "/sbin/", "/usr/bin/"].contains { access($0 + program, X_OK) == 0 }
+        let isThere = ["/usr/sbin/", "/sbin/", "/usr/bin/"].contains {
+            access($0 + program, X_OK) == 0
+        }
         return isThere ? nil : "there is no \(program)"
     }
 
@@ -58,7 +60,8 @@ final class LoopDisk: Sendable {
         // Mounted, it is there without its name; and nothing of it is left when it is unmounted.
         defer { unlink(image) }
         for command in [kind.make(image), ["mount", "-o", "loop", image, path]] {
-            let run = try ProgramRun(command, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+            let run = try ProgramRun(
+                command, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
             guard run.succeeded else { throw ProgramError(description: run.report) }
         }
     }

@@ -42,7 +42,8 @@ struct OnEveryFileSystem: SuiteTrait, TestTrait, TestScoping {
         return try disks.withLock { disks in
             if let known = disks[kind] { return known }
             let point = NSTemporaryDirectory() + "pacsfs-" + VolumeIdentity.randomIdentifier()
-            try FileManager.default.createDirectory(atPath: point, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: point, withIntermediateDirectories: false)
             defer { rmdir(point) }
             let disk = try LoopDisk(kind, at: point)
             defer { disk.unplug() }

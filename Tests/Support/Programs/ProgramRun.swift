@@ -149,7 +149,8 @@ extension ProgramRun {
         let result = posix_spawnp(&process, "env", &actions, &attributes, list, settings)
         guard result == 0 else {
             throw ProgramError(
-                description: "\(arguments[0]) could not be started: \(String(cString: strerror(result)))")
+                description:
+                    "\(arguments[0]) could not be started: \(String(cString: strerror(result)))")
         }
         return process
     }
@@ -164,7 +165,9 @@ extension ProgramRun {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if let descriptor = Int32(name), descriptor != dirfd(stream) { found.append(descriptor) }
+            if let descriptor = Int32(name), descriptor != dirfd(stream) {
+                found.append(descriptor)
+            }
         }
         return found
     }
@@ -197,7 +200,9 @@ extension ProgramRun {
         while true {
             let result = waitpid(process, &status, WNOHANG)
             // wait(2): the low seven bits are the signal, the next eight the exit code.
-            if result == process { return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f }
+            if result == process {
+                return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+            }
             if result < 0, errno != EINTR { return -1 }
             guard now() < end else { return nil }
             usleep(pause)

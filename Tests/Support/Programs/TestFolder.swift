@@ -22,7 +22,10 @@ public struct TestFolder: Sendable {
     public func remove() throws {
         // Copies of views have folders that nobody but root may empty.
         if geteuid() != 0 {
-            _ = try ProgramRun(["find", path, "-xdev", "-type", "d", "!", "-perm", "-700", "-exec", "chmod", "u+rwx", "{}", "+"])
+            _ = try ProgramRun([
+                "find", path, "-xdev", "-type", "d", "!", "-perm", "-700", "-exec", "chmod",
+                "u+rwx", "{}", "+",
+            ])
         }
         let run = try ProgramRun(["rm", "-rf", "--one-file-system", "--", path])
         guard run.succeeded else { throw ProgramError(description: run.report) }
@@ -66,7 +69,9 @@ public enum Files {
         }
     }
 
-    public static func text(_ path: String) throws -> String { String(decoding: try read(path), as: UTF8.self) }
+    public static func text(_ path: String) throws -> String {
+        String(decoding: try read(path), as: UTF8.self)
+    }
 
     public static func exists(_ path: String) -> Bool {
         var status = stat()
@@ -87,7 +92,9 @@ public enum Files {
 
     /// As ``digests(below:)``, below the directory in which `run` runs a program.
     public static func digests(run: ([String]) throws -> ProgramRun) throws -> [String: String] {
-        let run = try run(["bash", "-c", "find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z --"])
+        let run = try run([
+            "bash", "-c", "find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z --",
+        ])
         guard run.succeeded else { throw ProgramError(description: run.report) }
         var result: [String: String] = [:]
         for entry in run.outputBytes.split(separator: 0) {

@@ -21,7 +21,9 @@ public struct SyntheticRandom: RandomNumberGenerator {
     /// A number from 0 up to but not including the limit.
     public mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 
-    public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
+    public mutating func pick<Element>(_ choices: [Element]) -> Element {
+        choices[below(choices.count)]
+    }
 
     /// A UID made of a random UUID (PS3.5 B.2).
     mutating func uid() -> String {

@@ -22,7 +22,8 @@ public struct IndexFile {
                     SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'words'
                       AND name NOT IN ('words_data', 'words_idx', 'words_config') ORDER BY name
                     """)
-            try db.execute(sql: "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, instance)")
+            try db.execute(
+                sql: "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, instance)")
             return try tables.map { try Self.dump($0, in: db) }.joined()
                 + Self.dump("vocabulary", in: db)
         }

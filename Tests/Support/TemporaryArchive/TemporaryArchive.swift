@@ -25,7 +25,9 @@ public final class TemporaryArchive: Sendable {
         try Archive.create(
             at: path, volumes: volumes.map { Settings.VolumePlace(path: $0, domain: $0) },
             copies: copies)
-        if settle != 10 { try configure { $0.replacing("settle = 10", with: "settle = \(settle)") } }
+        if settle != 10 {
+            try configure { $0.replacing("settle = 10", with: "settle = \(settle)") }
+        }
     }
 
     /// Rewrites `pacsfs.toml`.
@@ -57,7 +59,8 @@ public final class TemporaryArchive: Sendable {
     /// Where a volume, numbered from 1, keeps a blob.
     public func blob(_ digest: Digest, on number: Int) -> String {
         let hex = digest.hex
-        return "\(volumes[number - 1])/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
+        return
+            "\(volumes[number - 1])/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
     }
 
     /// The records of a volume's ledger, the whole chain checked.

@@ -45,7 +45,8 @@ public func files(below path: String) throws -> [String] {
 ///
 /// - parameter seconds: after which it gives up
 /// - returns: whether it did hold
-public func eventually(within seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool {
+public func eventually(within seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool
+{
     let end = Date(timeIntervalSinceNow: seconds)
     while Date() < end {
         if try condition() { return true }

@@ -58,7 +58,9 @@ func writeSamples(to directory: URL) throws {
     print("wrote \(files.count) files to \(directory.path)")
 }
 
-func writeArchive(to directory: URL, instances: Int, patients: Int?, bytes: Int, seed: UInt64) throws {
+func writeArchive(to directory: URL, instances: Int, patients: Int?, bytes: Int, seed: UInt64)
+    throws
+{
     let start = ContinuousClock.now
     let archive =
         if let patients {
@@ -67,7 +69,8 @@ func writeArchive(to directory: URL, instances: Int, patients: Int?, bytes: Int,
                 imagesPerSeries: (instances + patients - 1) / patients, bytesPerImage: bytes)
         } else {
             SyntheticArchive(
-                seed: seed, patients: (instances + 99) / 100, studiesPerPatient: 2, seriesPerStudy: 2,
+                seed: seed, patients: (instances + 99) / 100, studiesPerPatient: 2,
+                seriesPerStudy: 2,
                 imagesPerSeries: 25, bytesPerImage: bytes)
         }
     var total = 0
@@ -98,9 +101,13 @@ func run(_ arguments: [String]) throws {
         guard let instances = options["--instances"] else {
             throw UsageError(message: "archive needs --instances")
         }
-        guard options["--patients"] != 0 else { throw UsageError(message: "--patients needs one or more") }
+        guard options["--patients"] != 0 else {
+            throw UsageError(message: "--patients needs one or more")
+        }
         try writeArchive(
-            to: directory, instances: Int(instances), patients: options["--patients"].map { Int($0) }, bytes: Int(options["--bytes"] ?? 8_192),
+            to: directory, instances: Int(instances),
+            patients: options["--patients"].map { Int($0) },
+            bytes: Int(options["--bytes"] ?? 8_192),
             seed: options["--seed"] ?? 1)
     default:
         throw UsageError(message: "there is no command \(arguments[0])")
