@@ -25,7 +25,7 @@ public final class Archive: Sendable {
     private let pipeline: IngestPipeline
     /// Zip archives on their way.
     let zips = ZipQueue()
-    let observer = ObserverBox()
+    let observers = Observers()
     /// Makes the copies that are missing.
     let resilver = Resilver()
     private let watch = VolumeWatch()
@@ -73,7 +73,7 @@ public final class Archive: Sendable {
                 "The volume \(member.place.path) is \(member.isReadOnly ? "read-only" : "absent"): \(problem)"
             )
         }
-        let (id, volumes, observer, healing) = (id, volumes, observer, healing)
+        let (id, volumes, observers, healing) = (id, volumes, observers, healing)
         (index, catalogue) = try ArchiveError.from {
             let (ledger, recovery) = try Ledger.open(on: volumes.online, archive: id)
             for volume in recovery.volumes {
@@ -114,11 +114,12 @@ public final class Archive: Sendable {
         pipeline = IngestPipeline(
             preparation: preparation,
             committer: Committer(
-                preparation: preparation, catalogue: catalogue, observer: observer, healing: healing
+                preparation: preparation, catalogue: catalogue, observers: observers,
+                healing: healing
             ),
             workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
         try ArchiveError.from {
-            volumes.observeLoss { [catalogue, volumes, observer, good, resilver, log] volume in
+            volumes.observeLoss { [catalogue, volumes, observers, good, resilver, log] volume in
                 catalogue.ledger.drop(volume)
                 good.forget(volume)
                 let member = volumes.members.first { $0.ordinal == volume.identity.ordinal }
@@ -127,7 +128,7 @@ public final class Archive: Sendable {
                     log.error(
                         "The volume \(volume.path) takes nothing more. \(member.problem ?? "")")
                 }
-                observer.lost(volume: volume.identity.ordinal)
+                observers.lost(volume: volume.identity.ordinal)
                 // What was set aside may have to be shown from another volume.
                 resilver.wake()
             }
@@ -278,8 +279,17 @@ public final class Archive: Sendable {
         return common > 0 ? common : try reader.links(ofSeries: series)
     }
 
-    /// Who is told of changes.
-    public func observe(_ observer: (any ChangeObserver)?) { self.observer.set(observer) }
+    /// Has changes reported from now on, until ``stopObserving()``.
+    ///
+    /// - Parameters:
+    ///   - views: Learns of changes of the views.
+    ///   - incoming: Works in the directory of `/incoming`.
+    public func observe(views: any ViewObserver, incoming: (any IncomingOwner)? = nil) {
+        observers.set(views: views, incoming: incoming)
+    }
+
+    /// Nobody shows the archive any more.
+    public func stopObserving() { observers.set(views: nil, incoming: nil) }
 
     // MARK: Ingest
 

@@ -178,7 +178,7 @@ struct IngestTests {
     func observers() throws {
         let observer = Recorder()
         try temporary.open { archive in
-            archive.observe(observer)
+            archive.observe(views: observer)
             let id = try #require(
                 try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
             #expect(observer.events.first == "told")
@@ -189,7 +189,7 @@ struct IngestTests {
                 try Set(observer.nodes.map { try reader.path(of: $0) })
             }
             #expect(told.isSuperset(of: leaves))
-            archive.observe(nil)
+            archive.stopObserving()
             #expect(try archive.ingest(series(images: 2)[1], in: temporary.folder).archived == 2)
             #expect(observer.events == ["told"])
         }
@@ -231,7 +231,7 @@ struct IngestTests {
     }
 }
 
-private final class Recorder: ChangeObserver {
+private final class Recorder: ViewObserver {
     private let state = Mutex<(nodes: Set<Int64>, events: [String])>(([], []))
 
     var nodes: Set<Int64> { state.withLock { $0.nodes } }
@@ -250,7 +250,7 @@ private final class Recorder: ChangeObserver {
         }
     }
 
-    func arranged(gone: [String], images: Range<Int64>) {
+    func viewsChanged(gone: [String], images: Range<Int64>) {
         state.withLock { $0.events.append("gone \(gone)") }
     }
 

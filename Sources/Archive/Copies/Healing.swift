@@ -64,7 +64,7 @@ extension Archive {
             log.error("That copies of \(digest.hex) were bad could not be recorded: \(error)")
         }
         for copy in bad { try? copy.volume.finish([digest]) }
-        if !outcome.healed.isEmpty { observer.publish([], replaced: [image.id]) {} }
+        if !outcome.healed.isEmpty { observers.published([], replaced: [image.id]) {} }
         if !outcome.left.isEmpty { resilver.wake() }
         return outcome
     }

@@ -95,7 +95,7 @@ final class Resilver: Sendable {
     /// to rename it. When `/rejected` is on another volume than it was, it shows there what the
     /// other volumes have.
     private func gather(_ archive: Archive) {
-        archive.observer.movedStaging()
+        archive.observers.movedStaging()
         let staging = archive.volumes.staging
         let hasMoved = state.withLock { state in
             defer { state.staging = staging.identity.ordinal }

@@ -35,7 +35,7 @@ extension Recovery {
         let copy = try target.makeUnnamedFile()
         try Self.copy(source, to: copy)
         // Somebody may have gone on with it meanwhile.
-        guard !archive.observer.isInUse(incoming: file.inode, on: staging), source.isUnchanged
+        guard !archive.observers.isInUse(incoming: file.inode, on: staging), source.isUnchanged
         else { throw Self.busy }
         try Self.makeFolders(of: file.path, in: target.incomingDescriptor)
         guard
@@ -46,7 +46,7 @@ extension Recovery {
                 "cannot be moved to \(target.path), where another has its name", EEXIST)
         }
         if isWhole { try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes) }
-        archive.observer.tookOver(incoming: file.path)
+        archive.observers.tookOver(incoming: file.path)
         try target.makeIncomingDurable(copy.descriptor)
         _ = file.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
         if isWhole { try volume.finish([digest]) }

@@ -99,7 +99,7 @@ extension Recovery {
         var problems: [String] = []
         for file in incoming {
             do {
-                guard !archive.observer.isInUse(incoming: file.inode, on: staging) else {
+                guard !archive.observers.isInUse(incoming: file.inode, on: staging) else {
                     throw Self.busy
                 }
                 if try waits(file) {

@@ -31,16 +31,16 @@ final class Committer: Sendable {
     private let volumes: VolumeSet
     private let catalogue: Catalogue
     private let preparation: Preparation
-    private let observer: ObserverBox
+    private let observers: Observers
     /// ``Archive/healing``.
     private let healing: NSLock
 
-    init(preparation: Preparation, catalogue: Catalogue, observer: ObserverBox, healing: NSLock) {
+    init(preparation: Preparation, catalogue: Catalogue, observers: Observers, healing: NSLock) {
         self.healing = healing
         self.preparation = preparation
         volumes = preparation.volumes
         self.catalogue = catalogue
-        self.observer = observer
+        self.observers = observers
     }
 
     func commit(_ batch: [Prepared]) {
@@ -58,7 +58,7 @@ final class Committer: Sendable {
                     nil
                 }
             }
-            observer.publish(recorded.changedNodes, replaced: replaced) {
+            observers.published(recorded.changedNodes, replaced: replaced) {
                 for (prepared, outcome) in zip(batch, outcomes) {
                     prepared.completion(
                         isShort

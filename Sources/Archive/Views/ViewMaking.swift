@@ -61,7 +61,7 @@ final class ViewMaking: Sendable {
             let changes = [("new", new), ("not shown any more", gone.filter { !new.contains($0) })]
                 .filter { !$1.isEmpty }.map { "\($0): \($1.joined(separator: ", "))" }
             archive.log.notice("The views were changed; \(changes.joined(separator: "; ")).")
-            archive.observer.arranged(
+            archive.observers.viewsChanged(
                 gone: gone, images: 1..<1 + (try archive.index.read { try $0.lastInstance() }))
         }
     }

@@ -99,7 +99,7 @@ extension Archive {
         guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else {
             return true
         }
-        observer.movedStaging()
+        observers.movedStaging()
         let problems = takeOverAll(of: member)
         guard problems.isEmpty else {
             let problem =
@@ -141,7 +141,7 @@ extension Archive {
 
     /// Takes over what the ledger says of the volumes by now.
     func adoptVolumes() throws {
-        if volumes.adopt(try index.read { try $0.volumes() }) { observer.movedStaging() }
+        if volumes.adopt(try index.read { try $0.volumes() }) { observers.movedStaging() }
     }
 
     private func member(_ name: String) throws -> VolumeSet.Member {
@@ -189,7 +189,7 @@ extension Archive {
         volumes.add(volume, at: place)
         try adoptVolumes()
         if let source = old?.volume {
-            observer.movedStaging()
+            observers.movedStaging()
             for problem in takeOverIncoming(of: source) { log.error("\(problem)") }
         }
         try configure { settings in

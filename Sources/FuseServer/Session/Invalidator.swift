@@ -8,7 +8,7 @@ import TagIndex
 ///
 /// Only directories of views are ever named here: their inode locks are not held by any
 /// request whose answer waits for this thread.
-final class Invalidator: ChangeObserver {
+final class Invalidator: ViewObserver {
     private let fileSystem: FileSystem
     private struct Change: Sendable {
         var nodes: Set<Int64>
@@ -80,7 +80,7 @@ final class Invalidator: ChangeObserver {
         }
     }
 
-    func arranged(gone: [String], images: Range<Int64>) {
+    func viewsChanged(gone: [String], images: Range<Int64>) {
         _ = changes.put(
             Change(nodes: [0], replaced: [], gone: gone, renumbered: images, completion: {}))
     }
@@ -88,14 +88,6 @@ final class Invalidator: ChangeObserver {
     func lost(volume: Int) {
         _ = changes.put(Change(nodes: [], replaced: [], lost: [volume], completion: {}))
     }
-
-    func movedStaging() { fileSystem.followStaging() }
-
-    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
-        fileSystem.isInUse(incoming: inode, on: staging)
-    }
-
-    func tookOver(incoming path: [UInt8]) { fileSystem.incoming.takeUp(path) }
 
     /// Passes on what is there, and ends the thread.
     func stop() {

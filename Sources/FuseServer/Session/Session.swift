@@ -78,7 +78,7 @@ public final class Session: Sendable {
         }
         fuse_set_signal_handlers(session)
         let invalidator = Invalidator(session: Handle(raw: session), fileSystem: fileSystem)
-        archive.observe(invalidator)
+        archive.observe(views: invalidator, incoming: fileSystem)
         let threadGroup = ThreadGroup()
         threadGroup.start("settle") { [settling] in settling.run() }
 
@@ -99,7 +99,7 @@ public final class Session: Sendable {
         fileSystem.readingAhead.sync {}
         fileSystem.incoming.moves.wait(for: "move")
         archive.close()
-        archive.observe(nil)
+        archive.stopObserving()
         invalidator.stop()
         fuse_remove_signal_handlers(session)
         fuse_session_unmount(session)

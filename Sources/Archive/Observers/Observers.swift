@@ -1,0 +1,44 @@
+import Synchronization
+
+/// Those who show the archive; none while no file system is mounted.
+final class Observers: Sendable {
+    private struct State {
+        var views: (any ViewObserver)?
+        var incoming: (any IncomingOwner)?
+    }
+
+    private let state = Mutex(State())
+
+    func set(views: (any ViewObserver)?, incoming: (any IncomingOwner)?) {
+        state.withLock { $0 = State(views: views, incoming: incoming) }
+    }
+
+    private var views: (any ViewObserver)? { state.withLock { $0.views } }
+    private var incoming: (any IncomingOwner)? { state.withLock { $0.incoming } }
+
+    // MARK: Views
+
+    /// Calls `completion` when the observer has passed the change on.
+    func published(
+        _ nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
+    ) {
+        guard let views else { return completion() }
+        views.published(nodes: nodes, replaced: replaced, completion: completion)
+    }
+
+    func viewsChanged(gone: [String], images: Range<Int64>) {
+        views?.viewsChanged(gone: gone, images: images)
+    }
+
+    func lost(volume: Int) { views?.lost(volume: volume) }
+
+    // MARK: Incoming
+
+    func movedStaging() { incoming?.movedStaging() }
+
+    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
+        incoming?.isInUse(incoming: inode, on: staging) ?? false
+    }
+
+    func tookOver(incoming path: [UInt8]) { incoming?.tookOver(incoming: path) }
+}

@@ -1,0 +1,23 @@
+/// Shows the views of an archive, and learns of changes before those who wait for them are
+/// answered.
+public protocol ViewObserver: AnyObject, Sendable {
+    /// Images were archived, or bad blobs were replaced.
+    ///
+    /// - Parameters:
+    ///   - nodes: Directories with new entries (`node.id`; 0 for the root).
+    ///   - replaced: Images (`instance.id`) whose blob was bad and is good now.
+    ///   - completion: To be called, from any thread, when nobody can see the old state any more.
+    func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
+
+    /// Other views are shown now than before.
+    ///
+    /// - Parameters:
+    ///   - gone: Names at the root that are not there any more, or are another directory.
+    ///   - images: `instance.id` of those that may have another number of names now.
+    func viewsChanged(gone: [String], images: Range<Int64>)
+
+    /// Files of this volume are not to be used any more; `/incoming` may be elsewhere from now on.
+    ///
+    /// - Parameter volume: Its ordinal.
+    func lost(volume: Int)
+}
