@@ -24,20 +24,22 @@ let package = Package(
         .target(name: "Naming", dependencies: ["DICOM"]),
         // Constants and calls of Linux that Swift's Glibc module leaves out; no C sources.
         .systemLibrary(name: "CLinux"),
+        // The JSON of the ledger, the identity file and the index; knows none of them.
+        .target(name: "JSON"),
         .target(
             name: "Storage",
-            dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["CLinux", "JSON", .product(name: "Crypto", package: "swift-crypto")]),
 
         .target(
             name: "TagIndex",
             dependencies: [
-                "DICOM", "Naming", .product(name: "GRDB", package: "GRDB.swift"),
+                "DICOM", "JSON", "Naming", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
         .target(
             name: "Archive",
             dependencies: [
-                "CArchive", "DICOM", "Naming", "TagIndex", "Storage", "TOMLKit",
+                "CArchive", "DICOM", "JSON", "Naming", "TagIndex", "Storage", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -79,7 +81,7 @@ let package = Package(
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["Naming"]),
-        .testTarget(name: "StorageTests", dependencies: ["Programs", "Storage"]),
+        .testTarget(name: "StorageTests", dependencies: ["JSON", "Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(
             name: "MountTests",
@@ -90,7 +92,8 @@ let package = Package(
             exclude: ["interposer"]),
         .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
         .testTarget(
-            name: "ArchiveTests", dependencies: ["Archive", "SyntheticStudy", "TemporaryArchive"]),
+            name: "ArchiveTests",
+            dependencies: ["Archive", "JSON", "SyntheticStudy", "TemporaryArchive"]),
         .testTarget(
             name: "FuseServerTests",
             dependencies: ["CFuse3", "FuseServer", "SyntheticStudy", "TemporaryArchive"]),

@@ -1,5 +1,6 @@
 @testable import Archive
 import Foundation
+import JSON
 import Storage
 import SyntheticStudy
 import TagIndex

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Naming
 import Storage
 import SyntheticStudy

@@ -1,4 +1,5 @@
 import DICOM
+import JSON
 import Naming
 import Storage
 import TagIndex

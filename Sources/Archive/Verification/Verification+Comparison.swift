@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Storage
 
 // The ledgers with each other, with the volumes' identities, with the index and with a noted head.

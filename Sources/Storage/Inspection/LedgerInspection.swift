@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// Reads one volume's copy of a ledger from its first record on, as somebody who does not
 /// trust it: whatever is not as pacsfs writes it, is a fault.

@@ -1,4 +1,5 @@
 import Dispatch
+import JSON
 import Synchronization
 
 /// The ledger of this installation, on all volumes at once: append-only lines of JSON, each

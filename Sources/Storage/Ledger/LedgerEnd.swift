@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// How the ledger on one volume ends.
 struct LedgerEnd {

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// Where and why a ledger is not what it should be.
 public struct LedgerFault: Hashable, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+import JSON
+
 /// An event that is to become a line of the ledger.
 public struct LedgerEntry: Hashable, Sendable {
     /// When it happened.

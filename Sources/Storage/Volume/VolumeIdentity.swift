@@ -1,3 +1,5 @@
+import JSON
+
 /// Which volume of which archive a folder is: the content of `pacsfs-volume.json`. Without it
 /// nothing is written to a folder.
 public struct VolumeIdentity: Codable, Hashable, Sendable {

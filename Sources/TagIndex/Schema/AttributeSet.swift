@@ -1,5 +1,5 @@
 import DICOM
-import Foundation
+import JSON
 
 /// Attributes as they are kept in the index and the ledger: by keyword, as text.
 ///
@@ -112,67 +112,32 @@ extension AttributeSet {
 }
 
 extension AttributeSet {
-    /// One JSON object by keyword; `null` for what is recorded as absent.
-    public var json: String {
-        var text = "{"
-        for entry in list {
-            text += text.utf8.count > 1 ? ",\"" : "\""
-            text += entry.attribute.keyword
-            text += "\":"
-            if let value = entry.value { JSONText.append(value, to: &text) } else { text += "null" }
-        }
-        return text + "}"
+    /// The value of each keyword; `null` for an attribute that is recorded as absent.
+    public var object: JSONObject {
+        JSONObject(
+            list.map { .init($0.attribute.keyword, $0.value.map(JSONValue.string) ?? .null) })
     }
 
-    /// - throws: ``IndexError`` when `json` is no such object. Keywords that this program
-    ///   does not know are left out.
+    /// Takes the value of each keyword. Keywords that this program does not know are left out.
+    public init(_ object: JSONObject) {
+        for member in object.members {
+            if let attribute = Attribute(keyword: member.key) {
+                self[attribute] = member.value.string
+            }
+        }
+    }
+
+    /// ``object`` as text, which the index keeps.
+    public var json: String { JSONWriter.text(of: .object(object)) }
+
+    /// Reads ``json``.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the text is not an object.
     public init(json: String) throws {
-        guard
-            let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
-        else {
+        guard let object = try? JSONParser.value(of: Array(json.utf8)).object else {
             throw IndexError(
                 code: .corrupt, message: "The attributes «\(json.prefix(80))» are no JSON object.")
         }
-        for (keyword, value) in object {
-            if let attribute = Attribute(keyword: keyword) {
-                self[attribute] = value as? String
-            }
-        }
-    }
-}
-
-/// Text as a JSON string (RFC 8259, section 7).
-public enum JSONText {
-    public static func append(_ value: String, to text: inout String) {
-        text += "\""
-        if isPlain(value) {
-            text += value
-            text += "\""
-            return
-        }
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            // U+FEFF as it is would be taken for a byte order mark, and go, when it is read.
-            case "\u{0}"..<"\u{20}", "\u{7F}", "\u{FEFF}":
-                let hex = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        text += "\""
-    }
-
-    /// Whether a text is the same in JSON, as most are.
-    private static func isPlain(_ text: String) -> Bool {
-        text.utf8.allSatisfy { byte in
-            // U+FEFF begins with 0xEF.
-            byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F
-                && byte != 0xEF
-        }
+        self.init(object)
     }
 }

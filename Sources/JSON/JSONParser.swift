@@ -1,25 +1,34 @@
-/// Why a text is not the JSON that Storage writes.
-struct JSONError: Error, Sendable, Equatable {
+/// Why a text is not JSON as ``JSONWriter`` writes it.
+public struct JSONError: Error, Sendable, Equatable {
     /// Where in the text, in bytes from its start.
-    var offset: Int
-    var reason: String
+    public var offset: Int
+    /// The fault, without a full stop.
+    public var reason: String
+
+    public init(offset: Int, reason: String) {
+        self.offset = offset
+        self.reason = reason
+    }
 }
 
-/// Reads JSON (RFC 8259) from bytes, without fractions and exponents, which Storage never
-/// writes. A rebuild reads millions of lines, so this makes no copies but of strings.
-struct JSONParser {
+/// Reads JSON (RFC 8259) from bytes, without fractions and exponents, which ``JSONWriter`` never
+/// writes. A rebuild reads millions of lines, so the parser copies nothing but strings.
+public struct JSONParser {
     private let bytes: UnsafeRawBufferPointer
     /// The offset of the next byte to read.
-    private(set) var offset = 0
+    public private(set) var offset = 0
     private var depth = 0
 
-    /// Deeper nesting is no ledger line, but an attempt on the stack.
+    /// Deeper nesting is not a record but an attack on the stack.
     private static let deepest = 32
 
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    /// - Parameter bytes: The text; valid as long as the parser is used.
+    public init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// Reads a text that is one value and nothing more than space around it.
-    static func value(of text: [UInt8]) throws(JSONError) -> JSONValue {
+    /// Reads a text that is one value with nothing but space around it.
+    ///
+    /// - Throws: ``JSONError`` for anything else.
+    public static func value(of text: [UInt8]) throws(JSONError) -> JSONValue {
         try text.span.bytes.withUnsafeBytes { (bytes) throws(JSONError) in
             var parser = JSONParser(bytes)
             let value = try parser.value()
@@ -38,19 +47,23 @@ struct JSONParser {
         }
     }
 
-    /// Nothing but space may follow.
-    mutating func end() throws(JSONError) {
+    /// Checks that nothing but space follows.
+    ///
+    /// - Throws: ``JSONError`` when something does.
+    public mutating func end() throws(JSONError) {
         skipSpace()
         if offset < bytes.count { throw error("something follows the value") }
     }
 
     /// Takes exactly these bytes.
-    mutating func expect(_ text: StaticString) throws(JSONError) {
+    ///
+    /// - Throws: ``JSONError`` when others come next.
+    public mutating func expect(_ text: StaticString) throws(JSONError) {
         guard take(text) else { throw error("expected \(text)") }
     }
 
     /// Takes these bytes if they come next.
-    mutating func take(_ text: StaticString) -> Bool {
+    public mutating func take(_ text: StaticString) -> Bool {
         let count = text.utf8CodeUnitCount
         guard bytes.count - offset >= count else { return false }
         for index in 0..<count where bytes[offset + index] != text.utf8Start[index] {
@@ -60,14 +73,17 @@ struct JSONParser {
         return true
     }
 
-    /// Takes a number of bytes as they are; `nil` when there are not as many.
-    mutating func raw(_ count: Int) -> UnsafeRawBufferPointer? {
+    /// Takes `count` bytes as they are; `nil` when fewer are left.
+    public mutating func raw(_ count: Int) -> UnsafeRawBufferPointer? {
         guard bytes.count - offset >= count else { return nil }
         defer { offset += count }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
     }
 
-    mutating func value() throws(JSONError) -> JSONValue {
+    /// Reads one value, with space before it.
+    ///
+    /// - Throws: ``JSONError`` when none comes next.
+    public mutating func value() throws(JSONError) -> JSONValue {
         skipSpace()
         guard let byte = peek() else { throw error("the text ends where a value should be") }
         switch byte {
@@ -90,8 +106,10 @@ struct JSONParser {
         }
     }
 
-    /// Reads the members of an object up to and with its closing brace.
-    mutating func members() throws(JSONError) -> JSONObject {
+    /// Reads the members of an object, its closing brace included.
+    ///
+    /// - Throws: ``JSONError`` when they are damaged.
+    public mutating func members() throws(JSONError) -> JSONObject {
         try descend()
         defer { depth -= 1 }
         var object = JSONObject()
@@ -130,7 +148,10 @@ struct JSONParser {
         if depth > Self.deepest { throw error("nested too deep") }
     }
 
-    mutating func int() throws(JSONError) -> Int64 {
+    /// Reads a whole number.
+    ///
+    /// - Throws: ``JSONError`` when none comes next, or it does not fit 64 bits.
+    public mutating func int() throws(JSONError) -> Int64 {
         let negative = take("-")
         guard let first = peek(), first >= UInt8(ascii: "0"), first <= UInt8(ascii: "9") else {
             throw error("expected a digit")
@@ -159,7 +180,10 @@ struct JSONParser {
         return value
     }
 
-    mutating func string() throws(JSONError) -> String {
+    /// Reads a text in quotes.
+    ///
+    /// - Throws: ``JSONError`` when none comes next, or it is not UTF-8.
+    public mutating func string() throws(JSONError) -> String {
         try expect("\"")
         let start = offset
         while let byte = peek() {

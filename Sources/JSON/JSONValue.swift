@@ -1,5 +1,5 @@
-/// A JSON value as the ledger and the identity file use it: objects keep the order of their
-/// keys, because the bytes of a line are what is hashed; numbers are whole.
+/// A JSON value as the ledger, the identity file and the index use it. Objects keep the order of
+/// their keys, because the ledger hashes the bytes of a line. Numbers are whole.
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
