@@ -44,11 +44,14 @@ let package = Package(
             ]),
         .target(
             name: "FuseServer",
-            dependencies: ["CFuse3", "CLinux", "Archive", "TagIndex", "Storage", "Naming"]),
+            dependencies: [
+                "CFuse3", "CLinux", "DICOM", "Naming", "TagIndex", "Storage", "Archive",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "pacsfs",
             dependencies: [
-                "Archive", "CLinux", "DICOM", "FuseServer", "Storage", "TagIndex",
+                "CLinux", "DICOM", "Naming", "TagIndex", "Storage", "Archive", "FuseServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -80,7 +83,7 @@ let package = Package(
 
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
-        .testTarget(name: "NamingTests", dependencies: ["Naming"]),
+        .testTarget(name: "NamingTests", dependencies: ["DICOM", "Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["JSON", "Programs", "Storage"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(
@@ -90,13 +93,30 @@ let package = Package(
         .testTarget(
             name: "FaultTests", dependencies: ["Programs", "Storage", "SyntheticStudy", "pacsfs"],
             exclude: ["interposer"]),
-        .testTarget(name: "TagIndexTests", dependencies: ["TagIndex", "TemporaryArchive"]),
+        .testTarget(
+            name: "TagIndexTests",
+            dependencies: ["DICOM", "Naming", "TagIndex", "TemporaryArchive"]
+        ),
         .testTarget(
             name: "ArchiveTests",
-            dependencies: ["Archive", "JSON", "SyntheticStudy", "TemporaryArchive"]),
+            dependencies: [
+                "DICOM", "JSON", "Naming", "TagIndex", "Storage", "Archive", "SyntheticStudy",
+                "TemporaryArchive",
+            ]),
         .testTarget(
             name: "FuseServerTests",
-            dependencies: ["CFuse3", "FuseServer", "SyntheticStudy", "TemporaryArchive"]),
+            dependencies: [
+                "CFuse3", "TagIndex", "Storage", "Archive", "FuseServer", "SyntheticStudy",
+                "TemporaryArchive",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// A warning stops the build that tests run on. A release build goes through, since a later
+// compiler may warn of what this one accepts.
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .unsafeFlags(["-warnings-as-errors"], .when(configuration: .debug))
+    ]
+}
