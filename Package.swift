@@ -1,6 +1,11 @@
 // swift-tools-version:6.0
 import PackageDescription
 
+// The thread sanitizer sees POSIX mutexes, not those of Synchronization: Scripts/test --sanitize
+// thread sets this variable.
+let locks: [SwiftSetting] =
+    Context.environment["PACSFS_PTHREAD_LOCKS"] == nil ? [] : [.define("PTHREAD_LOCKS")]
+
 // A target imports only what stands above it in this list.
 let package = Package(
     name: "pacsfs",
@@ -20,38 +25,44 @@ let package = Package(
         .systemLibrary(
             name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
 
-        .target(name: "DICOM", dependencies: ["CZlib"]),
-        .target(name: "Naming", dependencies: ["DICOM"]),
         // Constants and calls of Linux that Swift's Glibc module leaves out; no C sources.
         .systemLibrary(name: "CLinux"),
+        // Descriptors, directories, /proc, threads, locks and clocks; below everything.
+        .target(name: "System", dependencies: ["CLinux"], swiftSettings: locks),
+
+        .target(name: "DICOM", dependencies: ["CZlib"]),
+        .target(name: "Naming", dependencies: ["DICOM"]),
         // The JSON of the ledger, the identity file and the index; knows none of them.
         .target(name: "JSON"),
         .target(
             name: "Storage",
-            dependencies: ["CLinux", "JSON", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: [
+                "CLinux", "JSON", "System", .product(name: "Crypto", package: "swift-crypto"),
+            ]),
 
         .target(
             name: "TagIndex",
             dependencies: [
-                "DICOM", "JSON", "Naming", .product(name: "GRDB", package: "GRDB.swift"),
+                "DICOM", "JSON", "Naming", "System", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
         .target(
             name: "Archive",
             dependencies: [
-                "CArchive", "DICOM", "JSON", "Naming", "TagIndex", "Storage", "TOMLKit",
+                "CArchive", "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
             name: "FuseServer",
             dependencies: [
-                "CFuse3", "CLinux", "DICOM", "Naming", "TagIndex", "Storage", "Archive",
+                "CFuse3", "CLinux", "DICOM", "Naming", "System", "TagIndex", "Storage", "Archive",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "pacsfs",
             dependencies: [
-                "CLinux", "DICOM", "Naming", "TagIndex", "Storage", "Archive", "FuseServer",
+                "CLinux", "DICOM", "Naming", "System", "TagIndex", "Storage", "Archive",
+                "FuseServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -60,7 +71,8 @@ let package = Package(
         .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),
 
         // The program as its users run it, and files to give it.
-        .target(name: "Programs", path: "Tests/Support/Programs"),
+        .target(
+            name: "Programs", dependencies: ["System"], path: "Tests/Support/Programs"),
 
         // A thread of a test that becomes another user; no C sources.
         .systemLibrary(name: "CThread", path: "Tests/Support/CThread"),
@@ -69,7 +81,8 @@ let package = Package(
         .target(
             name: "TemporaryArchive",
             dependencies: [
-                "CArchive", "Archive", "Storage", .product(name: "GRDB", package: "GRDB.swift"),
+                "CArchive", "Archive", "Storage", "System",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ], path: "Tests/Support/TemporaryArchive"),
 
@@ -84,29 +97,32 @@ let package = Package(
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["DICOM", "Naming"]),
-        .testTarget(name: "StorageTests", dependencies: ["JSON", "Programs", "Storage"]),
+        .testTarget(name: "StorageTests", dependencies: ["JSON", "Programs", "Storage", "System"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(
             name: "MountTests",
-            dependencies: ["CLinux", "CThread", "Programs", "SyntheticStudy", "pacsfs"]),
+            dependencies: ["CLinux", "CThread", "Programs", "SyntheticStudy", "System", "pacsfs"]),
         // What is left after every crash, fault and power cut.
         .testTarget(
-            name: "FaultTests", dependencies: ["Programs", "Storage", "SyntheticStudy", "pacsfs"],
+            name: "FaultTests",
+            dependencies: ["Programs", "Storage", "SyntheticStudy", "System", "pacsfs"],
             exclude: ["interposer"]),
         .testTarget(
             name: "TagIndexTests",
-            dependencies: ["DICOM", "Naming", "TagIndex", "TemporaryArchive"]
+            dependencies: ["DICOM", "Naming", "System", "TagIndex", "TemporaryArchive"]
         ),
         .testTarget(
             name: "ArchiveTests",
             dependencies: [
-                "DICOM", "JSON", "Naming", "TagIndex", "Storage", "Archive", "SyntheticStudy",
+                "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive",
+                "SyntheticStudy",
                 "TemporaryArchive",
             ]),
         .testTarget(
             name: "FuseServerTests",
             dependencies: [
-                "CFuse3", "TagIndex", "Storage", "Archive", "FuseServer", "SyntheticStudy",
+                "CFuse3", "System", "TagIndex", "Storage", "Archive", "FuseServer",
+                "SyntheticStudy",
                 "TemporaryArchive",
             ]),
     ],

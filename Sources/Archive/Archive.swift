@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// An archive: a directory with the index and the configuration, and the volumes with
@@ -34,7 +34,7 @@ public final class Archive: Sendable {
     /// Makes the views that are wanted and not shown.
     let views = ViewMaking()
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
-    let configurationProblem = Mutex<String?>(nil)
+    let configurationProblem = Lock<String?>(nil)
     private let upkeep = ThreadGroup()
     /// Files that were seen to be good lately.
     let good = GoodVersions()

@@ -1,5 +1,6 @@
 import Glibc
 import Storage
+import System
 
 /// The lock that says which process has the archive: `flock(2)` on `ARCHIVE/lock`, in which
 /// the number of that process stands. The kernel lets it go when the process ends, however.

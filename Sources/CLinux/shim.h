@@ -85,3 +85,7 @@ enum { PACSFS_MFD_CLOEXEC = 1 };
 
 // See: 'man 2 fgetxattr'
 extern ssize_t fgetxattr(int fd, const char *name, void *value, size_t size);
+
+// See: 'man 3 pthread_setname_np'
+#include <pthread.h>
+extern int pthread_setname_np(pthread_t thread, const char *name);

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Naming
 import Synchronization
+import System
 
 /// The index of tags and paths: a SQLite file that says where everything is shown.
 ///
@@ -12,7 +13,7 @@ import Synchronization
 public final class TagIndex: Sendable {
     let path: String
     private let writer: DatabaseQueue
-    private let idle = Mutex<[DatabaseQueue]>([])
+    private let idle = Lock<[DatabaseQueue]>([])
     private let commits = Atomic(0)
 
     /// How many transactions were committed since it was opened: what was read is still so while

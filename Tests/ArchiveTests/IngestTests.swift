@@ -2,8 +2,8 @@ import Archive
 import DICOM
 import Foundation
 import Storage
-import Synchronization
 import SyntheticStudy
+import System
 import TagIndex
 import TemporaryArchive
 import Testing
@@ -74,7 +74,7 @@ struct IngestTests {
     func sameBytesAtOnce() throws {
         let bytes = series(images: 1)[0]
         try temporary.open { archive in
-            let results = Mutex<[Result<IngestOutcome, ArchiveError>]>([])
+            let results = Lock<[Result<IngestOutcome, ArchiveError>]>([])
             DispatchQueue.concurrentPerform(iterations: 12) { number in
                 do {
                     let result = try archive.ingest(
@@ -232,7 +232,7 @@ struct IngestTests {
 }
 
 private final class Recorder: ViewObserver {
-    private let state = Mutex<(nodes: Set<Int64>, events: [String])>(([], []))
+    private let state = Lock<(nodes: Set<Int64>, events: [String])>(([], []))
 
     var nodes: Set<Int64> { state.withLock { $0.nodes } }
     var events: [String] { state.withLock { $0.events } }

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import Storage
 import SyntheticStudy
+import System
 import TemporaryArchive
 import Testing
 

@@ -1,8 +1,8 @@
 import Archive
 import Foundation
 import Storage
-import Synchronization
 import SyntheticStudy
+import System
 import TagIndex
 import TemporaryArchive
 import Testing
@@ -69,7 +69,7 @@ struct ReplayTests {
                 rejectedPath: "\(number).txt")
         }
         try temporary.open { archive in
-            let failures = Mutex<[String]>([])
+            let failures = Lock<[String]>([])
             DispatchQueue.concurrentPerform(iterations: 12) { thread in
                 if thread < 2 {
                     for image in images[(thread * 60)..<(thread * 60 + 60)] {

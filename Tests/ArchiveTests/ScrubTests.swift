@@ -1,10 +1,10 @@
-@testable import Archive
 import Foundation
 import Storage
-import Synchronization
 import SyntheticStudy
+import System
 import TemporaryArchive
 import Testing
+@testable import Archive
 
 @Suite("Scrub") struct ScrubTests {
     private let temporary: TemporaryArchive
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test("A scrub that is interrupted goes on where it stopped") func resumed() throws {
-        let seen = Mutex(0)
+        let seen = Lock(0)
         // Slow enough that there is something left to be interrupted.
         let rate = images.reduce(0) { $0 + Int64($1.count) } / 6
         let first = try temporary.open { archive in

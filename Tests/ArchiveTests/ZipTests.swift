@@ -1,7 +1,7 @@
 import Foundation
 import Storage
-import Synchronization
 import SyntheticStudy
+import System
 import TemporaryArchive
 import Testing
 
@@ -301,7 +301,7 @@ struct ZipTests {
         // Three that claim to be large: one is unpacked at a time, and stops where it finds that out.
         try temporary.open { archive in
             let hold = DispatchSemaphore(value: 0)
-            let told = Mutex<[String]>([])
+            let told = Lock<[String]>([])
             for number in 1...3 {
                 let file = StagedFile(open(large, O_RDONLY))
                 let request = IngestRequest(

@@ -1,6 +1,7 @@
 import Archive
 import Glibc
 import Storage
+import System
 import Testing
 
 @testable import FuseServer

@@ -1,6 +1,7 @@
 import CFuse3
 import Foundation
 import Glibc
+import System
 import TagIndex
 import TemporaryArchive
 import Testing

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Storage
 import SyntheticStudy
+import System
 import TemporaryArchive
 import Testing
 

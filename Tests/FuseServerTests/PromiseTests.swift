@@ -2,6 +2,7 @@ import Archive
 import CFuse3
 import Glibc
 import Storage
+import System
 import TemporaryArchive
 import Testing
 

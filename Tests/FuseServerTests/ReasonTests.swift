@@ -1,4 +1,5 @@
 import Archive
+import System
 import Testing
 
 @testable import FuseServer

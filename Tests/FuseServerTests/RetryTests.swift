@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import Glibc
 import Storage
+import System
 import TemporaryArchive
 import Testing
 

@@ -3,6 +3,7 @@ import CFuse3
 import Foundation
 import Glibc
 import SyntheticStudy
+import System
 import TagIndex
 import TemporaryArchive
 import Testing

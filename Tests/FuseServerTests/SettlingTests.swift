@@ -3,7 +3,7 @@ import CFuse3
 import Foundation
 import Glibc
 import Storage
-import Synchronization
+import System
 import TemporaryArchive
 import Testing
 
@@ -75,7 +75,7 @@ struct SettlingTests {
         let folder = try fixture.makeDirectory("CD")
         try fixture.save(image(1), as: "IM1.dcm", in: folder)
         try fixture.save(Array("Dear client".utf8), as: "letter.txt")
-        let blocked = Mutex(0)
+        let blocked = Lock(0)
         // As FileSystem.followStaging does, when the volume of incoming has gone.
         let settling = Settling { [tree = fixture.tree] in
             let answered = DispatchSemaphore(value: 0)

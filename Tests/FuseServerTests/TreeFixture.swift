@@ -2,8 +2,8 @@ import Archive
 import CFuse3
 import Foundation
 import Storage
-import Synchronization
 import SyntheticStudy
+import System
 import TemporaryArchive
 import Testing
 
@@ -162,7 +162,7 @@ final class TreeFixture {
 
 /// What a reply comes to.
 final class Answer: Sendable {
-    private let code = Mutex<Int32?>(nil)
+    private let code = Lock<Int32?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
     var reply: DeferredReply {

@@ -2,6 +2,7 @@ import Archive
 import CFuse3
 import Foundation
 import Glibc
+import System
 import TagIndex
 import TemporaryArchive
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import System
 import Testing
 
 @testable import Storage
@@ -173,7 +174,7 @@ import Testing
 
     @Test("stops when it is told to, and goes on with the folders that were not completed")
     func stopped() throws {
-        let seen = Mutex(0)
+        let seen = Lock(0)
         var completed: [UInt8] = []
         var good: [ExpectedBlob: Int] = [:]
         func count(_ finding: BlobFinding) {

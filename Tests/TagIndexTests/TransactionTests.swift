@@ -1,7 +1,7 @@
 import DICOM
 import Foundation
 import Naming
-import Synchronization
+import System
 import TagIndex
 import TemporaryArchive
 import Testing
@@ -144,7 +144,7 @@ struct TransactionTests {
 
 /// What went wrong on other threads.
 final class Failures: Sendable {
-    private let texts = Mutex<[String]>([])
+    private let texts = Lock<[String]>([])
 
     func add(_ text: String) { texts.withLock { $0.append(text) } }
 

@@ -4,6 +4,7 @@ import Logging
 import Naming
 import Storage
 import Synchronization
+import System
 import TagIndex
 
 /// Ledger and index together: what is appended to the one is taken into the other.
@@ -11,7 +12,7 @@ final class Catalogue: Sendable {
     let index: TagIndex
     let ledger: Ledger
     let volumes: VolumeSet
-    private let shown = Mutex<[View]>([])
+    private let shown = Lock<[View]>([])
     /// How many views show each series; 0 when that differs.
     let commonLinks = Atomic<Int>(0)
     /// On how many volumes a record must be.
@@ -20,9 +21,9 @@ final class Catalogue: Sendable {
     let actor: String
     /// The time of the last record, ns: times only ever go up, and no two changes of a
     /// directory have the same one.
-    let lastTime = Mutex<Int64>(0)
+    let lastTime = Lock<Int64>(0)
     /// When volumes that dropped out were last asked, ns.
-    private let retryTime = Mutex<Int64>(0)
+    private let retryTime = Lock<Int64>(0)
 
     init(
         index: TagIndex, ledger: Ledger, volumes: VolumeSet, settings: Settings, actor: String,

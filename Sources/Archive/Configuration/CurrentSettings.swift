@@ -1,10 +1,10 @@
-import Synchronization
+import System
 
 /// The settings in use: those of the start, and what was read again since.
 final class CurrentSettings: Sendable {
-    private let settings: Mutex<Settings>
+    private let settings: Lock<Settings>
 
-    init(_ settings: Settings) { self.settings = Mutex(settings) }
+    init(_ settings: Settings) { self.settings = Lock(settings) }
 
     var value: Settings { settings.withLock { $0 } }
 

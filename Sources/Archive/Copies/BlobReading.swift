@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// Which file the bytes of an image were found good in, and when.
@@ -31,7 +31,7 @@ final class GoodVersions: Sendable {
         var old: [Int64: BlobVersion] = [:]
     }
 
-    private let generations = Mutex(Generations())
+    private let generations = Lock(Generations())
     private static let size = 32_768
 
     subscript(instance: Int64) -> BlobVersion? {

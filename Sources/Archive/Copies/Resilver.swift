@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// What the resilver is at, and what is left for it.
@@ -30,7 +30,7 @@ final class Resilver: Sendable {
         var staging: Int?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let signal = DispatchSemaphore(value: 0)
     /// Only one at a time.
     private let running = NSLock()

@@ -1,5 +1,6 @@
 import Glibc
 import Storage
+import System
 
 extension Recovery {
     /// Moves what still waits in `staging/incoming` of this volume to that of another, the one

@@ -1,7 +1,7 @@
 import DICOM
 import Foundation
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// What a start, or the return of a volume, does about the end of the last run, whatever that
@@ -263,7 +263,7 @@ enum FolderWalk {
 extension Archive {
     /// Archives a file and waits until it is safe.
     public func ingestAndWait(_ request: IngestRequest) -> Result<IngestOutcome, ArchiveError> {
-        let result = Mutex<Result<IngestOutcome, ArchiveError>?>(nil)
+        let result = Lock<Result<IngestOutcome, ArchiveError>?>(nil)
         let done = DispatchSemaphore(value: 0)
         ingest(request) { outcome in
             result.withLock { $0 = outcome }

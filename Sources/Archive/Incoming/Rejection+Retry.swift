@@ -1,5 +1,6 @@
 import Glibc
 import Storage
+import System
 
 // What is left in `rejected` of the volumes of files that were moved back into `/incoming`.
 

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import System
 
 /// A volume cannot leave the archive yet; why is noted with it.
 struct RetirementWaits: Error {}

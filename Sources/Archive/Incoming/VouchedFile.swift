@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A file of `/incoming` that a person has moved there from `/rejected`, and that is to be archived
 /// as it is, even if it is cut off.

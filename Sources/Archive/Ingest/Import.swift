@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import System
 
 /// A file that `pacsfs import` takes in.
 public struct ImportFile: Codable, Sendable {
@@ -47,7 +47,7 @@ extension Archive {
     public func importFiles(
         _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void = { _ in }
     ) -> [ImportResult] {
-        let results = Mutex<[[ImportResult]]>(Array(repeating: [], count: files.count))
+        let results = Lock<[[ImportResult]]>(Array(repeating: [], count: files.count))
         let group = DispatchGroup()
         let sequence = IngestSequence()
         for (index, file) in files.enumerated() {

@@ -1,6 +1,6 @@
 import Foundation
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// The way of files into the archive: several threads hash, read and copy, one commits what
@@ -15,12 +15,12 @@ final class IngestPipeline: Sendable {
 
     private let preparation: Preparation
     private let committer: Committer
-    private let jobs = Mailbox<Job>()
-    private let prepared = Mailbox<Prepared>()
+    private let jobs = BlockingQueue<Job>()
+    private let prepared = BlockingQueue<Prepared>()
     private let threads = ThreadGroup()
     /// Digests on their way, each with the files of the same bytes that came meanwhile: they
     /// are duplicates of the first, if it succeeds.
-    private let inFlight = Mutex<[Digest: [Job]]>([:])
+    private let inFlight = Lock<[Digest: [Job]]>([:])
     /// At most this many files are made durable together.
     private static let batch = 256
 
@@ -127,34 +127,5 @@ final class IngestPipeline: Sendable {
         do { result = try ArchiveError.from { throw error } } catch { result = error }
         result.message = "\(request.source) was not archived. \(result.message)"
         return result
-    }
-}
-
-/// Threads with names, and a way to wait for their end.
-public final class ThreadGroup: Sendable {
-    private let running = Mutex<[String: DispatchGroup]>([:])
-
-    public init() {}
-
-    /// - parameter name: the first word is the name to wait for
-    public func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
-        let kind = String(name.prefix { $0 != " " })
-        let group = running.withLock { running in
-            let group = running[kind] ?? DispatchGroup()
-            running[kind] = group
-            return group
-        }
-        group.enter()
-        let thread = Thread {
-            body()
-            group.leave()
-        }
-        thread.name = name
-        thread.stackSize = 1 << 20
-        thread.start()
-    }
-
-    public func wait(for kind: String) {
-        running.withLock { $0[kind] }?.wait()
     }
 }

@@ -1,4 +1,4 @@
-import Synchronization
+import System
 
 /// Lets files that several threads prepare go on in the order in which they were given, so
 /// that an import gives the same names each time: the first of two with the same number has
@@ -10,7 +10,7 @@ public final class IngestSequence: Sendable {
         var waiting: [Int: @Sendable () -> Void] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     public init() {}
 

@@ -1,4 +1,4 @@
-import Synchronization
+import System
 
 /// Those who show the archive; none while no file system is mounted.
 final class Observers: Sendable {
@@ -7,7 +7,7 @@ final class Observers: Sendable {
         var incoming: (any IncomingOwner)?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     func set(views: (any ViewObserver)?, incoming: (any IncomingOwner)?) {
         state.withLock { $0 = State(views: views, incoming: incoming) }

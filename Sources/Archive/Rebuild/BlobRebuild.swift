@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Naming
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// Makes ledger and index anew from bare blobs, where no volume has a ledger that can be used.
@@ -106,7 +106,7 @@ struct BlobRebuild {
 
     /// Reads the copies of some blobs, on all cores.
     private func read(_ blobs: [FoundBlobs.Blob]) -> [Reading] {
-        let readings = Mutex(Array(repeating: Reading(), count: blobs.count))
+        let readings = Lock(Array(repeating: Reading(), count: blobs.count))
         DispatchQueue.concurrentPerform(iterations: blobs.count) { index in
             let reading = read(blobs[index])
             readings.withLock { $0[index] = reading }

@@ -1,6 +1,7 @@
 import Foundation
 import Naming
 import Storage
+import System
 import TagIndex
 
 /// Makes an index from the ledger of one volume.
@@ -113,7 +114,7 @@ struct IndexRebuild {
 
     /// Reads the ledger on a thread of its own, and calls `body` with what it gives.
     private func read(preparing prepares: Bool, _ body: (Batch) throws -> Void) throws {
-        let queue = Mailbox<Result<Batch, any Error>>(limit: Self.batchesAhead)
+        let queue = BlockingQueue<Result<Batch, any Error>>(limit: Self.batchesAhead)
         let (volume, site) = (volume, site)
         let thread = Thread {
             do {

@@ -1,14 +1,14 @@
 import Foundation
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// Only one scrub reads at a time; one that somebody asked for goes before the one that runs by
 /// itself.
 final class ScrubTurn: Sendable {
     private let turn = NSLock()
-    private let asked = Mutex(0)
-    private let closed = Mutex(false)
+    private let asked = Lock(0)
+    private let closed = Lock(false)
 
     /// Whether the archive is being closed: whatever reads stops.
     var isClosed: Bool { closed.withLock { $0 } }

@@ -1,6 +1,6 @@
 import Foundation
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// Reads everything once in so many days by itself, one folder after the other, spread over
@@ -9,7 +9,7 @@ import TagIndex
 /// Of the 256 folders of a volume one is due every 256th of the time. What was not read for
 /// longer than the whole time, because nothing ran meanwhile, is due at once.
 final class ScrubSchedule: Sendable {
-    private let isStopped = Mutex(false)
+    private let isStopped = Lock(false)
 
     func stop() { isStopped.withLock { $0 = true } }
 

@@ -1,6 +1,6 @@
 import Foundation
 import Naming
-import Synchronization
+import System
 
 /// Makes the views that `pacsfs.toml` asks for and the archive does not show, in the background.
 final class ViewMaking: Sendable {
@@ -10,7 +10,7 @@ final class ViewMaking: Sendable {
         var problem: String?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let signal = DispatchSemaphore(value: 0)
     /// After a failure it is tried again in so many seconds.
     private static let pause = 10.0

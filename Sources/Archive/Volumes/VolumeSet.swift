@@ -1,6 +1,6 @@
 import Foundation
 import Storage
-import Synchronization
+import System
 import TagIndex
 
 /// The volumes of an archive, those that are there and those that are not. They come and go
@@ -27,8 +27,8 @@ final class VolumeSet: Sendable {
         var staging: Volume
     }
 
-    let state: Mutex<State>
-    let onLoss = Mutex<(@Sendable (Volume) -> Void)?>(nil)
+    let state: Lock<State>
+    let onLoss = Lock<(@Sendable (Volume) -> Void)?>(nil)
     let archive: String
 
     /// Opens what is there, for this process alone. A volume that is missing is no error here,
@@ -73,7 +73,7 @@ final class VolumeSet: Sendable {
                 "None of the archive's volumes is there:\n"
                     + members.compactMap(\.problem).joined(separator: "\n"))
         }
-        state = Mutex(State(members: members, staging: staging))
+        state = Lock(State(members: members, staging: staging))
     }
 
     static func clone(at path: String, of other: Member) -> StorageError {
@@ -208,7 +208,7 @@ final class VolumeSet: Sendable {
         _ volumes: [Volume], _ body: @escaping @Sendable (Volume) throws -> R
     ) -> [Result<R, any Error>] {
         if volumes.count == 1 { return [Result { try body(volumes[0]) }] }
-        let results = Mutex<[Result<R, any Error>?]>(Array(repeating: nil, count: volumes.count))
+        let results = Lock<[Result<R, any Error>?]>(Array(repeating: nil, count: volumes.count))
         DispatchQueue.concurrentPerform(iterations: volumes.count) { index in
             let result = Result { try body(volumes[index]) }
             results.withLock { $0[index] = result }

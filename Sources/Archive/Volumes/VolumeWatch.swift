@@ -1,16 +1,16 @@
 import Foundation
 import Logging
 import Storage
-import Synchronization
+import System
 
 /// Looks after the volumes while the archive is open: notices what went, and takes up what is
 /// there again.
 final class VolumeWatch: Sendable {
-    private let isStopped = Mutex(false)
+    private let isStopped = Lock(false)
     /// Volumes whose disks are being asked; one that hangs must not hold up the others.
-    private let asked = Mutex<Set<String>>([])
+    private let asked = Lock<Set<String>>([])
     /// Those that could be written to at the last look.
-    private let writable = Mutex<Set<Int>>([])
+    private let writable = Lock<Set<Int>>([])
     /// Between two looks, seconds.
     private static let pause = 2.0
 

@@ -1,10 +1,10 @@
-import Synchronization
+import System
 
 /// How far a zip archive is that is being unpacked, or waits for that.
 public final class Unpacking: Sendable {
     /// Where it comes from: `incoming/` and its path.
     public let source: String
-    private let counts = Mutex<(files: Int?, done: Int, begun: Int64)>((nil, 0, 0))
+    private let counts = Lock<(files: Int?, done: Int, begun: Int64)>((nil, 0, 0))
 
     public init(source: String) { self.source = source }
 

@@ -2,7 +2,6 @@ import DICOM
 import Foundation
 import Glibc
 import Storage
-import Synchronization
 
 /// Unpacks one zip archive: its images are archived, what else is in it is set aside. When
 /// ``run()`` has returned that many are safe, and the zip archive has served.

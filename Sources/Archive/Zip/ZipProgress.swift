@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import System
 
 /// What has become of the members of a zip archive so far, and how many are on their way.
 final class ZipProgress: Sendable {
@@ -24,7 +24,7 @@ final class ZipProgress: Sendable {
         var reasons: [String: String] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let each: @Sendable (ImportResult) -> Void
     /// Signalled whenever one has arrived.
     private let arrival = NSCondition()

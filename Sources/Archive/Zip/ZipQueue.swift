@@ -1,6 +1,7 @@
 import Glibc
 import Storage
 import Synchronization
+import System
 
 /// Zip archives wait here to be unpacked, on threads of their own, because whoever unpacks waits
 /// for the threads that archive. Of each size that ``lanes`` names one is unpacked at once, so that
@@ -14,11 +15,11 @@ final class ZipQueue: Sendable {
         var completion: @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     }
 
-    private let jobs = Mailbox<Job>(isSelective: true)
+    private let jobs = BlockingQueue<Job>(isSelective: true)
     private let threads = ThreadGroup()
-    private let hasThreads = Mutex(false)
+    private let hasThreads = Lock(false)
     private let isStopping = Atomic(false)
-    private let unfinished = Mutex<[Unpacking]>([])
+    private let unfinished = Lock<[Unpacking]>([])
 
     /// Each thread takes what is not larger than this, bytes.
     private static let lanes: [Int64] = [.max, 1 << 30, 32 << 20]

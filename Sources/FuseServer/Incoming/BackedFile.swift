@@ -1,7 +1,7 @@
 import Archive
 import Glibc
 import Storage
-import Synchronization
+import System
 
 /// A regular file of `/incoming` while it is open or not settled yet.
 ///
@@ -109,7 +109,7 @@ final class BackedFile: Sendable {
         }
     }
 
-    let state = Mutex(State())
+    let state = Lock(State())
 
     /// Whether it is on its way into the archive, or is being set aside.
     var isUnderWay: Bool {

@@ -1,6 +1,7 @@
 import Archive
 import CFuse3
 import Glibc
+import System
 
 /// A file on its way into the archive. Made inside the lock of the tree, run outside it.
 struct Submission {

@@ -1,6 +1,7 @@
 import CFuse3
 import Glibc
 import Naming
+import System
 
 /// What a directory held when it was opened: cookies are places in it, so that nothing is
 /// listed twice or left out while others come and go.

@@ -1,5 +1,6 @@
 import Archive
 import Glibc
+import System
 
 extension BackedTree {
     /// Takes up what an earlier run left and recovery could do nothing about: whole files that

@@ -2,6 +2,7 @@ import Archive
 import Dispatch
 import Glibc
 import Synchronization
+import System
 
 // The kernel holds the locks of both folders while it waits for the answer to a RENAME, and nobody
 // else can make or look up anything there. So an image is archived before the answer, but what

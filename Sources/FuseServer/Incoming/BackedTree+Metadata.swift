@@ -1,6 +1,7 @@
 import Archive
 import CFuse3
 import Glibc
+import System
 
 extension BackedTree {
     /// SETATTR: size, mode, owner and times.

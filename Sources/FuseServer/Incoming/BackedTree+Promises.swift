@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 // RENAME answers for a large zip archive, and for what comes from `/rejected`, when it is on disk
 // here, not when it is archived: it is promised. Whoever takes its name for another file meanwhile,

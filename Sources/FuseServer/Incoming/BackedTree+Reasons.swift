@@ -1,6 +1,7 @@
 import Archive
 import Glibc
 import Storage
+import System
 
 extension BackedTree {
     /// Why a file is still in `/incoming`, or why it lies in `/rejected`: one or more sentences

@@ -2,6 +2,7 @@ import Archive
 import CLinux
 import Glibc
 import Storage
+import System
 
 // Moving a file, or a folder of files, from `/rejected` back into `/incoming` tries it again:
 //

@@ -1,6 +1,7 @@
 import Archive
 import CLinux
 import Glibc
+import System
 
 // What programs ask of a file besides reading and writing: that it is on disk, that there is
 // room for it, and where its holes are.

@@ -1,7 +1,7 @@
 import Archive
 import CFuse3
 import Glibc
-import Synchronization
+import System
 import TagIndex
 
 /// A directory tree of a volume that is shown as it is: `/incoming`, which programs write
@@ -24,7 +24,7 @@ final class BackedTree: @unchecked Sendable {
     let root: BackedNode
     let archive: Archive
     let permissions: Permissions
-    private let lock = Mutex(())
+    private let lock = Lock(())
     let room = RoomWatch()
     private var nodes: [UInt64: BackedNode] = [:]
     private var nextNumber: UInt64

@@ -1,9 +1,9 @@
-import Synchronization
+import System
 
 /// Looks every few megabytes whether there is room for more: each volume keeps a reserve that
 /// clients may not use up, because without it not even the catalogue could be written.
 final class RoomWatch: Sendable {
-    private let unchecked = Mutex(Int.max / 2)
+    private let unchecked = Lock(Int.max / 2)
     /// Bytes between two looks.
     private static let interval = 8 << 20
 

@@ -1,7 +1,7 @@
 import Archive
 import Dispatch
 import Glibc
-import Synchronization
+import System
 
 /// Clears `/incoming`: what has been archived goes some seconds after it was last touched,
 /// so that rsync can still rename it, tar set its times and Samba open it again; what is no
@@ -10,7 +10,7 @@ final class Settling: Sendable {
     /// What is shown as `/incoming` now. Asked once for each look, and never with the lock of a
     /// tree held: whoever puts another tree in its place holds his own and waits for that one.
     private let current: @Sendable () -> BackedTree
-    private let isStopped = Mutex(false)
+    private let isStopped = Lock(false)
     /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
     private let stopping = DispatchSemaphore(value: 0)
     /// So many files at most are on their way into the archive when more are sent: each is open.

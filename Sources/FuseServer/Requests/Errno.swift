@@ -1,15 +1,9 @@
 import Archive
 import Glibc
+import System
 
-/// An error number as a system call returns it. This folder is the only place that knows any.
-struct Errno: Error, Equatable {
-    var code: Int32
-
-    init(_ code: Int32) { self.code = code }
-
-    /// Of the call that just failed.
-    static var last: Errno { Errno(errno) }
-
+// What programs are told: the only place outside System and Storage that makes error numbers.
+extension Errno {
     /// Runs `body` and turns what it throws into the number a program understands.
     static func from<R>(_ body: () throws -> R) throws(Errno) -> R {
         do {
@@ -25,7 +19,7 @@ struct Errno: Error, Equatable {
 }
 
 extension ArchiveError.Code {
-    /// What `close()`, `open()` or `rename()` say.
+    /// The error of `close()`, `open()` or `rename()`.
     var errno: Int32 {
         switch self {
         case .noSpace: ENOSPC

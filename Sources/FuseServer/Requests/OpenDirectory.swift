@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// A directory that a program has open.
 final class OpenDirectory: Sendable {

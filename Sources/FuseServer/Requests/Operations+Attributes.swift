@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import System
 
 extension Operations {
     static func addExtendedAttributes(to operations: inout fuse_lowlevel_ops) {

@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import System
 
 // The table that libfuse calls. Each entry reads its arguments, asks the file system and
 // answers once. It is made in functions, because a closure literal at the top level of a

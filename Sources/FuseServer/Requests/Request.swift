@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import System
 
 /// A request of the kernel, to be answered exactly once: every answer consumes it, and one
 /// that is dropped without an answer becomes EIO instead of a caller that waits for ever.

@@ -3,6 +3,7 @@ import CFuse3
 import Glibc
 import Naming
 import Storage
+import System
 import TagIndex
 
 // The folders of `/search`, and which of them stay.

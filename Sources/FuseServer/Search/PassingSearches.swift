@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import System
 import TagIndex
 
 /// The folders of `/search` that are not kept: they are there for as long as the kernel knows
@@ -16,7 +16,7 @@ final class PassingSearches: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init() {
         // Not the numbers that an earlier run has given last.

@@ -1,5 +1,5 @@
 import Naming
-import Synchronization
+import System
 import TagIndex
 
 /// Names that a directory gives to rows of the index, each of them once, ignoring case.
@@ -63,7 +63,7 @@ final class SearchResults: Sendable {
     }
 
     /// The most recently used last.
-    private let known = Mutex<[(key: Key, entry: Entry)]>([])
+    private let known = Lock<[(key: Key, entry: Entry)]>([])
     private let index: TagIndex
 
     init(index: TagIndex, limit: Int = 1000) {

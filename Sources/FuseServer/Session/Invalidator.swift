@@ -1,5 +1,6 @@
 import Archive
 import CFuse3
+import System
 import TagIndex
 
 /// Tells the kernel which directories to read again, from a thread of its own that holds no
@@ -22,7 +23,7 @@ final class Invalidator: ViewObserver {
         var completion: @Sendable () -> Void
     }
 
-    private let changes = Mailbox<Change>()
+    private let changes = BlockingQueue<Change>()
     /// So many images are told of at once.
     private static let portion = 2000
     private let threads = ThreadGroup()

@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
-import Synchronization
+import System
 
 extension Mountpoint {
     /// What a mount says when it is asked something.
@@ -31,7 +31,7 @@ extension Mountpoint {
     }
 
     private final class Question: Sendable {
-        let answer = Mutex<Answer?>(nil)
+        let answer = Lock<Answer?>(nil)
         let hasCome = DispatchSemaphore(value: 0)
     }
 

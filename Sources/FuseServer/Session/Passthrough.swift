@@ -1,5 +1,6 @@
 import CFuse3
 import Glibc
+import System
 
 // Of linux/fuse.h 7.40 (kernel 6.9); Debian 12's header is 7.38.
 

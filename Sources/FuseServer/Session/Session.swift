@@ -2,7 +2,7 @@ import Archive
 import CFuse3
 import Glibc
 import Logging
-import Synchronization
+import System
 
 /// A mounted archive: from the mount until the last request is answered.
 public final class Session: Sendable {

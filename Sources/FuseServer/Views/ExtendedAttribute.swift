@@ -1,6 +1,7 @@
 import DICOM
 import Glibc
 import Storage
+import System
 import TagIndex
 
 /// An attribute of a file beside its bytes (xattr(7)), as the mount shows them: read-only.

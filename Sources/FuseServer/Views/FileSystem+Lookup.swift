@@ -2,6 +2,7 @@ import Archive
 import CFuse3
 import Glibc
 import Naming
+import System
 import TagIndex
 
 extension FileSystem {

@@ -2,16 +2,16 @@ import Archive
 import CFuse3
 import Foundation
 import Naming
-import Synchronization
+import System
 import TagIndex
 
 /// What the mount shows: fixed entries, views from the index, and the trees of a volume.
 /// Stateless for the views: every answer comes from a row, so there is nothing to forget.
 final class FileSystem: Sendable {
     let archive: Archive
-    private let trees: Mutex<Trees>
+    private let trees: Lock<Trees>
     let negotiation: InitNegotiation
-    private let imageFiles = Mutex<ImageFiles?>(nil)
+    private let imageFiles = Lock<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
     static let timeout = 3600.0
     let permissions: Permissions
@@ -20,10 +20,10 @@ final class FileSystem: Sendable {
     let passingSearches = PassingSearches()
     /// Makes entries of full folders before they are asked for.
     let readingAhead = DispatchQueue(label: "list ahead", qos: .userInitiated)
-    let recentAttributes = Mutex(RecentAttributes())
+    let recentAttributes = Lock(RecentAttributes())
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.
-    let searchesChanged: Mutex<Int64>
+    let searchesChanged: Lock<Int64>
 
     /// - parameter searchLimit: how many studies a search shows
     init(
@@ -34,7 +34,7 @@ final class FileSystem: Sendable {
         self.permissions = permissions
         self.negotiation = negotiation
         let staging = archive.staging
-        trees = Mutex(
+        trees = Lock(
             Trees(
                 incoming: BackedTree(
                     kind: .incoming, staging: staging, root: FixedEntry.incoming.number,
@@ -46,7 +46,7 @@ final class FileSystem: Sendable {
                     permissions: permissions)))
         created = (try? archive.index.read { try $0.created() }) ?? 0
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
-        searchesChanged = Mutex(
+        searchesChanged = Lock(
             (try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
         incoming.takeUpLeftovers()
     }

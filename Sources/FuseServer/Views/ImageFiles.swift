@@ -1,6 +1,6 @@
 import Archive
 import Glibc
-import Synchronization
+import System
 
 /// The open images, and some that were open before.
 ///
@@ -40,18 +40,18 @@ final class ImageFiles: Sendable {
         }
     }
 
-    private let shards = (0..<16).map { _ in Mutex(Shard()) }
+    private let shards = (0..<16).map { _ in LockedShard() }
     /// Unused ones kept, in each shard.
     private static let kept = 32
 
-    private final class Mutex<Value>: Sendable {
-        // A class, because an array cannot hold what cannot be copied.
-        private let mutex: Synchronization.Mutex<Value>
-        init(_ value: sending Value) { mutex = .init(value) }
-        func withLock<R, E: Error>(_ body: (inout sending Value) throws(E) -> sending R) throws(E)
-            -> sending R
-        {
-            try mutex.withLock(body)
+    /// A class, because an array cannot hold what cannot be copied.
+    private final class LockedShard: Sendable {
+        private let lock = Lock(Shard())
+
+        func withLock<R, E: Error>(
+            _ body: (inout sending Shard) throws(E) -> sending R
+        ) throws(E) -> sending R {
+            try lock.withLock(body)
         }
     }
 
@@ -79,7 +79,7 @@ final class ImageFiles: Sendable {
     /// Whether the kernel reads images by itself.
     var isPassthrough: Bool { backing != nil }
 
-    private func shard(_ instance: Int64) -> Mutex<Shard> { shards[Int(instance & 15)] }
+    private func shard(_ instance: Int64) -> LockedShard { shards[Int(instance & 15)] }
 
     /// Opens an image for reading; from files that have been seen to be good only.
     ///
@@ -96,7 +96,7 @@ final class ImageFiles: Sendable {
         if let known { return known }
         // Not in the lock: the whole image may have to be read.
         let (number, version, wasKnown) = try Errno.from { try archive.openBlob(of: instance) }
-        let descriptor = SharedDescriptor(number)
+        let descriptor = SharedDescriptor(owning: number)
         return shard(instance).withLock { shard in
             if let entry = shard.entries[instance] {
                 if !entry.isStale, entry.version.isSameFile(as: version) {

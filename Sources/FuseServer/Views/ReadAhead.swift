@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// The entries of a directory that lists its rows in order, made before they are asked for: a
 /// program that goes through a full folder works on one processor while we do on another.

@@ -1,27 +1,9 @@
 import Glibc
+import System
 
-/// An open file descriptor with one owner, closed when the owner lets it go.
-public struct Descriptor: ~Copyable, Sendable {
-    /// The number the kernel knows it by; valid as long as the descriptor lives. One that was
-    /// given no name lives no longer than the expression it is in:
-    /// `let file = try volume.openBlob(digest)` first, then `file.number`.
-    public let number: Int32
-
-    /// Takes ownership of an open descriptor.
-    public init(owning number: Int32) { self.number = number }
-
-    /// Gives up ownership: the caller closes it.
-    public consuming func release() -> Int32 {
-        let number = number
-        discard self
-        return number
-    }
-
-    deinit { _ = close(number) }
-}
-
-// The calls below, for as long as the descriptor is lent to them.
+// The calls of Storage on a descriptor, with errors that name the file.
 extension Descriptor {
+    /// - Throws: The code that belongs to the `errno` of `fstat(2)`.
     func facts(path: String) throws(StorageError) -> FileFacts {
         try FileFacts.of(number, path: path)
     }
@@ -44,7 +26,7 @@ extension Descriptor {
         try FileIO.write(number, bytes, at: offset, path: path)
     }
 
-    /// Cuts a file to `bytes` bytes, durably. One that is shorter stays as it is.
+    /// Cuts a file to `bytes` bytes, durably. A shorter file stays as it is.
     ///
     /// See: 'man 2 ftruncate'
     func cut(to bytes: Int64, path: String) throws(StorageError) {
@@ -53,11 +35,11 @@ extension Descriptor {
         try syncAll(path: path)
     }
 
-    /// Makes the content of a file durable, and of its attributes what is needed to read it.
+    /// Makes the content of a file durable, and of its attributes those needed to read it.
     ///
     /// See: 'man 2 fdatasync'
     func syncData(path: String) throws(StorageError) {
-        try call({ .sync($0, path) }) { fdatasync(number) }
+        try FileIO.syncData(number, path: path)
     }
 
     /// Makes the content and all attributes of a file durable.
@@ -68,90 +50,54 @@ extension Descriptor {
     }
 }
 
-/// Makes a system call, again when a signal interrupted it, and throws what `failure`
-/// makes of its `errno`.
+/// Makes a system call, and makes it again while signals interrupt it.
+///
+/// - Parameter failure: Makes the error of the call's `errno`.
+/// - Throws: What `failure` makes.
 @discardableResult
 @inline(__always)
 func call<Status: SignedInteger>(
     _ failure: (Int32) -> StorageError, _ body: () -> Status
 ) throws(StorageError) -> Status {
-    while true {
-        let status = body()
-        if status != -1 { return status }
-        let error = errno
-        if error == EINTR { continue }
-        throw failure(error)
+    do throws(Errno) {
+        return try systemCall(body)
+    } catch {
+        throw failure(error.code)
     }
 }
 
-/// What `fstat` tells of a file.
-struct FileFacts: Sendable {
-    var bytes: Int64
-    var device: UInt64
-    var inode: UInt64
-    var mode: UInt32
-    /// How many names it has; 0 when the last one was removed.
-    var names: Int
-    var isRegular: Bool
-    var isDirectory: Bool
-
-    init(_ status: stat) {
-        bytes = Int64(status.st_size)
-        device = UInt64(status.st_dev)
-        inode = UInt64(status.st_ino)
-        mode = UInt32(status.st_mode) & 0o7777
-        names = Int(status.st_nlink)
-        isRegular = status.st_mode & S_IFMT == S_IFREG
-        isDirectory = status.st_mode & S_IFMT == S_IFDIR
-    }
-
+extension FileFacts {
     /// See: 'man 2 fstat'
     static func of(_ descriptor: Int32, path: String) throws(StorageError) -> FileFacts {
-        var status = stat()
-        try call({ .stat($0, path) }) { fstat(descriptor, &status) }
-        return FileFacts(status)
-    }
-
-    func isSameFile(as other: FileFacts) -> Bool {
-        device == other.device && inode == other.inode
+        do throws(Errno) {
+            return try FileFacts(of: descriptor)
+        } catch {
+            throw .stat(error.code, path)
+        }
     }
 }
 
-/// Reads and writes at offsets until everything asked for is done.
-enum FileIO {
+extension FileIO {
     /// Fills `buffer` from `offset`; fewer bytes only at the end of the file.
-    ///
-    /// See: 'man 2 pread'
     static func read(
         _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64,
         path: String
     ) throws(StorageError) -> Int {
-        var done = 0
-        while done < buffer.count {
-            let count = try call({ .read($0, path) }) {
-                pread(
-                    descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done,
-                    off_t(offset) + off_t(done))
-            }
-            if count == 0 { break }
-            done += count
+        do throws(Errno) {
+            return try read(descriptor, into: buffer, at: offset)
+        } catch {
+            throw .read(error.code, path)
         }
-        return done
     }
 
     /// Writes all of `buffer` at `offset`.
-    ///
-    /// See: 'man 2 pwrite'
     static func write(
         _ descriptor: Int32, _ buffer: UnsafeRawBufferPointer, at offset: Int64, path: String
     ) throws(StorageError) {
-        var done = 0
-        while done < buffer.count {
-            done += try call({ .write($0, path) }) {
-                pwrite(
-                    descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done,
-                    off_t(offset) + off_t(done))
-            }
+        do throws(Errno) {
+            try write(descriptor, buffer, at: offset)
+        } catch {
+            throw .write(error.code, path)
         }
     }
 
@@ -168,13 +114,14 @@ enum FileIO {
     static func bytes(
         _ descriptor: Int32, at offset: Int64, count: Int, path: String
     ) throws(StorageError) -> [UInt8] {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
-        defer { buffer.deallocate() }
-        let done = try read(descriptor, into: buffer, at: offset, path: path)
-        return [UInt8](buffer.prefix(done))
+        do throws(Errno) {
+            return try bytes(descriptor, at: offset, count: count)
+        } catch {
+            throw .read(error.code, path)
+        }
     }
 
-    /// Makes the content of a file durable, and of its attributes what is needed to read it.
+    /// Makes the content of a file durable, and of its attributes those needed to read it.
     ///
     /// See: 'man 2 fdatasync'
     static func syncData(_ descriptor: Int32, path: String) throws(StorageError) {

@@ -1,5 +1,6 @@
 import Crypto
 import Glibc
+import System
 
 /// The SHA-256 of a file's bytes: the name of a blob, and the proof of its content.
 public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {

@@ -1,48 +1,22 @@
-import Glibc
+import System
 
 extension Directory {
-    /// A name in a folder, good until the next one is read.
-    struct Entry {
-        /// The bytes of the name.
-        var name: UnsafeRawBufferPointer
-        /// What the file system numbers the file by.
-        var inode: UInt64
-        /// `DT_REG`, `DT_DIR`, …; `DT_UNKNOWN` when the file system does not say it here.
-        var type: UInt8
+    typealias Entry = DirectoryEntry
 
-        /// The name for messages and calls; one that is not UTF-8 is shown with U+FFFD.
-        var text: String { String(decoding: name, as: UTF8.self) }
-    }
-
-    /// Calls `body` with each entry but `.` and `..`, in no order, however many there are.
+    /// Calls `body` with each entry except `.` and `..`, in no order, in constant memory.
     ///
-    /// See: 'man 3 readdir'
+    /// - Throws: The code that belongs to the `errno` of opening or reading the folder, or what
+    ///   `body` throws, which ends the iteration.
     func forEachEntry(
         _ body: (Entry) throws(StorageError) -> Void
     ) throws(StorageError) {
-        // A descriptor of its own: a directory stream moves the position of the one it has.
-        let again = try call({ .open($0, path) }) {
-            openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        }
-        guard let stream = fdopendir(again) else {
-            let error = StorageError.list(errno, path)
-            _ = close(again)
-            throw error
-        }
-        defer { closedir(stream) }
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                if errno != 0 { throw .list(errno, path) }
-                return
-            }
-            // The structure is as long as its name, not as long as it is declared.
-            guard let start = UnsafeRawPointer(entry.pointer(to: \.d_name)) else { continue }
-            let name = UnsafeRawBufferPointer(
-                start: start, count: strlen(start.assumingMemoryBound(to: CChar.self)))
-            if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
-            try body(
-                Entry(name: name, inode: UInt64(entry.pointee.d_ino), type: entry.pointee.d_type))
-        }
+        try DirectoryEntry.forEach(in: number, orThrow: { .list($0.code, path) }, body)
+    }
+
+    /// The names in this folder, without `.` and `..`, in no order.
+    func entries() throws(StorageError) -> [String] {
+        var names: [String] = []
+        try forEachEntry { (entry) throws(StorageError) in names.append(entry.text) }
+        return names
     }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 /// An open folder. Everything below it is reached through its descriptor, so that a volume
 /// that was unmounted gives errors and nothing is written into the mount point below it.
@@ -149,32 +150,6 @@ struct Directory: ~Copyable, Sendable {
         try file.syncAll(path: path(of: temporary))
         try rename(temporary, to: self, name)
         try sync()
-    }
-
-    /// The names in this folder, without `.` and `..`, in no order.
-    func entries() throws(StorageError) -> [String] {
-        // A descriptor of its own: a directory stream moves the position of the one it has.
-        let again = try call({ .open($0, path) }) {
-            openat(number, ".", Self.directoryFlags)
-        }
-        guard let stream = fdopendir(again) else {
-            let error = StorageError.list(errno, path)
-            _ = close(again)
-            throw error
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                if errno != 0 { throw .list(errno, path) }
-                return names
-            }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
-                tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
     }
 
     /// Makes the names in this folder durable. File systems that have no such thing for

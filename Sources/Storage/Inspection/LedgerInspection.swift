@@ -1,5 +1,6 @@
 import Glibc
 import JSON
+import System
 
 /// Reads one volume's copy of a ledger from its first record on, as somebody who does not
 /// trust it: whatever is not as pacsfs writes it, is a fault.

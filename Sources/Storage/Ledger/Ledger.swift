@@ -1,6 +1,6 @@
 import Dispatch
 import JSON
-import Synchronization
+import System
 
 /// The ledger of this installation, on all volumes at once: append-only lines of JSON, each
 /// with the hash of the one before. Every volume has identical bytes.
@@ -32,7 +32,7 @@ public final class Ledger: Sendable {
     /// The name of this ledger's folder.
     public let site: String
     private let limit: Int64
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     /// The name of an archive's own ledger folder: the first eight digits of its id.
     public static func site(archive: String) -> String {
@@ -81,7 +81,7 @@ public final class Ledger: Sendable {
     private init(site: String, limit: Int64, _ state: consuming sending State) {
         self.site = site
         self.limit = limit
-        self.state = Mutex(state)
+        self.state = Lock(state)
     }
 
     /// Where the next record goes.

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// The segments of one site's ledger on one volume.
 ///
@@ -77,10 +78,10 @@ final class LedgerFolder: Sendable {
         _ size: Int64, of file: borrowing Descriptor, _ segment: Int
     ) throws(StorageError) {
         let facts = try file.facts(path: path(segment))
-        guard facts.bytes == size, facts.names > 0 else {
+        guard facts.bytes == size, facts.links > 0 else {
             throw StorageError(
                 .diverged,
-                facts.names == 0
+                facts.links == 0
                     ? "the ledger was replaced by another file"
                     : "the ledger has \(facts.bytes) bytes where \(size) were written",
                 path: path(segment),

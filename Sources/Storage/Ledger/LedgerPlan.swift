@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// Which copy of each segment is the longest, and what the others lack of it.
 struct LedgerPlan {

@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-import Synchronization
+import System
 
 /// Appends to the ledger of one volume, on a thread of its own when there are several.
 final class LedgerWriter: Sendable {
@@ -16,7 +16,7 @@ final class LedgerWriter: Sendable {
 
     let folder: LedgerFolder
     private let queue: DispatchQueue
-    private let current = Mutex<OpenSegment?>(nil)
+    private let current = Lock<OpenSegment?>(nil)
 
     init(_ folder: LedgerFolder) {
         self.folder = folder
@@ -25,8 +25,8 @@ final class LedgerWriter: Sendable {
 
     /// Where the threads of one round leave what went wrong.
     private final class Outcomes: Sendable {
-        let errors: Mutex<[StorageError?]>
-        init(count: Int) { errors = Mutex(Array(repeating: nil, count: count)) }
+        let errors: Lock<[StorageError?]>
+        init(count: Int) { errors = Lock(Array(repeating: nil, count: count)) }
     }
 
     /// Does the same on all writers at once; returns each one's error, in their order.

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// Reads the lines of a file from front to back through one buffer.
 struct LineReader: ~Copyable {

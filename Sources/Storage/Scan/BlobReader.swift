@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 /// Reads and hashes files, one after the other, through one buffer: what each thread of a scan
 /// does.

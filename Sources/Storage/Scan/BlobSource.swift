@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 /// The folder `blobs` of a volume as a scan sees it: what is in its outer folders.
 struct BlobSource: Sendable {

@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import System
 
 /// Limits how many bytes a second are read, over all threads that share it.
 ///
@@ -10,7 +10,7 @@ public final class Pace: Sendable {
     /// Bytes a second.
     public let rate: Int64
     /// When the next read is free to go, in ns of the monotonic clock.
-    private let free = Mutex<Int64>(0)
+    private let free = Lock<Int64>(0)
 
     /// The longest pause in one piece, in ns: whoever waits looks this often whether to stop.
     private static let slice: Int64 = 100_000_000

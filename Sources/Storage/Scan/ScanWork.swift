@@ -1,5 +1,5 @@
 import Dispatch
-import Synchronization
+import System
 
 /// What passes between the thread that lists folders and those that read files: files to be
 /// read one way, findings the other.
@@ -23,7 +23,7 @@ final class ScanWork: Sendable {
         var isEnding = false
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Counts files that wait; at the end it lets all threads go.
     private let toDo = DispatchSemaphore(value: 0)
     /// Says that there are events, or that a thread has stopped.

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// What a volume has under a blob's name.
 public enum BlobState: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 // The directory of an archive has a lock, but a second one may be made for the same volumes
 // (`pacsfs init --from` while the old one is in use): two processes would write one ledger.

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 // How a file becomes a blob
 // =========================

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 extension Volume {
     /// Makes a folder a volume of an archive: an empty folder, or one that can be made in a

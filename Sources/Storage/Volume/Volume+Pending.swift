@@ -1,3 +1,5 @@
+import System
+
 extension Volume {
     /// Whether a blob is on its way: it has a name in `staging/commit` until its record is in
     /// the ledger.

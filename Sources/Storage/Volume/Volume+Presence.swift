@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 // Whether the volume is still what it was when it was opened.
 //

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 extension Volume {
     /// A folder below `rejected` and what lies in it under a name that was free.

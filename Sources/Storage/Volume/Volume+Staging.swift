@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A complete file in `staging/commit` that is to become a blob.
 public struct StagedBlob: Hashable, Sendable {

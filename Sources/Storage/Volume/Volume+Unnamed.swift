@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 /// An open file that has no name. It goes when nobody has it any more, unless
 /// ``Volume/stageLink(from:as:bytes:)`` has given it one.

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import System
 
 /// One volume of an archive: a folder on its own disk that holds blobs, the ledger, what is
 /// being written and what was set aside.
@@ -35,11 +36,11 @@ public final class Volume: Sendable {
     let incoming: Directory
     let committing: Directory
     let rejected: Directory
-    let blobFolders = Mutex(BlobFolders())
+    let blobFolders = Lock(BlobFolders())
     /// Folders below `rejected`, by their path in it, that this process knows to be durable.
-    let rejectedFolders = Mutex<Set<String>>([])
+    let rejectedFolders = Lock<Set<String>>([])
     /// Staged files whose bytes a sync could not write, or may have failed to.
-    let distrusted = Mutex<Set<Digest>>([])
+    let distrusted = Lock<Set<Digest>>([])
     private let lacksHardLinks = Atomic(false)
 
     /// Whether the file system has hard links, as far as is known.

@@ -1,6 +1,7 @@
 import Archive
 import CLinux
 import Foundation
+import System
 
 /// Starts the daemon behind the command, and tells how that went.
 enum Background {

@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import System
 
 /// `pacsfs.log`, to which a daemon in the background appends its messages: its standard output and
 /// standard error.
@@ -12,7 +12,7 @@ final class LogFile: Sendable {
     static let limit = 10 << 20
 
     private let path: String
-    private let turn = Mutex(())
+    private let turn = Lock(())
 
     init(_ path: String) { self.path = path }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import System
 
 /// Standard error, which may be a file on a full disk or a pipe that nobody reads: what cannot
 /// be written is dropped.

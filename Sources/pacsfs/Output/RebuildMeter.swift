@@ -1,11 +1,11 @@
 import Archive
 import Foundation
-import Synchronization
+import System
 
 /// A line on the terminal that says how far a rebuild is; nothing when there is no terminal.
 final class RebuildMeter: Sendable {
     private let start = Date.now
-    private let lastShown = Mutex(Date.distantPast)
+    private let lastShown = Lock(Date.distantPast)
     private let isTerminal = isatty(STDERR_FILENO) == 1
 
     func show(_ progress: RebuildProgress) {

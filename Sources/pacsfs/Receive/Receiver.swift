@@ -3,7 +3,7 @@ import CLinux
 import Foundation
 import FuseServer
 import Logging
-import Synchronization
+import System
 
 /// Takes connections of DICOM senders, and serves each association on a thread of its own.
 final class Receiver: Sendable {
@@ -11,7 +11,7 @@ final class Receiver: Sendable {
     private let aeTitle: String
     private let log: Logger
     private let listener: Int32
-    private let senders = Mutex<[ObjectIdentifier: Sender]>([:])
+    private let senders = Lock<[ObjectIdentifier: Sender]>([:])
     /// Each has a thread, a process and up to half a megabyte.
     private static let most = 64
     /// How long those under way may go on when the process is to end, s.

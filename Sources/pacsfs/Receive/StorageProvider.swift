@@ -1,5 +1,6 @@
 import CLinux
 import Foundation
+import System
 
 /// A `storescp` of DCMTK that serves one association, over a socket in place of the network.
 ///

@@ -1,7 +1,7 @@
 import Archive
 import Foundation
 import Storage
-import Synchronization
+import System
 import TemporaryArchive
 import Testing
 
@@ -199,7 +199,7 @@ import Testing
 
     @Test("What is archived meanwhile gives no false alarm", .timeLimit(.minutes(2)))
     func meanwhile() throws {
-        let isDone = Mutex(false)
+        let isDone = Lock(false)
         let writing = DispatchGroup()
         try temporary.open { archive in
             DispatchQueue.global().async(group: writing) {

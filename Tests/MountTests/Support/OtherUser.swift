@@ -2,7 +2,7 @@ import CThread
 import Foundation
 import Glibc
 import Programs
-import Synchronization
+import System
 
 /// A user who is not root, with mounts of his own (mount_namespaces(7)): nobody else sees what he
 /// mounts. There he may open `/dev/fuse`, as Debian's udev lets everybody, and finds the program.
@@ -93,7 +93,7 @@ final class OtherUser: Sendable {
     }
 
     private final class Outcome<R: Sendable>: Sendable {
-        let result = Mutex<Result<R, any Error>?>(nil)
+        let result = Lock<Result<R, any Error>?>(nil)
     }
 
     private static func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws

@@ -1,6 +1,6 @@
 import Foundation
 import Programs
-import Synchronization
+import System
 import Testing
 
 @testable import Storage
@@ -30,7 +30,7 @@ struct OnEveryFileSystem: SuiteTrait, TestTrait, TestScoping {
         }
     }
 
-    private static let disks = Mutex<[FileSystemKind: String]>([:])
+    private static let disks = Lock<[FileSystemKind: String]>([:])
 
     /// A directory on the file system for temporary folders.
     ///

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Synchronization
+import System
 
 /// What a program did that has ended.
 public struct ProgramRun: Sendable {
@@ -88,7 +88,7 @@ extension ProgramRun {
 
     /// One program starts at a time, so that none inherits the pipes of another: whoever reads
     /// those would wait for both.
-    private static let starting = Mutex(())
+    private static let starting = Lock(())
 
     /// The read and the write end of a pipe, closed when it goes.
     private final class Pipe {

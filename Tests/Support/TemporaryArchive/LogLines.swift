@@ -1,9 +1,9 @@
 import Logging
-import Synchronization
+import System
 
 /// What was logged, to be looked at.
 public final class LogLines: Sendable {
-    private let lines = Mutex<[(level: Logger.Level, text: String)]>([])
+    private let lines = Lock<[(level: Logger.Level, text: String)]>([])
 
     public init() {}
 

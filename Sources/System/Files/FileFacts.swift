@@ -1,0 +1,82 @@
+import Glibc
+
+/// The part of `struct stat` that pacsfs looks at.
+///
+/// See: 'man 3type stat'
+public struct FileFacts: Sendable, Equatable {
+    /// Size in bytes.
+    public var bytes: Int64
+    public var device: UInt64
+    public var inode: UInt64
+    /// Permission bits, without the type.
+    public var mode: UInt32
+    /// The number of hard links; 0 after the last one was removed.
+    public var links: Int
+    public var isRegular: Bool
+    public var isDirectory: Bool
+    /// When the content was last changed, ns since 1970.
+    public var modified: Int64
+    /// When content or attributes were last changed, ns since 1970.
+    public var changed: Int64
+
+    public init(_ status: stat) {
+        bytes = Int64(status.st_size)
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+        mode = UInt32(status.st_mode) & 0o7777
+        links = Int(status.st_nlink)
+        isRegular = status.st_mode & S_IFMT == S_IFREG
+        isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
+    }
+
+    /// Of an open file.
+    ///
+    /// - Throws: The ``Errno`` of `fstat(2)`.
+    public init(of descriptor: Int32) throws(Errno) {
+        var status = stat()
+        try systemCall { fstat(descriptor, &status) }
+        self.init(status)
+    }
+
+    /// Of a name in an open directory; a symbolic link is not followed.
+    ///
+    /// - Returns: `nil` when nothing has the name.
+    /// - Throws: The ``Errno`` of `fstatat(2)`, except `ENOENT`.
+    public static func of(_ name: String, in directory: Int32) throws(Errno) -> FileFacts? {
+        try found { status throws(Errno) in
+            try systemCall { fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) }
+        }
+    }
+
+    /// Of a name or relative path in an open directory; a symbolic link is not followed.
+    ///
+    /// - Returns: `nil` when nothing has the name.
+    /// - Throws: The ``Errno`` of `fstatat(2)`, except `ENOENT`.
+    public static func of(_ path: [UInt8], in directory: Int32) throws(Errno) -> FileFacts? {
+        try found { status throws(Errno) in
+            let result = path.withCString {
+                fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW)
+            }
+            if result != 0 { throw .last }
+        }
+    }
+
+    private static func found(
+        _ call: (inout stat) throws(Errno) -> Void
+    ) throws(Errno) -> FileFacts? {
+        var status = stat()
+        do throws(Errno) {
+            try call(&status)
+            return FileFacts(status)
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+    }
+
+    public func isSameFile(as other: FileFacts) -> Bool {
+        device == other.device && inode == other.inode
+    }
+}
