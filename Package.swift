@@ -94,6 +94,7 @@ let package = Package(
             name: "parsebench", dependencies: ["DICOM"],
             path: "Scripts/benchmarks/Sources/parsebench"),
 
+        .testTarget(name: "SystemTests", dependencies: ["CLinux", "System"]),
         .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
         .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["DICOM", "Naming"]),

@@ -89,3 +89,4 @@ extern ssize_t fgetxattr(int fd, const char *name, void *value, size_t size);
 // See: 'man 3 pthread_setname_np'
 #include <pthread.h>
 extern int pthread_setname_np(pthread_t thread, const char *name);
+extern int pthread_getname_np(pthread_t thread, char *name, size_t size);

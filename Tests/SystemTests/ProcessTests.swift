@@ -1,0 +1,50 @@
+import Glibc
+import Testing
+
+@testable import System
+
+@Suite struct ProcessTests {
+    @Test("A line of mountinfo is read field by field, with octal escapes")
+    func mountLine() throws {
+        let mount = try #require(
+            MountedFileSystem(
+                line: #"36 35 98:0 /sub /mnt/with\040blank rw,noatime master:1 shared:2 - "#
+                    + #"fuse.pacsfs /srv/back\134slash rw,user_id=1000,group_id=0"#))
+        #expect(mount.path == "/mnt/with blank")
+        #expect(mount.root == "/sub")
+        #expect(mount.options == ["rw", "noatime"])
+        #expect(mount.type == "fuse.pacsfs")
+        #expect(mount.source == #"/srv/back\slash"#)
+        #expect(mount.superOptions.contains("user_id=1000"))
+        #expect(mount.device == "98:0")
+    }
+
+    @Test("A line without optional fields, and one that is cut off")
+    func oddLines() throws {
+        let mount = try #require(MountedFileSystem(line: "1 0 0:1 / /proc rw - proc proc rw"))
+        #expect(mount.path == "/proc" && mount.type == "proc")
+        #expect(MountedFileSystem(line: "1 0 0:1 / /proc rw - proc") == nil)
+        #expect(MountedFileSystem(line: "") == nil)
+    }
+
+    @Test("This machine's mounts hold /proc")
+    func table() {
+        #expect(MountedFileSystem.mounted(at: "/proc")?.type == "proc")
+        #expect(MountedFileSystem.mounted(at: "/no such mount") == nil)
+    }
+
+    @Test("A process is known by its name and arguments")
+    func process() throws {
+        #expect(RunningProcess.name(of: getpid()) != nil)
+        #expect(RunningProcess.arguments(of: getpid()) == CommandLine.arguments)
+        #expect(RunningProcess.name(of: -1) == nil)
+        #expect(ProcFile.content(of: "no such file", id: getpid()) == nil)
+    }
+
+    @Test("A file of /proc longer than a page is read whole")
+    func longFile() throws {
+        let content = try FileIO.content(of: "/proc/self/maps")
+        #expect(content.count > 4096)
+        #expect(content.last == UInt8(ascii: "\n"))
+    }
+}
