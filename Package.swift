@@ -70,6 +70,10 @@ let package = Package(
         // Makes data, not test doubles: Scripts/run --samples and the benchmarks use it too.
         .target(name: "SyntheticStudy", path: "Tests/Support/SyntheticStudy"),
 
+        // Bytes in memory, for tests that read headers.
+        .target(
+            name: "DICOMSupport", dependencies: ["DICOM"], path: "Tests/Support/DICOMSupport"),
+
         // The program as its users run it, and files to give it.
         .target(
             name: "Programs", dependencies: ["System"], path: "Tests/Support/Programs"),
@@ -95,8 +99,10 @@ let package = Package(
             path: "Scripts/benchmarks/Sources/parsebench"),
 
         .testTarget(name: "SystemTests", dependencies: ["CLinux", "System"]),
-        .testTarget(name: "SyntheticStudyTests", dependencies: ["SyntheticStudy", "DICOM"]),
-        .testTarget(name: "DICOMTests", dependencies: ["DICOM", "CZlib"]),
+        .testTarget(
+            name: "SyntheticStudyTests",
+            dependencies: ["SyntheticStudy", "DICOM", "DICOMSupport"]),
+        .testTarget(name: "DICOMTests", dependencies: ["DICOM", "DICOMSupport", "CZlib"]),
         .testTarget(name: "NamingTests", dependencies: ["DICOM", "Naming"]),
         .testTarget(name: "StorageTests", dependencies: ["JSON", "Programs", "Storage", "System"]),
         // Real mounts and real programs: what users rely on.

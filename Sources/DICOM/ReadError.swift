@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why no header could be read from some bytes.
+/// The reason why a header could not be read.
 public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure. More kinds may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -10,21 +10,22 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
         }
         private let kind: Kind
         private init(_ kind: Kind) { self.kind = kind }
+        /// The name of the kind, as in this source.
         public var description: String { kind.rawValue }
 
-        /// The bytes are something else.
+        /// The bytes are not DICOM.
         public static let notDICOM = Code(.notDICOM)
-        /// There are no bytes.
+        /// The file has no bytes.
         public static let empty = Code(.empty)
         /// The bytes end, or stop making sense, within group 0002.
         public static let truncatedMeta = Code(.truncatedMeta)
         /// Nothing follows the preamble or group 0002.
         public static let noDataSet = Code(.noDataSet)
-        /// The bytes end within the data set before anything that identifies it.
+        /// The bytes end within the data set, before anything identifies it.
         public static let truncatedDataSet = Code(.truncatedDataSet)
         /// An element or item claims more bytes than there are.
         public static let badLength = Code(.badLength)
-        /// Where an element should begin there is none.
+        /// The bytes where an element should begin are not an element.
         public static let badElement = Code(.badElement)
         /// Sequences lie within sequences more than 64 levels deep.
         public static let nestingTooDeep = Code(.nestingTooDeep)
@@ -39,14 +40,15 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure.
     public var code: Code
 
-    /// Where in the file it was met, in bytes from its start; in a deflated data set the
-    /// place in the file up to which had been inflated.
+    /// Where in the file the failure was found, in bytes from its start. In a deflated data set:
+    /// how far the file had been inflated.
     public var offset: UInt64
 
-    /// The element it was met in, `(0008,1115)[0].(0020,000E)`, items counted from 0.
+    /// The element in which it was found, `(0008,1115)[0].(0020,000E)`, items counted from 0;
+    /// `nil` before the first element.
     public var tagPath: String?
 
-    /// What happened and what can be done about it, for the person who keeps the archive.
+    /// What happened and what to do about it, for the person who keeps the archive.
     public var message: String
 
     /// The errno(3) of a failed system call, with code `io`.
@@ -63,7 +65,7 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
         self.systemError = systemError
     }
 
-    /// The message with the place: `… (byte 1234, element (0010,0010))`.
+    /// The message with the offset: `… (byte 1234, element (0010,0010))`.
     public var description: String {
         let element = tagPath.map { ", element \($0)" } ?? ""
         return "\(message) (byte \(offset)\(element))"
@@ -80,14 +82,14 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A failure on its way up to `HeaderReader.read`, which adds the tag path and the message.
+/// A failure inside the reader; `HeaderReader.read` adds the tag path and the message.
 enum Fault: Error {
     case data(ReadError.Code, at: Int)
     case source(ReadError)
 }
 
 extension ReadError {
-    /// The error that a fault in the bytes is reported as.
+    /// The error for a fault in the bytes.
     init(_ code: Code, offset: UInt64, tagPath: String?) {
         self.init(code: code, offset: offset, tagPath: tagPath, message: Self.message(code))
     }
@@ -100,23 +102,23 @@ extension ReadError {
         case .empty:
             "The file is empty. Send it again; if it is empty at the sender too, it is lost there."
         case .truncatedMeta:
-            "The file begins as DICOM but is damaged or cut off in its first part, the file meta "
-                + "information. Send it again from where it came."
+            "The file begins as DICOM but is damaged or incomplete in its first part, the file "
+                + "meta information. Send it again from where it came."
         case .noDataSet:
             "The file begins as DICOM but nothing follows the first part: there is no patient and "
                 + "no image in it. Send it again from where it came."
         case .truncatedDataSet:
-            "The file is cut off before anything tells whose image it is. "
+            "The file ends before anything says whose image it is. "
                 + "Send it again from where it came."
         case .badLength:
-            "The header is damaged: an element claims more bytes than there are, and nothing before "
-                + "it tells whose image it is. Send the file again from where it came."
+            "The header is damaged: an element claims more bytes than there are, and nothing "
+                + "before it says whose image it is. Send the file again from where it came."
         case .badElement:
-            "The header is damaged: it stops making sense before anything tells whose image it is. "
+            "The header is damaged: it stops making sense before anything says whose image it is. "
                 + "Send the file again from where it came."
         case .nestingTooDeep:
-            "The header has sequences more than \(HeaderReader.deepestNesting) levels deep, which no "
-                + "device writes. Check where the file comes from before you trust it."
+            "The header has sequences more than \(HeaderReader.deepestNesting) levels deep, which "
+                + "no device writes. Check where the file comes from before you trust it."
         case .deflateCorrupt:
             "The compressed header is damaged: it cannot be inflated. "
                 + "Send the file again from where it came."

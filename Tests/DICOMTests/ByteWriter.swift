@@ -1,4 +1,5 @@
 import DICOM
+import DICOMSupport
 
 /// Writes data elements byte by byte, right or wrong, as a test wants them.
 struct ByteWriter {
@@ -36,7 +37,7 @@ struct ByteWriter {
         add(element)
         guard encoding != .implicitLittle, group != 0xFFFE else { return add(length) }
         bytes += Array(vr.utf8)
-        if ["OB", "OW", "SQ", "UN", "UT", "UC", "UR", "OF"].contains(vr) {
+        if ["OB", "OW", "SQ", "UN", "UT", "UC", "UR", "OF", "OV"].contains(vr) {
             add(UInt16(0))
             add(length)
         } else {

@@ -1,4 +1,5 @@
 import DICOM
+import DICOMSupport
 import Foundation
 import Testing
 
@@ -170,7 +171,7 @@ struct CorpusTests {
         for entry in try corpus.entries(set) where Self.rejected[entry.path] == nil {
             let source = BufferSource(try entry.bytes())
             _ = try reader.read(source)
-            let cut = try reader.cutOff(of: source)
+            let cut = try reader.truncation(of: source)
             #expect((cut != nil) == Self.cutOff.contains(entry.path), "\(entry.path)")
         }
     }

@@ -1,4 +1,5 @@
 import DICOM
+import DICOMSupport
 import Testing
 
 /// Notes what is asked of a source and fails the test on a request outside of it.

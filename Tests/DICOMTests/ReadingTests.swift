@@ -1,4 +1,5 @@
 import DICOM
+import DICOMSupport
 import Glibc
 import Testing
 
@@ -70,6 +71,21 @@ struct ReadingTests {
         let file = ByteWriter.file(writer.bytes)
         #expect(try read(file).flags == [])
         #expect(try read(Array(file.dropLast(2))).flags == .pixelDataTruncated)
+    }
+
+    @Test("Tables of offsets before the pixels are not the pixels")
+    func offsetTables() throws {
+        var writer = ByteWriter.image()
+        writer.add(0x7FE0, 0x0001, "OV", [UInt8](repeating: 0, count: 16))
+        writer.add(0x7FE0, 0x0002, "OV", [UInt8](repeating: 0, count: 16))
+        let pixels = ByteWriter.file(writer.bytes).count
+        writer.add(0x7FE0, 0x0010, "OW", [UInt8](repeating: 1, count: 100))
+        let file = ByteWriter.file(writer.bytes)
+        #expect(try read(file).pixelDataOffset == UInt64(pixels))
+        #expect(try read(Array(file.dropLast(2))).flags == .pixelDataTruncated)
+        let withoutPixels = try read(Array(file.prefix(pixels - 2)))
+        #expect(withoutPixels.pixelDataOffset == nil)
+        #expect(withoutPixels.flags == .truncated)
     }
 
     @Test("PixelData before the last wanted element ends the header")

@@ -1,4 +1,5 @@
 import DICOM
+import DICOMSupport
 import Testing
 
 @Suite("Values")

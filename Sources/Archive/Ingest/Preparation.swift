@@ -53,7 +53,7 @@ struct Preparation: Sendable {
             return .ready(try prepareDuplicate(of: id, request, staged, completion))
         }
         let header: HeaderAttributes
-        let cut: CutOff?
+        let cut: Truncation?
         do {
             var reader = HeaderReader()
             (header, cut) = try reader.readUpToPixels(

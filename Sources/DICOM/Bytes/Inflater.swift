@@ -1,15 +1,15 @@
 import CZlib
 import Glibc
 
-/// Inflates a deflated data set piece by piece, as far as it is asked to.
+/// Inflates a deflated data set in pieces, only as far as the caller asks.
 ///
-/// PS3.5 A.5 asks for a raw deflate stream (RFC 1951); some writers put it into a zlib
-/// frame (RFC 1950), which is recognised by its two header bytes.
+/// PS3.5 A.5 requires a raw deflate stream (RFC 1951). Some writers put it into a zlib frame
+/// (RFC 1950), which is recognised by its two header bytes.
 final class Inflater {
-    /// The most bytes that are inflated to find the end of a header.
+    /// The most bytes that are inflated to find the end of a header: 16 MiB.
     static let mostBytes = 16 << 20
     private static let chunk = 16384
-    /// Of 64 KiB, 4 GiB together.
+    /// Pieces of 64 KiB, 4 GiB in all.
     private static let mostPieces = 1 << 16
 
     private let stream: UnsafeMutablePointer<z_stream>
@@ -39,16 +39,16 @@ final class Inflater {
         input.deallocate()
     }
 
-    /// The place in the file up to which the bytes have been used.
+    /// The offset in the file up to which the bytes have been used.
     var consumed: Int { next - Int(stream.pointee.avail_in) }
 
-    /// Inflates up to `room.count` bytes.
+    /// Inflates up to `target.count` bytes.
     ///
     /// - Returns: The number of bytes, 0 at the end of the stream or of the file.
-    func inflate(into room: UnsafeMutableRawBufferPointer) throws(Fault) -> Int {
-        stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        stream.pointee.avail_out = UInt32(room.count)
-        while !isFinished, !isCorrupt, Int(stream.pointee.avail_out) == room.count {
+    func inflate(into target: UnsafeMutableRawBufferPointer) throws(Fault) -> Int {
+        stream.pointee.next_out = target.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        stream.pointee.avail_out = UInt32(target.count)
+        while !isFinished, !isCorrupt, Int(stream.pointee.avail_out) == target.count {
             if stream.pointee.avail_in == 0 { try fill() }
             if stream.pointee.avail_in == 0 {
                 isFinished = true
@@ -58,30 +58,30 @@ final class Inflater {
             if status == Z_STREAM_END {
                 isFinished = true
             } else if status != Z_OK {
-                isCorrupt = true  // what came out before is good
+                isCorrupt = true  // the bytes before are good
                 break
             }
         }
-        let got = room.count - Int(stream.pointee.avail_out)
+        let got = target.count - Int(stream.pointee.avail_out)
         produced += got
         if isCorrupt && got == 0 { throw .data(.deflateCorrupt, at: produced) }
         guard produced <= Self.mostBytes else { throw .data(.deflateTooLong, at: produced) }
         return got
     }
 
-    /// Inflates what is left, and lets it go.
+    /// Inflates the rest and discards it.
     ///
-    /// - Returns: Whether the stream has its end in the file; also when it is damaged before, or
-    ///   longer than anybody's data set.
+    /// - Returns: False if the file ends before the stream does. True also if the stream is
+    ///   damaged, or longer than any data set.
     func reachesEnd() throws(Fault) -> Bool {
-        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
-        defer { room.deallocate() }
+        let discarded = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { discarded.deallocate() }
         for _ in 0..<Self.mostPieces {
-            stream.pointee.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            stream.pointee.avail_out = UInt32(room.count)
+            stream.pointee.next_out = discarded.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            stream.pointee.avail_out = UInt32(discarded.count)
             if stream.pointee.avail_in == 0 { try fill() }
             let status = CZlib.inflate(stream, Z_NO_FLUSH)
-            // It could do nothing: there is no more to inflate.
+            // No progress: there is nothing more to inflate.
             if status == Z_BUF_ERROR { return false }
             if status != Z_OK { return true }
         }
@@ -91,14 +91,14 @@ final class Inflater {
     private func fill() throws(Fault) {
         let left = Int(clamping: source.size) - next
         guard left > 0 else { return }
-        let room = UnsafeMutableRawBufferPointer(start: input, count: min(left, Self.chunk))
+        let target = UnsafeMutableRawBufferPointer(start: input, count: min(left, Self.chunk))
         let got: Int
         do throws(ReadError) {
-            got = try source.read(at: UInt64(next), into: room)
+            got = try source.read(at: UInt64(next), into: target)
         } catch {
             throw .source(error)
         }
-        guard got >= 0 && got <= room.count else { throw .data(.io, at: next) }
+        guard got >= 0 && got <= target.count else { throw .data(.io, at: next) }
         next += got
         stream.pointee.next_in = input.assumingMemoryBound(to: UInt8.self)
         stream.pointee.avail_in = UInt32(got)

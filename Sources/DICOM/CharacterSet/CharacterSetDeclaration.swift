@@ -1,6 +1,6 @@
-/// What Specific Character Set (0008,0005) declares (PS3.3 section C.12.1.1.2).
+/// The declaration in Specific Character Set (0008,0005) (PS3.3 section C.12.1.1.2).
 struct CharacterSetDeclaration {
-    /// How text is encoded as a whole.
+    /// The encoding of text as a whole.
     enum Form {
         /// G0 and G1, with ISO 2022 escape sequences where more than one term is declared.
         case codeExtensions
@@ -10,25 +10,26 @@ struct CharacterSetDeclaration {
     }
 
     var form = Form.codeExtensions
-    /// What G0 and G1 hold at the start of every value and after every delimiter.
+    /// The set in G0 at the start of every value and after every delimiter.
     var initialG0 = GraphicSet.ascii
+    /// The set in G1 at the same places.
     var initialG1 = GraphicSet.none
-    /// The sets that may be switched to, one bit for each.
+    /// The sets that text may switch to, one bit for each.
     private var declared: UInt32 = 1 << GraphicSet.ascii.rawValue
-    /// The first declared set that lies in G1, for text that forgets to switch to it.
+    /// The first declared set that belongs in G1, for text that forgets to switch to it.
     private(set) var anyG1 = GraphicSet.none
     /// Whether the element is absent or empty.
     var isMissing = true
-    /// Whether a term is none of the standard's.
+    /// Whether a term is unknown to the standard.
     private(set) var isIllegal = false
 
-    /// ISO_IR 6, which holds where nothing is declared.
+    /// ISO_IR 6, which applies where nothing is declared.
     static let none = CharacterSetDeclaration()
 
     func declares(_ set: GraphicSet) -> Bool { declared & 1 << set.rawValue != 0 }
 
     /// Reads the value of (0008,0005): terms separated by `\`. Spellings such as
-    /// `ISO-IR 100` or `ISO_2022_IR_100` are taken for what they mean.
+    /// `ISO-IR 100` or `ISO_2022_IR_100` are accepted.
     init(_ value: UnsafeRawBufferPointer) {
         var position = 0
         var first = 0
@@ -94,8 +95,8 @@ struct CharacterSetDeclaration {
         case name(String)
     }
 
-    /// The ISO registration number at the end of a term `ISO_IR 100`, `ISO 2022 IR 100`,
-    /// or the capital letters and digits of another.
+    /// The ISO registration number at the end of a term such as `ISO_IR 100` or
+    /// `ISO 2022 IR 100`; for other terms their letters, in upper case, and digits.
     private static func registration(_ term: UnsafeRawBufferPointer) -> Registration {
         var letters: [UInt8] = []
         for byte in term {

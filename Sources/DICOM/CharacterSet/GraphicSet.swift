@@ -4,7 +4,7 @@ enum GraphicSet: UInt8 {
     case none
     // G0
     case ascii
-    /// The Latin half of JIS X 0201: ASCII but for two characters.
+    /// The Latin half of JIS X 0201: ASCII except for two characters.
     case romaji
     case jisX0208
     case jisX0212
@@ -15,7 +15,7 @@ enum GraphicSet: UInt8 {
     case ksX1001
     case gb2312
 
-    /// Whether two bytes make a character.
+    /// Whether a character has two bytes.
     var isDouble: Bool {
         switch self {
         case .jisX0208, .jisX0212, .ksX1001, .gb2312: true
@@ -23,7 +23,7 @@ enum GraphicSet: UInt8 {
         }
     }
 
-    /// The encoding that iconv(3) knows the set by, when its bytes are in G1 or moved there.
+    /// The encoding in which iconv(3) knows the set, with its bytes in G1 or moved there.
     var converter: Converter? {
         switch self {
         case .latin2: .latin2

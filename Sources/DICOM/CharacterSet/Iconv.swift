@@ -1,10 +1,10 @@
 import Glibc
 
-/// Conversion to UTF-8 by iconv(3); descriptors are opened once and kept.
+/// Conversion to UTF-8 with iconv(3). Descriptors are opened once and kept.
 struct Iconv: ~Copyable {
     private enum State {
         case unopened
-        /// This system has no such converter (a stripped down libc).
+        /// This system has no such converter (a reduced libc).
         case unavailable
         case open(iconv_t)
     }
@@ -16,8 +16,7 @@ struct Iconv: ~Copyable {
 
     /// Appends the text that `source` encodes.
     ///
-    /// - Returns: Whether all of it could be converted; if not, part of it may have been
-    ///   appended.
+    /// - Returns: Whether all of it was converted. If not, part of it may have been appended.
     mutating func convert(
         _ source: UnsafeRawBufferPointer, from converter: Converter, to text: inout AttributeText
     ) -> Bool {
@@ -28,8 +27,8 @@ struct Iconv: ~Copyable {
         var input: UnsafeMutablePointer<CChar>? = UnsafeMutablePointer(
             mutating: first.assumingMemoryBound(to: CChar.self))
         var inputLeft = source.count
-        let most = source.count * 4 + 8  // no character of one byte becomes more than four
-        let target = text.room(for: most)
+        let most = source.count * 4 + 8  // one byte becomes at most four
+        let target = text.space(for: most)
         var output: UnsafeMutablePointer<CChar>? = UnsafeMutableRawPointer(target)
             .assumingMemoryBound(to: CChar.self)
         var outputLeft = most

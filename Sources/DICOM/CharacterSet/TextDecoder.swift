@@ -1,6 +1,6 @@
-/// Turns text in any of DICOM's character sets into UTF-8.
+/// Converts text from DICOM's character sets to UTF-8.
 struct TextDecoder: ~Copyable {
-    /// What the data set, or the sequence item being read, declares.
+    /// The declaration of the data set, or of the sequence item being read.
     var declaration = CharacterSetDeclaration.none
     private var iconv = Iconv()
     private var run = UnsafeMutableRawBufferPointer.allocate(byteCount: 512, alignment: 16)
@@ -10,9 +10,9 @@ struct TextDecoder: ~Copyable {
     /// Appends the text of a value.
     ///
     /// Text that cannot be decoded as declared is read as UTF-8 where it is valid UTF-8,
-    /// otherwise as Latin-1, in which every byte means something.
+    /// otherwise as Latin-1, in which every byte has a meaning.
     ///
-    /// - Returns: Whether the declaration was right as far as can be told.
+    /// - Returns: Whether the declaration seems right.
     mutating func decode(
         _ bytes: UnsafeRawBufferPointer, vr: VR, to text: inout AttributeText
     ) -> Bool {
@@ -33,7 +33,7 @@ struct TextDecoder: ~Copyable {
         case .gbk:
             if iconv.convert(bytes, from: .gbk, to: &text) { return true }
         case .codeExtensions:
-            // Latin-1 text never happens to be UTF-8 ("Ã¼"), but UTF-8 is often declared Latin-1.
+            // Real Latin-1 text is never valid UTF-8 ("Ã¼"), but UTF-8 is often declared Latin-1.
             let isMislabelled =
                 declaration.initialG1 == .latin1 && bytes.contains { $0 >= 0x80 }
                 && TextScan.isValidUTF8(bytes) && !Self.hasEscape(bytes)
@@ -117,8 +117,8 @@ struct TextDecoder: ~Copyable {
         return end
     }
 
-    /// Whether a byte of ASCII separates values, or parts of a person name, and so puts G0
-    /// and G1 back to what they were at the start (PS3.5 section 6.1.2.5.3).
+    /// Whether a byte of ASCII separates values or parts of a person name. A delimiter resets G0
+    /// and G1 to their initial sets (PS3.5 section 6.1.2.5.3).
     private static func isDelimiter(_ byte: UInt8, _ vr: VR) -> Bool {
         switch byte {
         case 0x5C: !vr.isSingleValued
@@ -148,8 +148,8 @@ struct TextDecoder: ~Copyable {
         }
     }
 
-    /// Appends characters of two bytes in G0 by way of EUC-JP, where the same bytes lie in G1,
-    /// those of JIS X 0212 after a byte 0x8F.
+    /// Appends characters of two bytes in G0. They are converted from EUC-JP, which has the same
+    /// bytes in G1, those of JIS X 0212 after a byte 0x8F.
     private mutating func appendDouble(
         _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ set: GraphicSet,
         _ text: inout AttributeText

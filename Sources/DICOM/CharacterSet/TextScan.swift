@@ -1,7 +1,7 @@
-/// Quick looks at text that need no decoding.
+/// Quick tests of text, without decoding it.
 enum TextScan {
-    /// Whether all bytes are below 0x80 and none is an escape: such text means the same
-    /// in (nearly) every character set.
+    /// Whether all bytes are below 0x80 and none is an escape. Such text means the same in
+    /// (nearly) every character set.
     @inline(__always)
     static func isPlainASCII(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         var index = 0
@@ -18,8 +18,8 @@ enum TextScan {
         return true
     }
 
-    /// Tests eight bytes at once; a byte equal to 0x1B becomes zero by the exclusive or,
-    /// and subtracting one from a zero byte sets its highest bit.
+    /// Tests eight bytes at once. The exclusive or turns a byte 0x1B into zero, and subtracting
+    /// one from a zero byte sets its highest bit.
     @inline(__always)
     private static func hasHighOrEscape(_ word: UInt64) -> Bool {
         let high: UInt64 = 0x8080_8080_8080_8080

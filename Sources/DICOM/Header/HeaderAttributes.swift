@@ -1,40 +1,42 @@
 /// The indexed attributes of one data set, as text.
 ///
-/// All values lie in one piece of memory, so that reading a header costs one allocation;
-/// strings are made when they are asked for:
+/// All values lie in one piece of memory, so that reading a header costs one allocation.
+/// Strings are created only on access:
 ///
 /// ```
-/// table   one pair of UInt32 per attribute: where its text begins and how long it is
-/// text    UTF-8, one value after the other, in the order of reading
+/// table   two UInt32 per attribute: offset and length of its text
+/// text    UTF-8, one value after another, in the order of reading
 /// ```
 public struct HeaderAttributes: Sendable, AttributeValues {
     /// What was unusual about the file.
     public internal(set) var flags: HeaderFlags
 
-    /// Whether the file is a DICOMDIR: it lists images and is none (PS3.3 annex F).
+    /// Whether the file is a DICOMDIR, which lists images and is not an image (PS3.3 annex F).
     public internal(set) var isMediaStorageDirectory: Bool
 
-    /// Where the element with the pixels, (7FE0,0008), (7FE0,0009) or (7FE0,0010), begins, in bytes
-    /// from the start of the file. `nil` when it was not met, as reading stops at the last
-    /// indexed attribute unless the rest is in memory anyway, and in deflated files.
+    /// Offset of the element with the pixels, (7FE0,0008), (7FE0,0009) or (7FE0,0010), in bytes
+    /// from the start of the file. `nil` in deflated files, and when the element was not read:
+    /// reading stops at the last indexed attribute unless more is in memory anyway.
     public internal(set) var pixelDataOffset: UInt64?
 
-    /// Where the data set begins, after group 0002, in bytes from the start of the file; a
-    /// deflated one begins there in its deflated form.
+    /// Offset of the data set, after group 0002, in bytes from the start of the file. A deflated
+    /// data set begins there in its deflated form.
     public internal(set) var dataSetOffset: UInt64
 
     @usableFromInline let storage: [UInt8]
 
-    /// The decoded text of an attribute, several values joined with `\`, without the spaces
-    /// and zeros at its end; empty when the element is empty, `nil` when it is absent.
+    /// The decoded text of an attribute, without the spaces and zeros at its end; several values
+    /// are joined with `\`. Empty when the element is empty, `nil` when it is absent.
     public subscript(_ attribute: Attribute) -> String? {
         withUTF8(attribute) { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Calls `body` with the text of an attribute, which is valid UTF-8, without making a
-    /// string. The bytes must not be used after `body` has returned.
+    /// Calls `body` with the text of an attribute, in valid UTF-8, without creating a string.
     ///
-    /// - Returns: What `body` returns, or `nil` when the attribute is absent.
+    /// - Parameters:
+    ///   - attribute: The attribute.
+    ///   - body: Must not keep the bytes beyond its return.
+    /// - Returns: The result of `body`, or `nil` when the attribute is absent.
     @inlinable
     public func withUTF8<R>(_ attribute: Attribute, _ body: (UnsafeRawBufferPointer) -> R) -> R? {
         storage.withUnsafeBytes { bytes in
@@ -47,7 +49,7 @@ public struct HeaderAttributes: Sendable, AttributeValues {
     }
 }
 
-/// Where the text of one attribute lies.
+/// Offset and length of the text of one attribute, in bytes.
 @usableFromInline
 struct TextSlot: BitwiseCopyable {
     @usableFromInline var offset: UInt32

@@ -4,24 +4,28 @@ extension HeaderReader {
         var position = start
         var next = 0
         var previous: UInt32 = 0
-        current = nil
-        rest = window.isInflated ? .deflated(from: dataSetStart) : .elements(from: start, encoding)
+        var hasElements = false
+        elements.current = nil
+        rest =
+            elements.buffer.isInflated
+            ? .deflated(from: dataSetStart) : .elements(from: start, encoding)
         while true {
-            if !window.holds(position, 12) {
-                let have = try window.reach(position, 12)
+            if !elements.buffer.holds(position, 12) {
+                let have = try elements.buffer.reach(position, 12)
                 if have == 0 { break }
                 guard have >= 8 else { throw .data(.truncatedDataSet, at: position) }
             }
-            let element = try element(at: position, encoding)
+            let element = try elements.element(at: position, encoding)
             let tag = element.tag.rawValue
-            current = element.tag
+            elements.current = element.tag
             if tag > WantedElements.last {
-                if element.tag.group != 0xFFFE { return lookForPixels(from: position, encoding) }
+                if element.tag.group != 0xFFFE { return findPixels(from: position, encoding) }
                 position = element.value  // a delimiter left over from a sequence
                 continue
             }
             if tag <= previous {  // out of order, against PS3.5 section 7.1
-                try countUnusual(element, at: position)
+                guard element.tag.group > 0 else { throw .data(.badElement, at: position) }
+                try elements.countUnusual(at: position)
                 next = 0
             }
             hasElements = true
@@ -30,122 +34,97 @@ extension HeaderReader {
             let isWanted = wanted.entries[next].tag == tag
             if isWanted, wanted.entries[next].form == .directory {
                 isDirectory = true
-                if element.isUndefined { return }  // its records need not be walked through
+                if element.isUndefined { return }  // its records are of no use here
             }
             if element.isUndefined {
                 position = try readUndefined(
                     element, isWanted ? wanted.entries[next].form : .code, encoding)
                 continue
             }
-            guard element.length <= window.limit &- element.value else {
+            guard element.length <= elements.buffer.limit &- element.value else {
                 throw .data(.badLength, at: position)
             }
             if isWanted {
                 try store(wanted.entries[next], element, encoding)
             }
             position = element.value &+ element.length
-            if tag == WantedElements.last { return lookForPixels(from: position, encoding) }
-            if element.length & 1 != 0 { position = afterOdd(element, encoding) }
+            if tag == WantedElements.last { return findPixels(from: position, encoding) }
+            if element.length & 1 != 0 { position = elements.afterOdd(element, encoding) }
         }
-        guard position <= window.limit else { throw .data(.truncatedDataSet, at: position) }
+        guard position <= elements.buffer.limit else {
+            throw .data(.truncatedDataSet, at: position)
+        }
         if !hasElements { throw .data(.noDataSet, at: position) }
-    }
-
-    /// Counts an element that is not where it belongs, so that bytes which are no elements
-    /// at all are not read to their end.
-    private mutating func countUnusual(_ element: Element, at position: Int) throws(Fault) {
-        unusualElements += 1
-        guard element.tag.group > 0, unusualElements <= Self.mostUnusualElements else {
-            throw .data(.badElement, at: position)
-        }
-    }
-
-    /// Goes on to the pixels through what is in memory, but reads nothing for it.
-    private mutating func lookForPixels(from start: Int, _ encoding: DataEncoding) {
-        if !window.isInflated { rest = .elements(from: start, encoding) }
-        var position = start
-        var previous = Tag(rawValue: 0)
-        let pixels = Tag.firstPixelGroupElement...Tag.lastPixelGroupElement
-        while !window.isInflated, window.holds(position, 12),
-            let element = properElement(at: position, encoding), element.tag > previous
-        {
-            let isCut = element.length > window.limit - element.value
-            if pixels.contains(element.tag) {
-                pixelDataOffset = UInt64(position)
-                if isCut { flags.insert(.pixelDataTruncated) }
-                return
-            }
-            if element.tag > Tag.lastPixelGroupElement { return }  // padding or signatures
-            if isCut { flags.insert(.truncated) }
-            if isCut || element.isUndefined { return }
-            previous = element.tag
-            position = element.value + element.length
-        }
-    }
-
-    /// Where the next element begins after one of odd length: right after it, or one byte later
-    /// when the writer padded the value without counting the pad.
-    func afterOdd(_ element: Element, _ encoding: DataEncoding) -> Int {
-        let end = element.value + element.length
-        guard window.holds(end, 13) else { return end }
-        func isElement(_ position: Int) -> Bool {
-            guard let next = properElement(at: position, encoding) else { return false }
-            return next.tag > element.tag && next.length <= window.limit - next.value
-        }
-        return !isElement(end) && isElement(end + 1) ? end + 1 : end
     }
 
     /// Reads or skips the items of an element of undefined length.
     ///
-    /// - Returns: The place after it.
+    /// - Returns: The position after it.
     private mutating func readUndefined(
         _ element: Element, _ form: WantedElements.Form, _ encoding: DataEncoding
     ) throws(Fault) -> Int {
-        let inner = element.vr == .UN ? DataEncoding.implicitLittleEndian : encoding
-        switch form {
-        case .otherPatientIDs:
-            return try readOtherPatientIDs(element, inner)
-        default:
-            return try skipItems(of: element, inner, depth: 1)
-        }
+        let inner = element.itemEncoding(in: encoding)
+        if form == .otherPatientIDs { return try readOtherPatientIDs(element, inner) }
+        return try elements.skipItems(of: element, inner, depth: 1)
     }
 
     private mutating func store(
         _ entry: WantedElements.Entry, _ element: Element, _ encoding: DataEncoding
     ) throws(Fault) {
-        switch entry.form {
-        case .code, .text:
-            switch element.vr.content {
-            case .text, .bytes: try storeText(entry.attribute, element, form: entry.form)
-            case .integers: try storeNumbers(entry.attribute, element, encoding)
-            case .other: flags.insert(.invalidValue)
-            }
-        case .number:
-            switch element.vr.content {
-            case .text: try storeText(entry.attribute, element, form: .code)
-            case .integers, .bytes: try storeNumbers(entry.attribute, element, encoding)
-            case .other: flags.insert(.invalidValue)
-            }
-        case .characterSet:
-            try storeText(entry.attribute, element, form: .code)
-            let length = min(element.length, Self.longestValue)
-            declareCharacterSet(window.bytes(element.value, length))
-        case .otherPatientIDs:
-            let inner = element.vr == .UN ? DataEncoding.implicitLittleEndian : encoding
+        switch (entry.form, element.vr.content) {
+        case (.code, .text), (.code, .bytes), (.number, .text):
+            values.storeText(entry.attribute, try value(of: element), vr: .CS)
+        case (.text, .text), (.text, .bytes):
+            values.storeText(entry.attribute, try value(of: element), vr: entry.attribute.vr)
+        case (.code, .integers), (.text, .integers), (.number, .integers), (.number, .bytes):
+            values.storeNumbers(
+                entry.attribute, try value(of: element), vr: element.vr, encoding)
+        case (.code, .other), (.text, .other), (.number, .other):
+            values.noteInvalid()
+        case (.characterSet, _):
+            let value = try value(of: element)
+            values.storeText(entry.attribute, value, vr: .CS)
+            values.declareCharacterSet(value)
+        case (.otherPatientIDs, _):
             if element.vr == .SQ || element.vr == .UN || element.vr == .none {
-                _ = try readOtherPatientIDs(element, inner)
+                _ = try readOtherPatientIDs(element, element.itemEncoding(in: encoding))
             }
-        case .directory: break
+        case (.directory, _): break
+        }
+    }
+
+    /// Looks for the pixels among the elements that are in memory anyway, without reading more
+    /// of the file: all that ``HeaderAttributes/pixelDataOffset`` promises. ``truncation(of:)``
+    /// walks the whole way, and reads for it.
+    private mutating func findPixels(from start: Int, _ encoding: DataEncoding) {
+        guard !elements.buffer.isInflated else { return }
+        rest = .elements(from: start, encoding)
+        var position = start
+        var previous = Tag(rawValue: 0)
+        while elements.buffer.holds(position, 12),
+            let element = elements.properElement(at: position, encoding), element.tag > previous,
+            element.tag <= Tag.pixels.upperBound
+        {
+            let isTruncated = element.length > elements.buffer.limit - element.value
+            if Tag.pixels.contains(element.tag) {
+                pixelDataOffset = UInt64(position)
+                if isTruncated { flags.insert(.pixelDataTruncated) }
+                return
+            }
+            if isTruncated { flags.insert(.truncated) }
+            if isTruncated || element.isUndefined { return }
+            previous = element.tag
+            position = element.value + element.length
         }
     }
 }
 
 extension VR {
-    /// What a value can be read as when its value representation is not the expected one.
+    /// How a value is read whose value representation is not the expected one.
     fileprivate enum Content {
         case text
         case integers
-        /// Anything: the attribute tells.
+        /// Anything: it depends on the attribute.
         case bytes
         /// Neither text nor whole numbers.
         case other

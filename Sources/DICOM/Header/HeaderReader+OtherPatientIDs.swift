@@ -1,75 +1,76 @@
 extension HeaderReader {
-    /// Reads Other Patient IDs Sequence (0010,1002): the Patient ID of every item, after
-    /// `RFID:` where Type of Patient ID (0010,0022) says that it is a microchip. It takes the
-    /// place of the retired Other Patient IDs (0010,1000).
+    /// Reads Other Patient IDs Sequence (0010,1002): the Patient ID of every item, prefixed with
+    /// `RFID:` if Type of Patient ID (0010,0022) says that it is a microchip. The sequence
+    /// replaces the retired Other Patient IDs (0010,1000).
     ///
-    /// - Returns: The place after the sequence.
+    /// - Returns: The position after the sequence.
     mutating func readOtherPatientIDs(
         _ element: Element, _ encoding: DataEncoding
     ) throws(Fault) -> Int {
-        let outerDeclaration = decoder.declaration
-        defer { decoder.declaration = outerDeclaration }
-        let limit = element.isUndefined ? window.limit : element.value + element.length
-        let start = text.count
+        let outerDeclaration = values.declaration
+        defer { values.declaration = outerDeclaration }
+        let limit =
+            element.isUndefined ? elements.buffer.limit : element.value + element.length
+        let start = values.text.count
         var position = element.value
         var isEmpty = true
-        try enter(element, 1)
+        try elements.enter(element, 1)
         while position < limit || element.isUndefined {
-            guard try window.reach(position, 8) >= 8, limit - position >= 8 else {
+            guard try elements.buffer.reach(position, 8) >= 8, limit - position >= 8 else {
                 throw .data(.truncatedDataSet, at: position)
             }
-            let head = window.pointer(position)
-            let tag = Tag(Self.number16(head, encoding), Self.number16(head + 2, encoding))
-            let length = Self.number32(head + 4, encoding)
+            let (tag, length) = try elements.itemHead(at: position, encoding)
             if tag == .sequenceDelimitation {
                 position += 8
                 break
             }
+            if tag == .itemDelimitation {
+                position += 8
+                continue
+            }
             guard tag == .item else {
-                if tag == .itemDelimitation {
-                    position += 8
-                    continue
-                }
                 if element.isUndefined, tag > element.tag { break }
                 throw .data(.badElement, at: position)
             }
-            countItem()
-            decoder.declaration = outerDeclaration
+            elements.countItem()
+            values.declaration = outerDeclaration
             let itemLimit = length == .max ? limit : position + 8 + Int(length)
             guard itemLimit <= limit else { throw .data(.badLength, at: position) }
-            let idStart = text.count
-            if !isEmpty { text.append(0x5C) }
+            let idStart = values.text.count
+            if !isEmpty { values.text.append(0x5C) }
             let (end, hasID) = try readIdentifier(
                 from: position + 8, to: itemLimit, isUndefined: length == .max, encoding)
             if hasID {
                 isEmpty = false
-                text.assign(.otherPatientIDs, since: start)
+                values.text.assign(.otherPatientIDs, since: start)
             } else {
-                text.truncate(to: idStart)
+                values.text.truncate(to: idStart)
             }
             position = end
         }
-        leave(element)
-        if isEmpty, !text.has(.otherPatientIDs) { text.assign(.otherPatientIDs, since: start) }
+        elements.leave(element)
+        if isEmpty, !values.text.has(.otherPatientIDs) {
+            values.text.assign(.otherPatientIDs, since: start)
+        }
         return position
     }
 
     /// Reads one item and appends its identifier.
     ///
-    /// - Returns: The place after the item, and whether it has an identifier.
+    /// - Returns: The position after the item, and whether it has an identifier.
     private mutating func readIdentifier(
         from start: Int, to limit: Int, isUndefined: Bool, _ outer: DataEncoding
     ) throws(Fault) -> (end: Int, hasID: Bool) {
-        let encoding = try itemEncoding(at: start, outer)
-        let idStart = text.count
+        let encoding = try elements.itemEncoding(at: start, outer)
+        let idStart = values.text.count
         var isChip = false
         var position = start
         var end = limit
         while position < limit || isUndefined {
-            guard try window.reach(position, 12) >= 8, limit - position >= 8 else {
+            guard try elements.buffer.reach(position, 12) >= 8, limit - position >= 8 else {
                 throw .data(.truncatedDataSet, at: position)
             }
-            let element = try element(at: position, encoding)
+            let element = try elements.element(at: position, encoding)
             if element.tag == .itemDelimitation {
                 end = element.value
                 break
@@ -78,42 +79,31 @@ extension HeaderReader {
                 end = position
                 break
             }
-            current = element.tag
+            elements.current = element.tag
             if element.isUndefined {
-                let inner = element.vr == .UN ? DataEncoding.implicitLittleEndian : encoding
-                position = try skipItems(of: element, inner, depth: 2)
+                position = try elements.skipItems(
+                    of: element, element.itemEncoding(in: encoding), depth: 2)
                 continue
             }
             guard element.length <= limit - element.value else {
                 throw .data(.badLength, at: position)
             }
-            if try readIdentifierPart(element, at: idStart) { isChip = true }
+            switch element.tag {
+            case .specificCharacterSet: values.declareCharacterSet(try value(of: element))
+            case .patientID where values.text.count == idStart:
+                values.appendText(try value(of: element), .LO)
+            case .typeOfPatientID: isChip = Self.isRFID(try value(of: element)) || isChip
+            default: break
+            }
             position = element.value + element.length
         }
-        let hasID = text.count > idStart
-        if hasID, isChip { text.insert("RFID:", at: idStart) }
+        let hasID = values.text.count > idStart
+        if hasID, isChip { values.text.insert("RFID:", at: idStart) }
         return (isUndefined ? end : limit, hasID)
     }
 
-    /// - Returns: Whether the element says that the identifier is that of a chip.
-    private mutating func readIdentifierPart(_ element: Element, at idStart: Int) throws(Fault)
-        -> Bool
-    {
-        switch element.tag {
-        case .specificCharacterSet:
-            let length = try bringValue(element)
-            declareCharacterSet(window.bytes(element.value, length))
-        case .patientID where text.count == idStart:
-            let length = try bringValue(element)
-            appendText(element.value, length, .LO)
-        case .typeOfPatientID:
-            let length = try bringValue(element)
-            let type = window.bytes(element.value, length)
-            let rfid: [UInt8] = [0x52, 0x46, 0x49, 0x44]
-            return type.prefix(4).elementsEqual(rfid)
-                && type.dropFirst(4).allSatisfy { $0 == 0x20 || $0 == 0 }
-        default: break
-        }
-        return false
+    private static func isRFID(_ type: UnsafeRawBufferPointer) -> Bool {
+        type.prefix(4).elementsEqual("RFID".utf8)
+            && type.dropFirst(4).allSatisfy { $0 == 0x20 || $0 == 0 }
     }
 }

@@ -1,7 +1,5 @@
-import Glibc
-
 /// Reads the header of a DICOM file: the indexed attributes, and no more of the file than they
-/// take.
+/// need.
 ///
 /// ```
 /// var reader = HeaderReader()
@@ -9,58 +7,51 @@ import Glibc
 /// print(header[.patientName] ?? "nobody")
 /// ```
 ///
-/// A reader keeps its buffers and character set converters for the next file, so one should
-/// be used for many files, by one thread at a time.
+/// A reader keeps its buffers and character set converters for the next file. Use one reader
+/// for many files, from one thread at a time.
 ///
-/// Reading goes: preamble and `DICM`, if there; group 0002, if there, up to its last element,
-/// whatever its group length says; a look at the first elements of the data set, which
-/// overrules the transfer syntax; then the elements in their order. Wanted ones are decoded,
-/// others skipped by their length, sequences of undefined length walked through. Reading
-/// ends at the last wanted element, at PixelData, or where the bytes stop making sense.
+/// The order of reading:
+/// 1. the preamble and `DICM`, if present;
+/// 2. group 0002, if present, up to its last element; its group length is not trusted;
+/// 3. a look at the first elements of the data set, which overrules the transfer syntax;
+/// 4. the elements in their order. Wanted ones are decoded, others are skipped by their length,
+///    sequences of undefined length are walked through.
+///
+/// Reading ends at the last wanted element, at PixelData, or where the bytes stop making sense.
 public struct HeaderReader: ~Copyable {
     /// The most levels of sequences within sequences.
     public static let deepestNesting = 64
 
-    /// The longest value of an attribute, in bytes; longer ones are cut off.
+    /// The longest value of an attribute, in bytes; longer ones are truncated.
     static let longestValue = 65536
-    /// After so many elements with no proper value representation, the rest is not trusted.
-    static let mostUnusualElements = 1024
 
-    var window = Window()
-    var text = AttributeText()
-    var decoder = TextDecoder()
-    let layouts = VRLayouts()
+    /// The bytes and the elements in them.
+    var elements = ElementReader()
+    /// The attributes read so far.
+    var values = ValueDecoder()
     let wanted = WantedElements()
 
     var flags: HeaderFlags = []
     var isDirectory = false
+    /// See ``HeaderAttributes/pixelDataOffset``.
     var pixelDataOffset: UInt64?
-    var dataSetStart = 0
-    var hasElements = false
-    var unusualElements = 0
-    /// The sequences that the element being read lies in.
-    var path: [PathStep] = []
-    /// The element being read.
-    var current: Tag?
-    /// What ``read(_:)`` has not read of the data set.
-    var rest: Rest?
+    /// Position of the data set in the file.
+    private(set) var dataSetStart = 0
+    /// The part of the data set that ``read(_:)`` did not read.
+    var rest: UnreadRest?
     /// Where the bytes ended while the header was read.
-    var cut: CutOff?
-    private var lastDeclared: [UInt8] = []
-    private var lastDeclaration = CharacterSetDeclaration.none
+    private(set) var truncation: Truncation?
 
-    /// A reader with nothing read yet.
-    public init() {
-        path.reserveCapacity(Self.deepestNesting + 1)
-    }
+    /// Creates a reader with empty buffers.
+    public init() {}
 
     /// Reads the header of one file.
     ///
-    /// A header that is damaged after something identified the image or patient is returned
+    /// A header that is damaged after something identified the image or the patient is returned
     /// as far as it goes, with the flag `truncated`.
     ///
-    /// - Throws: `ReadError` when nothing usable was found, or with code `io` when the source
-    ///   fails.
+    /// - Parameter source: The file; it is released before this returns.
+    /// - Throws: ``ReadError``: nothing usable was found; with code `io`, the source failed.
     @inlinable
     public mutating func read(_ source: some ByteSource) throws(ReadError) -> HeaderAttributes {
         try readAny(source)
@@ -69,70 +60,75 @@ public struct HeaderReader: ~Copyable {
     @usableFromInline
     mutating func readAny(_ source: any ByteSource) throws(ReadError) -> HeaderAttributes {
         reset()
-        window.open(source)
-        defer { window.close() }
+        elements.open(source)
+        defer { elements.buffer.close() }
         do throws(Fault) {
             try readFile()
         } catch {
             try accept(error)
         }
         return HeaderAttributes(
-            flags: flags, isMediaStorageDirectory: isDirectory, pixelDataOffset: pixelDataOffset,
-            dataSetOffset: UInt64(dataSetStart), storage: text.makeStorage())
+            flags: flags.union(values.flags), isMediaStorageDirectory: isDirectory,
+            pixelDataOffset: pixelDataOffset, dataSetOffset: UInt64(dataSetStart),
+            storage: values.text.makeStorage())
     }
 
-    /// Makes do with what was read before a fault in the bytes, if that tells anything.
+    /// Accepts a fault in the bytes if enough was read before it; throws it otherwise.
     private mutating func accept(_ fault: Fault) throws(ReadError) {
         switch fault {
         case .source(var error):
-            error.tagPath = error.tagPath ?? tagPath
+            error.tagPath = error.tagPath ?? elements.tagPath
             throw error
         case .data(let code, let position):
             guard isIdentified || isDirectory, code != .notDICOM, code != .io else {
-                throw ReadError(code, offset: window.fileOffset(position), tagPath: tagPath)
+                throw ReadError(
+                    code, offset: elements.buffer.fileOffset(position), tagPath: elements.tagPath)
             }
             flags.insert(.truncated)
-            // Bytes that are no element may be zeros, in place of what was not written.
+            // Bytes that are not an element may be zeros in place of what was not written.
             guard case .elements = rest, code != .badElement else { return }
             rest = nil
             if code == .truncatedDataSet || code == .badLength {
-                cut = CutOff(tag: current, bytes: 0, length: nil)
+                truncation = Truncation(tag: elements.current, bytes: 0, length: nil)
             }
         }
     }
 
     private mutating func reset() {
-        text.removeAll()
-        decoder.declaration = .none
+        values.reset()
         flags = []
         isDirectory = false
         pixelDataOffset = nil
         dataSetStart = 0
-        hasElements = false
-        unusualElements = 0
-        if !path.isEmpty { path.removeAll(keepingCapacity: true) }
-        current = nil
         rest = nil
-        cut = nil
+        truncation = nil
     }
 
     private mutating func readFile() throws(Fault) {
-        let have = try window.reach(0, 256)
+        let have = try elements.buffer.reach(0, 256)
         guard have > 0 else { throw .data(.empty, at: 0) }
         let start = skipPreamble(have)
-        let dataSet = try readFileMetaInformation(from: start)
-        dataSetStart = dataSet
-        let hasMeta = dataSet > start
+        let meta = try readFileMetaInformation(from: start)
+        isDirectory = meta.isDirectory
+        dataSetStart = meta.dataSet
+        let hasMeta = dataSetStart > start
         if !hasMeta { flags.insert(.noFileMetaInformation) }
-        guard try window.reach(dataSet, 8) >= 8 else {
-            throw .data(hasMeta || start > 0 ? .noDataSet : .notDICOM, at: dataSet)
+        guard try elements.buffer.reach(dataSetStart, 8) >= 8 else {
+            throw .data(hasMeta || start > 0 ? .noDataSet : .notDICOM, at: dataSetStart)
         }
         if hasMeta || start > 0 {
-            let (encoding, position) = try declaredEncoding(of: dataSet)
+            let (encoding, position) = try declaredEncoding(of: dataSetStart)
             try readDataSet(from: position, encoding)
-            return
+        } else {
+            try readBareDataSet()
         }
-        guard let encoding = try bareEncoding(at: 0) else { throw .data(.notDICOM, at: 0) }
+    }
+
+    /// Reads a file that begins with its data set. Only if that identifies an image is it DICOM.
+    private mutating func readBareDataSet() throws(Fault) {
+        guard let encoding = try elements.detectEncoding(at: 0) else {
+            throw .data(.notDICOM, at: 0)
+        }
         do throws(Fault) {
             try readDataSet(from: 0, encoding)
         } catch {
@@ -144,11 +140,12 @@ public struct HeaderReader: ~Copyable {
         if !isIdentified && !isDirectory { throw .data(.notDICOM, at: 0) }
     }
 
-    /// Finds `DICM`, after 128 bytes or, for want of these, at the start.
+    /// Finds `DICM`, after 128 bytes or, if these are missing, at the start.
     ///
-    /// - Returns: Where group 0002 or the data set should begin; 0 when there is no `DICM`.
+    /// - Returns: The position where group 0002 or the data set should begin; 0 when there is no
+    ///   `DICM`.
     private mutating func skipPreamble(_ have: Int) -> Int {
-        let bytes = window.bytes(0, have)
+        let bytes = elements.buffer.bytes(0, have)
         if have >= 132, bytes.loadUnaligned(fromByteOffset: 128, as: UInt32.self) == Self.dicm {
             var nonzero: UInt64 = 0
             for index in 0..<16 {
@@ -167,46 +164,76 @@ public struct HeaderReader: ~Copyable {
     /// The letters `DICM` as a little endian number.
     private static let dicm: UInt32 = 0x4D43_4944
 
-    /// Whether anything tells what or whose the image is.
-    var isIdentified: Bool {
-        text.hasValue(.sopInstanceUID) || text.hasValue(.patientID) || text.hasValue(.patientName)
-            || text.hasValue(.studyInstanceUID) || text.hasValue(.seriesInstanceUID)
-            || text.hasValue(.sopClassUID) || text.hasValue(.modality)
+    /// Determines the encoding of a data set after group 0002 or `DICM`, and starts inflating a
+    /// deflated one.
+    ///
+    /// - Returns: The encoding, and the position of the data set in the buffer.
+    private mutating func declaredEncoding(
+        of dataSet: Int
+    ) throws(Fault) -> (DataEncoding, position: Int) {
+        switch values.text.withText(.transferSyntaxUID, { TransferSyntax(uid: $0) }) {
+        case .known(let declared):
+            return (try foundEncoding(at: dataSet, declared: declared), dataSet)
+        case .unknown:
+            return (try elements.detectEncoding(at: dataSet) ?? .explicitLittleEndian, dataSet)
+        case .deflated:
+            if let found = try elements.detectEncoding(at: dataSet) {
+                flags.insert(.wrongTransferSyntax)
+                return (found, dataSet)
+            }
+            try elements.buffer.inflate(from: dataSet)
+            guard try elements.buffer.reach(0, 8) >= 8 else { throw .data(.deflateCorrupt, at: 0) }
+            return (try foundEncoding(at: 0, declared: .explicitLittleEndian), 0)
+        }
     }
 
-    /// Takes the value of (0008,0005) for the text that follows.
-    mutating func declareCharacterSet(_ value: UnsafeRawBufferPointer) {
-        if !lastDeclared.elementsEqual(value) || lastDeclared.isEmpty {
-            lastDeclared = Array(value)
-            lastDeclaration = CharacterSetDeclaration(value)
+    /// The declared encoding, unless the bytes are clearly in another.
+    private mutating func foundEncoding(
+        at position: Int, declared: DataEncoding
+    ) throws(Fault) -> DataEncoding {
+        if elements.fits(declared, at: position) { return declared }
+        guard let found = try elements.detectEncoding(at: position), found != declared else {
+            return declared
         }
-        decoder.declaration = lastDeclaration
+        flags.insert(.wrongTransferSyntax)
+        return found
+    }
+
+    /// Whether an attribute says which image this is, or whose.
+    private var isIdentified: Bool {
+        values.has(.sopInstanceUID) || values.has(.patientID) || values.has(.patientName)
+            || values.has(.studyInstanceUID) || values.has(.seriesInstanceUID)
+            || values.has(.sopClassUID) || values.has(.modality)
+    }
+
+    /// Brings the value of an element into the buffer.
+    ///
+    /// - Returns: Its bytes, at most ``longestValue``; good until the next read.
+    @inline(__always)
+    mutating func value(of element: Element) throws(Fault) -> UnsafeRawBufferPointer {
+        var length = element.length
+        if length > Self.longestValue {
+            length = Self.longestValue
+            values.noteInvalid()
+        }
+        if !elements.buffer.holds(element.value, length) {
+            guard try elements.buffer.reach(element.value, length) >= length else {
+                throw .data(.badLength, at: element.value)
+            }
+        }
+        return UnsafeRawBufferPointer(start: elements.buffer.pointer(element.value), count: length)
     }
 }
 
-// Nobody else holds the memory that a reader's buffers and converters point to, and it cannot
-// be copied; the source of a file is let go before `read` returns. So it can move to another
-// thread, and `mutating` keeps two threads from using it at once.
+// A reader cannot be copied, and nothing else holds the memory its buffers and converters point
+// to; it releases the source before `read` returns. So it can move to another thread, and
+// `mutating` keeps two threads from using it at once.
 extension HeaderReader: @unchecked Sendable {}
 
-/// What of a data set comes behind the header.
-enum Rest {
-    /// Elements from a place in the file on.
+/// The part of a data set after what was read of it.
+enum UnreadRest {
+    /// Elements from a position in the file on.
     case elements(from: Int, DataEncoding)
-    /// A deflated data set, which begins there.
+    /// A deflated data set, which begins at a position in the file.
     case deflated(from: Int)
-}
-
-/// A sequence on the way to a nested element.
-struct PathStep {
-    var sequence: Tag
-    var item: Int
-}
-
-extension HeaderReader {
-    /// The element being read, with the sequences it lies in; `nil` before the first.
-    private var tagPath: String? {
-        guard let current else { return nil }
-        return path.map { "\($0.sequence)[\(max(0, $0.item))]." }.joined() + current.description
-    }
 }

@@ -1,4 +1,4 @@
-/// The elements that a header is read for, in the order in which a data set has them.
+/// The elements whose values the reader wants, in the order of a data set.
 struct WantedElements: ~Copyable {
     /// How the value of an element becomes text.
     enum Form: UInt8 {
@@ -22,10 +22,10 @@ struct WantedElements: ~Copyable {
         var form: Form
     }
 
-    /// After this element nothing that is wanted comes.
+    /// The last wanted element.
     static let last = Attribute.columns.tag.rawValue
 
-    /// Ascending by tag, with an entry above all tags at the end.
+    /// Ascending by tag; the last entry has a tag above all others, so that searches end.
     let entries: UnsafeMutablePointer<Entry>
     private let count: Int
 

@@ -2,14 +2,14 @@ extension Attribute {
     /// The keyword of the attribute as PS3.6 spells it: `PatientName`.
     public var keyword: String { definition.keyword }
 
-    /// The tag under which the attribute lies in a data set; for `otherPatientIDs` the
-    /// retired (0010,1000), although the sequence (0010,1002) is preferred when reading.
+    /// The tag of the attribute in a data set. For `otherPatientIDs` it is the retired
+    /// (0010,1000), although the sequence (0010,1002) is preferred when reading.
     public var tag: Tag { definition.tag }
 
     /// The value representation that PS3.6 gives the attribute.
     public var vr: VR { definition.vr }
 
-    /// Finds the attribute with a keyword, whatever the case of its letters.
+    /// The attribute with a keyword, ignoring case; `nil` when there is none.
     public init?(keyword: String) {
         guard let found = Self.byExactKeyword[keyword] ?? Self.byKeyword[keyword.lowercased()]
         else { return nil }

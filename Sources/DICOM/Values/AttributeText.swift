@@ -1,7 +1,7 @@
 import Glibc
 
-/// The text of the attributes of the header being read; its memory is used again for the
-/// next header.
+/// The text of the attributes of the header being read. Its memory is reused for the next
+/// header.
 struct AttributeText: ~Copyable {
     private var bytes: UnsafeMutablePointer<UInt8>
     private var capacity: Int
@@ -27,9 +27,9 @@ struct AttributeText: ~Copyable {
         slots.update(repeating: .absent, count: Self.attributes)
     }
 
-    /// Makes room for `more` bytes and returns where to write them; `advance` counts them.
+    /// Provides space for `more` bytes; ``advance(_:)`` counts those that were written to it.
     @inline(__always)
-    mutating func room(for more: Int) -> UnsafeMutablePointer<UInt8> {
+    mutating func space(for more: Int) -> UnsafeMutablePointer<UInt8> {
         if count &+ more > capacity { grow(by: more) }
         return bytes + count
     }
@@ -43,27 +43,27 @@ struct AttributeText: ~Copyable {
         bytes = larger
     }
 
-    /// Counts bytes written to `room(for:)`.
+    /// Counts bytes written to ``space(for:)``.
     mutating func advance(_ written: Int) { count += written }
 
-    /// Takes back everything after `length` bytes.
+    /// Removes everything after `length` bytes.
     mutating func truncate(to length: Int) { count = length }
 
     mutating func append(_ byte: UInt8) {
-        room(for: 1).pointee = byte
+        space(for: 1).pointee = byte
         count += 1
     }
 
     mutating func append(_ source: UnsafeRawBufferPointer) {
         guard let first = source.baseAddress, source.count > 0 else { return }
-        memcpy(room(for: source.count), first, source.count)
+        memcpy(space(for: source.count), first, source.count)
         count += source.count
     }
 
     /// Puts ASCII text before what was written since `start`.
     mutating func insert(_ prefix: StaticString, at start: Int) {
         let length = prefix.utf8CodeUnitCount
-        _ = room(for: length)
+        _ = space(for: length)
         memmove(bytes + start + length, bytes + start, count - start)
         memcpy(bytes + start, prefix.utf8Start, length)
         count += length
@@ -71,7 +71,7 @@ struct AttributeText: ~Copyable {
 
     /// Appends a Unicode scalar below 0x10000 in UTF-8.
     mutating func append(scalar: UInt32) {
-        let target = room(for: 3)
+        let target = space(for: 3)
         if scalar < 0x80 {
             target[0] = UInt8(truncatingIfNeeded: scalar)
             count += 1
@@ -98,23 +98,23 @@ struct AttributeText: ~Copyable {
         while count > start, bytes[count - 1] == 0x3D { count -= 1 }
     }
 
-    /// Gives what was written since `start` to an attribute.
+    /// Assigns what was written since `start` to an attribute.
     mutating func assign(_ attribute: Attribute, since start: Int) {
         slots[Int(attribute.rawValue)] = TextSlot(
             offset: UInt32(truncatingIfNeeded: start),
             length: UInt32(truncatingIfNeeded: count - start))
     }
 
-    /// Whether the attribute was met in this header.
+    /// Whether the attribute was found in this header.
     func has(_ attribute: Attribute) -> Bool { slots[Int(attribute.rawValue)].isPresent }
 
-    /// Whether the attribute was met and has a value.
+    /// Whether the attribute was found and is not empty.
     func hasValue(_ attribute: Attribute) -> Bool {
         let slot = slots[Int(attribute.rawValue)]
         return slot.isPresent && slot.length > 0
     }
 
-    /// Calls `body` with the text of an attribute, nothing when it is absent.
+    /// Calls `body` with the text of an attribute, or with no bytes when it is absent.
     func withText<R>(_ attribute: Attribute, _ body: (UnsafeRawBufferPointer) -> R) -> R {
         let slot = slots[Int(attribute.rawValue)]
         guard slot.isPresent else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }

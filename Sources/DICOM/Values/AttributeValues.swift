@@ -1,7 +1,6 @@
-/// Anything that can tell the text of an indexed attribute: a header that was just
-/// read, or a row of the index.
+/// Values of the indexed attributes: a header that was just read, or a row of the index.
 public protocol AttributeValues {
-    /// The decoded text of the attribute, several values joined with `\`;
-    /// an empty string when the element is present but empty, `nil` when it is absent.
+    /// The decoded text of the attribute; several values are joined with `\`. Empty when the
+    /// element is empty, `nil` when it is absent.
     subscript(_ attribute: Attribute) -> String? { get }
 }

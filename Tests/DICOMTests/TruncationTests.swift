@@ -3,12 +3,12 @@ import Foundation
 import Testing
 
 @Suite("Files that are cut off")
-struct CutOffTests {
-    private func cut(_ file: [UInt8]) throws -> CutOff? {
+struct TruncationTests {
+    private func cut(_ file: [UInt8]) throws -> Truncation? {
         var reader = HeaderReader()
         let source = GuardedSource(file)
         _ = try reader.read(source)
-        return try reader.cutOff(of: source)
+        return try reader.truncation(of: source)
     }
 
     @Test("Wherever a copy of an image ends, that is noticed", arguments: [false, true])

@@ -1,31 +1,33 @@
 import Glibc
 
-/// The part of the file that is in memory: it moves forward over the file, growing its
-/// steps while it is read through and starting small again after a jump, so that long
-/// values and pixels are not read.
+/// The part of the file that is in memory. It moves forward over the file. Its steps grow while
+/// the file is read through, and start small again after a jump, so that long values and pixels
+/// are not read.
 ///
 /// ```
 /// file    0 ........ start ======== end .............. limit
 /// memory             base[0 ..< end - start], then at least `slack` readable bytes
 /// ```
 ///
-/// A deflated data set is seen the same way, its places counted from the start of what
-/// is inflated.
-struct Window: ~Copyable {
-    /// Bytes after `end` that may be loaded, with no meaning: an element header can be
-    /// taken apart before it is known to be complete.
+/// A deflated data set is seen the same way; its positions count from the start of the inflated
+/// bytes.
+struct ReadBuffer: ~Copyable {
+    /// Bytes after `end` that may be loaded but mean nothing, so that an element header can be
+    /// decoded before it is known to be complete.
     static let slack = 16
+    /// Bytes of the first read, and of the first after a jump.
     static let firstStep = 4096
+    /// Bytes of the longest read.
     static let longestStep = 65536
-    /// The most bytes that `reach` can be asked for.
+    /// The most bytes that ``reach(_:_:)`` can be asked for.
     static let mostAtOnce = 65536 + 4096
 
     let base: UnsafeMutableRawPointer
     private(set) var start = 0
     private(set) var end = 0
-    /// Where the bytes end; `Int.max` while an inflated end is not known.
+    /// The end of the bytes; `Int.max` while the end of inflated bytes is not known.
     private(set) var limit = 0
-    private var step = Window.firstStep
+    private var step = ReadBuffer.firstStep
     private var source: (any ByteSource)?
     private var inflater: Inflater?
 
@@ -46,13 +48,14 @@ struct Window: ~Copyable {
         step = Self.firstStep
     }
 
-    /// Lets the source go.
+    /// Releases the source.
     mutating func close() {
         source = nil
         inflater = nil
     }
 
-    /// Goes on with what the bytes from `offset` inflate to; places count from 0 again.
+    /// Continues with the bytes that those from `offset` on inflate to; positions start from 0
+    /// again.
     mutating func inflate(from offset: Int) throws(Fault) {
         guard let source else { return }
         inflater = try Inflater(source, from: offset)
@@ -63,7 +66,7 @@ struct Window: ~Copyable {
 
     var isInflated: Bool { inflater != nil }
 
-    /// The place in the file for a place in the window.
+    /// The offset in the file of a position in the buffer.
     func fileOffset(_ position: Int) -> UInt64 {
         if let inflater { return UInt64(inflater.consumed) }
         return UInt64(max(0, min(position, limit)))
@@ -87,8 +90,8 @@ struct Window: ~Copyable {
 
     /// Brings `count` bytes from `position` into memory.
     ///
-    /// - Returns: How many bytes from `position` are there now: fewer than `count` only
-    ///   when the bytes end.
+    /// - Returns: How many bytes from `position` are in memory now: fewer than `count` only at the
+    ///   end of the bytes.
     mutating func reach(_ position: Int, _ count: Int) throws(Fault) -> Int {
         precondition(count <= Self.mostAtOnce && position >= 0)
         if holds(position, count) { return end - position }
@@ -107,17 +110,17 @@ struct Window: ~Copyable {
         start = position
         let wanted = min(max(count, step), limit - start)
         if end - start < wanted {
-            let room = UnsafeMutableRawBufferPointer(
+            let target = UnsafeMutableRawBufferPointer(
                 start: base + (end - start), count: wanted - (end - start))
             let got: Int
             do throws(ReadError) {
-                got = try source.read(at: UInt64(end), into: room)
+                got = try source.read(at: UInt64(end), into: target)
             } catch {
                 throw .source(error)
             }
-            guard got >= 0 && got <= room.count else { throw .data(.io, at: end) }
+            guard got >= 0 && got <= target.count else { throw .data(.io, at: end) }
             end += got
-            if got < room.count { limit = end }
+            if got < target.count { limit = end }
         }
         return end - start
     }
@@ -130,9 +133,9 @@ struct Window: ~Copyable {
             start = keep
             if end - position >= count { return end - position }
             let filled = end - start
-            let room = UnsafeMutableRawBufferPointer(
+            let target = UnsafeMutableRawBufferPointer(
                 start: base + filled, count: min(Self.longestStep, Self.mostAtOnce - filled))
-            let got = try inflater?.inflate(into: room) ?? 0
+            let got = try inflater?.inflate(into: target) ?? 0
             if got == 0 {
                 limit = end
                 return max(0, end - position)

@@ -1,6 +1,6 @@
 import DICOM
 
-extension CutOff {
+extension Truncation {
     /// What is missing, as a part of a sentence.
     var what: String {
         if lacksPixels { return "there are zeros in place of its pixels" }

@@ -3,10 +3,10 @@ public struct Tag: RawRepresentable, Hashable, Comparable, Sendable, CustomStrin
     /// The group in the upper, the element number in the lower sixteen bits.
     public let rawValue: UInt32
 
-    /// Makes a tag of its number, group in the upper sixteen bits.
+    /// Makes a tag from its number, the group in the upper sixteen bits.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Makes a tag of its two halves.
+    /// Makes a tag from its two halves.
     public init(_ group: UInt16, _ element: UInt16) {
         rawValue = UInt32(group) << 16 | UInt32(element)
     }
@@ -37,9 +37,9 @@ extension Tag {
     static let patientID = Tag(0x0010, 0x0020)
     static let typeOfPatientID = Tag(0x0010, 0x0022)
     static let otherPatientIDsSequence = Tag(0x0010, 0x1002)
-    /// (7FE0,0008), (7FE0,0009) and (7FE0,0010) all hold pixels (PS3.6).
-    static let firstPixelGroupElement = Tag(0x7FE0, 0x0000)
-    static let lastPixelGroupElement = Tag(0x7FE0, 0xFFFF)
+    /// Float Pixel Data, Double Float Pixel Data and Pixel Data: the elements that hold pixels
+    /// (PS3.6). The tables of offsets that group 7FE0 may begin with are not among them.
+    static let pixels = Tag(0x7FE0, 0x0008)...Tag(0x7FE0, 0x0010)
     static let item = Tag(0xFFFE, 0xE000)
     static let itemDelimitation = Tag(0xFFFE, 0xE00D)
     static let sequenceDelimitation = Tag(0xFFFE, 0xE0DD)

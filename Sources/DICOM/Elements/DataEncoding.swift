@@ -7,6 +7,27 @@ struct DataEncoding: Hashable {
     static let explicitBigEndian = DataEncoding(isExplicit: true, isBigEndian: true)
     static let implicitLittleEndian = DataEncoding(isExplicit: false, isBigEndian: false)
     static let implicitBigEndian = DataEncoding(isExplicit: false, isBigEndian: true)
+
+    /// The unsigned number in two bytes.
+    @inline(__always)
+    func number16(at bytes: UnsafeRawPointer) -> UInt16 {
+        let number = bytes.loadUnaligned(as: UInt16.self)
+        return isBigEndian ? number.byteSwapped : number
+    }
+
+    /// The unsigned number in four bytes.
+    @inline(__always)
+    func number32(at bytes: UnsafeRawPointer) -> UInt32 {
+        let number = bytes.loadUnaligned(as: UInt32.self)
+        return isBigEndian ? number.byteSwapped : number
+    }
+
+    /// The tag in four bytes: group, then element number, each in this byte order.
+    @inline(__always)
+    func tag(at bytes: UnsafeRawPointer) -> Tag {
+        let word = bytes.loadUnaligned(as: UInt32.self)
+        return Tag(rawValue: isBigEndian ? word.byteSwapped : word << 16 | word >> 16)
+    }
 }
 
 /// What a Transfer Syntax UID (0002,0010) promises about the data set.
@@ -15,7 +36,7 @@ enum TransferSyntax: Hashable {
     case known(DataEncoding)
     /// Deflated Explicit VR Little Endian: the data set is a raw deflate stream (PS3.5 A.5).
     case deflated
-    /// None is declared, or a private one: the bytes tell.
+    /// Missing or private: the bytes decide.
     case unknown
 
     init(uid: UnsafeRawBufferPointer) {
@@ -33,7 +54,7 @@ enum TransferSyntax: Hashable {
         } else if uid.count > 18,
             Self.equal(UnsafeRawBufferPointer(rebasing: uid[..<18]), "1.2.840.10008.1.2.")
         {
-            self = .known(.explicitLittleEndian)  // PS3.5 A.4: all others
+            self = .known(.explicitLittleEndian)  // all others (PS3.5 A.4)
         } else {
             self = .unknown
         }

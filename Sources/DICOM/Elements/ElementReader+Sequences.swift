@@ -1,10 +1,11 @@
-extension HeaderReader {
-    /// Walks through the items of a sequence, or fragments, of undefined length.
+extension ElementReader {
+    /// Steps over the items, or the fragments of pixels, of an element of undefined length.
     ///
-    /// - Parameter encoding: That of the items; for UN it is implicit VR little endian
-    ///   (PS3.5 section 6.2.2, note 2).
-    /// - Returns: The place after the sequence delimitation item, or where the parent goes
-    ///   on when that is missing.
+    /// - Parameters:
+    ///   - encoding: That of the items: ``Element/itemEncoding(in:)``.
+    ///   - depth: How many sequences are entered then; 1 for the first.
+    /// - Returns: The position after the sequence delimitation item; if that is missing, the
+    ///   position where the data set around it goes on.
     mutating func skipItems(
         of element: Element, _ encoding: DataEncoding, depth: Int
     ) throws(Fault) -> Int {
@@ -15,7 +16,7 @@ extension HeaderReader {
             switch tag {
             case .sequenceDelimitation:
                 leave(element)
-                return position + 8  // its length should be 0 and is not believed
+                return position + 8  // its length should be 0 and is ignored
             case .itemDelimitation:
                 position += 8
             case .item:
@@ -29,40 +30,40 @@ extension HeaderReader {
         }
     }
 
-    /// Reads the head of an item or delimiter.
-    private mutating func itemHead(
+    /// Reads the head of an item or delimiter, eight bytes.
+    mutating func itemHead(
         at position: Int, _ encoding: DataEncoding
     ) throws(Fault) -> (Tag, length: UInt32) {
-        if !window.holds(position, 8) {
-            guard try window.reach(position, 8) >= 8 else {
+        if !buffer.holds(position, 8) {
+            guard try buffer.reach(position, 8) >= 8 else {
                 throw .data(.truncatedDataSet, at: position)
             }
         }
-        let head = window.pointer(position)
-        let tag = Tag(Self.number16(head, encoding), Self.number16(head + 2, encoding))
-        return (tag, Self.number32(head + 4, encoding))
+        let head = buffer.pointer(position)
+        return (encoding.tag(at: head), encoding.number32(at: head + 4))
     }
 
     private mutating func skipItem(
         at position: Int, _ length: UInt32, _ encoding: DataEncoding, _ depth: Int
     ) throws(Fault) -> Int {
         if length == .max { return try skipElements(from: position, encoding, depth: depth) }
-        guard Int(length) <= window.limit - position else {
+        guard Int(length) <= buffer.limit - position else {
             throw .data(.badLength, at: position - 8)
         }
         return position + Int(length)
     }
 
-    /// Walks through the elements of an item of undefined length.
+    /// Steps over the elements of an item of undefined length.
     ///
-    /// - Returns: The place after its delimitation item, or the next item where that is missing.
+    /// - Returns: The position after its delimitation item; if that is missing, the position of
+    ///   the next item.
     private mutating func skipElements(
         from start: Int, _ outer: DataEncoding, depth: Int
     ) throws(Fault) -> Int {
         var position = start
         let encoding = try itemEncoding(at: start, outer)
         while true {
-            let have = try window.reach(position, 12)
+            let have = try buffer.reach(position, 12)
             guard have >= 8 else { throw .data(.truncatedDataSet, at: position) }
             let element = try element(at: position, encoding)
             current = element.tag
@@ -73,10 +74,10 @@ extension HeaderReader {
             }
             guard element.tag.group > 0 else { throw .data(.badElement, at: position) }
             if element.isUndefined {
-                let inner = element.vr == .UN ? DataEncoding.implicitLittleEndian : encoding
-                position = try skipItems(of: element, inner, depth: depth + 1)
+                position = try skipItems(
+                    of: element, element.itemEncoding(in: encoding), depth: depth + 1)
             } else {
-                guard element.length <= window.limit - element.value else {
+                guard element.length <= buffer.limit - element.value else {
                     throw .data(.badLength, at: position)
                 }
                 position = element.value + element.length
@@ -84,34 +85,18 @@ extension HeaderReader {
         }
     }
 
-    /// The encoding of an item: in UN it should be implicit, but when its first element has
-    /// proper letters and a length that leads to another element, it is explicit.
+    /// The encoding of an item. In UN it should be implicit; it is explicit if the first element
+    /// has a valid value representation and a length that leads to another element.
     mutating func itemEncoding(
         at position: Int, _ encoding: DataEncoding
     ) throws(Fault) -> DataEncoding {
-        guard !encoding.isExplicit, window.holds(position, 8) else { return encoding }
-        let letters = window.pointer(position).loadUnaligned(fromByteOffset: 4, as: UInt16.self)
+        guard !encoding.isExplicit, buffer.holds(position, 8) else { return encoding }
+        let letters = buffer.pointer(position).loadUnaligned(fromByteOffset: 4, as: UInt16.self)
         guard layouts[letters] != .unknown else { return encoding }
-        _ = try window.reach(position, 2048)
+        _ = try buffer.reach(position, 2048)
         guard let element = properElement(at: position, .explicitLittleEndian),
             isFollowed(element, .explicitLittleEndian)
         else { return encoding }
         return .explicitLittleEndian
-    }
-
-    mutating func enter(_ element: Element, _ depth: Int) throws(Fault) {
-        guard depth <= Self.deepestNesting else {
-            throw .data(.nestingTooDeep, at: element.value)
-        }
-        path.append(PathStep(sequence: element.tag, item: -1))
-    }
-
-    mutating func leave(_ element: Element) {
-        path.removeLast()
-        current = element.tag
-    }
-
-    mutating func countItem() {
-        path[path.count - 1].item += 1
     }
 }

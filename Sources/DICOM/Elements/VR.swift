@@ -3,10 +3,10 @@ public struct VR: RawRepresentable, Hashable, Sendable, CustomStringConvertible 
     /// The two letters, the first one in the lower byte, as they lie in a file.
     public let rawValue: UInt16
 
-    /// Makes a value representation of its two bytes, the first in the lower one.
+    /// Makes a value representation from its two bytes, the first in the lower one.
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    /// The two letters, `PN`; bytes that are no letters are shown as `?`.
+    /// The two letters, such as `PN`; bytes that are not printable are shown as `?`.
     public var description: String {
         let letters = [
             UInt8(truncatingIfNeeded: rawValue), UInt8(truncatingIfNeeded: rawValue >> 8),
@@ -19,8 +19,7 @@ public struct VR: RawRepresentable, Hashable, Sendable, CustomStringConvertible 
         rawValue = UInt16(truncatingIfNeeded: second.value << 8 | first.value)
     }
 
-    /// The value representation when both letters are taken as capitals: some
-    /// writers store `ui`.
+    /// The value representation with both letters in upper case: some writers store `ui`.
     var capitalized: VR {
         func capital(_ byte: UInt16) -> UInt16 { (0x61...0x7A).contains(byte) ? byte - 0x20 : byte }
         return VR(rawValue: capital(rawValue >> 8) << 8 | capital(rawValue & 0xFF))
@@ -34,10 +33,10 @@ public struct VR: RawRepresentable, Hashable, Sendable, CustomStringConvertible 
         }
     }
 
-    /// Whether `\` is an ordinary character because the text has one value only.
+    /// Whether the text has only one value, so that `\` in it is an ordinary character.
     var isSingleValued: Bool { self == .ST || self == .LT || self == .UT }
 
-    /// How an element with this value representation is laid out.
+    /// The layout of the head of an element.
     enum Layout: UInt8 {
         case unknown
         /// A length of sixteen bits right after the letters.
@@ -70,7 +69,7 @@ extension VR {
     public static let SV = VR("S", "V"), TM = VR("T", "M"), UC = VR("U", "C"), UI = VR("U", "I")
     public static let UL = VR("U", "L"), UN = VR("U", "N"), UR = VR("U", "R"), US = VR("U", "S")
     public static let UT = VR("U", "T"), UV = VR("U", "V")
-    /// Stands where an implicit encoding names none.
+    /// In an implicit encoding, which names no value representation.
     static let none = VR(rawValue: 0)
 }
 
