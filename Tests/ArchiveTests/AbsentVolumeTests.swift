@@ -39,10 +39,10 @@ struct AbsentVolumeTests {
         try temporary.open { archive in
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
             let absent = status.volumes[volume - 1]
-            #expect((absent.path, absent.state) == (temporary.volumes[volume - 1], "absent"))
+            #expect((absent.path, absent.state) == (temporary.volumes[volume - 1], .absent))
             #expect(absent.problem?.contains(temporary.volumes[volume - 1]) == true)
             #expect(absent.free == 0)
-            #expect(status.volumes[2 - volume].state == "online")
+            #expect(status.volumes[2 - volume].state == .online)
             #expect(status.volumes[2 - volume].problem == nil)
             #expect(status.volumes.map(\.blobs) == [1, 1])
             #expect(
@@ -156,7 +156,7 @@ struct AbsentVolumeTests {
         try temporary.open { archive in
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes[
                 volume - 1]
-            #expect(status.state == "absent")
+            #expect(status.state == .absent)
             #expect(status.problem?.contains("empty") == true)
             #expect(status.problem?.contains("mounted?") == true)
             #expect(try archive.ingest(images[1], in: temporary.folder).error != nil)
@@ -175,7 +175,7 @@ struct AbsentVolumeTests {
         let before = try snapshot(place)
         try temporary.open { archive in
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes[1]
-            #expect(status.state == "absent")
+            #expect(status.state == .absent)
             #expect(status.problem?.contains("belongs to archive") == true)
             #expect(try archive.ingest(images[1], in: temporary.folder).error != nil)
         }
@@ -207,7 +207,7 @@ struct AbsentVolumeTests {
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
             #expect(
                 status.volumes.map(\.state)
-                    == (volume == 1 ? ["online", "absent"] : ["absent", "online"]))
+                    == (volume == 1 ? [.online, .absent] : [.absent, .online]))
             #expect(status.volumes.map(\.blobs) == [2, 2])
             #expect(
                 try archive.ingest(images[2], in: temporary.folder).error?.message.contains(
@@ -234,7 +234,7 @@ struct AbsentVolumeTests {
         }
         try temporary.open { archive in
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
-            #expect(status.volumes.map(\.state) == ["online", "online", "absent"])
+            #expect(status.volumes.map(\.state) == [.online, .online, .absent])
             let problem = try #require(status.volumes[2].problem)
             #expect(problem.contains(second))
             #expect(problem.contains(place))

@@ -37,17 +37,17 @@ struct CreateFromTests {
             try FileManager.default.removeItem(atPath: gone)
         }
         let (path, summary) = try create(temporary, from: survivor)
-        #expect(summary.images == 6 && summary.lacking == 0 && summary.list == nil)
+        #expect(summary.images == 6 && summary.offlineOnly == 0 && summary.list == nil)
         #expect(
             summary.volumes.map(\.state)
-                == (number == 1 ? ["here", "absent"] : ["absent", "here"]))
+                == (number == 1 ? [.online, .absent] : [.absent, .online]))
         #expect(try IndexFile(path + "/index.sqlite").dump() == before)
         let archive = try Archive(at: path, log: temporary.log.logger)
         defer { archive.close() }
         #expect(archive.id == (try Volume.open(at: survivor, archive: nil)).identity.archive)
         for id in 1...6 { close(try archive.openBlob(of: Int64(id)).descriptor) }
         let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
-        #expect(status.volumes.map(\.state).sorted() == ["absent", "online"])
+        #expect(status.volumes.map(\.state.rawValue).sorted() == ["absent", "online"])
         #expect(status.health.level != .safe)
     }
 
@@ -71,23 +71,23 @@ struct CreateFromTests {
         }
         let (path, summary) = try create(temporary, from: survivors[number - 1])
         #expect(summary.images == 12)
-        #expect(summary.lacking == 12 - here)
-        #expect(summary.lacking > 0, "the images are on two of three volumes")
+        #expect(summary.offlineOnly == 12 - here)
+        #expect(summary.offlineOnly > 0, "the images are on two of three volumes")
         let list = try String(contentsOfFile: #require(summary.list), encoding: .utf8)
-        #expect(list.split(separator: "\n").count == Int(summary.lacking))
+        #expect(list.split(separator: "\n").count == Int(summary.offlineOnly))
         #expect(summary.examples.allSatisfy { list.contains($0) })
         let archive = try Archive(at: path, log: temporary.log.logger)
         let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
         archive.close()
-        #expect(status.copies.elsewhere == summary.lacking)
+        #expect(status.copies.offlineOnly == summary.offlineOnly)
         #expect(status.health.level == .risk)
         #expect(status.health.headline.contains("cannot be read"))
 
         let (_, all) = try create(
             temporary, from: survivors[number - 1],
             others: survivors.filter { $0 != survivors[number - 1] })
-        #expect(all.lacking == 0)
-        #expect(all.volumes.map(\.state) == ["here", "here", "here"])
+        #expect(all.offlineOnly == 0)
+        #expect(all.volumes.map(\.state) == [.online, .online, .online])
     }
 
     @Test("An empty folder becomes a new volume and gets what it lacks")
@@ -99,8 +99,8 @@ struct CreateFromTests {
         for gone in temporary.volumes { try FileManager.default.removeItem(atPath: gone) }
         let fresh = temporary.folder.path("fresh")
         let (path, summary) = try create(temporary, from: survivor, others: [fresh])
-        #expect(summary.volumes.map(\.number) == [1, 2, 3])
-        #expect(summary.volumes.last?.state == "new")
+        #expect(summary.volumes.map(\.ordinal) == [1, 2, 3])
+        #expect(summary.volumes.last?.isNew == true && summary.volumes.last?.state == .online)
         let archive = try Archive(at: path, log: temporary.log.logger)
         defer { archive.close() }
         // The first volume is lost for good.
@@ -121,7 +121,7 @@ struct CreateFromTests {
         try temporary.archive(series(images: 1))
         try FileManager.default.removeItem(atPath: temporary.path)
         let (_, summary) = try create(temporary, from: temporary.volumes[1])
-        #expect(summary.volumes.map(\.state) == ["here", "here"])
+        #expect(summary.volumes.map(\.state) == [.online, .online])
     }
 
     @Test(
@@ -217,7 +217,7 @@ struct CreateFromTests {
         try FileManager.default.removeItem(atPath: temporary.path)
         let (_, summary) = try create(temporary, from: temporary.volumes[1], copies: 3)
         #expect(
-            summary.lacking == 0
+            summary.offlineOnly == 0
                 && summary.copiesProblem?.contains("only 2 volumes take files") == true)
     }
 }

@@ -112,7 +112,7 @@ struct HealingTests {
         try temporary.open { archive in
             for id in ids { close(try archive.openBlob(of: id).descriptor) }
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
-            #expect(status.volumes.map(\.state) == ["failing", "online"])
+            #expect(status.volumes.map(\.state) == [.failing, .online])
             #expect(try archive.openBlob(of: 1).version.volumeOrdinal == 2)
         }
         try temporary.expectBlobs(images + more)

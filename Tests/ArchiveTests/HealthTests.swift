@@ -7,19 +7,21 @@ struct HealthTests {
     private func status(_ change: (inout ArchiveStatus) -> Void = { _ in }) -> Health {
         func volume(_ number: Int) -> ArchiveStatus.Volume {
             .init(
-                number: number, id: "\(number)", path: "/mnt/\(number)", domain: "d\(number)",
-                state: "online",
+                ordinal: number, id: "\(number)", path: "/mnt/\(number)", domain: "d\(number)",
+                state: .online,
                 problem: nil, blobs: 100, free: 1 << 40, total: 1 << 41, errors: 0, scrubbed: nil)
         }
         var status = ArchiveStatus(
             health: .init(level: .safe, headline: "", reasons: []), archive: "/a", instances: 100,
             studies: 5,
             patients: 4, blobs: 100, bytes: 1 << 20,
-            copies: .init(wanted: 2, minimum: 1, short: 0, single: 0, lost: 0, lost_images: []),
-            volumes: [volume(1), volume(2)], read_mode: nil, mountpoint: nil,
+            copies: .init(
+                wanted: 2, minimum: 1, underReplicated: 0, single: 0, lost: 0, lostImages: []),
+            volumes: [volume(1), volume(2)], readMode: nil, mountpoint: nil,
             incoming: .init(pending: 0),
             rejected: 0, ledger: .init(records: 1, head: "", volumes: [1, 2]),
-            room: .init(free: 1 << 40, daily: 1 << 20, days: 1 << 20), resilver: ResilverProgress())
+            freeSpace: .init(bytes: 1 << 40, bytesPerDay: 1 << 20, daysLeft: 1 << 20),
+            resilver: ResilverProgress())
         change(&status)
         return Health(of: status)
     }
@@ -38,24 +40,24 @@ struct HealthTests {
     func risk() {
         let lost = status {
             $0.copies.lost = 3
-            $0.copies.short = 3
+            $0.copies.underReplicated = 3
         }
         #expect(lost.level == .risk)
         #expect(lost.headline.hasPrefix("DATA AT RISK: 3 of 100 images have no good copy left."))
         let single = status {
             $0.copies.single = 1
-            $0.copies.short = 1
-            $0.volumes[1].state = "absent"
+            $0.copies.underReplicated = 1
+            $0.volumes[1].state = .absent
         }
         #expect(single.level == .attention)
         let unmended = status {
             $0.copies.single = 1
-            $0.copies.short = 1
+            $0.copies.underReplicated = 1
         }
         #expect(unmended.level == .risk && unmended.headline.contains("volume add"))
         #expect(single.headline.contains("1 of 100 images has one copy only. Bring back /mnt/2."))
         #expect(single.reasons.count == 2)
-        let none = status { for index in 0...1 { $0.volumes[index].state = "absent" } }
+        let none = status { for index in 0...1 { $0.volumes[index].state = .absent } }
         #expect(none.level == .risk)
     }
 
@@ -78,14 +80,14 @@ struct HealthTests {
     func attention() {
         let running = status {
             $0.copies.single = 7
-            $0.copies.short = 7
+            $0.copies.underReplicated = 7
             $0.resilver.isRunning = true
         }
         #expect(running.level == .attention && running.headline.contains("being made now"))
-        let absent = status { $0.volumes[0].state = "absent" }
+        let absent = status { $0.volumes[0].state = .absent }
         #expect(absent.level == .attention && absent.headline.contains("new ones are stored there"))
         let refusing = status {
-            $0.volumes[0].state = "absent"
+            $0.volumes[0].state = .absent
             $0.copies.minimum = 2
         }
         #expect(refusing.headline.contains("new ones are refused"))
@@ -93,13 +95,13 @@ struct HealthTests {
         #expect(
             !refusing.reasons.contains { $0.contains("full") }, "too few volumes are no full ones")
         let readOnly = status {
-            $0.volumes[0].state = "read-only"
+            $0.volumes[0].state = .readOnly
             $0.copies.minimum = 2
         }
         #expect(
             readOnly.headline.contains(
                 "refused: each is to be stored on 2 volumes, and only 1 takes files"))
-        for state in ["read-only", "failing", "retiring"] {
+        for state in [VolumeCondition.readOnly, .failing, .retiring] {
             let health = status { $0.volumes[1].state = state }
             #expect(health.level == .attention && health.headline.contains("/mnt/2"), "\(state)")
         }
@@ -108,8 +110,8 @@ struct HealthTests {
     @Test("A path that is wrong is told as such, and not as a dead disk to be replaced")
     func wrongPath() {
         let twin = status {
-            $0.volumes[1].number = nil
-            $0.volumes[1].state = "absent"
+            $0.volumes[1].ordinal = nil
+            $0.volumes[1].state = .absent
             $0.volumes[1].problem = "this is a copy of the volume /mnt/1"
         }
         #expect(
@@ -119,7 +121,7 @@ struct HealthTests {
 
     @Test("A damaged index is told as long as it is used, with what mends it")
     func damagedIndex() {
-        let damaged = status { $0.index_damage = "database disk image is malformed" }
+        let damaged = status { $0.indexDamage = "database disk image is malformed" }
         #expect(damaged.level == .attention)
         #expect(
             damaged.headline.contains("folders may lack images")
@@ -130,7 +132,7 @@ struct HealthTests {
     func fewVolumes() {
         let few = status {
             $0.copies.wanted = 3
-            $0.copies.short = 100
+            $0.copies.underReplicated = 100
         }
         #expect(
             few.headline
@@ -140,10 +142,10 @@ struct HealthTests {
 
     @Test("Room that will not last a month is told in days; a full disk as such")
     func room() {
-        #expect(status { $0.room.days = 12 }.headline.contains("about 12 days"))
-        #expect(status { $0.room.days = 31 }.level == .safe)
-        #expect(status { $0.room.days = nil }.level == .safe)
-        #expect(status { $0.room.free = 1 << 20 }.headline.contains("full"))
+        #expect(status { $0.freeSpace.daysLeft = 12 }.headline.contains("about 12 days"))
+        #expect(status { $0.freeSpace.daysLeft = 31 }.level == .safe)
+        #expect(status { $0.freeSpace.daysLeft = nil }.level == .safe)
+        #expect(status { $0.freeSpace.bytes = 1 << 20 }.headline.contains("full"))
     }
 
     @Test(

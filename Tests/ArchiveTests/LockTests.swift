@@ -79,14 +79,14 @@ struct LockTests {
             let other = try Volume.open(at: path, archive: archive.id)
             #expect(throws: StorageError.self) { try other.claim() }
             try FileManager.default.moveItem(atPath: path, toPath: path + ".away")
-            #expect(try eventually { try volume().state == "absent" })
+            #expect(try eventually { try volume().state == .absent })
             try other.claim()
             try FileManager.default.moveItem(atPath: path + ".away", toPath: path)
             #expect(
                 try eventually { try volume().problem?.contains("process \(getpid())") == true })
-            #expect(try volume().state == "absent")
+            #expect(try volume().state == .absent)
             other.release()
-            #expect(try eventually { try volume().state == "online" })
+            #expect(try eventually { try volume().state == .online })
             #expect(throws: StorageError.self) { try other.claim() }
         }
     }

@@ -17,17 +17,19 @@ struct StatusTests {
         try temporary.folder.write([1], to: "volume1/staging/incoming/cd/IM1.part")
         try temporary.open { archive in
             _ = archive.importFiles([ImportFile(path: letter, rejectedPath: "letter.txt")])
-            let status = try archive.status(pending: nil, readMode: "cached", mountpoint: "/mnt")
+            let status = try archive.status(pending: nil, readMode: .cached, mountpoint: "/mnt")
             #expect(
                 (status.instances, status.blobs, status.studies, status.patients) == (4, 4, 2, 2))
             #expect(status.bytes == images.reduce(0) { $0 + Int64($1.count) })
-            #expect((status.copies.wanted, status.copies.short) == (2, 0))
+            #expect((status.copies.wanted, status.copies.underReplicated) == (2, 0))
             #expect(status.rejected == 1)
-            #expect(status.room.daily > 0 && status.room.days == nil, "the first week is no rate")
+            #expect(
+                status.freeSpace.bytesPerDay > 0 && status.freeSpace.daysLeft == nil,
+                "the first week is no rate")
             #expect(status.incoming.pending == 1)
-            #expect((status.read_mode, status.mountpoint) == ("cached", "/mnt"))
+            #expect((status.readMode, status.mountpoint) == (.cached, "/mnt"))
             #expect(status.volumes.map(\.blobs) == [4, 4])
-            #expect(status.volumes.map(\.state) == ["online", "online"])
+            #expect(status.volumes.map(\.state) == [.online, .online])
             #expect(status.volumes.allSatisfy { $0.free > 0 && $0.id != nil })
             #expect(
                 try archive.status(pending: 7, readMode: nil, mountpoint: nil).incoming.pending == 7
@@ -47,7 +49,7 @@ struct StatusTests {
         try single.archive(series())
         func short() throws -> Int64 {
             try single.open {
-                try $0.status(pending: nil, readMode: nil, mountpoint: nil).copies.short
+                try $0.status(pending: nil, readMode: nil, mountpoint: nil).copies.underReplicated
             }
         }
         #expect(try short() == 0)
@@ -67,7 +69,7 @@ struct StatusTests {
             Array(lines.joined(separator: [10])) + [10], to: "volume2/ledger/" + name)
         try temporary.open { archive in
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
-            #expect(status.volumes.map(\.state) == ["online", "online"])
+            #expect(status.volumes.map(\.state) == [.online, .online])
             #expect(status.ledger.volumes == [1])
             #expect(status.health.level == .attention)
             #expect(status.health.headline.contains(temporary.volumes[1]))
@@ -79,7 +81,7 @@ struct StatusTests {
     func json() throws {
         let data = try temporary.open {
             try JSONEncoder().encode(
-                $0.status(pending: 0, readMode: "passthrough", mountpoint: nil))
+                $0.status(pending: 0, readMode: .passthrough, mountpoint: nil))
         }
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         for key in [
@@ -89,8 +91,27 @@ struct StatusTests {
             #expect(object[key] != nil, "\(key)")
         }
         let volume = try #require((object["volumes"] as? [[String: Any]])?.first)
-        for key in ["id", "path", "domain", "state", "blobs", "free"] {
+        for key in ["ordinal", "id", "path", "domain", "state", "blobs", "free"] {
             #expect(volume[key] != nil, "\(key)")
         }
+        // Unknown values are null: their keys are there.
+        for key in ["mountpoint", "index_rebuilt", "configuration_problem"] {
+            #expect(object[key] is NSNull, "\(key)")
+        }
+        #expect(volume["problem"] is NSNull && volume["scrubbed"] is NSNull)
+        for key in keys(of: object) {
+            #expect(key.wholeMatch(of: /[a-z]+(_[a-z]+)*/) != nil, "\(key) is not in snake case")
+        }
+        let status = try JSONDecoder().decode(ArchiveStatus.self, from: data)
+        #expect(status.mountpoint == nil && status.readMode == .passthrough)
+    }
+
+    /// The keys of an object and of all objects in it.
+    private func keys(of value: Any) -> Set<String> {
+        if let list = value as? [Any] {
+            return list.reduce(into: []) { $0.formUnion(keys(of: $1)) }
+        }
+        guard let object = value as? [String: Any] else { return [] }
+        return object.reduce(into: Set(object.keys)) { $0.formUnion(keys(of: $1.value)) }
     }
 }

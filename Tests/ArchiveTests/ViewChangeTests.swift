@@ -184,7 +184,7 @@ struct ViewChangeTests {
                 try making()
                     == ViewStatus(
                         name: "by-number", template: "{PatientID}/{StudyDate}/{Series}",
-                        state: .making, folders: 0, series: 0, of: 5))
+                        state: .making, folders: 0, series: 0, totalSeries: 5))
             for done in [Int64(2), 4] {
                 _ = try archive.catalogue.makeStep(to: archive.wantedViews, atMost: 2)
                 #expect(try making()?.series == done)
@@ -232,7 +232,7 @@ struct ViewChangeTests {
             try archive.makeViews()
             let status = try archive.status(pending: 0, readMode: nil, mountpoint: nil)
             #expect(
-                status.configuration_problem == error.message && status.health.level == .attention)
+                status.configurationProblem == error.message && status.health.level == .attention)
             #expect(status.health.headline.contains("pacsfs reload"))
             #expect(try temporary.index.dump() == before)
             try good.replacing("settle = 10", with: "settle = 3").write(

@@ -23,7 +23,7 @@ struct VolumeChangeTests {
     }
 
     private func states(_ archive: Archive) throws -> [String] {
-        try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes.map(\.state)
+        try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes.map(\.state.rawValue)
     }
 
     private func expect(
@@ -225,7 +225,7 @@ struct VolumeChangeTests {
             _ = try archive.retireVolume("1")
             try archive.resilver.run(archive)
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
-            #expect(status.volumes.map(\.state) == ["retiring", "online", "online"])
+            #expect(status.volumes.map(\.state) == [.retiring, .online, .online])
             #expect(
                 status.volumes[0].problem?.contains("w.dcm.part of incoming stays on \(first)")
                     == true)

@@ -166,7 +166,7 @@ struct CommandTests {
             let summary = try run.json(ImportSummary.self)
             #expect(summary.archived + summary.duplicates == 17 + 40 * 12)
             #expect(try archive.status().instances == 17 + 40 * 12)
-            #expect(try archive.status().copies.short == 0)
+            #expect(try archive.status().copies.underReplicated == 0)
             for sample in samples { try archive.expectArchived(sample) }
             for volume in archive.volumes {
                 #expect(try LedgerVerdict(volume: volume).fault == nil)
@@ -187,7 +187,7 @@ struct CommandTests {
                     17, 5, 2, 17
                 ))
             #expect(mounted.bytes == (try samples.reduce(0) { $0 + (try Files.read($1)).count }))
-            #expect(mounted.copies == .init(wanted: 2, short: 0))
+            #expect(mounted.copies == .init(wanted: 2, underReplicated: 0))
             #expect(mounted.volumes.map(\.path) == archive.volumes)
             #expect(
                 Set(mounted.volumes.map(\.id)).count == 2

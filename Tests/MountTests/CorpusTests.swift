@@ -39,7 +39,7 @@ struct CorpusTests {
             #expect(status.blobs == summary.archived)
             #expect(status.rejected == summary.rejected)
             #expect(status.instances + summary.duplicates + status.rejected + 8 == 983)
-            #expect(status.copies == .init(wanted: 2, short: 0))
+            #expect(status.copies == .init(wanted: 2, underReplicated: 0))
             #expect(status.incoming.pending == 0)
             #expect(status.volumes.map(\.blobs) == [status.blobs, status.blobs])
         }

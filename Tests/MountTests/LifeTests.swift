@@ -123,7 +123,7 @@ struct LifeTests {
             try archive.settled()
             let status = try archive.status()
             #expect(
-                (status.instances, status.rejected, status.copies.short, status.incoming.pending)
+                (status.instances, status.rejected, status.copies.underReplicated, status.incoming.pending)
                     == (4, 1, 0, 0))
             #expect(
                 try LedgerVerdict(volume: archive.volumes[0])
@@ -245,7 +245,7 @@ struct LifeTests {
             try archive.mount()
             try archive.mustShell("cp 1.dcm \"$I/\"")
             try archive.expectArchived(image)
-            #expect(try archive.status().copies.short == 0)
+            #expect(try archive.status().copies.underReplicated == 0)
         }
     }
 

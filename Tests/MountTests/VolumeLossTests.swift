@@ -116,7 +116,7 @@ struct VolumeLossTests {
                 $0.volumes.allSatisfy { $0.state == "online" }
             }
             while !Files.exists(archive.work + "/written") { usleep(100_000) }
-            try wait(for: "caught up", archive) { $0.copies.short == 0 && $0.instances == 170 }
+            try wait(for: "caught up", archive) { $0.copies.underReplicated == 0 && $0.instances == 170 }
             try Files.write([], to: archive.work + "/stop")
             while !load.isFinished { usleep(50_000) }
             // What was being written to a disk that fails is lost with it, and the writer is told.
@@ -152,7 +152,7 @@ struct VolumeLossTests {
             #expect(
                 replaced.succeeded && replaced.output.contains("number 3"), "\(replaced.report)")
             try wait(for: "copied", archive) {
-                $0.copies.short == 0 && $0.volumes[1].state == "online"
+                $0.copies.underReplicated == 0 && $0.volumes[1].state == "online"
             }
             try archive.mustShell(
                 "cp new/1.dcm \"$I/\"; sha256sum old/* new/[01].dcm | cut -c1-64 | sort >known")

@@ -13,6 +13,11 @@ public struct ResilverProgress: Codable, Sendable {
     /// Images that have fewer copies than they should still, for want of a volume or a good copy.
     public var skipped: Int64 = 0
     public var isRunning = false
+
+    enum CodingKeys: String, CodingKey {
+        case copies, bytes, skipped
+        case isRunning = "is_running"
+    }
 }
 
 /// Makes the copies that are missing, whatever the reason: a volume was away, a copy was bad, a

@@ -12,6 +12,11 @@ public struct ImportFile: Codable, Sendable {
         self.path = path
         self.rejectedPath = rejectedPath
     }
+
+    enum CodingKeys: String, CodingKey {
+        case path
+        case rejectedPath = "rejected_path"
+    }
 }
 
 /// What became of it.
@@ -29,6 +34,12 @@ public struct ImportResult: Codable, Sendable {
     public var sameDataSet: Bool?
     /// Set when it was archived and the file ends before its data set does: what is missing.
     public var cutOff: String?
+
+    enum CodingKeys: String, CodingKey {
+        case path, bytes, outcome, reason
+        case sameDataSet = "same_data_set"
+        case cutOff = "cut_off"
+    }
 
     public init(path: String, bytes: Int64, outcome: Outcome, reason: String? = nil) {
         self.path = path

@@ -8,17 +8,24 @@ import TagIndex
 public struct RevivalSummary: Codable, Sendable {
     public struct Volume: Codable, Sendable {
         /// Its number in the archive.
-        public var number: Int
+        public var ordinal: Int
         public var path: String
-        /// `here`, `new` or `absent`.
-        public var state: String
+        /// `online` or `absent`.
+        public var state: VolumeCondition
+        /// Whether it was made just now.
+        public var isNew: Bool
+
+        enum CodingKeys: String, CodingKey {
+            case ordinal, path, state
+            case isNew = "is_new"
+        }
     }
 
     public var archive: String
     public var volumes: [Volume]
     public var images: Int64
     /// Images that have no copy on a volume that is here.
-    public var lacking: Int64
+    public var offlineOnly: Int64
     /// Paths of some of those, in the first view.
     public var examples: [String]
     /// Where all of them are listed, with their SHA-256; `nil` when nothing lacks.
@@ -27,6 +34,13 @@ public struct RevivalSummary: Codable, Sendable {
     public var needsRebuildFromBlobs: Bool
     /// Why new images will not be stored as often as is wanted; `nil` when they will.
     public var copiesProblem: String?
+
+    enum CodingKeys: String, CodingKey {
+        case archive, volumes, images, examples, list
+        case offlineOnly = "offline_only"
+        case needsRebuildFromBlobs = "needs_rebuild_from_blobs"
+        case copiesProblem = "copies_problem"
+    }
 }
 
 extension Archive {
@@ -80,7 +94,8 @@ extension Archive {
             var members = here.map {
                 (
                     $0.identity.ordinal,
-                    Settings.VolumePlace(path: $0.path, domain: $0.identity.domain), "here"
+                    Settings.VolumePlace(path: $0.path, domain: $0.identity.domain),
+                    VolumeCondition.online
                 )
             }
             for record in told?.volumes ?? []
@@ -89,7 +104,7 @@ extension Archive {
                 let found = try? Volume.open(at: place.path, archive: id)
                 let isHere = found?.identity.volume == record.id
                 if isHere, let found { here.append(found) }
-                members.append((record.ordinal, place, isHere ? "here" : "absent"))
+                members.append((record.ordinal, place, isHere ? .online : .absent))
             }
             for volume in here {
                 // Somebody who works with it would be disturbed by a second directory.
@@ -106,15 +121,19 @@ extension Archive {
 
             var summary = RevivalSummary(
                 archive: path,
-                volumes: members.map { .init(number: $0.0, path: $0.1.path, state: $0.2) },
-                images: 0, lacking: 0, examples: [], list: nil, needsRebuildFromBlobs: told == nil)
+                volumes: members.map {
+                    .init(ordinal: $0.0, path: $0.1.path, state: $0.2, isNew: false)
+                },
+                images: 0, offlineOnly: 0, examples: [], list: nil,
+                needsRebuildFromBlobs: told == nil)
             if told == nil { return summary }
             _ = try rebuild(at: path, log: log, progress: progress)
             let archive = try Archive(at: path, log: log)
             defer { archive.close() }
             for place in new {
                 let change = try archive.addVolume(at: place, domain: nil)
-                summary.volumes.append(.init(number: change.ordinal, path: place, state: "new"))
+                summary.volumes.append(
+                    .init(ordinal: change.ordinal, path: place, state: .online, isNew: true))
             }
             summary.copiesProblem = archive.copiesProblem
             try archive.listLacking(on: here.map(\.identity.ordinal), in: &summary)
@@ -157,10 +176,10 @@ extension Archive {
 
     private func listLacking(on volumes: [Int], in summary: inout RevivalSummary) throws {
         let file = path + "/" + Self.lackingName
-        (summary.images, summary.lacking) = try index.read {
+        (summary.images, summary.offlineOnly) = try index.read {
             (try $0.totals().instances, try $0.elsewhere(than: volumes))
         }
-        guard summary.lacking > 0 else { return }
+        guard summary.offlineOnly > 0 else { return }
         try Data().write(to: URL(filePath: file))
         let output = try FileHandle(forWritingTo: URL(filePath: file))
         defer { try? output.close() }

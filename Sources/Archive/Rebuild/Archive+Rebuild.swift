@@ -13,6 +13,12 @@ public struct RebuildSummary: Codable, Sendable {
     public var damagedCopies: Int64 = 0
     /// From bare blobs only: SHA-256 of blobs that have no good copy, or are no image.
     public var leftOut: [String] = []
+
+    enum CodingKeys: String, CodingKey {
+        case records, images, seconds
+        case damagedCopies = "damaged_copies"
+        case leftOut = "left_out"
+    }
 }
 
 extension Archive {

@@ -10,6 +10,11 @@ public struct ScrubProgress: Codable, Sendable {
     /// Copies that were bad.
     public var bad: Int64 = 0
     public var healed: Int64 = 0
+
+    enum CodingKeys: String, CodingKey {
+        case files, bytes, bad, healed
+        case totalBytes = "total_bytes"
+    }
 }
 
 /// What a scrub came to.
@@ -49,6 +54,11 @@ public struct ScrubReport: Codable, Sendable {
     public var strays: [Stray] = []
     /// How many there are of these, those that are not listed too.
     public var strayCount = 0
+
+    enum CodingKeys: String, CodingKey {
+        case volumes, unhealed, lost, strays
+        case strayCount = "stray_count"
+    }
 
     static let limit = 10_000
 

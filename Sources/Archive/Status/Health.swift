@@ -1,4 +1,4 @@
-/// The answer to «are we safe?», in words for whoever is responsible for the practice.
+/// The answer to "are we safe?", in words for whoever is responsible for the practice.
 public struct Health: Codable, Sendable {
     public enum Level: String, Codable, Sendable, Comparable {
         /// Every image is stored as often as it shall be, and new ones can be.
@@ -34,8 +34,8 @@ extension Health {
         func add(_ level: Level, _ text: String) { findings.append((level, text)) }
         let copies = status.copies
         let images = Self.images(status.instances)
-        let readable = status.volumes.filter { $0.state != "absent" }
-        let missing = status.volumes.filter { $0.state == "absent" }
+        let readable = status.volumes.filter { $0.state != .absent }
+        let missing = status.volumes.filter { $0.state == .absent }
 
         if readable.isEmpty, status.instances > 0 {
             add(.risk, "None of the volumes is there. Plug in and mount their disks.")
@@ -46,10 +46,10 @@ extension Health {
                 "\(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes."
             )
         }
-        if copies.elsewhere > 0, !readable.isEmpty {
+        if copies.offlineOnly > 0, !readable.isEmpty {
             add(
                 .risk,
-                "\(copies.elsewhere) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or "))."
+                "\(copies.offlineOnly) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or "))."
             )
         }
         if copies.single > 0 {
@@ -69,13 +69,13 @@ extension Health {
                             : "Bring back \(missing.map(\.path).joined(separator: " and "))."))
             }
         }
-        if let damage = status.index_damage {
+        if let damage = status.indexDamage {
             add(
                 .attention,
                 "The index is damaged, and folders may lack images (\(damage)). No image is lost: unmount the archive and mount it again, which makes the index anew."
             )
         }
-        if let problem = status.configuration_problem {
+        if let problem = status.configurationProblem {
             add(.attention, "\(problem) Correct the file, then: pacsfs reload")
         }
         let takers = Self.takers(status)
@@ -86,7 +86,7 @@ extension Health {
                 "New images are refused: each is to be stored on \(copies.minimum) volumes, and only \(takers) \(takers == 1 ? "takes" : "take") files. Add a volume: pacsfs volume add DIR"
             )
         }
-        let few = copies.short - copies.single - copies.lost
+        let few = copies.underReplicated - copies.single - copies.lost
         if few > 0 {
             add(
                 .attention,
@@ -100,8 +100,8 @@ extension Health {
             if let text = Self.finding(about: volume, status) { add(.attention, text) }
         }
         // Also while no image lacks a copy yet.
-        let staying = status.volumes.count { $0.state != "retiring" }
-        if takers >= copies.minimum, copies.short == 0,
+        let staying = status.volumes.count { $0.state != .retiring }
+        if takers >= copies.minimum, copies.underReplicated == 0,
             let text = TooFewVolumes.text(
                 wanted: copies.wanted, minimum: copies.minimum, takers: staying)
         {
@@ -109,8 +109,8 @@ extension Health {
         }
         // One that is read-only takes none, as is told of it.
         let unwritten = status.volumes.filter { volume in
-            ["online", "failing", "retiring"].contains(volume.state)
-                && !status.ledger.volumes.contains { $0 == volume.number }
+            [.online, .failing, .retiring].contains(volume.state)
+                && !status.ledger.volumes.contains { $0 == volume.ordinal }
         }
         if !unwritten.isEmpty {
             add(
@@ -118,11 +118,11 @@ extension Health {
                 "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that."
             )
         }
-        if takers >= copies.minimum, let text = Self.finding(about: status.room) {
+        if takers >= copies.minimum, let text = Self.finding(about: status.freeSpace) {
             add(.attention, text)
         }
         // Without room for records they cannot be made either, and that is told above.
-        if takers >= copies.minimum, let problem = status.views_problem {
+        if takers >= copies.minimum, let problem = status.viewsProblem {
             add(.attention, "The views of pacsfs.toml cannot be made: \(problem)")
         }
 
@@ -153,43 +153,43 @@ extension Health {
         -> String?
     {
         switch volume.state {
-        case "absent":
+        case .absent:
             // What is wrong is a path, and not a disk.
-            if volume.number == nil || volume.isUnlisted, let problem = volume.problem {
+            if volume.ordinal == nil || volume.isUnlisted, let problem = volume.problem {
                 return "\(volume.path) cannot be used: \(problem)"
             }
             let isEnough = takers(status) >= status.copies.minimum
-            let others = status.volumes.filter { $0.state != "absent" }
+            let others = status.volumes.filter { $0.state != .absent }
             let place = others.count == 1 ? "\(others[0].path) alone" : "the other volumes"
             return "\(volume.path) is absent. The images are on \(place); "
                 + (isEnough
                     ? "new ones are stored there." : "new ones are refused until it is back.")
                 + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
-        case "read-only":
+        case .readOnly:
             return
                 "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
-        case "failing":
+        case .failing:
             return
                 "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
-        case "retiring":
+        case .retiring:
             return
                 "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
                 + (volume.problem.map { " \($0)" } ?? "")
-        default: return nil
+        case .online: return nil
         }
     }
 
     /// How many volumes new images are stored on.
     private static func takers(_ status: ArchiveStatus) -> Int {
-        status.volumes.filter { $0.state == "online" || $0.state == "failing" }.count
+        status.volumes.filter { $0.state == .online || $0.state == .failing }.count
     }
 
-    private static func finding(about room: ArchiveStatus.Room) -> String? {
-        if room.free < 64 << 20 {
+    private static func finding(about space: ArchiveStatus.FreeSpace) -> String? {
+        if space.bytes < 64 << 20 {
             return
                 "The volumes are full: new images are refused. Add a volume: pacsfs volume add DIR"
         }
-        guard let days = room.days, days < 30 else { return nil }
+        guard let days = space.daysLeft, days < 30 else { return nil }
         return
             "The room will last for about \(days == 1 ? "one day" : "\(days) days"). Add a volume: pacsfs volume add DIR"
     }

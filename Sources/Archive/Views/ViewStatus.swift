@@ -18,7 +18,12 @@ public struct ViewStatus: Codable, Sendable, Equatable {
     public var folders: Int
     /// How many series it was made for, and how many there are; equal for one that is shown.
     public var series: Int64
-    public var of: Int64
+    public var totalSeries: Int64
+
+    enum CodingKeys: String, CodingKey {
+        case name, template, state, folders, series
+        case totalSeries = "total_series"
+    }
 
     /// The views that are shown, those that are wanted and not shown yet, and those that were
     /// shown once.
@@ -35,12 +40,12 @@ public struct ViewStatus: Codable, Sendable, Equatable {
                     state: known.isShown
                         ? .shown : wanted.contains(known.view) ? .making : .dropped,
                     folders: try reader.count(in: known.node),
-                    series: known.isShown ? last : known.made, of: last)
+                    series: known.isShown ? last : known.made, totalSeries: last)
             }
             + new.map {
                 ViewStatus(
                     name: $0.name, template: $0.template.description, state: .making, folders: 0,
-                    series: 0, of: last)
+                    series: 0, totalSeries: last)
             }
         let states: [State] = [.shown, .making, .dropped]
         return states.flatMap { state in list.filter { $0.state == state } }

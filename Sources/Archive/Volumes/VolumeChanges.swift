@@ -11,6 +11,11 @@ public struct VolumeChange: Codable, Sendable {
     public var images: Int64
     /// Why new images are not stored as often as is wanted; `nil` when they are.
     public var copiesProblem: String?
+
+    enum CodingKeys: String, CodingKey {
+        case ordinal, path, images
+        case copiesProblem = "copies_problem"
+    }
 }
 
 // Adding, retiring and replacing volumes. The ledger comes first, the configuration last: what a

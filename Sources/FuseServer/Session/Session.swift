@@ -39,8 +39,8 @@ public final class Session: Sendable {
 
     /// `passthrough`, or `cached` when the kernel does not offer it, we may not use it, or it
     /// was not wanted.
-    public var readMode: String {
-        fileSystem.images.isPassthrough ? "passthrough" : "cached"
+    public var readMode: ArchiveStatus.ReadMode {
+        fileSystem.images.isPassthrough ? .passthrough : .cached
     }
 
     /// Files of `/incoming` that are not archived or set aside yet.

@@ -71,7 +71,9 @@ struct Init: ParsableCommand {
             log: StandardErrorLog.logger(level: .critical), progress: meter.show)
         meter.end()
         if json { try Output.json(summary) } else { print(text(summary)) }
-        if summary.lacking > 0 || summary.needsRebuildFromBlobs { throw ExitStatus.attention.code }
+        if summary.offlineOnly > 0 || summary.needsRebuildFromBlobs {
+            throw ExitStatus.attention.code
+        }
     }
 
     private func text(_ summary: RevivalSummary) -> String {
@@ -81,20 +83,22 @@ struct Init: ParsableCommand {
                 : "Made the archive \(summary.archive) anew: \(Output.count(summary.images, "image", "images"))."
         ]
         for volume in summary.volumes {
-            lines.append("Volume \(volume.number)   \(volume.path): \(volume.state)")
+            lines.append(
+                "Volume \(volume.ordinal)   \(volume.path): \(volume.isNew ? "new" : volume.state.rawValue)"
+            )
         }
-        if summary.volumes.contains(where: { $0.state == "absent" }) {
+        if summary.volumes.contains(where: { $0.state == .absent }) {
             lines.append(
                 "Where an absent volume turns up elsewhere, correct its path in pacsfs.toml. One that is lost: pacsfs volume replace NUMBER NEW"
             )
         }
-        if summary.lacking > 0 {
+        if summary.offlineOnly > 0 {
             lines.append("")
             lines.append(
-                "\(Output.count(summary.lacking, "image is", "images are")) on absent volumes only, and cannot be read until one of those is back:"
+                "\(Output.count(summary.offlineOnly, "image is", "images are")) on absent volumes only, and cannot be read until one of those is back:"
             )
             lines += summary.examples.map { "  \($0)" }
-            if Int64(summary.examples.count) < summary.lacking, let list = summary.list {
+            if Int64(summary.examples.count) < summary.offlineOnly, let list = summary.list {
                 lines.append("  … all of them: \(list)")
             }
         }

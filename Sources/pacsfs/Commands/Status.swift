@@ -60,25 +60,25 @@ struct Status: ParsableCommand {
             "Archive    \(status.archive): \(Output.count(status.patients, "patient", "patients")), \(Output.count(status.studies, "study", "studies")), \(Output.count(status.instances, "image", "images")), \(Output.bytes(status.bytes))"
         )
         for volume in status.volumes { lines += VolumeText.lines(volume) }
-        lines.append("Room       \(room(status.room))")
+        lines.append("Room       \(freeSpace(status.freeSpace))")
         let resilver = status.resilver
         if resilver.isRunning || resilver.copies > 0 {
             lines.append(
-                "Resilver   \(resilver.isRunning ? "running: " : "")\(Output.count(resilver.copies, "copy", "copies")) made, \(Output.bytes(resilver.bytes)); \(Output.count(status.copies.short, "image", "images")) to go"
+                "Resilver   \(resilver.isRunning ? "running: " : "")\(Output.count(resilver.copies, "copy", "copies")) made, \(Output.bytes(resilver.bytes)); \(Output.count(status.copies.underReplicated, "image", "images")) to go"
             )
         }
-        if let rebuilt = status.index_rebuilt {
+        if let rebuilt = status.indexRebuilt {
             lines.append("Index      made anew on \(Output.time(rebuilt.time)): \(rebuilt.reason)")
         }
         for view in status.views where view.state == .making {
             lines.append(
-                "View       \(status.mountpoint == nil ? "\(view.name) is made when the archive is mounted" : "making \(view.name)"): \(view.series) of \(view.of) series"
+                "View       \(status.mountpoint == nil ? "\(view.name) is made when the archive is mounted" : "making \(view.name)"): \(view.series) of \(view.totalSeries) series"
             )
         }
-        for image in status.copies.lost_images { lines.append("Lost       \(image)") }
+        for image in status.copies.lostImages { lines.append("Lost       \(image)") }
         if let mountpoint = status.mountpoint {
             lines.append(
-                "Mounted    \(mountpoint), reading \(status.read_mode == "passthrough" ? "by the kernel (passthrough)" : "through the daemon (cached)")"
+                "Mounted    \(mountpoint), reading \(status.readMode == .passthrough ? "by the kernel (passthrough)" : "through the daemon (cached)")"
             )
         } else {
             lines.append("Mounted    no")
@@ -103,10 +103,10 @@ struct Status: ParsableCommand {
         return lines.joined(separator: "\n")
     }
 
-    private static func room(_ room: ArchiveStatus.Room) -> String {
-        guard room.free > 0 else { return "none: new images are refused" }
-        let free = "\(Output.bytes(room.free)) of images"
-        guard let days = room.days else { return free }
+    private static func freeSpace(_ space: ArchiveStatus.FreeSpace) -> String {
+        guard space.bytes > 0 else { return "none: new images are refused" }
+        let free = "\(Output.bytes(space.bytes)) of images"
+        guard let days = space.daysLeft else { return free }
         let time =
             days > 3650
             ? "more than ten years"
@@ -120,10 +120,10 @@ struct Status: ParsableCommand {
 /// A volume, as people are told of it.
 enum VolumeText {
     static func lines(_ volume: ArchiveStatus.Volume) -> [String] {
-        let number = volume.number.map(String.init) ?? "?"
+        let number = volume.ordinal.map(String.init) ?? "?"
         var text =
-            "Volume \(number)\(String(repeating: " ", count: max(1, 4 - number.count)))\(volume.path): \(volume.state), \(Output.count(volume.blobs, "image", "images"))"
-        if volume.state != "absent" { text += ", room for \(Output.bytes(volume.free))" }
+            "Volume \(number)\(String(repeating: " ", count: max(1, 4 - number.count)))\(volume.path): \(volume.state.rawValue), \(Output.count(volume.blobs, "image", "images"))"
+        if volume.state != .absent { text += ", room for \(Output.bytes(volume.free))" }
         if volume.domain != volume.path { text += ", in \(volume.domain)" }
         if volume.errors > 0 {
             text +=

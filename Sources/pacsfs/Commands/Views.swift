@@ -61,7 +61,7 @@ struct ViewList: ParsableCommand {
     private static func state(of view: ViewStatus) -> String {
         switch view.state {
         case .shown: "shown, \(Output.count(view.folders, "folder", "folders"))"
-        case .making: "is made by the daemon: \(view.series) of \(view.of) series"
+        case .making: "is made by the daemon: \(view.series) of \(view.totalSeries) series"
         case .dropped:
             "not shown any more; its paths come back when it is put into pacsfs.toml again"
         }

@@ -11,7 +11,7 @@ struct ArchiveCheck {
     private(set) var recorded: Set<String> = []
 
     private struct Status: Decodable {
-        struct Copies: Decodable { var short: Int }
+        struct Copies: Decodable { var under_replicated: Int }
         struct Volume: Decodable { var state: String }
         var instances: Int
         var copies: Copies
@@ -58,7 +58,7 @@ struct ArchiveCheck {
             }
         }
         if let status = try? run.json(Status.self) {
-            if status.instances != recorded.count || status.copies.short != 0
+            if status.instances != recorded.count || status.copies.under_replicated != 0
                 || status.volumes.contains(where: { $0.state != "online" })
             {
                 problems.append(

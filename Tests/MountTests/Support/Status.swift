@@ -6,7 +6,12 @@ import Testing
 struct Status: Decodable, Equatable {
     struct Copies: Decodable, Equatable {
         var wanted: Int
-        var short: Int
+        var underReplicated: Int
+
+        enum CodingKeys: String, CodingKey {
+            case wanted
+            case underReplicated = "under_replicated"
+        }
     }
 
     struct Volume: Decodable, Equatable {

@@ -1,0 +1,161 @@
+/// The state of an archive, as `pacsfs status --json` prints it.
+public struct ArchiveStatus: Codable, Sendable {
+    public struct Copies: Codable, Sendable {
+        /// How many copies of each image are wanted.
+        public var wanted: Int
+        /// How many there must be before a file counts as safe.
+        public var minimum: Int
+        /// How many images have fewer than are wanted.
+        public var underReplicated: Int64
+        /// How many of them have only one.
+        public var single: Int64
+        /// How many images have no good copy on any volume.
+        public var lost: Int64
+        /// SHA-256 of up to a hundred of those.
+        public var lostImages: [String]
+        /// How many images have copies, but none on a volume that is here.
+        public var offlineOnly: Int64 = 0
+
+        enum CodingKeys: String, CodingKey {
+            case wanted, minimum, single, lost
+            case underReplicated = "under_replicated"
+            case lostImages = "lost_images"
+            case offlineOnly = "offline_only"
+        }
+    }
+
+    public struct Volume: Codable, Sendable {
+        /// Its number in the archive, from 1; `nil` while it is not known.
+        @Nullable public var ordinal: Int?
+        /// Its UUID; `nil` while it is not known.
+        @Nullable public var id: String?
+        /// The directory it is in.
+        public var path: String
+        /// Its failure domain.
+        public var domain: String
+        public var state: VolumeCondition
+        /// Why it is not online.
+        @Nullable public var problem: String?
+        /// How many images it holds.
+        public var blobs: Int64
+        /// Bytes that new files can take; its reserve is taken off.
+        public var free: Int64
+        /// The size of its disk in bytes; 0 when it is absent.
+        public var total: Int64
+        /// Bad copies that were found since it was last read whole without any.
+        public var errors: Int64
+        /// Since when every copy on it has been read, ns since 1970; `nil` when not all have been.
+        @Nullable public var scrubbed: Int64?
+        /// Whether the ledger has it and `pacsfs.toml` has not.
+        var isUnlisted = false
+
+        enum CodingKeys: String, CodingKey {
+            case ordinal, id, path, domain, state, problem, blobs, free, total, errors, scrubbed
+        }
+    }
+
+    /// How long the free space will last.
+    public struct FreeSpace: Codable, Sendable {
+        /// Bytes of images that can still be archived, with as many copies as are wanted.
+        public var bytes: Int64
+        /// Bytes that were archived per day, over the last 30 days; 0 when there were none.
+        public var bytesPerDay: Int64
+        /// Days that it will last; `nil` when nothing was archived, and in the first week.
+        @Nullable public var daysLeft: Int64?
+
+        enum CodingKeys: String, CodingKey {
+            case bytes
+            case bytesPerDay = "bytes_per_day"
+            case daysLeft = "days_left"
+        }
+    }
+
+    public struct Incoming: Codable, Sendable {
+        /// Files that are neither archived nor rejected yet.
+        public var pending: Int
+        /// Zip archives that are being unpacked, and those that wait for it.
+        public var unpacking: [Zip] = []
+
+        public struct Zip: Codable, Sendable {
+            /// Where it comes from.
+            public var path: String
+            /// How many of its files have been dealt with; 0 while it waits.
+            public var done: Int
+            /// How many files it has; `nil` while it waits.
+            @Nullable public var files: Int?
+
+            init(_ unpacking: Unpacking) {
+                let progress = unpacking.progress
+                self.init(
+                    path: unpacking.source, done: progress?.done ?? 0, files: progress?.files)
+            }
+
+            init(path: String, done: Int, files: Int?) {
+                (self.path, self.done, self.files) = (path, done, files)
+            }
+        }
+    }
+
+    public struct Ledger: Codable, Sendable {
+        public var records: Int64
+        /// SHA-256 of the last record: written down, it proves later that nothing before it
+        /// was changed.
+        public var head: String
+        /// The ordinals of the volumes on which new records are written.
+        public var volumes: [Int]
+    }
+
+    /// How images are read through the mount.
+    public enum ReadMode: String, Codable, Sendable {
+        /// By the kernel, from the blob itself.
+        case passthrough
+        /// Through the daemon, into the page cache.
+        case cached
+    }
+
+    /// The answer to "are we safe?".
+    public var health: Health
+    /// The archive's directory.
+    public var archive: String
+    public var instances: Int64
+    public var studies: Int64
+    public var patients: Int64
+    public var blobs: Int64
+    public var bytes: Int64
+    public var copies: Copies
+    public var volumes: [Volume]
+    /// `nil` while the archive is not mounted.
+    @Nullable public var readMode: ReadMode?
+    /// `nil` while the archive is not mounted.
+    @Nullable public var mountpoint: String?
+    public var incoming: Incoming
+    /// How many files were rejected.
+    public var rejected: Int64
+    public var ledger: Ledger
+    public var freeSpace: FreeSpace
+    public var resilver: ResilverProgress
+    /// When and why the index was last made anew; `nil` when it never was.
+    @Nullable public var indexRebuilt: IndexRebuilt?
+    /// An impossible value that a look-up met in the index; `nil` when none did. The next mount
+    /// makes the index anew.
+    @Nullable public var indexDamage: String?
+    /// The views, and how complete those are that are being made.
+    public var views: [ViewStatus] = []
+    /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
+    @Nullable public var configurationProblem: String?
+    /// Why views cannot be made; `nil` when they can.
+    @Nullable public var viewsProblem: String?
+
+    enum CodingKeys: String, CodingKey {
+        case health, archive, instances, studies, patients, blobs, bytes, copies, volumes
+        case readMode = "read_mode"
+        case mountpoint, incoming, rejected, ledger
+        case freeSpace = "free_space"
+        case resilver
+        case indexRebuilt = "index_rebuilt"
+        case indexDamage = "index_damage"
+        case views
+        case configurationProblem = "configuration_problem"
+        case viewsProblem = "views_problem"
+    }
+}

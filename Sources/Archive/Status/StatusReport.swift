@@ -1,0 +1,124 @@
+import Foundation
+import Glibc
+import Storage
+import TagIndex
+
+extension Archive {
+    /// - parameters:
+    ///   - pending: files that wait in `/incoming`; `nil` counts those on disk
+    public func status(pending: Int?, readMode: ArchiveStatus.ReadMode?, mountpoint: String?)
+        throws(ArchiveError)
+        -> ArchiveStatus
+    {
+        try ArchiveError.from {
+            volumes.check()
+            let totals = try index.read { try $0.totals() }
+            let known = try index.read { try $0.volumes() }
+            let position = catalogue.position
+            var result = ArchiveStatus(
+                health: Health(level: .safe, headline: "", reasons: []), archive: path,
+                instances: totals.instances,
+                studies: totals.studies, patients: totals.patients, blobs: totals.instances,
+                bytes: totals.bytes,
+                copies: try copies(totals),
+                volumes: try volumes.members.map { try status(of: $0, known) }, readMode: readMode,
+                mountpoint: mountpoint,
+                incoming: .init(
+                    pending: try pending ?? pendingFiles(), unpacking: zips.all.map { .init($0) }),
+                rejected: totals.rejected,
+                ledger: .init(
+                    records: position.number, head: position.head.hex,
+                    volumes: catalogue.ledger.volumes.sorted()),
+                freeSpace: try forecast(), resilver: resilver.progress, indexRebuilt: indexRebuilt,
+                indexDamage: TagIndex.damage(of: path + "/" + Self.indexName),
+                views: try index.read { try ViewStatus.list($0, wanted: wantedViews) },
+                configurationProblem: configurationProblem.withLock { $0 },
+                viewsProblem: views.problem)
+            result.volumes += Self.unlisted(known, volumes.members)
+            result.health = Health(of: result)
+            return result
+        }
+    }
+
+    /// Volumes that hold images, but that pacsfs.toml does not name.
+    private static func unlisted(
+        _ known: [VolumeRecord], _ members: [VolumeSet.Member]
+    ) -> [ArchiveStatus.Volume] {
+        known.filter { record in
+            record.state != .retired && !members.contains { $0.ordinal == record.ordinal }
+        }.map {
+            ArchiveStatus.Volume(
+                ordinal: $0.ordinal, id: $0.id, path: $0.domain, domain: $0.domain, state: .absent,
+                problem:
+                    "The ledger has volume \($0.ordinal), and pacsfs.toml does not name its path. Add it there as a [[volume]], or put another in its place: pacsfs volume replace \($0.ordinal) NEW-DIR",
+                blobs: 0, free: 0, total: 0, errors: $0.errors, scrubbed: nil, isUnlisted: true)
+        }
+    }
+
+    private func copies(_ totals: Totals) throws -> ArchiveStatus.Copies {
+        let wanted = settings.copies
+        let lost = try index.read { reader in
+            try reader.short(of: 1, limit: 100).compactMap { try reader.copies(of: $0.id) }
+        }
+        return ArchiveStatus.Copies(
+            wanted: wanted, minimum: settings.minimumCopies,
+            underReplicated: totals.instances(withFewerThan: wanted),
+            single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
+            lostImages: lost.compactMap { Digest(bytes: $0.sha256)?.hex },
+            offlineOnly: try offlineOnly())
+    }
+
+    /// Asks all images, and therefore only while as many volumes are away as an image may have
+    /// copies.
+    private func offlineOnly() throws -> Int64 {
+        let here = volumes.online.map(\.identity.ordinal)
+        let away = try index.read { try $0.volumes() }.filter {
+            $0.state != .retired && !here.contains($0.ordinal)
+        }
+        let fewest = try index.read { try $0.totals() }.byCopies.keys.filter { $0 > 0 }.min() ?? 1
+        return away.count < fewest ? 0 : try index.read { try $0.elsewhere(than: here) }
+    }
+
+    /// Over the last 30 days, or since the archive was begun. In the first week the images of many
+    /// years are taken in, which says nothing about the time to come.
+    private func forecast() throws -> ArchiveStatus.FreeSpace {
+        let free = try room().free
+        let day: Int64 = 86_400_000_000_000
+        let now = Timestamp.now().nanoseconds
+        let (created, added) = try index.read {
+            (try $0.created(), try $0.added(since: now - 30 * day))
+        }
+        let age = (now - created) / day
+        let daily = added.bytes / max(1, min(30, age))
+        return .init(
+            bytes: free, bytesPerDay: daily, daysLeft: daily > 0 && age >= 7 ? free / daily : nil)
+    }
+
+    private func status(of member: VolumeSet.Member, _ known: [VolumeRecord]) throws
+        -> ArchiveStatus.Volume
+    {
+        let space = try? member.volume?.space()
+        let scrubs = try index.read { try $0.scrubs(of: member.ordinal) }
+        return ArchiveStatus.Volume(
+            ordinal: member.ordinal > 0 ? member.ordinal : nil,
+            id: member.volume?.identity.volume ?? member.id,
+            path: member.place.path, domain: member.place.domain,
+            state: member.condition(space),
+            problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
+            free: space.flatMap { member.volume?.room(in: $0) } ?? 0, total: space?.total ?? 0,
+            errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
+            scrubbed: scrubs.count == 256 ? scrubs.values.map(\.time).min() : nil)
+    }
+
+    private func pendingFiles() throws -> Int {
+        func count(in directory: Int32) throws -> Int {
+            var total = 0
+            try FolderWalk.entries(of: directory) { name, status in
+                guard status.st_mode & S_IFMT == S_IFDIR else { return total += 1 }
+                try FolderWalk.inside(name, of: directory) { total += try count(in: $0) }
+            }
+            return total
+        }
+        return try count(in: staging.incomingDescriptor)
+    }
+}
