@@ -1,5 +1,3 @@
-import Glibc
-
 /// The reason why a header could not be read.
 public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure. More kinds may be added.
@@ -51,18 +49,12 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What happened and what to do about it, for the person who keeps the archive.
     public var message: String
 
-    /// The errno(3) of a failed system call, with code `io`.
-    public var systemError: Int32?
-
-    public init(
-        code: Code, offset: UInt64, tagPath: String? = nil, message: String,
-        systemError: Int32? = nil
-    ) {
+    /// An error with these values.
+    public init(code: Code, offset: UInt64, tagPath: String? = nil, message: String) {
         self.code = code
         self.offset = offset
         self.tagPath = tagPath
         self.message = message
-        self.systemError = systemError
     }
 
     /// The message with the offset: `… (byte 1234, element (0010,0010))`.
@@ -71,14 +63,19 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
         return "\(message) (byte \(offset)\(element))"
     }
 
-    /// The failure of a system call.
-    static func io(_ number: Int32, offset: UInt64, doing what: String) -> ReadError {
-        let reason = strerror(number).map { String(cString: $0) } ?? "error \(number)"
-        return ReadError(
+    /// The error of a ``ByteSource`` whose medium fails; its code is `io`.
+    ///
+    /// - Parameters:
+    ///   - what: What could not be done: "read the file".
+    ///   - reason: Why, in the words of the system.
+    ///   - offset: Where, in bytes from the start of the file.
+    public static func unreadable(
+        to what: String, because reason: String, offset: UInt64
+    ) -> ReadError {
+        ReadError(
             code: .io, offset: offset,
             message: "Could not \(what): \(reason). The file itself may be good: check the disk or "
-                + "network it comes from and try again.",
-            systemError: number)
+                + "network it comes from and try again.")
     }
 }
 

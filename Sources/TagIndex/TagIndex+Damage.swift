@@ -1,12 +1,12 @@
 import Foundation
 import GRDB
 
-// Damage is found where it lies, in the middle of a look-up. A file beside the index says so
-// to the next start, which makes the index anew.
+// Damage is found in the middle of a look-up. A file beside the index tells the next start
+// about it, which then rebuilds the index.
 extension TagIndex {
     private static func marker(of path: String) -> String { path + ".damaged" }
 
-    /// Why the index at `path` must be made anew; `nil` when it need not.
+    /// Why the index at `path` must be rebuilt; `nil` when it need not.
     public static func damage(of path: String) -> String? {
         guard let text = try? String(contentsOfFile: marker(of: path), encoding: .utf8) else {
             return nil
@@ -14,10 +14,11 @@ extension TagIndex {
         return text.isEmpty ? "It was found to be damaged." : text
     }
 
-    /// Called when the index was made anew.
+    /// Removes the note of damage after the index was rebuilt.
     public static func forgetDamage(of path: String) { unlink(marker(of: path)) }
 
-    /// Runs `body`; damage that it meets is noted, and told in a way that helps.
+    /// Runs `body`. If it finds damage, this notes it for the next start, and throws an error that
+    /// says what to do.
     static func noting<R>(damageOf path: String, _ body: () throws -> R) throws -> R {
         let reason: String
         do {
@@ -30,14 +31,14 @@ extension TagIndex {
         try? Data("It was damaged: \(reason).".utf8).write(to: URL(filePath: marker(of: path)))
         throw IndexError(
             code: .corrupt,
-            message:
-                "\(path) is damaged: \(reason). No image is affected: unmount the archive and mount it again, which makes the index anew from the ledger."
+            message: "\(path) is damaged: \(reason). No image is affected: unmount the archive and "
+                + "mount it again, which rebuilds the index from the ledger."
         )
     }
 
-    /// Looks at every page (PRAGMA quick_check).
+    /// Checks every page of the file (PRAGMA quick_check).
     ///
-    /// - throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when one does not fit
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when a page is damaged.
     public func check() throws {
         let answer = try read { try String.fetchOne($0.db, sql: "PRAGMA quick_check(1)") }
         guard answer == "ok" else {
@@ -48,16 +49,16 @@ extension TagIndex {
 }
 
 extension DatabaseError {
-    /// The file is not what SQLite wrote.
+    /// Whether the file is not as SQLite wrote it.
     var isDamage: Bool { resultCode == .SQLITE_CORRUPT || resultCode == .SQLITE_NOTADB }
 }
 
 extension IndexError {
-    /// Whether an error says that an index is of no use, whatever it was that failed.
+    /// Whether an error, of any operation on an index, means that the index is unusable.
     public static func isDamage(_ error: any Error) -> Bool {
         switch error {
         case let error as IndexError: error.code == .corrupt
-        // Tables that are not there, rows that cannot be: not what this program wrote.
+        // Missing tables or impossible rows: this program did not write them.
         case let error as DatabaseError:
             error.isDamage
                 || [.SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH].contains(error.resultCode)

@@ -4,33 +4,33 @@ import Naming
 import Synchronization
 import System
 
-/// The index of tags and paths: a SQLite file that says where everything is shown.
+/// The index of tags and paths: a SQLite file that answers where everything is shown.
 ///
-/// One connection writes, in transactions that are short; each reading thread takes a
-/// connection of its own from a free list, with its prepared statements, so that look-ups
-/// run side by side (a shared pool that opens a transaction for each reached a third of
-/// the rate).
+/// One connection writes, in short transactions. Each reading thread takes a connection of its
+/// own, with its prepared statements, from a free list, so that look-ups run side by side. (GRDB's
+/// shared pool, which opens a transaction for each, reached a third of the rate.)
 public final class TagIndex: Sendable {
     let path: String
     private let writer: DatabaseQueue
     private let idle = Lock<[DatabaseQueue]>([])
     private let commits = Atomic(0)
 
-    /// How many transactions were committed since it was opened: what was read is still so while
-    /// this is what it was before.
+    /// The number of transactions committed since the index was opened. While it is unchanged,
+    /// everything read before is still true.
     public var generation: Int { commits.load(ordering: .acquiring) }
 
-    /// Opens the index at `path`, or makes an empty one where there is none.
+    /// Opens the index at `path`, or creates an empty one.
     ///
-    /// - throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when the file is damaged
-    ///   or of another version, and GRDB's `DatabaseError` for other failures of SQLite.
+    /// - Parameter path: The file.
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when the file is damaged or of
+    ///   another version; GRDB's `DatabaseError` for other failures of SQLite.
     public init(path: String) throws {
         self.path = path
         do {
             writer = try DatabaseQueue(
                 path: path, configuration: Self.configuration(readonly: false))
             try writer.inDatabase { db in
-                // The index may be behind the ledger after a power cut, never damaged by it.
+                // A power cut may leave the index older than the ledger, but not damaged.
                 try db.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
             }
             try writer.inTransaction { db in
@@ -40,8 +40,8 @@ public final class TagIndex: Sendable {
                     guard found == String(Schema.version) else {
                         throw IndexError(
                             code: .corrupt,
-                            message:
-                                "\(path) has schema \(found ?? "none"), this program needs \(Schema.version)."
+                            message: "\(path) has schema \(found ?? "none"), "
+                                + "this program needs \(Schema.version)."
                         )
                     }
                 } else {
@@ -57,16 +57,18 @@ public final class TagIndex: Sendable {
         }
     }
 
-    /// An index that another process may be writing to, for reading only.
+    /// Opens an index that another process may be writing to, for reading only.
     ///
-    /// - throws: ``IndexError`` when there is none
+    /// - Parameter path: The file.
+    /// - Throws: ``IndexError`` with code `corrupt` when there is no index; GRDB's `DatabaseError`
+    ///   when SQLite cannot open it.
     public init(readingFrom path: String) throws {
         self.path = path
         guard FileManager.default.fileExists(atPath: path) else {
             throw IndexError(
                 code: .corrupt,
-                message:
-                    "There is no index \(path). Mount the archive: that makes it again from the ledger."
+                message: "There is no index \(path). "
+                    + "Mount the archive: this rebuilds the index from the ledger."
             )
         }
         writer = try DatabaseQueue(path: path, configuration: Self.configuration(readonly: true))
@@ -77,17 +79,19 @@ public final class TagIndex: Sendable {
         configuration.readonly = readonly
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { db in
-            // KiB; each reading thread has a connection.
+            // In KiB, for each reading thread.
             try db.execute(sql: "PRAGMA cache_size = -1024")
         }
         return configuration
     }
 
-    /// Calls `body` with a reader. What it reads is the last committed state; each look-up
-    /// sees a state of its own.
+    /// Calls `body` with a reader of the last committed state. There is no transaction: two
+    /// look-ups in `body` may see two states.
     ///
-    /// - throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when damage is met: the
-    ///   next start makes the index anew
+    /// - Parameter body: Must not keep the reader beyond its return.
+    /// - Returns: The result of `body`.
+    /// - Throws: What `body` throws. ``IndexError`` with code ``IndexError/Code/corrupt`` when
+    ///   damage is found; the next start then rebuilds the index.
     public func read<R>(_ body: (IndexReader) throws -> R) throws -> R {
         try Self.noting(damageOf: path) {
             let connection =
@@ -101,7 +105,9 @@ public final class TagIndex: Sendable {
     /// Calls `body` in a transaction, which is committed when `body` returns and rolled back
     /// when it throws.
     ///
-    /// - throws: as ``read(_:)``
+    /// - Parameter body: Must not keep the writer beyond its return.
+    /// - Returns: The result of `body`.
+    /// - Throws: As ``read(_:)``; then nothing is changed.
     public func write<R>(_ body: (IndexWriter) throws -> R) throws -> R {
         var result: R?
         try Self.noting(damageOf: path) {
@@ -119,7 +125,7 @@ public final class TagIndex: Sendable {
         return result
     }
 
-    /// Makes sure that the next start needs no recovery of SQLite's own.
+    /// Closes all connections, so that SQLite has nothing to recover at the next start.
     public func close() {
         let connections = idle.withLock { idle in
             defer { idle = [] }

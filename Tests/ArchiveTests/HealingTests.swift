@@ -83,7 +83,9 @@ struct HealingTests {
                 #expect(error.code == .noGoodCopy)
             }
             #expect(try read(archive, 2) == images[1])
-            #expect(try archive.index.read { try $0.short(of: 1, limit: 10) }.map(\.id) == [1])
+            #expect(
+                try archive.index.read { try $0.underReplicated(below: 1, limit: 10) }.map(\.id)
+                    == [1])
         }
         for volume in 1...2 {
             #expect(
@@ -136,7 +138,9 @@ struct HealingTests {
                 BadCopy(volume: $0, problem: .unreadable)
             }
             #expect(archive.heal(image, bad: bad).left == [1, 2])
-            #expect(try archive.index.read { try $0.short(of: 1, limit: 10) }.map(\.id) == [1])
+            #expect(
+                try archive.index.read { try $0.underReplicated(below: 1, limit: 10) }.map(\.id)
+                    == [1])
             for volume in 1...2 {
                 try FileManager.default.removeItem(atPath: temporary.blob(digest, on: volume))
                 try FileManager.default.moveItem(

@@ -43,7 +43,7 @@ struct FailingSource: ByteSource {
         at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(ReadError) -> Int {
         if Int(offset) + buffer.count > bad {
-            throw ReadError(code: .io, offset: UInt64(bad), message: "bad sector", systemError: 5)
+            throw ReadError(code: .io, offset: UInt64(bad), message: "bad sector")
         }
         return try BufferSource(bytes).read(at: offset, into: buffer)
     }

@@ -13,7 +13,7 @@ struct DirectoryTests {
         try #require(try fixture.index.read { try $0.node(in: 0, folded: name) })
     }
 
-    private func leaf(_ place: IndexWriter.Place, in view: String) throws -> Node {
+    private func leaf(_ place: IndexWriter.Assignment, in view: String) throws -> Node {
         let path = try fixture.path(place, in: view).split(separator: "/").dropLast().map(
             String.init)
         return try #require(
@@ -83,7 +83,7 @@ struct DirectoryTests {
 
     @Test("Images listed in small portions while others come: nothing twice, nothing missing")
     func cookiesOfImages() throws {
-        func add(_ number: Int) throws -> IndexWriter.Place {
+        func add(_ number: Int) throws -> IndexWriter.Assignment {
             try fixture.add(
                 rex.with([.instanceNumber: "\(100 - number)", .sopInstanceUID: "1.2.3.1.\(number)"]
                 ), seed: UInt64(number))

@@ -36,7 +36,7 @@ final class IndexFixture {
     func add(
         _ attributes: AttributeSet, seed: UInt64, bytes: Int64 = 1000, volumes: [Int] = [1, 2],
         in writer: IndexWriter? = nil
-    ) throws -> IndexWriter.Place {
+    ) throws -> IndexWriter.Assignment {
         guard let writer else {
             return try index.write {
                 try add(attributes, seed: seed, bytes: bytes, volumes: volumes, in: $0)
@@ -44,7 +44,7 @@ final class IndexFixture {
         }
         clock += 1_000
         let digest = digest(seed)
-        let place = try writer.place(attributes, hex: hex(digest), received: clock, views: views)
+        let place = try writer.assign(attributes, hex: hex(digest), received: clock, views: views)
         if let new = place.newSeries {
             series[new.id] = new
             records.append(.series(new))
@@ -59,13 +59,13 @@ final class IndexFixture {
     }
 
     /// The path of each view in which a series is shown.
-    func paths(_ place: IndexWriter.Place) throws -> [String] {
+    func paths(_ place: IndexWriter.Assignment) throws -> [String] {
         try index.read { try $0.details(place.instance) }?.paths.map { $0.joined(separator: "/") }
             ?? []
     }
 
     /// The path of an image in one view.
-    func path(_ place: IndexWriter.Place, in view: String) throws -> String {
+    func path(_ place: IndexWriter.Assignment, in view: String) throws -> String {
         try paths(place).first { $0.hasPrefix(view + "/") } ?? ""
     }
 }

@@ -73,16 +73,17 @@ struct SearchQueryTests {
     }
 
     @Test(
-        "An unknown keyword is named, and the way out", arguments: ["Colour=red", "=red", "pet=x"])
+        "An unknown keyword is named, with what to write",
+        arguments: ["Colour=red", "=red", "pet=x"])
     func unknownKeyword(word: String) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
         #expect(error.code == .badQuery)
-        #expect(error.message.contains("«\(word.prefix { $0 != "=" })»"))
+        #expect(error.message.contains("\"\(word.prefix { $0 != "=" })\""))
         #expect(error.message.contains("keyword"))
     }
 
     @Test(
-        "A value of date= that is no date is named, and how to write one",
+        "A value of date= that is not a date is named, with how to write one",
         arguments: [
             "date=yesterday", "date=", "date=2024-13", "date=20240231", "date=..",
             "StudyDate=01.05.2024",
@@ -90,12 +91,12 @@ struct SearchQueryTests {
     func badDate(word: String) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
         #expect(error.code == .badQuery)
-        #expect(error.message.contains("«\(word.drop { $0 != "=" }.dropFirst())»"))
+        #expect(error.message.contains("\"\(word.drop { $0 != "=" }.dropFirst())\""))
         #expect(error.message.contains("2024-05-01"))
     }
 
     @Test(
-        "What looks like a date and is none is no question: why is said, and what can be asked",
+        "A word like a date that does not exist is refused, with the reason and what to write",
         arguments: [
             ("2024-13", "no month 13"), ("2024-00", "no month 00"),
             ("2024-05-32", "2024-05 has 31 days"),
@@ -103,14 +104,14 @@ struct SearchQueryTests {
             ("1900-02-29", "has 28 days"),
             ("2024-04-31", "has 30 days"), ("date=2024-02-31", "has 29 days"),
             ("2024-13..2024-15", "no month 13"),
-            ("..2024-02-30", "has 29 days"), ("2024-01..soon", "«soon» is no date"),
-            ("2024-01..2024-3", "«2024-3» is no date"),
+            ("..2024-02-30", "has 29 days"), ("2024-01..soon", "\"soon\" is not a date"),
+            ("2024-01..2024-3", "\"2024-3\" is not a date"),
             ("2024-05..2024-01", "ends before it begins"), ("date=2024..2023", "2023..2024"),
         ])
     func impossible(word: String, reason: String) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: ["rex", word]) }
         #expect(error.code == .badQuery && error.message.contains(reason), "\(error)")
-        // Whoever means a number has a way to say so.
+        // A number that looks like a date can be searched for.
         #expect(try SearchQuery(words: ["id=2024-13"]).terms == [.attribute(.patientID, "2024-13")])
     }
 }

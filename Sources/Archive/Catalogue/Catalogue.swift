@@ -108,7 +108,7 @@ final class Catalogue: Sendable {
                             .storage,
                             "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
                     }
-                    let place = try writer.place(
+                    let place = try writer.assign(
                         attributes, hex: prepared.staged.digest.hex, received: time, views: views)
                     if let series = place.newSeries { entries.append(series.entry(by: actor)) }
                     let record = InstanceRecord(

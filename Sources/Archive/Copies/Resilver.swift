@@ -123,7 +123,8 @@ final class Resilver: Sendable {
         var last: (copies: Int, id: Int64) = (-1, 0)
         while !isStopped {
             let short = try archive.index.read {
-                try $0.short(of: archive.settings.copies, after: last, limit: Self.batch.images)
+                try $0.underReplicated(
+                    below: archive.settings.copies, after: last, limit: Self.batch.images)
             }
             guard let end = short.last else { return }
             let before = progress.copies

@@ -177,7 +177,7 @@ extension Archive {
     private func listLacking(on volumes: [Int], in summary: inout RevivalSummary) throws {
         let file = path + "/" + Self.lackingName
         (summary.images, summary.offlineOnly) = try index.read {
-            (try $0.totals().instances, try $0.elsewhere(than: volumes))
+            (try $0.totals().instances, try $0.offlineOnly(present: volumes))
         }
         guard summary.offlineOnly > 0 else { return }
         try Data().write(to: URL(filePath: file))
@@ -186,7 +186,7 @@ extension Archive {
         summary.list = file
         summary.examples = try index.read { reader in
             var examples: [String] = []
-            try reader.instances(lackingOn: volumes) { id in
+            try reader.instances(missingOn: volumes) { id in
                 guard let image = try reader.details(id) else { return true }
                 let shown = image.paths.first?.joined(separator: "/") ?? ""
                 try output.write(

@@ -201,7 +201,7 @@ struct BlobRebuild {
                         let digest = Digest(bytes: blob.sha256)
                     else { continue }
                     let time = next(blob.time)
-                    let place = try writer.place(
+                    let place = try writer.assign(
                         attributes, hex: digest.hex, received: time, views: views)
                     if let series = place.newSeries { entries.append(series.entry(by: actor)) }
                     let record = InstanceRecord(

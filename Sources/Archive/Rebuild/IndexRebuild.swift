@@ -91,7 +91,7 @@ struct IndexRebuild {
             while let record = try reader.next() {
                 if record.entry.kind == "ingest" { images += 1 }
                 guard Self.concernsCopies(record.entry) else { continue }
-                writer.horizon = images + 1
+                writer.hiddenFrom = images + 1
                 try replay.apply(record.entry, with: writer)
             }
         }

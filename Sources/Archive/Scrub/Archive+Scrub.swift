@@ -112,7 +112,7 @@ extension Archive {
         var last: (copies: Int, id: Int64) = (-1, 0)
         while report.lost.count < ScrubReport.limit {
             let images = try index.read { reader in
-                try reader.short(of: 1, after: last, limit: 1000).map {
+                try reader.underReplicated(below: 1, after: last, limit: 1000).map {
                     ($0, try reader.copies(of: $0.id))
                 }
             }

@@ -58,7 +58,7 @@ extension Archive {
     private func copies(_ totals: Totals) throws -> ArchiveStatus.Copies {
         let wanted = settings.copies
         let lost = try index.read { reader in
-            try reader.short(of: 1, limit: 100).compactMap { try reader.copies(of: $0.id) }
+            try reader.underReplicated(below: 1, limit: 100).compactMap { try reader.copies(of: $0.id) }
         }
         return ArchiveStatus.Copies(
             wanted: wanted, minimum: settings.minimumCopies,
@@ -76,7 +76,7 @@ extension Archive {
             $0.state != .retired && !here.contains($0.ordinal)
         }
         let fewest = try index.read { try $0.totals() }.byCopies.keys.filter { $0 > 0 }.min() ?? 1
-        return away.count < fewest ? 0 : try index.read { try $0.elsewhere(than: here) }
+        return away.count < fewest ? 0 : try index.read { try $0.offlineOnly(present: here) }
     }
 
     /// Over the last 30 days, or since the archive was begun. In the first week the images of many

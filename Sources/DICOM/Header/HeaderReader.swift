@@ -3,7 +3,7 @@
 ///
 /// ```
 /// var reader = HeaderReader()
-/// let header = try reader.read(FileDescriptorSource(descriptor: file))
+/// let header = try reader.read(source)
 /// print(header[.patientName] ?? "nobody")
 /// ```
 ///

@@ -64,7 +64,7 @@ extension FileSystem {
     }
 
     /// When the views were last set: the time of the root.
-    private var arranged: Int64 { (try? archive.index.read { try $0.arranged() }) ?? created }
+    private var arranged: Int64 { (try? archive.index.read { try $0.viewsChanged() }) ?? created }
 
     /// A directory has one link, which says that its subdirectories are not counted.
     func attributes(of node: Node) -> stat {

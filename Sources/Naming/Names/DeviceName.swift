@@ -1,17 +1,17 @@
 /// The names that Windows keeps for devices in every directory, whatever their extension
 /// ([Naming Files](https://learn.microsoft.com/windows/win32/fileio/naming-a-file)).
 enum DeviceName {
-    /// The name with `_` after its stem when the stem is that of a device.
+    /// The name, with `_` after its stem if the stem is the name of a device.
     static func avoided(in name: String) -> String {
         guard begins(name) else { return name }
         let dot = name.utf8.firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex
         return name[..<dot] + "_" + name[dot...]
     }
 
-    /// Whether Windows would take the name for a device: what stands before the first dot,
-    /// without the spaces at its end, is a device's name in any case.
+    /// Whether Windows would take the name for a device: the part before the first dot, without
+    /// spaces at its end, is the name of a device, in upper or lower case.
     static func begins(_ name: String) -> Bool {
-        // Every device begins with one of these: most names are done here.
+        // Every device begins with one of these letters; most names end the test here.
         guard let first = name.utf8.first, "CcPpAaNnLl".utf8.contains(first) else { return false }
         var stem = name.utf8.prefix { $0 != UInt8(ascii: ".") }
         while stem.last == UInt8(ascii: " ") { stem.removeLast() }

@@ -1,7 +1,7 @@
-/// The 64-bit FNV-1a hash of Fowler, Noll and Vo: the same on every machine and in every version,
-/// which `Hasher` is not. It tells names apart and protects nothing.
+/// The 64-bit FNV-1a hash of Fowler, Noll and Vo. Unlike `Hasher` it is the same on every machine and
+/// in every version. It only makes names different; it is not for security.
 enum FNV1a {
-    /// Eight hexadecimal digits of a text.
+    /// Eight hexadecimal digits of the hash of a text.
     static func digits(of text: String) -> String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 {

@@ -1,24 +1,24 @@
 import DICOM
 
-/// The names of files. They are plain ASCII, so that a case-insensitive look-up of a file needs
-/// no more than the folding that every database has.
+/// The names of image files. They are plain ASCII, so that the simple case folding of a database is
+/// enough to find a file in any case.
 public enum FileName {
-    /// The longest name, in bytes, without the extension.
+    /// The longest name in bytes, without the extension.
     private static let maximumStem = 100
 
-    /// `00001.dcm`, after the instance number; `unknown.dcm` without one.
+    /// The name by instance number, `00001.dcm`; `unknown.dcm` without one.
     public static func instance(_ values: some AttributeValues) -> String {
         name(values[.instanceNumber].flatMap { Value.first($0) { Value.number($0, width: 5) } })
     }
 
-    /// `<SOPInstanceUID>.dcm`; `unknown.dcm` without one.
+    /// The name by UID, `<SOPInstanceUID>.dcm`; `unknown.dcm` without one.
     public static func sopInstance(_ values: some AttributeValues) -> String {
         let uid = values[.sopInstanceUID]
         if let uid, isPlainUID(uid) { return uid + ".dcm" }
         return name(uid.flatMap { Value.first($0) { $0 } })
     }
 
-    /// Whether a text is a UID as it should be, which is a good name as it is (PS3.5, 9.1).
+    /// Whether a text is a correct UID (PS3.5, 9.1), which needs no change to be a name.
     private static func isPlainUID(_ text: String) -> Bool {
         let bytes = text.utf8
         guard let first = bytes.first, bytes.count <= 64, first != UInt8(ascii: "."),
@@ -29,7 +29,7 @@ public enum FileName {
         }
     }
 
-    /// The name of the file in a view whose files are named like this.
+    /// The name of the file in a view that names its files in a given way.
     public static func name(_ naming: FileNaming, _ values: some AttributeValues) -> String {
         switch naming {
         case .instanceNumber: instance(values)

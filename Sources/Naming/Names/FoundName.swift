@@ -1,20 +1,20 @@
 import DICOM
 
-/// The names under which a search shows what it finds: portable, and the same in every search.
+/// The names of studies and series in searches: portable, and the same in every search.
 public enum FoundName {
-    /// `2024-05-01 Smith^Rex (1234) CT Thorax`: date, name, id, modality and description of a
-    /// study, as far as it has them.
+    /// The name of a study, `2024-05-01 Smith^Rex (1234) CT Thorax`: date, name, id, modality and
+    /// description, as far as it has them.
     ///
-    /// - parameter values: those of its first series, so that the name stays when others come
+    /// - Parameter values: Those of its first series, so that the name stays when others arrive.
     public static func study(_ values: some AttributeValues) -> String {
-        // «CT CT Thorax» says nothing more than «CT Thorax».
+        // "CT CT Thorax" says no more than "CT Thorax".
         let modality = values[.modality] ?? ""
         let first = values[.studyDescription]?.split { !$0.isLetter && !$0.isNumber }.first ?? ""
         let isSaid = first.lowercased() == modality.lowercased()
         return name(isSaid ? studyWithoutModality : study, values)
     }
 
-    /// `001 CT Thorax`, as in the views.
+    /// The name of a series, `001 CT Thorax`, as in the views.
     public static func series(_ values: some AttributeValues) -> String { name(series, values) }
 
     private static let study = template(

@@ -1,4 +1,5 @@
-/// Names that every file system a copy may land on accepts: ext4, NTFS, exFAT, APFS and SMB.
+/// Names that are legal on every file system to which a file may be copied: ext4, NTFS, exFAT, APFS
+/// and SMB.
 ///
 /// A portable name
 /// - is not empty, is in Unicode normal form C and has at most 255 bytes of UTF-8 (and therefore
@@ -8,7 +9,7 @@
 ///   scalars): each is shown as `_`. Spaces of every kind are the plain space;
 /// - neither begins with a space nor ends with a space or a dot; a leading dot, which would hide
 ///   the file, is shown as `_`;
-/// - is no DOS device name, with or without an extension: `CON` becomes `CON_`, and `con.txt`
+/// - is not a DOS device name, with or without an extension: `CON` becomes `CON_`, and `con.txt`
 ///   becomes `con_.txt`
 ///   ([Naming Files](https://learn.microsoft.com/windows/win32/fileio/naming-a-file));
 /// - joins with a `/` on either side without forming one character with it.
@@ -16,25 +17,25 @@ public enum PortableName {
     /// The most bytes of UTF-8 a name may have: `NAME_MAX` of Linux, limits.h(0p).
     public static let maximumLength = 255
 
-    /// The portable name for a text. Never fails, never empty; what is portable already comes
-    /// back as it is, so applying it twice changes nothing.
+    /// The portable name for a text; never empty. A text that is portable already stays as it is, so
+    /// applying this twice changes nothing.
     ///
     /// A name that is too long is cut between characters and ends in ` ~` and eight hexadecimal
-    /// digits that depend on the whole text, so that two long names stay apart. The extension
+    /// digits that depend on the whole text, so that two long names stay different. The extension
     /// is kept.
     public static func component(_ text: String) -> String {
         component(text, maximumLength: maximumLength)
     }
 
-    /// A name with a tag that sets it apart from another of the same name:
-    /// `001 CT Thorax ~1f3a`, `00001 ~1f3a.dcm`.
+    /// A name with a tag that makes it different from another: `001 CT Thorax ~1f3a`,
+    /// `00001 ~1f3a.dcm`.
     ///
-    /// The tag is never refused and never cut below recognition: the stem gives way, so that the
-    /// result keeps within ``maximumLength``. Of a tag longer than 64 bytes the beginning counts.
+    /// If the result would exceed ``maximumLength``, the stem is cut, not the tag. Only the first 64
+    /// bytes of a tag are used.
     public static func suffixed(_ name: String, with tag: String) -> String {
         let (stem, fileExtension) = split(component(name))
         let suffix = " ~" + prefix(of: component(tag), maximumLength: 64) + fileExtension
-        // The sum is portable but for odd tags, for example one that ends in a dot.
+        // The sum is portable, except with odd tags, for example one that ends in a dot.
         return component(
             prefix(of: stem, maximumLength: maximumLength - suffix.utf8.count) + suffix)
     }
@@ -50,14 +51,14 @@ public enum PortableName {
         if name.first == "." {
             name.replaceSubrange(name.startIndex...name.startIndex, with: "_".unicodeScalars)
         }
-        // A path is often split as a sequence of characters, where a combining mark takes the
-        // slash before it along, and a prepended mark the slash after it (UAX #29, GB9 and GB9b).
+        // Programs often split a path as a sequence of characters. There, a combining mark joins
+        // the slash before it, and a prepended mark the slash after it (UAX #29, GB9 and GB9b).
         if let first = name.first, joins("/", first) { name.insert("_", at: name.startIndex) }
         if let last = name.last, joins(last, "/") { name.append("_") }
         return shortened(DeviceName.avoided(in: String(name)), maximumLength: maximumLength)
     }
 
-    /// Whether a text is plain ASCII that needs no look at Unicode, as most names are.
+    /// Whether a text is portable ASCII, as most names are.
     private static func isPlain(_ text: String, maximumLength: Int) -> Bool {
         let bytes = text.utf8
         guard let first = bytes.first, bytes.count <= maximumLength,
@@ -109,8 +110,8 @@ public enum PortableName {
         return prefix(of: stem, maximumLength: maximumLength - suffix.utf8.count) + suffix
     }
 
-    /// The longest beginning of a name that fits, whole characters where it can be, without
-    /// the spaces and dots that would then be at its end.
+    /// The longest beginning of a name that fits: whole characters if possible, without spaces and
+    /// dots at its end.
     private static func prefix(of name: String, maximumLength: Int) -> String {
         guard name.utf8.count > maximumLength else { return name }
         var kept = String.UnicodeScalarView()

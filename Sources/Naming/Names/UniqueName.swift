@@ -1,6 +1,12 @@
 extension PortableName {
-    /// `name` when it is free; otherwise with as much of `tag`, from four characters up, as
-    /// makes it so. `tag` is hexadecimal and differs between all that can ask for `name`.
+    /// The name if it is free, otherwise the name with as much of a tag as makes it free.
+    ///
+    /// - Parameters:
+    ///   - name: The name wanted.
+    ///   - tag: Hexadecimal digits, different for everything that can want `name`. At least four
+    ///     are used.
+    ///   - isFree: Whether nothing has a name yet.
+    /// - Throws: What `isFree` throws.
     public static func firstFree(
         _ name: String, tag: String, isFree: (String) throws -> Bool
     ) rethrows -> String {
@@ -20,6 +26,6 @@ extension PortableName {
 
 /// A hash that is the same on every machine and in every version.
 public enum StableHash {
-    /// Hexadecimal digits of `text`'s hash.
+    /// Eight hexadecimal digits of the hash of a text.
     public static func hex(_ text: String) -> String { FNV1a.digits(of: text) }
 }

@@ -1,16 +1,17 @@
 /// The views of a new archive.
 ///
-/// In practice one veterinary study in twenty has all the attributes it should have, and many
-/// have neither owner nor chip. So the owner is whoever is responsible, else the family part of
-/// the patient's name (PS3.5 6.2, PN), else nobody but the patient's number tells; and what
-/// has no chip, or no accession number, would only make one huge folder `unknown` there.
+/// In practice only one veterinary study in twenty has all the attributes it should have, and many
+/// have neither an owner nor a chip. So by-owner shows the responsible person, else the family part
+/// of the patient's name (PS3.5 6.2, PN), else the patient's number. by-microchip and by-accession
+/// leave out images without a value, which would only make one huge folder `unknown`.
 public enum DefaultViews {
     /// In the order in which they are listed.
     public static let all: [View] = [
         view("by-patient", "{PatientName} ({PatientID})/{StudyDate}/{Series}"),
         view(
             "by-date",
-            "{StudyDate:yyyy}/{StudyDate:MM}/{StudyDate:dd}/{PatientName} ({PatientID}) {StudyDescription}/{Series}"
+            "{StudyDate:yyyy}/{StudyDate:MM}/{StudyDate:dd}/"
+                + "{PatientName} ({PatientID}) {StudyDescription}/{Series}"
         ),
         view(
             "by-modality",
@@ -18,11 +19,13 @@ public enum DefaultViews {
         view("by-id", "{PatientID}/{StudyDate}/{Series}"),
         view(
             "by-owner",
-            "{ResponsiblePerson|PatientName.family|PatientID}/{PatientName} ({PatientID})/{StudyDate}/{Series}"
+            "{ResponsiblePerson|PatientName.family|PatientID}/"
+                + "{PatientName} ({PatientID})/{StudyDate}/{Series}"
         ),
         view(
             "by-species",
-            "{PatientSpeciesDescription}/{PatientBreedDescription}/{PatientName} ({PatientID})/{StudyDate}/{Series}"
+            "{PatientSpeciesDescription}/{PatientBreedDescription}/"
+                + "{PatientName} ({PatientID})/{StudyDate}/{Series}"
         ),
         view(
             "by-microchip",

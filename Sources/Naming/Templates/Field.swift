@@ -1,9 +1,9 @@
 import DICOM
 
-/// What stands between braces: attributes, of which the first that has a value is shown.
+/// The content of braces: attributes, of which the first that has a value is shown.
 struct Field: Sendable, Equatable {
     let sources: [Source]
-    /// Marked with `!`: what has no value here is not shown.
+    /// Whether it is marked with `!`: images without a value are not in the view.
     var isRequired = false
 
     var isDate: Bool { sources.allSatisfy { $0.attribute.kind == .date } }
@@ -17,22 +17,22 @@ struct Field: Sendable, Equatable {
     }
 }
 
-/// An attribute and how it is shown.
+/// An attribute and the form in which it is shown.
 struct Source: Sendable, Equatable {
     enum Form: Sendable, Equatable {
         case plain
         case namePart(PersonName.Part)
-        /// Of several identifiers those that are the numbers of chips.
+        /// Of several identifiers, only the numbers of chips.
         case microchip
         case date(DateFormat)
-        /// A whole number with at least so many digits.
+        /// A whole number with at least `width` digits.
         case number(width: Int)
     }
 
     let attribute: Attribute
     let form: Form
 
-    /// The text, or `nil` when there is none: absent, empty, or no valid date.
+    /// The text; `nil` when the attribute is absent, empty, or not a valid date.
     func text(for values: some AttributeValues) -> String? {
         switch form {
         case .plain:
@@ -48,8 +48,9 @@ struct Source: Sendable, Equatable {
         }
     }
 
-    /// The number of an identifier as the header reader gives it, `RFID:985…`. Devices that know
-    /// the retired Other Patient IDs only write the number alone: 15 digits (ISO 11784).
+    /// The number of a chip in an identifier; `nil` when it is another identifier. The header
+    /// reader marks chips, `RFID:985…`. Devices that know only the retired Other Patient IDs write
+    /// the number alone: 15 digits (ISO 11784).
     private static func microchip(_ identifier: String) -> String? {
         if identifier.hasPrefix("RFID:") {
             let number = Value.tidied(String(identifier.dropFirst(5)))
@@ -86,7 +87,7 @@ extension Attribute {
         }
     }
 
-    /// The attribute, and those that stand in for it when it holds no valid date.
+    /// The attribute, and those that replace it when it has no valid date.
     fileprivate var datesInOrder: [Attribute] {
         self == .studyDate ? [.studyDate, .seriesDate, .acquisitionDate, .contentDate] : [self]
     }

@@ -9,7 +9,7 @@ struct PersonName {
     private let groups: [String]
 
     init(_ value: String) {
-        // Most names need no more than this.
+        // Enough for most names.
         if !value.utf8.contains(where: { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: " ") }),
             value.utf8.last != UInt8(ascii: "^"), value.utf8.allSatisfy({ $0 < 0x80 })
         {
@@ -25,7 +25,7 @@ struct PersonName {
             }
     }
 
-    /// The name as it is in DICOM, in the first group that is not empty.
+    /// The name in the notation of DICOM, from the first group that is not empty.
     var text: String? { groups.first { !$0.isEmpty } }
 
     /// A component of the name that ``text`` shows, or one of its other groups.

@@ -1,9 +1,9 @@
 import DICOM
 
-/// The day a study is filed under.
+/// The day under which a study is shown.
 public enum StudyDay {
-    /// `yyyy-MM-dd` of StudyDate, else SeriesDate, AcquisitionDate, ContentDate: the first
-    /// that is a day of the calendar; never the day it was received. `nil` when there is none.
+    /// The first valid date of StudyDate, SeriesDate, AcquisitionDate and ContentDate, as
+    /// `yyyy-MM-dd`; never the day on which the file was received. `nil` when there is none.
     public static func of(_ values: some AttributeValues) -> String? {
         let fallbacks: [Attribute] = [.studyDate, .seriesDate, .acquisitionDate, .contentDate]
         for attribute in fallbacks {

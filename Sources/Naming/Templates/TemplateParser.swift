@@ -16,7 +16,7 @@ struct TemplateParser {
         var levels: [Level] = []
         while true {
             let start = position
-            let pieces = try parsePieces(until: nil, from: start).pieces
+            let parts = try parseParts(until: nil, from: start).parts
             guard !text[start..<position].allSatisfy(\.isWhitespace) else {
                 throw error(
                     "level \(levels.count + 1) is empty", at: start,
@@ -27,7 +27,7 @@ struct TemplateParser {
                     "there are too many levels", at: start,
                     "a template has at most \(Template.maximumDepth)")
             }
-            levels.append(Level(pieces: pieces))
+            levels.append(Level(parts: parts))
             guard position < text.count else { return levels }
             position += 1  // the slash
         }
@@ -35,31 +35,31 @@ struct TemplateParser {
 
     private static let brackets: [Character: Character] = ["(": ")", "[": "]", "{": "}"]
 
-    /// The pieces up to the end of the level, or up to the bracket that closes a group.
-    private mutating func parsePieces(
+    /// Reads parts up to the end of the level, or up to the bracket that closes a group.
+    private mutating func parseParts(
         until close: Character?, from start: Int
-    ) throws(TemplateError) -> (pieces: [Piece], isClosed: Bool) {
-        var pieces: [Piece] = []
+    ) throws(TemplateError) -> (parts: [TemplatePart], isClosed: Bool) {
+        var parts: [TemplatePart] = []
         while position < text.count, text[position] != "/" {
             let column = position
             guard let character = try nextLiteral() else {
-                pieces += try parseField(from: column)
+                parts += try parseField(from: column)
                 continue
             }
-            if character == close { return (pieces, true) }
+            if character == close { return (parts, true) }
             if let partner = Self.brackets[character] {
-                let inner = try parsePieces(until: partner, from: column)
+                let inner = try parseParts(until: partner, from: column)
                 if inner.isClosed {
-                    pieces.append(.group(open: character, inner.pieces, close: partner))
+                    parts.append(.group(open: character, inner.parts, close: partner))
                 } else {
-                    pieces.append(.text(String(character)))
-                    pieces += inner.pieces
+                    parts.append(.text(String(character)))
+                    parts += inner.parts
                 }
             } else {
-                append(character, to: &pieces)
+                append(character, to: &parts)
             }
         }
-        return (pieces, false)
+        return (parts, false)
     }
 
     /// The next character of literal text, or `nil`, with the brace consumed, where a field begins.
@@ -81,22 +81,22 @@ struct TemplateParser {
         }
     }
 
-    private func append(_ character: Character, to pieces: inout [Piece]) {
+    private func append(_ character: Character, to parts: inout [TemplatePart]) {
         let isWord = character.isLetter || character.isNumber || ")]}".contains(character)
-        switch pieces.last {
+        switch parts.last {
         case .text(let text) where isWord:
-            pieces[pieces.count - 1] = .text(text + String(character))
+            parts[parts.count - 1] = .text(text + String(character))
         case .separator(let text) where !isWord:
-            pieces[pieces.count - 1] = .separator(text + String(character))
+            parts[parts.count - 1] = .separator(text + String(character))
         default:
-            pieces.append(isWord ? .text(String(character)) : .separator(String(character)))
+            parts.append(isWord ? .text(String(character)) : .separator(String(character)))
         }
     }
 
     // MARK: Fields
 
     /// Reads a field up to and with its closing brace.
-    private mutating func parseField(from brace: Int) throws(TemplateError) -> [Piece] {
+    private mutating func parseField(from brace: Int) throws(TemplateError) -> [TemplatePart] {
         let start = position
         while position < text.count, text[position] != "}" {
             if text[position] == "{" || text[position] == "/" { break }
@@ -132,7 +132,7 @@ struct TemplateParser {
         return [.field(Field(sources: sources, isRequired: isRequired))]
     }
 
-    private static let series: [Piece] = [
+    private static let series: [TemplatePart] = [
         .field(Field(sources: [Source(attribute: .seriesNumber, form: .number(width: 3))])),
         .separator(" "),
         .field(Field(sources: [Source(attribute: .modality, form: .plain)])),
@@ -169,7 +169,7 @@ struct TemplateParser {
             guard let format else { return Source(attribute: attribute, form: .date(.standard)) }
             guard let dateFormat = DateFormat(format) else {
                 throw error(
-                    "'\(format)' is no date format", at: (colon ?? end) + 1, DateFormat.allowed)
+                    "'\(format)' is not a date format", at: (colon ?? end) + 1, DateFormat.allowed)
             }
             return Source(attribute: attribute, form: .date(dateFormat))
         case .number:
@@ -178,8 +178,9 @@ struct TemplateParser {
                 (1...12).contains(width)
             else {
                 throw error(
-                    "'\(format)' is no number of digits", at: (colon ?? end) + 1,
-                    "the digits of \(attribute.keyword) are from 1 to 12, as in {\(attribute.keyword):3}"
+                    "'\(format)' is not a number of digits", at: (colon ?? end) + 1,
+                    "the digits of \(attribute.keyword) are from 1 to 12, "
+                        + "as in {\(attribute.keyword):3}"
                 )
             }
             return Source(attribute: attribute, form: .number(width: width))
@@ -194,7 +195,8 @@ struct TemplateParser {
     ) throws(TemplateError) -> PersonName.Part {
         guard attribute.kind == .personName else {
             throw error(
-                "\(attribute.keyword) is no person name and has no part '\(text)'", at: column,
+                "\(attribute.keyword) is not a person name and has no part '\(text)'",
+                at: column,
                 "person names are "
                     + Attribute.allCases.filter { $0.kind == .personName }.map(\.keyword)
                     .joined(separator: ", "))
@@ -243,8 +245,8 @@ struct TemplateParser {
     }
 }
 
-/// How many letters have to be inserted, removed or replaced to get from one word to the other,
-/// ignoring case (Levenshtein).
+/// The number of letters to insert, remove or replace to get from one word to the other, ignoring
+/// case (Levenshtein).
 private func editDistance(_ left: String, _ right: String) -> Int {
     let right = Array(right.lowercased())
     var row = Array(0...right.count)

@@ -1,4 +1,4 @@
-/// The text of a value as it is shown in a name.
+/// The text of values as names show it.
 enum Value {
     /// The text of all values of an attribute, or `nil` when they are empty.
     static func text(_ values: String, of kind: ValueKind) -> String? {
@@ -10,14 +10,14 @@ enum Value {
         }
     }
 
-    /// Several values with a comma between them: `A\B` has to stay apart from `A` and from `B`,
-    /// and a backslash is not for names.
+    /// Several values with commas between them: `A\B` must stay different from `A` and from `B`, and
+    /// a backslash is not allowed in names.
     static func joined(_ values: String, _ transform: (String) -> String?) -> String? {
         let parts = each(values).compactMap(transform)
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
-    /// The first of several values that means something.
+    /// The first of several values that can be transformed.
     static func first<Result>(_ values: String, _ transform: (String) -> Result?) -> Result? {
         for value in each(values) {
             if let result = transform(value) { return result }
@@ -25,8 +25,8 @@ enum Value {
         return nil
     }
 
-    /// A whole number with at least so many digits: `+7` is `007`, `-7` is `-007`. What is no
-    /// number (IS, PS3.5 6.2) is shown as it is.
+    /// A whole number with at least `width` digits: `+7` is `007`, `-7` is `-007`. Text that is not a
+    /// number (IS, PS3.5 6.2) stays as it is.
     static func number(_ text: String, width: Int) -> String {
         var digits = Substring(text)
         let isNegative = digits.first == "-"
@@ -67,7 +67,7 @@ enum Value {
         return String(result)
     }
 
-    /// Whether a text is printable ASCII with single spaces between words: most values are.
+    /// Whether a text is printable ASCII with single spaces between words, as most values are.
     private static func isTidy(_ text: String) -> Bool {
         var isAfterSpace = true
         for byte in text.utf8 {

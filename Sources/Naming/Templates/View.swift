@@ -1,8 +1,8 @@
-/// How the files of a view are named.
+/// The way in which the files of a view are named.
 public enum FileNaming: Sendable, Equatable {
-    /// `00001.dcm`, after the instance number.
+    /// By instance number: `00001.dcm`.
     case instanceNumber
-    /// `<SOPInstanceUID>.dcm`.
+    /// By UID: `<SOPInstanceUID>.dcm`.
     case sopInstanceUID
 }
 
@@ -12,13 +12,13 @@ public struct View: Sendable, Equatable {
     public let name: String
     /// The directories below it.
     public let template: Template
-    /// The names of the files: after their UID when the last level is `{SeriesInstanceUID}` and
-    /// nothing else, after their number otherwise.
+    /// The way its files are named: by UID if the last level is only `{SeriesInstanceUID}`, otherwise
+    /// by number.
     public var fileNaming: FileNaming {
         template.lastAttribute == .seriesInstanceUID ? .sopInstanceUID : .instanceNumber
     }
 
-    /// A view of that name and with that template.
+    /// A view with a name and a template.
     public init(name: String, template: Template) {
         self.name = name
         self.template = template

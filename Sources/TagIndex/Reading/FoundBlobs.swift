@@ -1,38 +1,45 @@
 import Foundation
 import GRDB
 
-/// Blobs in the order in which they came, for a rebuild that has nothing else: a temporary
-/// file, so that memory does not grow with the archive.
+/// Blobs in the order of their arrival, for a rebuild that has only blobs. They are kept in a
+/// temporary file, so that memory does not grow with the archive.
 public final class FoundBlobs {
     private let path: String
     private let queue: DatabaseQueue
 
+    /// A blob that was found on one or more volumes.
     public struct Blob: Sendable {
-        /// 32 bytes.
+        /// The digest, 32 bytes.
         public var sha256: [UInt8]
-        /// The earliest time that a volume gives it, ns since 1970.
+        /// The earliest time of the file on a volume, ns since 1970.
         public var time: Int64
         /// Ordinals of the volumes on which it was found.
         public var volumes: [Int]
     }
 
-    /// - parameter path: a file there is replaced
+    /// Creates an empty list.
+    ///
+    /// - Parameter path: The temporary file; an existing one is replaced, and removed at the end.
+    /// - Throws: GRDB's `DatabaseError` when SQLite cannot write the file.
     public init(path: String) throws {
         self.path = path
         unlink(path)
         var configuration = Configuration()
         configuration.prepareDatabase {
             try $0.execute(
-                sql:
-                    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384"
-            )
+                sql: """
+                    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+                    PRAGMA cache_size = -16384
+                    """)
         }
         queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.inDatabase {
             try $0.execute(
-                sql:
-                    "CREATE TABLE found(sha256 BLOB PRIMARY KEY, time INTEGER NOT NULL, volumes TEXT NOT NULL) WITHOUT ROWID"
-            )
+                sql: """
+                    CREATE TABLE found(
+                      sha256 BLOB PRIMARY KEY, time INTEGER NOT NULL, volumes TEXT NOT NULL
+                    ) WITHOUT ROWID
+                    """)
         }
     }
 
@@ -41,7 +48,13 @@ public final class FoundBlobs {
         unlink(path)
     }
 
-    /// Adds what `list` calls its argument with: digest (32 bytes) and time, ns since 1970.
+    /// Adds the blobs of a volume.
+    ///
+    /// - Parameters:
+    ///   - volume: Its ordinal.
+    ///   - list: Calls its argument for each blob, with the digest (32 bytes) and the time of the
+    ///     file, ns since 1970.
+    /// - Throws: What `list` throws; GRDB's `DatabaseError` when SQLite fails.
     public func add(
         volume: Int,
         _ list: (_ found: (_ sha256: [UInt8], _ time: Int64) throws -> Void) throws -> Void
@@ -59,11 +72,19 @@ public final class FoundBlobs {
         }
     }
 
+    /// The number of different blobs.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func count() throws -> Int64 {
         try queue.inDatabase { try Int64.fetchOne($0, sql: "SELECT count(*) FROM found") ?? 0 }
     }
 
-    /// Calls `body` with up to `size` blobs at a time, ordered by time, then by digest.
+    /// Calls `body` with the blobs, ordered by time, then by digest.
+    ///
+    /// - Parameters:
+    ///   - size: The most blobs for one call.
+    ///   - body: Takes the next blobs.
+    /// - Throws: What `body` throws; GRDB's `DatabaseError` when SQLite fails.
     public func forEach(batchesOf size: Int, _ body: ([Blob]) throws -> Void) throws {
         try queue.inDatabase { db in
             let rows = try Row.fetchCursor(

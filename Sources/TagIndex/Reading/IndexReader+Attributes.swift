@@ -2,23 +2,27 @@ import DICOM
 import Foundation
 import GRDB
 
-/// What an image can be asked for by its extended attributes.
+/// The values of the extended attributes of an image.
 public struct ImageFacts: Sendable {
+    /// Its indexed attributes.
     public var attributes: AttributeSet
-    /// 32 bytes.
+    /// The digest, 32 bytes.
     public var sha256: [UInt8]
     /// When it was archived, ns since 1970.
     public var received: Int64
     /// Where it came from.
     public var source: String
-    /// How many volumes hold a copy.
+    /// The number of volumes that hold a copy.
     public var copies: Int
-    /// When the copy was hashed whose turn is longest ago, ns since 1970; `nil` without a copy.
+    /// When its copies were last hashed: the oldest of these times, ns since 1970; `nil` without a
+    /// copy.
     public var verified: Int64?
 }
 
 extension IndexReader {
-    /// What is known of an image but for its paths; `nil` when there is none.
+    /// Everything about an image except its paths; `nil` when there is none with this id.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func facts(_ id: Int64) throws -> ImageFacts? {
         let statement = try db.cachedStatement(
             sql: """

@@ -1,10 +1,15 @@
 import GRDB
 
-// Folders as `ls` reads them: numbers and names only. A folder may have a million entries, so
-// that what is done for each counts; names are not even copied.
+// Directories as `ls` reads them: only ids and names. A directory may have a million entries, so
+// every step for one entry counts; not even the names are copied.
 extension IndexReader {
-    /// Calls `body` with id and name of the directories in `parent` in the order they were made,
-    /// those after `cookie` (an id), until it returns false. The name is good during the call.
+    /// Calls `body` with the directories in `parent`, in the order of their creation.
+    ///
+    /// - Parameters:
+    ///   - parent: `node.id`; 0 for the root.
+    ///   - cookie: `node.id` after which to begin; 0 for all.
+    ///   - body: Returns whether to go on. The name, in UTF-8, is good only during the call.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func listNodes(
         in parent: Int64, after cookie: Int64,
         _ body: (_ id: Int64, _ name: UnsafeRawBufferPointer) -> Bool
@@ -15,8 +20,14 @@ extension IndexReader {
         .bind(parent).bind(cookie).forEachNumberAndText(body)
     }
 
-    /// Calls `body` with id and name of the images of `series` in the order they came, those
-    /// after `cookie` (an id), until it returns false. The name is good during the call.
+    /// Calls `body` with the images of a series, in the order of their arrival.
+    ///
+    /// - Parameters:
+    ///   - series: `series.id`.
+    ///   - byUID: Whether they are named by SOPInstanceUID.
+    ///   - cookie: `instance.id` after which to begin; 0 for all.
+    ///   - body: Returns whether to go on. The name, in UTF-8, is good only during the call.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func listImages(
         inSeries series: Int64, byUID: Bool, after cookie: Int64,
         _ body: (_ id: Int64, _ name: UnsafeRawBufferPointer) -> Bool

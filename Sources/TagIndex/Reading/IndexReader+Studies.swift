@@ -1,14 +1,15 @@
 import GRDB
 
-/// A study or series with what names it.
+/// A study or series with the attributes that name it.
 public struct NamedRow: Sendable {
     /// `study.id` or `series.id`.
     public var id: Int64
-    /// Differs from that of every other of its kind, and stays.
+    /// Different for every study or series, and permanent.
     public var key: String
-    /// Those of a study are those of its first series.
+    /// For a study: the attributes of its first series.
     public var attributes: AttributeSet
 
+    /// A row with these values.
     public init(id: Int64, key: String, attributes: AttributeSet) {
         self.id = id
         self.key = key
@@ -16,22 +17,29 @@ public struct NamedRow: Sendable {
     }
 }
 
-// Studies and series as a search shows them.
+// Studies and series, as a search shows them.
 extension IndexReader {
     private func named(_ row: Row) throws -> NamedRow {
         NamedRow(id: row[0], key: row[1], attributes: try AttributeSet(json: row[2]))
     }
 
+    /// A study; `nil` when there is none with this id.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func study(_ id: Int64) throws -> NamedRow? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT study.id, study.key, series.attributes FROM study JOIN series ON series.study = study.id
+                SELECT study.id, study.key, series.attributes
+                FROM study JOIN series ON series.study = study.id
                 WHERE study.id = ? ORDER BY series.id LIMIT 1
                 """)
         return try Row.fetchOne(statement, arguments: [id]).map(named)
     }
 
-    /// The series of a study, in the order in which they came.
+    /// The series of a study, in the order of their arrival.
+    ///
+    /// - Parameter id: `study.id`.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func series(ofStudy id: Int64) throws -> [NamedRow] {
         let statement = try db.cachedStatement(
             sql: "SELECT id, key, attributes FROM series WHERE study = ? ORDER BY id")
@@ -39,6 +47,8 @@ extension IndexReader {
     }
 
     /// `study.id` of a series; `nil` when there is no such series.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func study(ofSeries id: Int64) throws -> Int64? {
         try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT study FROM series WHERE id = ?"), arguments: [id])
@@ -48,28 +58,38 @@ extension IndexReader {
         (SELECT received FROM instance WHERE instance.series = series.id ORDER BY id DESC LIMIT 1)
         """
 
-    /// When the last image of a study came, ns since 1970; `nil` when there is no such study.
+    /// When the last image of a study was archived, ns since 1970; `nil` when there is no such
+    /// study.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func lastReceived(inStudy id: Int64) throws -> Int64? {
         let statement = try db.cachedStatement(
             sql: "SELECT max(coalesce(\(Self.lastReceived), created)) FROM series WHERE study = ?")
         return try Int64.fetchOne(statement, arguments: [id])
     }
 
-    /// When the last image of a series came, ns since 1970; `nil` when there is no such series.
+    /// When the last image of a series was archived, ns since 1970; `nil` when there is no such
+    /// series.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func lastReceived(inSeries id: Int64) throws -> Int64? {
         let statement = try db.cachedStatement(
             sql: "SELECT coalesce(\(Self.lastReceived), created) FROM series WHERE id = ?")
         return try Int64.fetchOne(statement, arguments: [id])
     }
 
-    /// When the last image of all came, ns since 1970; 0 before the first.
+    /// When the last image of the archive was archived, ns since 1970; 0 when there is none.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func lastReceived() throws -> Int64 {
         let statement = try db.cachedStatement(
             sql: "SELECT received FROM instance ORDER BY id DESC LIMIT 1")
         return try Int64.fetchOne(statement) ?? 0
     }
 
-    /// The highest ids given: what a search finds can only change when these do.
+    /// The highest ids given. The results of a search can change only when these do.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func lastRows() throws -> (series: Int64, instance: Int64) {
         let statement = try db.cachedStatement(
             sql: """

@@ -1,11 +1,11 @@
 import Foundation
 import GRDB
 
-/// An image and where its copies are.
+/// An image and the volumes of its copies.
 public struct ImageCopies: Sendable {
     /// `instance.id`.
     public var id: Int64
-    /// 32 bytes.
+    /// The digest, 32 bytes.
     public var sha256: [UInt8]
     /// Size in bytes.
     public var bytes: Int64
@@ -13,9 +13,11 @@ public struct ImageCopies: Sendable {
     public var volumes: [Int]
 }
 
-// Volumes, and which of them holds what.
+// The volumes, and which of them holds which image.
 extension IndexReader {
-    /// All volumes that the archive has or had, by their ordinals.
+    /// All volumes that the archive has or had, ascending by ordinal.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func volumes() throws -> [VolumeRecord] {
         try Row.fetchAll(
             db, sql: "SELECT ordinal, id, domain, state, errors FROM volume ORDER BY ordinal"
@@ -26,11 +28,14 @@ extension IndexReader {
         }
     }
 
-    /// Where the copies of an image are.
+    /// The volumes of the copies of an image; `nil` when there is no image with this id.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func copies(of id: Int64) throws -> ImageCopies? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT sha256, bytes, volume FROM instance LEFT JOIN copy ON copy.instance = instance.id
+                SELECT sha256, bytes, volume
+                FROM instance LEFT JOIN copy ON copy.instance = instance.id
                 WHERE instance.id = ?
                 """)
         let rows = try Row.fetchCursor(statement, arguments: [id])
@@ -46,8 +51,12 @@ extension IndexReader {
         return result
     }
 
-    /// When the copy of `instance` on `volume` was last hashed, ns since 1970; `nil` when there
-    /// is none.
+    /// When a copy was last hashed, ns since 1970; `nil` when there is no such copy.
+    ///
+    /// - Parameters:
+    ///   - instance: `instance.id`.
+    ///   - volume: The ordinal of the volume.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func verified(_ instance: Int64, on volume: Int) throws -> Int64? {
         let statement = try db.cachedStatement(
             sql: """
@@ -64,11 +73,15 @@ extension IndexReader {
         return max(row[0], scrubbed ?? 0)
     }
 
-    /// Up to `limit` images with fewer than `copies` copies, in the order of copies and ids.
+    /// Images with too few copies, ordered by the number of copies, then by id.
     ///
-    /// - parameter after: where the last call ended
-    public func short(
-        of copies: Int, after: (copies: Int, id: Int64) = (-1, 0), limit: Int
+    /// - Parameters:
+    ///   - copies: The number of copies they should have.
+    ///   - after: Where the last call ended.
+    ///   - limit: The most images to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func underReplicated(
+        below copies: Int, after: (copies: Int, id: Int64) = (-1, 0), limit: Int
     ) throws -> [(copies: Int, id: Int64)] {
         let statement = try db.cachedStatement(
             sql: """
@@ -80,17 +93,31 @@ extension IndexReader {
         }
     }
 
-    /// Up to `limit` ids of images that have a copy on `volume`, those after `id`, ascending.
+    /// Images that have a copy on a volume, ascending by id.
+    ///
+    /// - Parameters:
+    ///   - volume: Its ordinal.
+    ///   - id: `instance.id` after which to begin.
+    ///   - limit: The most images to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(on volume: Int, after id: Int64, limit: Int) throws -> [Int64] {
         let statement = try db.cachedStatement(
-            sql:
-                "SELECT instance FROM copy WHERE volume = ? AND instance > ? ORDER BY instance LIMIT ?"
-        )
+            sql: """
+                SELECT instance FROM copy WHERE volume = ? AND instance > ?
+                ORDER BY instance LIMIT ?
+                """)
         return try Int64.fetchAll(statement, arguments: [volume, id, limit])
     }
 
-    /// What a volume should hold of the blobs whose digest begins with the byte `folder`, in
-    /// order of digest, from `digest` (32 bytes; not itself) on, up to `limit`.
+    /// The blobs of one folder that a volume should hold, ordered by digest.
+    ///
+    /// - Parameters:
+    ///   - folder: The first byte of their digests.
+    ///   - volume: The ordinal of the volume.
+    ///   - digest: The digest (32 bytes) after which to begin; empty for all.
+    ///   - limit: The most blobs to return.
+    /// - Returns: `instance.id`, digest (32 bytes) and size in bytes.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func expected(
         in folder: UInt8, on volume: Int, after digest: [UInt8] = [], limit: Int
     ) throws -> [(id: Int64, sha256: [UInt8], bytes: Int64)] {
@@ -101,7 +128,7 @@ extension IndexReader {
                   AND EXISTS (SELECT 1 FROM copy WHERE volume = ? AND instance = instance.id)
                 ORDER BY sha256 LIMIT ?
                 """)
-        // A blob is greater than its beginning; 33 bytes are greater than any digest.
+        // A BLOB is greater than each of its prefixes; 33 bytes of 255 are greater than any digest.
         let end = folder == 255 ? Data(repeating: 255, count: 33) : Data([folder + 1])
         return try Row.fetchAll(
             statement, arguments: [Data(digest), Data([folder]), end, volume, limit]
@@ -111,7 +138,10 @@ extension IndexReader {
         }
     }
 
-    /// How many images have a copy on `volume` and nowhere else.
+    /// The number of images whose only copy is on a volume.
+    ///
+    /// - Parameter volume: Its ordinal.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func onlyCopies(on volume: Int) throws -> Int64 {
         try Int64.fetchOne(
             db,
@@ -121,8 +151,12 @@ extension IndexReader {
                 """, arguments: [volume]) ?? 0
     }
 
-    /// When each folder of a volume was last scrubbed, ns since 1970, and how many bad copies
-    /// were found then; folders that never were are left out.
+    /// The last scrub of each folder of a volume; folders that were never scrubbed are left out.
+    ///
+    /// - Parameter volume: Its ordinal.
+    /// - Returns: By folder (the first byte of the digests): when it was scrubbed, ns since 1970,
+    ///   and the number of bad copies found.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func scrubs(of volume: Int) throws -> [UInt8: (time: Int64, errors: Int64)] {
         var result: [UInt8: (time: Int64, errors: Int64)] = [:]
         for row in try Row.fetchAll(
@@ -134,13 +168,16 @@ extension IndexReader {
         return result
     }
 
-    /// How many images came since `time` (ns since 1970, whole days UTC), and their bytes.
+    /// The number of images archived since a time, and their bytes.
+    ///
+    /// - Parameter time: ns since 1970; its whole day (UTC) counts.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func added(since time: Int64) throws -> (instances: Int64, bytes: Int64) {
         let row = try Row.fetchOne(
             db,
-            sql:
-                "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM day WHERE day >= ?",
-            arguments: [time / IndexWriter.day])
+            sql: """
+                SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM day WHERE day >= ?
+                """, arguments: [time / CollectedTotals.day])
         return row.map { ($0[0], $0[1]) } ?? (0, 0)
     }
 }

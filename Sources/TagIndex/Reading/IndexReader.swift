@@ -3,14 +3,15 @@ import Foundation
 import GRDB
 import Naming
 
-/// A directory of a view.
+/// A directory of a view, as the index knows it.
 public struct Node: Sendable {
     /// `node.id`.
     public var id: Int64
-    /// 0 for a view.
+    /// `node.id` of the directory around it; 0 for the directory of a view.
     public var parent: Int64
+    /// Its name, as it is shown.
     public var name: String
-    /// Its series, when it is a leaf.
+    /// `series.id` when it is a leaf, whose files are images; `nil` otherwise.
     public var series: Int64?
     /// Whether its files are named by SOPInstanceUID.
     public var byUID: Bool
@@ -18,7 +19,7 @@ public struct Node: Sendable {
     public var changed: Int64
 }
 
-/// What a file system says of an image.
+/// The attributes of an image that a file system shows.
 public struct Image: Sendable {
     /// `instance.id`.
     public var id: Int64
@@ -28,22 +29,28 @@ public struct Image: Sendable {
     public var bytes: Int64
     /// When it was archived, ns since 1970.
     public var received: Int64
+    /// `series.id`.
     public var series: Int64
 }
 
-/// Look-ups, each an access by an index.
+/// Questions to the index. Each is answered through a database index, unless its comment says
+/// that it reads all rows.
+///
+/// A reader is good only inside ``TagIndex/read(_:)`` or ``TagIndex/write(_:)``. Each of its
+/// functions throws GRDB's `DatabaseError` when SQLite fails; ``TagIndex/read(_:)`` turns damage
+/// into an ``IndexError``.
 public struct IndexReader {
     let db: Database
-    /// Images from this id on are passed over where one is asked for by its digest.
-    var horizon = Int64.max
+    /// Images from this id on are ignored by ``instance(sha256:)``.
+    var hiddenFrom = Int64.max
 
     // MARK: Directories
 
     private static let nodeColumns = """
         id, parent, name, series, by_uid,
         CASE WHEN series IS NULL THEN changed ELSE coalesce(
-          (SELECT received FROM instance WHERE instance.series = node.series ORDER BY id DESC LIMIT 1),
-          changed) END
+          (SELECT received FROM instance WHERE instance.series = node.series
+           ORDER BY id DESC LIMIT 1), changed) END
         """
 
     private func node(_ row: Row) -> Node {
@@ -52,28 +59,46 @@ public struct IndexReader {
         )
     }
 
+    /// A directory; `nil` when there is none with this id.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func node(_ id: Int64) throws -> Node? {
         let statement = try db.cachedStatement(
             sql: "SELECT \(Self.nodeColumns) FROM node WHERE id = ?")
         return try Row.fetchOne(statement, arguments: [id]).map(node)
     }
 
-    /// What the files of a directory are, when it is a leaf; `series` is `nil` for others.
-    /// The whole is `nil` when there is no such directory.
+    /// Which files a directory shows.
+    ///
+    /// - Parameter id: `node.id`.
+    /// - Returns: `series`: `series.id` of a leaf, `nil` for other directories. `byUID`: whether its
+    ///   files are named by SOPInstanceUID. `nil` when there is no such directory.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func contents(of id: Int64) throws -> (series: Int64?, byUID: Bool)? {
         let statement = try db.cachedStatement(sql: "SELECT series, by_uid FROM node WHERE id = ?")
         return try Row.fetchOne(statement, arguments: [id]).map { ($0[0], $0[1]) }
     }
 
-    /// The directory in `parent` whose name folds to `folded` (PortableName.folded).
+    /// The directory in `parent` whose name has a given folded form.
+    ///
+    /// - Parameters:
+    ///   - parent: `node.id`; 0 for the root.
+    ///   - folded: ``PortableName/folded(_:)`` of the name.
+    /// - Returns: `nil` when there is none.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func node(in parent: Int64, folded: String) throws -> Node? {
         let statement = try db.cachedStatement(
             sql: "SELECT \(Self.nodeColumns) FROM node WHERE parent = ? AND folded = ?")
         return try Row.fetchOne(statement, arguments: [parent, folded]).map(node)
     }
 
-    /// Calls `body` with the directories in `parent` in the order they were made, those after
-    /// `cookie` (an id), until it returns false.
+    /// Calls `body` with the directories in `parent`, in the order of their creation.
+    ///
+    /// - Parameters:
+    ///   - parent: `node.id`; 0 for the root.
+    ///   - cookie: `node.id` after which to begin; 0 for all.
+    ///   - body: Returns whether to go on.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func nodes(in parent: Int64, after cookie: Int64, _ body: (Node) -> Bool) throws {
         let statement = try db.cachedStatement(
             sql: "SELECT \(Self.nodeColumns) FROM node WHERE parent = ? AND id > ? ORDER BY id")
@@ -83,11 +108,14 @@ public struct IndexReader {
         }
     }
 
-    /// The first directory that shows an image; `nil` when there is no such image.
+    /// `node.id` of the first directory that shows an image; `nil` when there is no such image.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func leaf(ofImage id: Int64) throws -> Int64? {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT node.id FROM instance JOIN node ON node.series = instance.series JOIN view ON view.node = node.view
+                SELECT node.id FROM instance JOIN node ON node.series = instance.series
+                JOIN view ON view.node = node.view
                 WHERE instance.id = ? ORDER BY place IS NULL, place LIMIT 1
                 """)
         return try Int64.fetchOne(statement, arguments: [id])
@@ -99,6 +127,9 @@ public struct IndexReader {
         Image(id: row[0], name: row[1], bytes: row[2], received: row[3], series: row[4])
     }
 
+    /// An image, named as in most views; `nil` when there is none with this id.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func image(_ id: Int64) throws -> Image? {
         let statement = try db.cachedStatement(
             sql: "SELECT id, name, bytes, received, series FROM instance WHERE id = ?")
@@ -106,17 +137,31 @@ public struct IndexReader {
     }
 
     /// The image called `name`, ignoring ASCII case, in a leaf of `series`.
+    ///
+    /// - Parameters:
+    ///   - series: `series.id`.
+    ///   - name: The name of the file.
+    ///   - byUID: Whether the files of the leaf are named by SOPInstanceUID.
+    /// - Returns: `nil` when there is none.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func image(inSeries series: Int64, name: String, byUID: Bool) throws -> Image? {
         let column = byUID ? "uid_name" : "name"
         let statement = try db.cachedStatement(
-            sql:
-                "SELECT id, \(column), bytes, received, series FROM instance WHERE series = ? AND \(column) = ?"
-        )
+            sql: """
+                SELECT id, \(column), bytes, received, series FROM instance
+                WHERE series = ? AND \(column) = ?
+                """)
         return try Row.fetchOne(statement, arguments: [series, name]).map(image)
     }
 
-    /// Calls `body` with the images of `series` in the order they came, those after `cookie`
-    /// (an id), until it returns false.
+    /// Calls `body` with the images of a series, in the order of their arrival.
+    ///
+    /// - Parameters:
+    ///   - series: `series.id`.
+    ///   - byUID: Whether they are named by SOPInstanceUID.
+    ///   - cookie: `instance.id` after which to begin; 0 for all.
+    ///   - body: Returns whether to go on.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func images(
         inSeries series: Int64, byUID: Bool, after cookie: Int64, _ body: (Image) -> Bool
     ) throws {
@@ -131,15 +176,23 @@ public struct IndexReader {
         }
     }
 
-    /// `instance.id` of the image with this digest (32 bytes).
+    /// `instance.id` of the image with a digest (32 bytes); `nil` when there is none.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instance(sha256: [UInt8]) throws -> Int64? {
         let statement = try db.cachedStatement(sql: "SELECT id FROM instance WHERE sha256 = ?")
         return try Int64.fetchOne(statement, arguments: [Data(sha256)]).flatMap {
-            $0 < horizon ? $0 : nil
+            $0 < hiddenFrom ? $0 : nil
         }
     }
 
-    /// The file that was set aside from `source` with this digest.
+    /// Where the rejected file with a digest lies.
+    ///
+    /// - Parameters:
+    ///   - sha256: 32 bytes.
+    ///   - source: Where the file came from.
+    /// - Returns: Its path below `/rejected`; `nil` when no such file was rejected.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func rejected(sha256: [UInt8], source: String) throws -> String? {
         let statement = try db.cachedStatement(
             sql: "SELECT path FROM rejected WHERE sha256 = ? AND source = ?")
@@ -148,44 +201,57 @@ public struct IndexReader {
 
     // MARK: The whole
 
-    /// When the archive was begun, ns since 1970; 0 when it was not.
+    /// When the first views were set, ns since 1970: the beginning of the archive. 0 before that.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func created() throws -> Int64 {
         let statement = try db.cachedStatement(sql: "SELECT value FROM meta WHERE key = 'created'")
         return try String.fetchOne(statement).flatMap { Int64($0) } ?? 0
     }
 
-    /// How far the ledger has been taken in; `nil` when nothing has.
+    /// How far the ledger is in the index; `nil` when nothing of it is.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func position() throws -> IndexedPosition? {
         try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'ledger'").flatMap {
             try? JSONDecoder().decode(IndexedPosition.self, from: Data($0.utf8))
         }
     }
 
-    /// How many images there are, and their bytes.
+    /// The number of images, and the bytes of them all, each counted once.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func sums() throws -> (instances: Int64, bytes: Int64) {
         let statement = try db.cachedStatement(sql: "SELECT instances, bytes FROM totals")
         return try Row.fetchOne(statement).map { ($0[0], $0[1]) } ?? (0, 0)
     }
 
+    /// Sums over the archive. Reads all rows of studies, patients and rejected files.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func totals() throws -> Totals {
         var totals = Totals()
         (totals.instances, totals.bytes) = try sums()
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
-        // What was archived later, after it was mended or moved back, is no longer set aside.
+        // A file that was archived later, repaired or moved back, no longer counts as rejected.
         totals.rejected =
             try Int64.fetchOne(
                 db,
                 sql: """
                     SELECT count(*) FROM rejected
-                    WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
+                    WHERE NOT EXISTS
+                      (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
                     """) ?? 0
         let histogram = try Row.fetchAll(db, sql: "SELECT copies, instances FROM copy_count")
         for row in histogram { totals.byCopies[row[0]] = row[1] }
         return totals
     }
 
-    /// How many blobs `volume` holds.
+    /// The number of blobs on a volume. Reads all its rows.
+    ///
+    /// - Parameter volume: Its ordinal.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func blobs(on volume: Int) throws -> Int64 {
         try Int64.fetchOne(
             db, sql: "SELECT count(*) FROM copy WHERE volume = ?", arguments: [volume]) ?? 0
@@ -194,15 +260,20 @@ public struct IndexReader {
 
 /// Sums over the archive.
 public struct Totals: Sendable {
+    /// Images.
     public var instances: Int64 = 0
+    /// Bytes of all images, each counted once.
     public var bytes: Int64 = 0
+    /// Studies.
     public var studies: Int64 = 0
+    /// Patients.
     public var patients: Int64 = 0
+    /// Rejected files that were not archived later.
     public var rejected: Int64 = 0
-    /// How many instances have how many copies.
+    /// The number of images for each number of copies.
     public var byCopies: [Int: Int64] = [:]
 
-    /// How many instances have fewer copies than so many.
+    /// The number of images with fewer than `copies` copies.
     public func instances(withFewerThan copies: Int) -> Int64 {
         byCopies.filter { $0.key < copies }.values.reduce(0, +)
     }

@@ -1,13 +1,13 @@
 import Naming
 
-/// All that the index keeps of a series, ready to be written: what takes time to work out, so
-/// that another thread can do that than the one that writes.
+/// Everything that the index keeps of a series, ready to be written. Working it out takes time;
+/// a thread other than the writing one can do it.
 public struct SeriesRows: Sendable {
     let id: Int64
     let created: Int64
     let key: String
     let patientKey: String
-    /// Without the patient before it.
+    /// Without the prefix for the patient.
     let studyKey: String
     let date: String?
     let modality: String?
@@ -15,10 +15,12 @@ public struct SeriesRows: Sendable {
     let studyUID: String?
     /// SOPInstanceUID of its first image.
     let firstUID: String?
+    /// As JSON.
     let attributes: String
     let words: SearchWords
     let paths: [[DirectoryName]]
 
+    /// Works out the rows of a series.
     public init(_ record: SeriesRecord) {
         let attributes = record.attributes
         id = record.id
@@ -37,7 +39,7 @@ public struct SeriesRows: Sendable {
     }
 }
 
-/// The name of a directory, with what it is found by.
+/// The name of a directory as it is shown and as it is looked up.
 struct DirectoryName: Sendable {
     let shown: String
     let folded: String

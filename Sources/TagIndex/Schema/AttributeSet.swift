@@ -1,23 +1,25 @@
 import DICOM
 import JSON
 
-/// Attributes as they are kept in the index and the ledger: by keyword, as text.
+/// Attributes as the index and the ledger keep them: by keyword, as text.
 ///
-/// In the set of an instance a value may also be recorded as absent, where the first image
-/// of its series had one.
+/// In the set of an instance, an attribute may also be recorded as absent, if the first image of
+/// its series has it.
 public struct AttributeSet: AttributeValues, Equatable, Sendable {
-    /// In the order of ``Attribute``: most sets are small, and all are walked more often than
-    /// they are asked.
+    /// In the order of ``Attribute``. A list is faster than a dictionary here: most sets are small,
+    /// and are iterated more often than searched.
     private var list: [Entry] = []
 
     private struct Entry: Equatable, Sendable {
         var attribute: Attribute
-        /// `nil` for what is recorded as absent.
+        /// `nil` for an attribute recorded as absent.
         var value: String?
     }
 
+    /// An empty set.
     public init() {}
 
+    /// The attributes that a header or another source has.
     public init(_ source: some AttributeValues) {
         list.reserveCapacity(Attribute.allCases.count)
         for attribute in Attribute.allCases {
@@ -27,6 +29,7 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
         }
     }
 
+    /// The value of an attribute; `nil` when it is absent, or recorded as absent.
     public subscript(_ attribute: Attribute) -> String? {
         get {
             for entry in list where entry.attribute == attribute { return entry.value }
@@ -53,10 +56,11 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
         list.map { ($0.attribute, $0.value) }
     }
 
+    /// Whether there is no entry.
     public var isEmpty: Bool { list.isEmpty }
 
-    /// What must be added to `base` to get this set: the values that differ, and as absent
-    /// those that only `base` has.
+    /// The entries to apply to `base` to get this set: the values that differ, and, as absent, the
+    /// attributes that only `base` has.
     public func difference(from base: AttributeSet) -> AttributeSet {
         var result = AttributeSet()
         for attribute in Attribute.allCases {
@@ -75,7 +79,7 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
         return result
     }
 
-    /// This set with the entries of `difference` laid over it.
+    /// This set with the entries of `difference` applied to it.
     public func applying(_ difference: AttributeSet) -> AttributeSet {
         var result = self
         for entry in difference.list {
@@ -90,9 +94,9 @@ public struct AttributeSet: AttributeValues, Equatable, Sendable {
 }
 
 extension AttributeSet {
-    /// The attributes by which images are put together into a series. They are those of the
-    /// patient, study and series modules that a view may show; what real devices vary within
-    /// a series (body part, laterality, dates of the image) is not among them.
+    /// The attributes that group images into a series: those of the patient, study and series
+    /// modules that a view may show. Attributes that real devices vary within a series (body part,
+    /// laterality, dates of the image) are not among them.
     static let grouping: [Attribute] = [
         .patientID, .issuerOfPatientID, .patientName, .responsiblePerson,
         .studyInstanceUID, .seriesInstanceUID, .studyDate, .studyDescription,
@@ -136,7 +140,7 @@ extension AttributeSet {
     public init(json: String) throws {
         guard let object = try? JSONParser.value(of: Array(json.utf8)).object else {
             throw IndexError(
-                code: .corrupt, message: "The attributes «\(json.prefix(80))» are no JSON object.")
+                code: .corrupt, message: "The attributes are not a JSON object: \(json.prefix(80))")
         }
         self.init(object)
     }

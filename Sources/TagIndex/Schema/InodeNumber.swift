@@ -1,46 +1,48 @@
-/// Inode numbers: a row id with its table in the bits from 48 up. They need no table in
-/// memory, survive a remount and a rebuild, are never given twice, and stay below 2^53, so
-/// that programs which keep them in a double do not confuse them.
+/// Inode numbers: a row id, with its table in the bits from 48 up. They need no table in memory,
+/// survive a remount and a rebuild, and are never given twice. They stay below 2^53, so that
+/// programs which keep them in a double do not confuse them.
 ///
-/// A study or series that a search has found is one inode for programs (``study(_:)``,
-/// ``series(_:)``), but the kernel can have a directory in one place only: to it, it is another
-/// in every search (``foundStudy(_:search:)``, ``foundSeries(_:search:)``).
+/// A study or series found by searches is one inode for programs (``study(_:)``,
+/// ``series(_:)``). But the kernel allows a directory in one place only; so for the kernel it is a
+/// different inode in every search (``foundStudy(_:search:)``, ``foundSeries(_:search:)``).
 public enum InodeNumber: Hashable, Sendable {
-    /// The root and what is always there.
+    /// The root and the other entries that always exist.
     case fixed(UInt64)
     /// A directory of a view: `node.id`.
     case node(Int64)
     /// An archived image: `instance.id`, the same in every view.
     case instance(Int64)
-    /// An entry of `/incoming`, numbered by the daemon for as long as it runs.
+    /// An entry of `/incoming`, numbered by the daemon while it runs.
     case incoming(UInt64)
-    /// An entry of `/rejected`, likewise.
+    /// An entry of `/rejected`, numbered in the same way.
     case rejected(UInt64)
-    /// A folder of `/search`, by its number: ``firstPassingSearch`` says what that is.
+    /// A folder of `/search`, by its number, see ``firstPassingSearch``.
     case search(UInt64)
-    /// The text in a folder of `/search` that explains it, by the number of the folder.
+    /// The text that explains a folder of `/search`, by the number of the folder.
     case searchNote(UInt64)
     /// A study in `/search`, as programs see it: `study.id`.
     case study(Int64)
-    /// A series in `/search`, likewise: `series.id`.
+    /// A series in `/search`, as programs see it: `series.id`.
     case series(Int64)
-    /// A study in one search, for the kernel alone.
+    /// A study in one search, only for the kernel.
     case foundStudy(Int64, search: UInt64)
-    /// A series in one search, likewise.
+    /// A series in one search, only for the kernel.
     case foundSeries(Int64, search: UInt64)
 
-    /// Searches that are kept have `search.id` as their number, below this; others are
-    /// numbered by the daemon from here to ``endOfSearches``, for as long as it runs.
+    /// The first number of a search that is not kept; the daemon numbers these while it runs.
+    /// Kept searches have smaller numbers: `search.id`.
     public static let firstPassingSearch: UInt64 = 1 << 25
+    /// The end of the numbers of searches.
     public static let endOfSearches: UInt64 = 1 << 26
 
-    // Behind two bits that say which: 26 bits for the search, 36 for the row.
+    // Below two bits for the kind: 26 bits for the search, 36 for the row.
     private static let rowBits: UInt64 = 36
     private static let rowMask: UInt64 = (1 << rowBits) - 1
 
     private static let shift: UInt64 = 48
     private static let mask: UInt64 = (1 << shift) - 1
 
+    /// Decodes an inode number; `nil` when it is not one of ours.
     public init?(rawValue: UInt64) {
         let (row, search) = (
             Int64(rawValue & Self.rowMask), rawValue >> Self.rowBits & (Self.endOfSearches - 1)
@@ -70,6 +72,7 @@ public enum InodeNumber: Hashable, Sendable {
         }
     }
 
+    /// The inode number.
     public var rawValue: UInt64 {
         switch self {
         case .fixed(let value): value

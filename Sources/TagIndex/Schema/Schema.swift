@@ -2,11 +2,11 @@ import GRDB
 
 /// The tables of `index.sqlite`, and the only description of them.
 ///
-/// The index is a view of the ledger: every row can be made again by replaying it. Rows are
-/// only ever added (AUTOINCREMENT: a row id is never given twice), because row ids are inode
-/// numbers, and a kernel, an NFS client or a backup catalogue may remember one for years.
+/// The index is a view of the ledger: replaying the ledger makes every row again. Row ids are inode
+/// numbers, and a kernel, an NFS client or a backup catalogue may remember one for years. So rows
+/// are only added, and a row id is never given twice (AUTOINCREMENT).
 enum Schema {
-    /// Raised when a table changes; an index of another version is set aside and rebuilt.
+    /// Raised when a table changes. An index of another version is put aside and rebuilt.
     static let version = 5
 
     static func create(in db: Database) throws {
@@ -14,70 +14,71 @@ enum Schema {
         try createIndexes(in: db)
     }
 
-    /// The tables, with those indexes only without which rows cannot be told apart while they
+    /// Creates the tables. The only indexes are those that are needed to tell rows apart while they
     /// are made.
     static func createTables(in db: Database) throws {
         try db.execute(
             sql: """
-                -- One row a fact about the index itself:
+                -- Facts about the index itself, one per row:
                 --   schema   the version above
                 --   created  when the first views were set, ns
                 --   arranged when the views were last set, ns: the time of the root
-                --   ledger   how far the ledger has been taken in, as JSON (IndexedPosition)
+                --   ledger   how far the ledger is in the index, as JSON (IndexedPosition)
                 CREATE TABLE meta(
                   key   TEXT PRIMARY KEY,
                   value TEXT NOT NULL
                 ) WITHOUT ROWID;
 
-                -- One row. Sums that `status` would otherwise have to count.
+                -- One row: sums that `status` would otherwise have to count.
                 CREATE TABLE totals(
                   instances INTEGER NOT NULL,
                   bytes     INTEGER NOT NULL
                 );
                 INSERT INTO totals VALUES (0, 0);
 
-                -- A histogram: how many instances have how many copies.
+                -- A histogram: the number of instances for each number of copies.
                 CREATE TABLE copy_count(
                   copies    INTEGER PRIMARY KEY,
                   instances INTEGER NOT NULL
                 );
 
-                -- A patient as the images tell it: PatientID, IssuerOfPatientID and PatientName,
-                -- joined with U+001F. Two clinics both have a patient 1234, and one clinic may
-                -- have given 1234 twice: what differs in any of the three is shown apart.
+                -- A patient as the images name it: PatientID, IssuerOfPatientID and PatientName,
+                -- joined with U+001F. Two clinics may both have a patient 1234, and one clinic may
+                -- have given 1234 twice: a difference in any of the three makes another patient.
                 CREATE TABLE patient(
                   id  INTEGER PRIMARY KEY AUTOINCREMENT,
                   key TEXT NOT NULL UNIQUE
                 );
 
-                -- A study of a patient: StudyInstanceUID, or when it is missing what stands for
-                -- it (date, description, accession number), behind the id of the patient.
+                -- A study of a patient. The key is the id of the patient, U+001F and the
+                -- StudyInstanceUID; if that is missing, date, description and accession number.
                 CREATE TABLE study(
                   id      INTEGER PRIMARY KEY AUTOINCREMENT,
                   patient INTEGER NOT NULL REFERENCES patient(id),
                   key     TEXT NOT NULL UNIQUE
                 );
 
-                -- A series: the images with the same grouping attributes (AttributeSet.groupingKey).
-                -- A SeriesInstanceUID met again with another patient or study is another row, so
-                -- that an image is never shown below a name that is not its own.
+                -- A series: the images with the same grouping attributes
+                -- (AttributeSet.groupingKey). The same SeriesInstanceUID with another patient or
+                -- study makes another row, so that an image is never shown below a name that is
+                -- not its own.
                 CREATE TABLE series(
                   id         INTEGER PRIMARY KEY AUTOINCREMENT,
                   study      INTEGER NOT NULL REFERENCES study(id),
                   key        TEXT NOT NULL UNIQUE,
-                  date       TEXT,              -- yyyy-MM-dd, with the fall-backs of Naming; NULL undated
+                  date       TEXT,              -- StudyDay, yyyy-MM-dd; NULL undated
                   modality   TEXT,
                   series_uid TEXT,
                   study_uid  TEXT,
-                  attributes TEXT NOT NULL,     -- JSON by keyword: those of its first image
-                  created    INTEGER NOT NULL   -- when that came, ns since 1970
+                  attributes TEXT NOT NULL,     -- of its first image: JSON by keyword
+                  created    INTEGER NOT NULL   -- when that was archived, ns since 1970
                 );
 
-                -- An archived original. One row a digest: the same bytes are stored once.
+                -- An archived original, one row per digest: the same bytes are stored once.
                 CREATE TABLE instance(
                   id         INTEGER PRIMARY KEY AUTOINCREMENT,
                   series     INTEGER NOT NULL REFERENCES series(id),
-                  sha256     BLOB NOT NULL,               -- 32 bytes, once; names the blob
+                  sha256     BLOB NOT NULL,               -- 32 bytes, unique; names the blob
                   bytes      INTEGER NOT NULL,
                   received   INTEGER NOT NULL,            -- when archived, ns since 1970: st_mtime
                   sop_uid    TEXT,
@@ -85,13 +86,13 @@ enum Schema {
                   uid_name   TEXT NOT NULL COLLATE NOCASE, -- its file name in by-uid; ASCII
                   copies     INTEGER NOT NULL,            -- rows of `copy`
                   flags      INTEGER NOT NULL,            -- HeaderFlags
-                  source     TEXT NOT NULL,               -- where it came from: user.pacsfs.original-path
-                  attributes TEXT NOT NULL                -- JSON: what differs from the series' attributes
+                  source     TEXT NOT NULL,               -- where it came from
+                  attributes TEXT NOT NULL                -- JSON: differences from its series
                 );
 
-                -- How much came on which day (UTC, days since 1970): for how long the room will last.
+                -- How much was archived on which day, to estimate how long the free space lasts.
                 CREATE TABLE day(
-                  day       INTEGER PRIMARY KEY,
+                  day       INTEGER PRIMARY KEY, -- UTC, days since 1970
                   instances INTEGER NOT NULL,
                   bytes     INTEGER NOT NULL
                 );
@@ -102,7 +103,7 @@ enum Schema {
                   id      TEXT NOT NULL,
                   domain  TEXT NOT NULL,
                   state   TEXT NOT NULL,       -- VolumeState
-                  errors  INTEGER NOT NULL     -- bad copies since it was last read whole without any
+                  errors  INTEGER NOT NULL     -- bad copies since its last complete scrub without any
                 );
 
                 -- Which volumes hold which blob.
@@ -113,51 +114,51 @@ enum Schema {
                   PRIMARY KEY (volume, instance)
                 ) WITHOUT ROWID;
 
-                -- When the blobs whose digest begins with the byte `folder` were last read whole on
-                -- a volume, ns since 1970: what copies there are were good then, or are copied since.
+                -- When the blobs of a folder were last scrubbed on a volume. The copies that exist
+                -- were good then, or were made later.
                 CREATE TABLE scrubbed(
                   volume INTEGER NOT NULL,
-                  folder INTEGER NOT NULL,     -- 0 to 255
-                  time   INTEGER NOT NULL,
-                  errors INTEGER NOT NULL,     -- bad copies that were found
+                  folder INTEGER NOT NULL,     -- first byte of the digests, 0 to 255
+                  time   INTEGER NOT NULL,     -- ns since 1970
+                  errors INTEGER NOT NULL,     -- bad copies found
                   PRIMARY KEY (volume, folder)
                 ) WITHOUT ROWID;
 
-                -- The views that the archive shows, has shown, or is making. Those that are not
-                -- shown keep their directories: who has one open goes on reading, and when the
-                -- view is shown again it has the same paths and numbers.
+                -- The views that the archive shows, has shown, or is making. A view that is not
+                -- shown keeps its directories: a program that has one open can go on reading, and
+                -- if the view is shown again, it has the same paths and inode numbers.
                 CREATE TABLE view(
                   node     INTEGER PRIMARY KEY,  -- its directory
                   name     TEXT NOT NULL,
                   template TEXT NOT NULL,
-                  place    INTEGER,              -- among those that are shown, from 1; NULL when it is not
-                  made     INTEGER NOT NULL,     -- while not shown: the series up to this one are in it
+                  place    INTEGER,              -- order of those that are shown, from 1; else NULL
+                  made     INTEGER NOT NULL,     -- while not shown: the last series.id in it
                   UNIQUE (name, template)
                 );
 
-                -- The directories of the views. A row with parent 0 is a view that is shown, with
-                -- parent -1 one that is not, by the name that IndexWriter.hiddenKey gives it; a row
-                -- with a series is a leaf, whose files are the rows of `instance`; all others group
-                -- what renders to the same text, ignoring case.
+                -- The directories of the views. A row with parent 0 is a view that is shown. A row
+                -- with parent -1 is a view that is not shown; its `folded` is IndexWriter.hiddenKey.
+                -- A row with a series is a leaf, whose files are rows of `instance`. All other rows
+                -- group what renders to the same text, ignoring case.
                 CREATE TABLE node(
                   id      INTEGER PRIMARY KEY AUTOINCREMENT,
                   parent  INTEGER NOT NULL,
                   name    TEXT NOT NULL,
                   folded  TEXT NOT NULL,       -- PortableName.folded(name)
-                  series  INTEGER,             -- NULL for what is not a leaf
-                  view    INTEGER,             -- of a leaf: view.node
+                  series  INTEGER,             -- of a leaf, otherwise NULL
+                  view    INTEGER,             -- of a leaf: view.node, otherwise NULL
                   by_uid  INTEGER NOT NULL,    -- 1: its files are named by SOPInstanceUID
-                  changed INTEGER NOT NULL,    -- when an entry was last added, ns; a leaf asks its images
+                  changed INTEGER NOT NULL,    -- ns: its last entry; of a leaf: when it was made
                   UNIQUE (parent, folded)
                 );
 
-                -- What was set aside, so that the same file is not set aside twice.
+                -- Rejected files, so that the same file is not rejected twice.
                 CREATE TABLE rejected(
                   id     INTEGER PRIMARY KEY AUTOINCREMENT,
                   sha256 BLOB NOT NULL,
                   bytes  INTEGER NOT NULL,
                   path   TEXT NOT NULL,        -- below /rejected
-                  source TEXT NOT NULL,
+                  source TEXT NOT NULL,        -- where it came from
                   reason TEXT NOT NULL,
                   time   INTEGER NOT NULL,     -- ns since 1970
                   UNIQUE (sha256, source)
@@ -171,8 +172,8 @@ enum Schema {
                   since  INTEGER NOT NULL      -- ns since 1970
                 );
 
-                -- The words of a series, for `find`: rowid is series.id. Case and accents are
-                -- folded by the tokenizer.
+                -- The words of a series, for searches; rowid is series.id. The tokenizer folds case
+                -- and accents.
                 CREATE VIRTUAL TABLE words USING fts5(
                   name, id, study, other,
                   content='', tokenize="unicode61 remove_diacritics 2", prefix='2 3'
@@ -182,8 +183,8 @@ enum Schema {
             sql: "INSERT INTO meta VALUES ('schema', ?)", arguments: [String(version)])
     }
 
-    /// The indexes that a look-up needs. To sort the rows at the end is several times as fast as
-    /// to keep an index sorted while they come.
+    /// Creates the indexes that look-ups need. Sorting all rows at the end is several times faster
+    /// than keeping an index sorted while rows are added.
     static func createIndexes(in db: Database) throws {
         try db.execute(
             sql: """
@@ -196,12 +197,12 @@ enum Schema {
                 CREATE UNIQUE INDEX instance_sha256   ON instance(sha256);
                 CREATE UNIQUE INDEX instance_name     ON instance(series, name);
                 CREATE UNIQUE INDEX instance_uid_name ON instance(series, uid_name);
-                -- In order of id, with the name: READDIR reads nothing else.
+                -- Ordered by id, with the name: READDIR reads nothing else.
                 CREATE INDEX        instance_series   ON instance(series, id, name);
                 CREATE INDEX        instance_sop_uid  ON instance(sop_uid);
-                CREATE INDEX        instance_copies   ON instance(copies);  -- in order of id: resilver
+                CREATE INDEX        instance_copies   ON instance(copies);  -- ordered by id: resilver
                 CREATE INDEX copy_instance ON copy(instance);
-                CREATE INDEX node_parent ON node(parent, id, name);  -- likewise
+                CREATE INDEX node_parent ON node(parent, id, name);  -- as instance_series
                 CREATE INDEX node_series ON node(series, view) WHERE series IS NOT NULL;
                 """)
     }

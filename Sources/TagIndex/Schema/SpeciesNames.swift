@@ -1,11 +1,11 @@
-/// What else an animal is called: one device writes `Canine`, another `DOG`, and people look for
+/// Other names of animals: one device writes `Canine`, another `DOG`, and people search for
 /// either.
 enum SpeciesNames {
     private struct Species {
-        /// By which it is looked for: an adjective and a noun. Words match by their beginning, so
-        /// that `cattle` would make a cat of a cow.
+        /// The words people search for: an adjective and a noun. A search matches the beginning of
+        /// words; with `cattle` here, a search for a cat would find a cow.
         var names: Set<String>
-        /// What devices write besides; the genus of the scientific name.
+        /// Other words that devices write, such as the genus of the scientific name.
         var others: Set<String>
     }
 
@@ -25,7 +25,7 @@ enum SpeciesNames {
     /// The other names of the species that `text` names.
     static func others(in text: String?) -> [String] {
         var words = Set((text ?? "").lowercased().split { !$0.isLetter }.map(String.init))
-        // A guinea pig is none.
+        // A guinea pig is not a pig.
         if words.contains("guinea") { words.remove("pig") }
         return all.filter { !words.isDisjoint(with: $0.names.union($0.others)) }
             .flatMap { $0.names.subtracting(words).sorted() }

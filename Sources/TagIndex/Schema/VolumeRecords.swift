@@ -1,27 +1,29 @@
-/// What the archive has decided about a volume; whether it is there is another matter.
+/// What the archive has decided about a volume, whether it is present or not.
 public enum VolumeState: String, Codable, Sendable {
-    /// It takes new images.
+    /// It gets new images.
     case active
-    /// Many of its copies were bad: it takes new ones only where no other volume can.
+    /// Many of its copies were bad. It gets new images only if no other volume can.
     case failing
-    /// It is being emptied: its images are copied to the others.
+    /// It is being emptied: its images are copied to other volumes.
     case retiring
-    /// It is no part of the archive any more: emptied, or replaced.
+    /// It no longer belongs to the archive: it was emptied or replaced.
     case retired
 }
 
-/// A volume as the ledger tells it.
+/// A volume as the ledger records it.
 public struct VolumeRecord: Equatable, Sendable {
-    /// Its number in the archive, from 1; never given twice.
+    /// Its ordinal in the archive, from 1; never given twice.
     public var ordinal: Int
     /// Its UUID.
     public var id: String
     /// Its failure domain.
     public var domain: String
+    /// Its state.
     public var state: VolumeState
-    /// Bad copies that were found since it was last read whole without any.
+    /// Bad copies found since its last complete scrub without any.
     public var errors: Int64
 
+    /// A record with these values.
     public init(
         ordinal: Int, id: String, domain: String, state: VolumeState = .active, errors: Int64 = 0
     ) {

@@ -2,44 +2,56 @@ import DICOM
 import Foundation
 import GRDB
 
-/// A study that a search found.
+/// A study that matches a search.
 public struct FoundStudy: Sendable {
     /// `study.id`.
     public var id: Int64
     /// `yyyy-MM-dd`; `nil` when undated.
     public var date: String?
-    /// The attributes of its first series that fits.
+    /// The attributes of its first series that matches.
     public var attributes: AttributeSet
+    /// The different modalities of its series that match.
     public var modalities: [String]
-    /// How many series of it fit, and how many images those have.
+    /// The number of its series that match.
     public var series: Int
+    /// The number of images in these series.
     public var images: Int
-    /// Where its first fitting series is shown, a path for each view that shows it.
+    /// The path of its first matching series in each view that shows it.
     public var paths: [[String]]
 }
 
-/// An archived image with all that the index knows of it.
+/// Everything that the index knows about an archived image.
 public struct ImageDetails: Sendable {
     /// `instance.id`.
     public var id: Int64
+    /// The digest, 32 bytes.
     public var sha256: [UInt8]
+    /// Size in bytes.
     public var bytes: Int64
-    /// ns since 1970.
+    /// When it was archived, ns since 1970.
     public var received: Int64
+    /// `HeaderFlags.rawValue`.
     public var flags: Int64
+    /// Where it came from.
     public var source: String
+    /// Its indexed attributes.
     public var attributes: AttributeSet
-    /// Ordinal of each volume that holds it, and when that copy was last hashed, ns since 1970.
+    /// The ordinal of each volume that holds it, and when that copy was last hashed, ns since 1970.
     public var copies: [(volume: Int, verified: Int64)]
     /// Its path in every view that shows it, the view's name first.
     public var paths: [[String]]
 }
 
 extension IndexReader {
-    /// The studies that fit, the newest first, at most `limit`.
+    /// The studies that match a search, the newest first.
+    ///
+    /// - Parameters:
+    ///   - query: The search.
+    ///   - limit: The most studies to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func studies(_ query: SearchQuery, limit: Int) throws -> [FoundStudy] {
         var found: [FoundStudy] = []
-        try fittingSeries(query) { series in
+        try matchingSeries(query) { series in
             let images =
                 try Int.fetchOne(
                     db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
@@ -63,11 +75,16 @@ extension IndexReader {
         return found
     }
 
-    /// `study.id` of those that fit, the newest first, at most `limit`.
+    /// `study.id` of the studies that match a search, the newest first.
+    ///
+    /// - Parameters:
+    ///   - query: The search.
+    ///   - limit: The most studies to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func studyIDs(_ query: SearchQuery, limit: Int) throws -> [Int64] {
         var found: [Int64] = []
         var met: Set<Int64> = []
-        try fittingSeries(query) { series in
+        try matchingSeries(query) { series in
             guard met.insert(series.study).inserted else { return true }
             found.append(series.study)
             return found.count < limit
@@ -75,7 +92,7 @@ extension IndexReader {
         return found
     }
 
-    private struct FittingSeries {
+    private struct MatchingSeries {
         var id: Int64
         var study: Int64
         var date: String?
@@ -85,9 +102,10 @@ extension IndexReader {
         var attributes: AttributeSet { get throws { try AttributeSet(json: json) } }
     }
 
-    /// Calls `body` with the series that fit, those of the newest studies first, until it
+    /// Calls `body` with the series that match, those of the newest studies first, until it
     /// returns false.
-    private func fittingSeries(_ query: SearchQuery, _ body: (FittingSeries) throws -> Bool) throws
+    private func matchingSeries(_ query: SearchQuery, _ body: (MatchingSeries) throws -> Bool)
+        throws
     {
         var conditions: [String] = []
         var arguments: StatementArguments = []
@@ -122,17 +140,17 @@ extension IndexReader {
                 ORDER BY date DESC, study DESC, id
                 """, arguments: arguments)
         while let row = try rows.next() {
-            let series = FittingSeries(
+            let series = MatchingSeries(
                 id: row[0], study: row[1], date: row[2], modality: row[3], json: row[4])
             if !exact.isEmpty {
                 let attributes = try series.attributes
-                guard exact.allSatisfy({ Self.fits(attributes[$0.0], $0.1) }) else { continue }
+                guard exact.allSatisfy({ Self.matches(attributes[$0.0], $0.1) }) else { continue }
             }
             if try !body(series) { return }
         }
     }
 
-    private static func fits(_ value: String?, _ wanted: String) -> Bool {
+    private static func matches(_ value: String?, _ wanted: String) -> Bool {
         guard let value else { return false }
         let options: String.CompareOptions = [.caseInsensitive, .diacriticInsensitive]
         return value.split(separator: "\\", omittingEmptySubsequences: false).contains { part in
@@ -140,7 +158,7 @@ extension IndexReader {
             if wanted.hasSuffix("*") {
                 return part.range(of: wanted.dropLast(), options: options.union(.anchored)) != nil
             }
-            // `name=smith` and `microchip=985…` mean a component, not the whole value.
+            // `name=smith` and `microchip=985…` ask for a component, not for the whole value.
             let components = part.split(whereSeparator: { "^=: ".contains($0) }).map(String.init)
             return ([part] + components).contains {
                 $0.compare(wanted, options: options) == .orderedSame
@@ -148,7 +166,9 @@ extension IndexReader {
         }
     }
 
-    /// All that is known of an image.
+    /// Everything about an image; `nil` when there is none with this id.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func details(_ id: Int64) throws -> ImageDetails? {
         guard
             let row = try Row.fetchOne(
@@ -171,29 +191,39 @@ extension IndexReader {
             paths: try paths(ofSeries: row[8]).map { $0.path + [$0.byUID ? row[7] : row[6]] })
     }
 
-    /// The images with this SOPInstanceUID, in the order they came; several when versions of it
-    /// were received.
+    /// The images with a SOPInstanceUID, in the order of their arrival. There are several if
+    /// several versions of the image were archived.
     ///
-    /// - parameter limit: how many at most
+    /// - Parameters:
+    ///   - sopInstanceUID: The UID.
+    ///   - limit: The most images to return.
+    /// - Returns: `instance.id` of each.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(sopInstanceUID: String, limit: Int = .max) throws -> [Int64] {
         let statement = try db.cachedStatement(
             sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id LIMIT ?")
         return try Int64.fetchAll(statement, arguments: [sopInstanceUID, limit])
     }
 
-    /// The images of a series or study with this UID.
+    /// `instance.id` of the images of the series or study with a UID, ascending.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(seriesOrStudyUID uid: String) throws -> [Int64] {
         try Int64.fetchAll(
             db,
             sql: """
                 SELECT id FROM instance
-                WHERE series IN (SELECT id FROM series WHERE series_uid = ?1 OR study_uid = ?1) ORDER BY id
+                WHERE series IN (SELECT id FROM series WHERE series_uid = ?1 OR study_uid = ?1)
+                ORDER BY id
                 """, arguments: [uid])
     }
 }
 
 extension IndexReader {
-    /// The images shown in a directory of a view and below it.
+    /// `instance.id` of the images in a directory of a view and below it, ascending.
+    ///
+    /// - Parameter node: `node.id`.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(below node: Int64) throws -> [Int64] {
         try Int64.fetchAll(
             db,
@@ -203,11 +233,15 @@ extension IndexReader {
                   UNION ALL
                   SELECT node.id, node.series FROM node JOIN below ON node.parent = below.id
                 )
-                SELECT instance.id FROM below JOIN instance ON instance.series = below.series ORDER BY instance.id
+                SELECT instance.id FROM below JOIN instance ON instance.series = below.series
+                ORDER BY instance.id
                 """, arguments: [node])
     }
 
-    /// The images of a study, as a search shows it.
+    /// `instance.id` of the images of a study, ascending.
+    ///
+    /// - Parameter study: `study.id`.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(ofStudy study: Int64) throws -> [Int64] {
         try Int64.fetchAll(
             db,
@@ -217,7 +251,10 @@ extension IndexReader {
                 """, arguments: [study])
     }
 
-    /// The images of a series.
+    /// `instance.id` of the images of a series, ascending.
+    ///
+    /// - Parameter series: `series.id`.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(ofSeries series: Int64) throws -> [Int64] {
         try Int64.fetchAll(
             db, sql: "SELECT id FROM instance WHERE series = ? ORDER BY id", arguments: [series])

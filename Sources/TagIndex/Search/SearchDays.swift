@@ -1,15 +1,17 @@
+import Naming
+
 /// The days that a search asks for: `2024`, `2024-05`, `2024-05-01`, `20240501`, or a range of
 /// them with `..`.
 struct SearchDays: Equatable, Sendable {
-    /// The first and the last, both included, as `yyyy-MM-dd`; an open end is the empty string or
-    /// `9999`.
+    /// The first day, as `yyyy-MM-dd`; the empty string for an open range.
     var from: String
+    /// The last day, as `yyyy-MM-dd`; `9999` for an open range.
     var to: String
 
-    /// `nil` when `text` does not look like dates.
+    /// Understands a word of a search; `nil` when it does not look like dates.
     ///
-    /// - throws: ``IndexError`` with code ``IndexError/Code/badQuery``, when it looks like dates and
-    ///   there are no such days: nobody asks for the 31st of February to find nothing
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/badQuery`` when it looks like dates that
+    ///   do not exist. Nobody wants to find nothing for the 31st of February.
     init?(_ text: String) throws {
         guard let dots = text.firstRange(of: "..") else {
             guard let days = try Self.bounds(Substring(text)) else { return nil }
@@ -18,19 +20,20 @@ struct SearchDays: Equatable, Sendable {
         }
         let ends = [text[..<dots.lowerBound], text[dots.upperBound...]]
         let days = try ends.map { $0.isEmpty ? nil : try Self.bounds($0) }
-        // «Smith..» is a word.
+        // "Smith.." is a word.
         guard days.contains(where: { $0 != nil }) else { return nil }
         for (end, days) in zip(ends, days) where !end.isEmpty && days == nil {
             throw IndexError(
                 code: .badQuery,
-                message: "«\(text)» is no range of dates: «\(end)» is no date. \(Self.advice).")
+                message: "\"\(text)\" is not a range of dates: "
+                    + "\"\(end)\" is not a date. \(Self.advice).")
         }
         (from, to) = (days[0]?.from ?? "", days[1]?.to ?? "9999")
         guard from <= to else {
             throw IndexError(
                 code: .badQuery,
-                message:
-                    "«\(text)» ends before it begins. Write the earlier date first: \(ends[1])..\(ends[0])"
+                message: "\"\(text)\" ends before it begins. "
+                    + "Write the earlier date first: \(ends[1])..\(ends[0])"
             )
         }
     }
@@ -57,12 +60,12 @@ struct SearchDays: Equatable, Sendable {
         let numbers = parts.compactMap { Int($0) }
         guard numbers.count == parts.count, (1890...2199).contains(numbers[0]) else { return nil }
         if let problem = problem(numbers, parts) {
-            // Eight digits may as well be somebody's number.
+            // Eight digits may also be a number of a patient.
             if isCompact { return nil }
             throw IndexError(
                 code: .badQuery,
-                message:
-                    "«\(text)» is no date: \(problem). \(advice). A number that only looks like a date is asked for with its keyword: id=\(text)"
+                message: "\"\(text)\" is not a date: \(problem). \(advice). For a number that only "
+                    + "looks like a date, use its keyword: id=\(text)"
             )
         }
         return switch parts.count {
@@ -76,14 +79,10 @@ struct SearchDays: Equatable, Sendable {
     private static func problem(_ numbers: [Int], _ parts: [Substring]) -> String? {
         guard numbers.count > 1 else { return nil }
         let (year, month) = (numbers[0], numbers[1])
-        guard (1...12).contains(month) else { return "there is no month \(parts[1])" }
-        guard numbers.count > 2 else { return nil }
-        let last =
-            switch month {
-            case 2: (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28
-            case 4, 6, 9, 11: 30
-            default: 31
-            }
-        return (1...last).contains(numbers[2]) ? nil : "\(parts[0])-\(parts[1]) has \(last) days"
+        guard let days = CalendarDate.days(inMonth: month, ofYear: year) else {
+            return "there is no month \(parts[1])"
+        }
+        guard numbers.count > 2, !(1...days).contains(numbers[2]) else { return nil }
+        return "\(parts[0])-\(parts[1]) has \(days) days"
     }
 }

@@ -1,32 +1,35 @@
 import DICOM
 
-/// What somebody is looking for: `rex smith 2024 ct`, `modality=US date=2024-01..2024-03`,
-/// `id=1234`. All terms must hold.
+/// A search: `rex smith 2024 ct`, `modality=US date=2024-01..2024-03`, `id=1234`. A series matches
+/// if all terms match.
 public struct SearchQuery: Equatable, Sendable {
     enum Term: Equatable, Sendable {
-        /// Begins a word of a name, a number or a description; see ``SearchWords``.
+        /// The beginning of a word in a name, a number or a description, see ``SearchWords``.
         case word(String)
-        /// Days from the first to the last, both included, as `yyyy-MM-dd`; an open end is
-        /// the empty string or `9999`.
+        /// The first and the last day, both included, as `yyyy-MM-dd`; an open end is the empty
+        /// string or `9999`.
         case days(from: String, to: String)
-        /// The attribute has this value, ignoring case and accents; a trailing `*` makes
-        /// it a beginning.
+        /// The value of an attribute, ignoring case and accents; with `*` at the end, the beginning
+        /// of the value.
         case attribute(Attribute, String)
     }
 
     var terms: [Term]
 
-    /// Whether an image more in a series that is there can change what is found.
+    /// Whether one more image in an existing series can change the results.
     public var asksForImages: Bool {
         terms.contains { if case .attribute(.sopInstanceUID, _) = $0 { true } else { false } }
     }
 
-    /// - throws: ``IndexError`` with code ``IndexError/Code/badQuery``: no words, an unknown
-    ///   keyword before `=`, what stands after `date=` is no date, or what looks like a date is none.
+    /// Understands the words of a search.
+    ///
+    /// - Parameter words: The words; each may hold several, separated by white space.
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/badQuery``: there are no words; an unknown
+    ///   keyword stands before `=`; the text after `date=`, or a word like a date, is not a date.
     public init(words: [String]) throws {
         terms = []
         for word in words.flatMap({ $0.split(whereSeparator: \.isWhitespace) }) {
-            // A word without letters or digits, as in `smith - rex`, has nothing to look for.
+            // A word without letters or digits, as in `smith - rex`, says nothing.
             guard word.contains("=") || word.contains(where: { $0.isLetter || $0.isNumber }) else {
                 continue
             }
@@ -35,7 +38,7 @@ public struct SearchQuery: Equatable, Sendable {
         guard !terms.isEmpty else {
             throw IndexError(
                 code: .badQuery,
-                message: "Say what to look for, for example: pacsfs find smith rex 2024 ct")
+                message: "Say what to look for, for example: smith rex 2024 ct")
         }
     }
 
@@ -54,7 +57,8 @@ public struct SearchQuery: Equatable, Sendable {
             if key.lowercased() == "date" || key.lowercased() == "studydate" {
                 guard let days = try SearchDays(value) else {
                     throw IndexError(
-                        code: .badQuery, message: "«\(value)» is no date. \(SearchDays.advice).")
+                        code: .badQuery,
+                        message: "\"\(value)\" is not a date. \(SearchDays.advice).")
                 }
                 return .days(from: days.from, to: days.to)
             }
@@ -62,7 +66,8 @@ public struct SearchQuery: Equatable, Sendable {
                 throw IndexError(
                     code: .badQuery,
                     message:
-                        "«\(key)» is no attribute that pacsfs indexes. Use a DICOM keyword such as Modality=CT or BodyPartExamined=HIP, or a word without =."
+                        "\"\(key)\" is not an attribute that pacsfs indexes. Use a DICOM keyword "
+                        + "such as Modality=CT or BodyPartExamined=HIP, or a word without =."
                 )
             }
             return .attribute(attribute, value)

@@ -1,6 +1,6 @@
 import DICOM
 
-/// The words under which a series is found.
+/// The words by which searches find a series, a text for each column of the table `words`.
 struct SearchWords: Sendable {
     var name: String
     var id: String
@@ -27,12 +27,12 @@ struct SearchWords: Sendable {
 }
 
 extension SearchQuery {
-    /// The terms as a query of the full-text index: every term narrows it, dates excepted.
+    /// The terms, except dates, as a query of the full-text index; `nil` when there are none.
     var match: String? {
         let phrases = terms.compactMap { term -> String? in
             switch term {
-            // The other attributes are found by `key=value` only: a bare word that begins
-            // a manufacturer's name is hardly meant.
+            // Other attributes are found only by `key=value`: a plain word that begins a
+            // manufacturer's name is hardly meant.
             case .word(let word): "{name id study} : \(quoted(word))*"
             case .attribute(_, let value)
             where value.contains(where: { $0.isLetter || $0.isNumber }):
@@ -45,8 +45,8 @@ extension SearchQuery {
     }
 
     private func quoted(_ text: String) -> String {
-        // SQLite would take NUL for the end of the query.
-        // By scalars: a quote with a combining mark behind it is another Character.
+        // SQLite would take NUL for the end of the query. The loop goes by scalars, because a quote
+        // with a combining mark after it is another Character.
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

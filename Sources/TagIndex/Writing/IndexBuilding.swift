@@ -2,41 +2,45 @@ import Foundation
 import GRDB
 import Glibc
 import Naming
+import System
 
-/// What ``IndexWriter`` keeps in memory while an index is made as a whole. It is bounded: what
-/// becomes too much is written, or looked up again.
+/// What ``IndexWriter`` keeps in memory while it builds a whole index. The memory is bounded:
+/// when a list is full it is written, or dropped and looked up again.
 struct IndexBuilding {
-    struct Place: Hashable {
+    /// What a directory is looked up by.
+    struct DirectoryKey: Hashable {
         var parent: Int64
         var folded: String
     }
 
+    /// The most entries of each list.
     static let limit = 4096
 
     /// The id of the last image.
     var lastInstance: Int64 = 0
-    /// Directories that were made or found lately.
-    var directories: [Place: Int64] = [:]
-    /// When directories got their last entry, where that is not written yet.
+    /// `node.id` of directories that were made or found recently.
+    var directories: [DirectoryKey: Int64] = [:]
+    /// When directories got their last entry (ns since 1970), where that is not yet written.
     var touched: [Int64: Int64] = [:]
-    /// SOPInstanceUID of the first image of series that were met lately.
+    /// SOPInstanceUID of the first image of series that were used recently.
     var firstUIDs: [Int64: String?] = [:]
 }
 
 extension TagIndex {
-    /// Makes an index as a whole: rows first, the indexes over them afterwards.
+    /// Builds a whole index: first the rows, then the database indexes over them.
     ///
-    /// Nobody else may look at the file meanwhile. It is durable when this returns; when this
-    /// throws, or is interrupted, it is worth nothing.
+    /// Nothing else may open the file meanwhile. It is durable when this returns; when this throws
+    /// or is interrupted, the file is useless.
     ///
-    /// - parameters:
-    ///   - path: a file there is replaced
-    ///   - sorting: whether the indexes come after the rows; when not, everything can be looked
-    ///     up while rows are made, at several times the price
-    ///   - fill: makes rows
-    ///   - amend: changes rows, when all look-ups are possible
-    /// - throws: ``IndexError`` with code ``IndexError/Code/ambiguous`` when two images have the
-    ///   same digest or the same name in their series, and what `fill` and `amend` throw.
+    /// - Parameters:
+    ///   - path: The file; an existing one is replaced.
+    ///   - sorting: Whether the database indexes come after the rows. If not, all look-ups are
+    ///     possible while rows are made, which takes several times as long.
+    ///   - fill: Makes the rows.
+    ///   - amend: Changes rows afterwards, when all look-ups are possible.
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/ambiguous`` when two images have the
+    ///   same digest, or the same name in their series; with code `corrupt` when the file cannot be
+    ///   written to disk; GRDB's `DatabaseError`; and what `fill` and `amend` throw.
     public static func build(
         at path: String, sorting: Bool = true, _ fill: (IndexWriter) throws -> Void,
         amend: (IndexWriter) throws -> Void = { _ in }
@@ -45,11 +49,12 @@ extension TagIndex {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
         configuration.prepareDatabase { db in
-            // Nothing is to be kept of a build that fails. The cache is in KiB.
+            // A build that fails leaves nothing worth keeping. The cache is in KiB.
             try db.execute(
-                sql:
-                    "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -16384"
-            )
+                sql: """
+                    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+                    PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -16384
+                    """)
         }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         do {
@@ -70,13 +75,18 @@ extension TagIndex {
             throw error
         }
         try queue.close()
-        let descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
-        defer { _ = Glibc.close(descriptor) }
-        guard descriptor >= 0, fsync(descriptor) == 0 else {
+        try sync(path)
+    }
+
+    private static func sync(_ path: String) throws {
+        do throws(Errno) {
+            let descriptor = try systemCall { Glibc.open(path, O_RDWR | O_CLOEXEC) }
+            defer { _ = Glibc.close(descriptor) }
+            try systemCall { fsync(descriptor) }
+        } catch {
             throw IndexError(
-                code: .corrupt,
-                message:
-                    "\(path) could not be written to disk: \(String(cString: strerror(errno))).")
+                code: .corrupt, message: "\(path) could not be written to disk: \(error).",
+                cause: error)
         }
     }
 
@@ -91,14 +101,17 @@ extension TagIndex {
     }
 }
 
-// Only while an index is made as a whole.
+// Only while a whole index is built.
 extension IndexWriter {
-    /// Adds the next image without looking whether it is there.
+    /// Adds the next image without checking whether it is there.
     ///
-    /// - parameters:
-    ///   - record: its id is not looked at; `difference` is against nothing with a
-    ///     SOPInstanceUID, since the first image of the series is not known to whoever made it
-    ///   - difference: that of the record, as JSON
+    /// - Parameters:
+    ///   - record: The image. Its id is replaced by the next one. Its `difference` has a
+    ///     SOPInstanceUID even if that equals the one of the series' first image, which the caller
+    ///     does not know.
+    ///   - sopInstanceUID: The UID of the image.
+    ///   - difference: `record.difference` as JSON.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func append(_ record: InstanceRecord, sopInstanceUID: String?, difference: String) throws
     {
         var record = record
@@ -123,7 +136,12 @@ extension IndexWriter {
         return uid
     }
 
-    /// Adds a series that was prepared on another thread, unless it is there.
+    /// Adds a series that another thread prepared, unless it is there.
+    ///
+    /// - Parameters:
+    ///   - rows: The series.
+    ///   - views: The views, which say how the files of a directory are named.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func append(_ rows: SeriesRows, views: [View]) throws {
         if try !hasSeries(rows.id, key: rows.key) { try apply(rows, views: views) }
     }
@@ -134,23 +152,23 @@ extension IndexWriter {
     }
 }
 
-// Directories, which many series share.
+// Directories that many series share.
 extension IndexWriter {
     /// The directory in `parent` whose name folds to `folded`.
     func knownDirectory(_ folded: String, in parent: Int64) throws -> Int64? {
-        let place = IndexBuilding.Place(parent: parent, folded: folded)
-        if let known = building?.directories[place] { return known }
+        let key = IndexBuilding.DirectoryKey(parent: parent, folded: folded)
+        if let known = building?.directories[key] { return known }
         let found = try statements.findNode.bind(parent).bind(folded).number()
         if let found, building != nil {
             if building?.directories.count ?? 0 >= IndexBuilding.limit {
                 building?.directories = [:]
             }
-            building?.directories[place] = found
+            building?.directories[key] = found
         }
         return found
     }
 
-    /// Notes that a directory got an entry.
+    /// Notes that a directory got an entry at `time`, ns since 1970.
     func touch(_ directory: Int64, at time: Int64) throws {
         guard building != nil else {
             return try statements.touchNode.bind(time).bind(directory).run()

@@ -4,13 +4,16 @@ import Naming
 
 // The views and their directories.
 extension IndexWriter {
-    /// Makes these views those that are shown, in this order. Where one is not known yet its
-    /// directory is made; the directories of those that are shown no more are kept.
+    /// Sets the views that are shown, in this order. A new view gets its directory; a view that is
+    /// no longer shown keeps its directories.
     ///
-    /// Series that came while a view was not shown are not in it, and have to be added before:
+    /// Series that arrived while a view was not shown are not in it. Add them before, with
     /// ``addPaths(in:atMost:time:)``.
     ///
-    /// - parameter time: when that was decided, ns since 1970
+    /// - Parameters:
+    ///   - views: The views.
+    ///   - time: When this was decided, ns since 1970.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func setViews(_ views: [View], at time: Int64) throws {
         let known = try reader.knownViews()
         let last = try nextID(of: "series") - 1
@@ -43,13 +46,13 @@ extension IndexWriter {
             sql: "INSERT OR IGNORE INTO meta VALUES ('created', ?)", arguments: [String(time)])
         try db.execute(
             sql: "INSERT OR REPLACE INTO meta VALUES ('arranged', ?)", arguments: [String(time)])
-        // They are found by other names now.
+        // The keys of some directories have changed.
         building?.directories = [:]
         changedNodes.insert(0)
     }
 
-    /// Under which name below -1 the directory of a view is kept that is not shown: no name of a
-    /// directory has U+001F, and two views may have had the same one.
+    /// The key of the directory of a view that is not shown, below parent -1. Two such views may have
+    /// had the same name, so the template belongs to the key; U+001F is in no name of a directory.
     private static func hiddenKey(_ view: View) -> String { "\(view.name)\u{1F}\(view.template)" }
 
     private func makeDirectory(of view: View, in parent: Int64, folded: String, at time: Int64)
@@ -65,7 +68,7 @@ extension IndexWriter {
         return node
     }
 
-    /// The directory of a view that is not shown.
+    /// The directory of a view that is not shown, made if necessary.
     private func hiddenDirectory(of view: View, at time: Int64) throws -> (node: Int64, made: Int64)
     {
         if let known = try reader.knownViews().first(where: { $0.view == view }) {
@@ -76,13 +79,15 @@ extension IndexWriter {
 
     // MARK: Series in a view that is not shown
 
-    /// Decides the paths of the next series that are not in a view yet, the oldest first, and
-    /// makes their directories. Nobody sees them before the view is shown.
+    /// Decides the paths of the next series that are not yet in a view, the oldest first, and makes
+    /// their directories. They stay invisible until the view is shown.
     ///
-    /// - parameters:
-    ///   - limit: series that are looked at; those that the view leaves out count
-    ///   - time: of the record in the ledger, ns since 1970
-    /// - returns: what the ledger is to record; `nil` when no series is missing
+    /// - Parameters:
+    ///   - view: The view.
+    ///   - limit: The most series to examine, including those that the view leaves out.
+    ///   - time: Of the record in the ledger, ns since 1970.
+    /// - Returns: The record for the ledger; `nil` when no series is missing.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func addPaths(in view: View, atMost limit: Int, time: Int64) throws -> PathsRecord? {
         let made = try reader.knownViews().first { $0.view == view }?.made ?? 0
         let rows = try Row.fetchAll(
@@ -105,9 +110,11 @@ extension IndexWriter {
     }
 
     /// Makes the directories of a record.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func apply(_ record: PathsRecord) throws {
         let (root, made) = try hiddenDirectory(of: record.view, at: record.time)
-        // Recorded again after an error: the first record counts.
+        // A series that was recorded twice, after an error: the first record counts.
         for (series, path) in record.paths where series > made {
             try showSeries(
                 series, at: path.map(DirectoryName.init)[...], inViewAt: root,
@@ -124,13 +131,15 @@ extension IndexWriter {
 
     // MARK: Paths
 
-    /// The path of a series below a view: group directories as they are already spelled, and a
-    /// name of its own for the leaf.
+    /// The path of a series below a view. Directories that exist keep their spelling; the leaf gets
+    /// a name that is free.
     ///
-    /// - parameters:
-    ///   - key: the series' own, from which a suffix is taken
-    ///   - root: the view's directory; `nil` while it has none
-    /// - returns: `nil` when the view leaves it out
+    /// - Parameters:
+    ///   - attributes: Those of the series.
+    ///   - key: The key of the series, from which a suffix is made.
+    ///   - view: The view.
+    ///   - root: `node.id` of the view; `nil` while it has no directory.
+    /// - Returns: `nil` when the view leaves the series out.
     func path(of attributes: AttributeSet, key: String, in view: View, at root: Int64?) throws
         -> [String]?
     {
@@ -167,7 +176,7 @@ extension IndexWriter {
             at: time)
     }
 
-    /// A directory that groups, made when it is not there yet.
+    /// `node.id` of a directory that is not a leaf, made if necessary.
     func directory(_ name: DirectoryName, in parent: Int64, at time: Int64) throws -> Int64 {
         if let existing = try knownDirectory(name.folded, in: parent) { return existing }
         return try insertDirectory(name, in: parent, series: nil, byUID: false, at: time)

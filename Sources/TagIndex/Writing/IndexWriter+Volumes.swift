@@ -1,9 +1,11 @@
 import Foundation
 import GRDB
 
-// Volumes, and which of them holds what.
+// The volumes, and which of them holds which image.
 extension IndexWriter {
-    /// Adds a volume; one that is known keeps its state.
+    /// Adds a volume. A known volume keeps its state and its count of errors.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func apply(_ record: VolumeRecord) throws {
         try db.execute(
             sql: """
@@ -15,7 +17,12 @@ extension IndexWriter {
             ])
     }
 
-    /// A volume that becomes active has no errors any more; one that is retired no copies.
+    /// Sets the state of a volume. An active one starts with no errors, a retired one has no copies.
+    ///
+    /// - Parameters:
+    ///   - state: The state.
+    ///   - ordinal: The ordinal of the volume.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func setState(_ state: VolumeState, ofVolume ordinal: Int) throws {
         try db.execute(
             sql: "UPDATE volume SET state = ? WHERE ordinal = ?",
@@ -29,7 +36,13 @@ extension IndexWriter {
         }
     }
 
-    /// Notes that `volume` holds a good copy of `instance`, seen at `time` (ns since 1970).
+    /// Notes a good copy.
+    ///
+    /// - Parameters:
+    ///   - instance: `instance.id`.
+    ///   - volume: The ordinal of the volume that holds it.
+    ///   - time: When it was hashed, ns since 1970.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func noteCopy(of instance: Int64, on volume: Int, verified time: Int64) throws {
         let update = try db.cachedStatement(
             sql: "UPDATE copy SET verified = ? WHERE volume = ? AND instance = ?")
@@ -39,14 +52,19 @@ extension IndexWriter {
         try addToCopies(of: instance, 1)
     }
 
-    /// Notes that `volume` has no good copy of `instance`, and counts an error of the volume.
+    /// Removes a bad copy, and counts an error of the volume.
+    ///
+    /// - Parameters:
+    ///   - instance: `instance.id`.
+    ///   - volume: The ordinal of the volume that held it.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func noteDamage(of instance: Int64, on volume: Int) throws {
         try db.cachedStatement(sql: "UPDATE volume SET errors = errors + 1 WHERE ordinal = ?")
             .execute(arguments: [volume])
         try db.cachedStatement(sql: "DELETE FROM copy WHERE volume = ? AND instance = ?")
             .execute(arguments: [volume, instance])
         if db.changesCount > 0 { try addToCopies(of: instance, -1) }
-        // The folder is not seen to be good any more, until it is read again.
+        // The folder no longer counts as good, until it is read again.
         let digest = try Data.fetchOne(
             db.cachedStatement(sql: "SELECT sha256 FROM instance WHERE id = ?"),
             arguments: [instance])
@@ -56,7 +74,14 @@ extension IndexWriter {
         .execute(arguments: [volume, digest?.first])
     }
 
-    /// Notes that the blobs of a folder were read at `time` (ns since 1970).
+    /// Notes that the blobs of a folder were read.
+    ///
+    /// - Parameters:
+    ///   - folder: The first byte of their digests.
+    ///   - volume: The ordinal of the volume.
+    ///   - errors: The number of bad copies found.
+    ///   - time: When, ns since 1970.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func noteScrub(of folder: UInt8, on volume: Int, errors: Int64, at time: Int64) throws {
         try db.cachedStatement(
             sql: "INSERT OR REPLACE INTO scrubbed(volume, folder, time, errors) VALUES (?, ?, ?, ?)"
@@ -71,8 +96,7 @@ extension IndexWriter {
                 arguments: [instance]) ?? 0
         try db.cachedStatement(sql: "UPDATE instance SET copies = ? WHERE id = ?")
             .execute(arguments: [count + change, instance])
-        addedByCopies[count, default: 0] -= 1
-        addedByCopies[count + change, default: 0] += 1
+        totals.move(1, fromCopies: count, to: count + change)
     }
 
     private func removeCopies(on volume: Int) throws {
@@ -81,18 +105,19 @@ extension IndexWriter {
             sql: """
                 SELECT copies, count(*) FROM copy JOIN instance ON instance.id = copy.instance
                 WHERE volume = ? AND instance < ? GROUP BY copies
-                """, arguments: [volume, horizon])
+                """, arguments: [volume, hiddenFrom])
         for row in histogram {
-            let (copies, instances): (Int, Int64) = (row[0], row[1])
-            addedByCopies[copies, default: 0] -= instances
-            addedByCopies[copies - 1, default: 0] += instances
+            let copies: Int = row[0]
+            totals.move(row[1], fromCopies: copies, to: copies - 1)
         }
         try db.execute(
-            sql:
-                "UPDATE instance SET copies = copies - 1 WHERE id IN (SELECT instance FROM copy WHERE volume = ? AND instance < ?)",
-            arguments: [volume, horizon])
+            sql: """
+                UPDATE instance SET copies = copies - 1
+                WHERE id IN (SELECT instance FROM copy WHERE volume = ? AND instance < ?)
+                """, arguments: [volume, hiddenFrom])
         try db.execute(
-            sql: "DELETE FROM copy WHERE volume = ? AND instance < ?", arguments: [volume, horizon])
+            sql: "DELETE FROM copy WHERE volume = ? AND instance < ?",
+            arguments: [volume, hiddenFrom])
         try db.execute(sql: "DELETE FROM scrubbed WHERE volume = ?", arguments: [volume])
     }
 }

@@ -5,57 +5,66 @@ import Naming
 
 /// Changes to the index, inside one transaction.
 ///
-/// New images take two steps. ``place(_:hex:received:views:)`` decides what they are called, which
-/// the ledger then records, and the `apply` functions make the rows. A rebuild has the first
-/// from the ledger and only does the second: so it gets the same rows.
+/// A new image takes two steps. ``assign(_:hex:received:views:)`` decides its ids and names, which
+/// the ledger then records; the `apply` functions make the rows. A rebuild has the decisions from
+/// the ledger and does only the second step, so it gets the same rows.
+///
+/// A writer is good only inside ``TagIndex/write(_:)`` or ``TagIndex/build(at:sorting:_:amend:)``.
 public final class IndexWriter {
     let db: Database
-    /// The directories in which something appeared: `node.id`, 0 for the root.
+    /// `node.id` of the directories that got an entry; 0 for the root.
     public internal(set) var changedNodes: Set<Int64> = []
-    private var addedInstances: Int64 = 0
-    private var addedBytes: Int64 = 0
-    var addedByCopies: [Int: Int64] = [:]
-    private var addedByDay: [Int64: (instances: Int64, bytes: Int64)] = [:]
-    /// The series of the last image: most images follow one of their own series.
+    /// The sums that the transaction changes.
+    var totals = CollectedTotals()
+    /// The series of the last image: most images follow another of their series.
     private var lastSeries: (key: String, id: Int64, attributes: AttributeSet)?
     let statements: FrequentStatements
-    /// Set while an index is made as a whole, see ``TagIndex/build(at:sorting:_:amend:)``.
+    /// Set while a whole index is built, see ``TagIndex/build(at:sorting:_:amend:)``.
     var building: IndexBuilding?
-    /// Images from this id on are not there yet, for a change that is older than they are.
-    public var horizon = Int64.max
+    /// Images from this id on do not exist yet, for a change that is older than they are.
+    public var hiddenFrom = Int64.max
 
     init(db: Database) throws {
         self.db = db
         statements = try FrequentStatements(in: db)
     }
 
-    public var reader: IndexReader { IndexReader(db: db, horizon: horizon) }
+    /// A reader that sees the changes of this transaction.
+    public var reader: IndexReader { IndexReader(db: db, hiddenFrom: hiddenFrom) }
 
-    /// Forgets ``changedNodes``: for many changes of which nobody is told.
+    /// Empties ``changedNodes``, for many changes that need no notification.
     public func forgetChanges() { changedNodes = [] }
 
-    // MARK: Placing
+    // MARK: Assigning
 
-    /// Where a new image goes.
-    public struct Place {
+    /// The ids and names of a new image.
+    public struct Assignment {
         /// Set when the image is the first of its series.
         public var newSeries: SeriesRecord?
+        /// `instance.id`.
         public var instance: Int64
+        /// `series.id`.
         public var series: Int64
+        /// Its file name in most views.
         public var name: String
+        /// Its file name in views by UID.
         public var uidName: String
+        /// The attributes that differ from those of the series' first image.
         public var difference: AttributeSet
     }
 
-    /// Decides series and names of an image that is not archived yet, and makes the rows of
-    /// its series when it is the first.
+    /// Decides the series and the names of a new image, and makes the rows of its series if it is
+    /// the first.
     ///
-    /// - parameters:
-    ///   - hex: its digest in hexadecimal, from which suffixes are taken
-    ///   - received: ns since 1970
-    public func place(
+    /// - Parameters:
+    ///   - attributes: The attributes of the image.
+    ///   - hex: Its digest in hexadecimal, from which suffixes are made.
+    ///   - received: When it is archived, ns since 1970.
+    ///   - views: The views that are shown.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
+    public func assign(
         _ attributes: AttributeSet, hex: String, received: Int64, views: [View]
-    ) throws -> Place {
+    ) throws -> Assignment {
         let key = attributes.groupingKey
         var newSeries: SeriesRecord?
         let series: (key: String, id: Int64, attributes: AttributeSet)
@@ -80,7 +89,7 @@ public final class IndexWriter {
             series = (key, record.id, attributes)
         }
         lastSeries = series
-        return Place(
+        return Assignment(
             newSeries: newSeries, instance: try nextID(of: "instance"), series: series.id,
             name: try free(FileName.instance(attributes), in: series.id, column: "name", tag: hex),
             uidName: try free(
@@ -98,7 +107,9 @@ public final class IndexWriter {
         }
     }
 
-    /// The id that the next image gets.
+    /// The `instance.id` that the next image gets.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func nextInstance() throws -> Int64 {
         if let building { return building.lastInstance + 1 }
         return try nextID(of: "instance")
@@ -112,7 +123,9 @@ public final class IndexWriter {
 
     // MARK: Applying
 
-    /// Whether the series, or one of the same attributes, is there already.
+    /// Whether the series exists, or another one with the same grouping attributes.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func hasSeries(_ record: SeriesRecord) throws -> Bool {
         try hasSeries(record.id, key: record.attributes.groupingKey)
     }
@@ -121,12 +134,22 @@ public final class IndexWriter {
         try statements.findSeries.bind(id).bind(key).number() != nil
     }
 
-    /// Makes the rows of a series and the directories it is shown in.
+    /// Makes the rows of a series and its directories.
+    ///
+    /// - Parameters:
+    ///   - record: The series.
+    ///   - views: The views, which say how the files of a directory are named.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func apply(_ record: SeriesRecord, views: [View]) throws {
         try apply(SeriesRows(record), views: views)
     }
 
-    /// The same, when the rows are prepared already.
+    /// Makes the rows of a series that were prepared before, and its directories.
+    ///
+    /// - Parameters:
+    ///   - rows: The series.
+    ///   - views: The views, which say how the files of a directory are named.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func apply(_ rows: SeriesRows, views: [View]) throws {
         let id = rows.id
         let patient = try row(in: "patient", key: rows.patientKey)
@@ -165,15 +188,20 @@ public final class IndexWriter {
         return db.lastInsertedRowID
     }
 
-    /// Makes the rows of an archived image. `sopInstanceUID` is told apart, since it is not
-    /// among the differences when it equals that of the first image of the series.
+    /// Makes the rows of an archived image.
+    ///
+    /// - Parameters:
+    ///   - record: The image.
+    ///   - sopInstanceUID: Its UID, which is missing in `record.difference` if the first image of
+    ///     the series has the same one.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func apply(_ record: InstanceRecord, sopInstanceUID: String?) throws {
         try insert(record, sopInstanceUID: sopInstanceUID, difference: record.difference.json)
         let leaves = try db.cachedStatement(sql: "SELECT id FROM node WHERE series = ?")
         changedNodes.formUnion(try Int64.fetchAll(leaves, arguments: [record.series]))
     }
 
-    /// - parameter difference: that of the record, as JSON
+    /// - Parameter difference: `record.difference` as JSON.
     func insert(_ record: InstanceRecord, sopInstanceUID: String?, difference: String) throws {
         try statements.insertInstance
             .bind(record.id).bind(record.series).bind(record.sha256).bind(record.bytes).bind(
@@ -188,15 +216,14 @@ public final class IndexWriter {
             try statements.insertCopy.bind(Int64(volume)).bind(record.id).bind(record.received)
                 .run()
         }
-        addedInstances += 1
-        addedBytes += record.bytes
-        let day = record.received / Self.day
-        addedByDay[day, default: (0, 0)].instances += 1
-        addedByDay[day, default: (0, 0)].bytes += record.bytes
-        addedByCopies[record.volumes.count, default: 0] += 1
+        totals.add(record)
     }
 
-    /// The attributes of the first image of a series, as a replay needs them.
+    /// The attributes of the first image of a series, which a replay needs.
+    ///
+    /// - Parameter id: `series.id`.
+    /// - Throws: ``IndexError`` with code `corrupt` when there is no such series; GRDB's
+    ///   `DatabaseError` when SQLite fails.
     public func attributes(ofSeries id: Int64) throws -> AttributeSet {
         if let lastSeries, lastSeries.id == id { return lastSeries.attributes }
         let statement = try db.cachedStatement(
@@ -209,12 +236,16 @@ public final class IndexWriter {
         return attributes
     }
 
+    /// Adds a rejected file; one with the same digest and source is replaced.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func apply(_ record: RejectRecord) throws {
         try db.cachedStatement(
             sql: """
                 INSERT INTO rejected(sha256, bytes, path, source, reason, time)
                 VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT DO UPDATE SET path = excluded.path, reason = excluded.reason, time = excluded.time
+                ON CONFLICT DO UPDATE
+                SET path = excluded.path, reason = excluded.reason, time = excluded.time
                 """
         ).execute(arguments: [
             Data(record.sha256), record.bytes, record.path, record.source, record.reason,
@@ -222,6 +253,9 @@ public final class IndexWriter {
         ])
     }
 
+    /// Notes how far the ledger is in the index.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func setPosition(_ position: IndexedPosition) throws {
         // Sorted, so that two indexes with the same content have the same text.
         let encoder = JSONEncoder()
@@ -231,34 +265,9 @@ public final class IndexWriter {
             .execute(arguments: [json])
     }
 
-    /// A day, ns.
-    static let day: Int64 = 86_400_000_000_000
-
-    /// Writes the sums that were collected; called once, before the commit.
+    /// Writes the sums that were collected. Called once, before the commit.
     func finish() throws {
         try flushTouched()
-        if addedInstances > 0 {
-            try db.execute(
-                sql: "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
-                arguments: [addedInstances, addedBytes])
-        }
-        for (day, added) in addedByDay {
-            try db.execute(
-                sql: """
-                    INSERT INTO day VALUES (?, ?, ?) ON CONFLICT(day) DO UPDATE
-                    SET instances = instances + excluded.instances, bytes = bytes + excluded.bytes
-                    """, arguments: [day, added.instances, added.bytes])
-        }
-        for (copies, instances) in addedByCopies where instances != 0 {
-            try db.execute(
-                sql: """
-                    INSERT INTO copy_count VALUES (?, ?)
-                    ON CONFLICT(copies) DO UPDATE SET instances = instances + excluded.instances
-                    """, arguments: [copies, instances])
-        }
-        // Whether a number passed through zero is no fact: it depends on the transactions.
-        if !addedByCopies.isEmpty {
-            try db.execute(sql: "DELETE FROM copy_count WHERE instances = 0")
-        }
+        try totals.write(to: db)
     }
 }

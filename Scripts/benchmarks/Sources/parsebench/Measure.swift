@@ -12,7 +12,7 @@ struct SystemError: Error, CustomStringConvertible {
     var description: String { "\(what): \(String(cString: strerror(number)))" }
 }
 
-/// What a walk over a directory found.
+/// The result of a walk over a directory.
 struct Tally {
     var files = 0
     var unreadable = 0
@@ -65,7 +65,7 @@ private func readHeader(
     defer { close(file) }
     tally.files += 1
     do {
-        let header = try reader.read(try FileDescriptorSource(descriptor: file))
+        let header = try reader.read(try FileSource(file))
         for attribute in Attribute.allCases {
             guard let length = header.withUTF8(attribute, { $0.count }) else { continue }
             tally.values += 1
@@ -73,6 +73,29 @@ private func readHeader(
         }
     } catch {
         tally.unreadable += 1
+    }
+}
+
+/// An open file, read as pacsfs does.
+private struct FileSource: ByteSource {
+    let descriptor: Int32
+    let size: UInt64
+
+    init(_ descriptor: Int32) throws {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw SystemError(what: "fstat") }
+        self.descriptor = descriptor
+        size = UInt64(status.st_size)
+    }
+
+    func read(
+        at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(ReadError) -> Int {
+        let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+        guard count >= 0 else {
+            throw .unreadable(to: "read the file", because: "error \(errno)", offset: offset)
+        }
+        return count
     }
 }
 

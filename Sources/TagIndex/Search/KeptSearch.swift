@@ -1,13 +1,13 @@
 import GRDB
 import Naming
 
-/// A search that stays listed in `/search`.
+/// A search that is kept: `/search` lists it.
 public struct KeptSearch: Equatable, Sendable {
     /// `search.id`; never given twice.
     public var id: Int64
-    /// What is looked for, as whoever keeps it wrote it.
+    /// The words, as the user wrote them.
     public var words: String
-    /// Since when it is kept, ns since 1970.
+    /// When it was kept first, ns since 1970.
     public var since: Int64
 }
 
@@ -18,12 +18,16 @@ extension IndexReader {
         KeptSearch(id: row[0], words: row[1], since: row[2])
     }
 
-    /// Those that are kept, in the order in which they came.
+    /// All kept searches, in the order in which they were kept.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func keptSearches() throws -> [KeptSearch] {
         try Row.fetchAll(db.cachedStatement(sql: Self.searchColumns + " ORDER BY id")).map(search)
     }
 
-    /// The kept search whose words differ from these in case at most.
+    /// The kept search with these words, ignoring case; `nil` when there is none.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func keptSearch(_ words: String) throws -> KeptSearch? {
         try Row.fetchOne(
             db.cachedStatement(sql: Self.searchColumns + " WHERE folded = ?"),
@@ -31,6 +35,9 @@ extension IndexReader {
         ).map(search)
     }
 
+    /// The kept search with this `search.id`; `nil` when there is none.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func keptSearch(_ id: Int64) throws -> KeptSearch? {
         try Row.fetchOne(
             db.cachedStatement(sql: Self.searchColumns + " WHERE id = ?"), arguments: [id]
@@ -39,9 +46,12 @@ extension IndexReader {
 }
 
 extension IndexWriter {
-    /// Keeps a search; one that is kept already stays as it is.
+    /// Keeps a search. If it is kept already, nothing changes.
     ///
-    /// - parameter time: ns since 1970
+    /// - Parameters:
+    ///   - words: The words of the search.
+    ///   - time: When, ns since 1970.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func keepSearch(_ words: String, at time: Int64) throws {
         guard try reader.keptSearch(words) == nil else { return }
         try db.execute(
@@ -50,13 +60,20 @@ extension IndexWriter {
     }
 
     /// Forgets a search, if it is kept.
+    ///
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func forgetSearch(_ words: String) throws {
         try db.execute(
             sql: "DELETE FROM search WHERE folded = ?", arguments: [PortableName.folded(words)])
     }
 
-    /// Gives a search other words, if it is kept; its number stays. Another that has those words
-    /// goes.
+    /// Changes the words of a search, if it is kept; its id stays. Another search that has the new
+    /// words is forgotten.
+    ///
+    /// - Parameters:
+    ///   - words: The words it has.
+    ///   - new: The words it gets.
+    /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func renameSearch(_ words: String, to new: String) throws {
         try db.execute(
             sql: "UPDATE OR REPLACE search SET words = ?, folded = ? WHERE folded = ?",
