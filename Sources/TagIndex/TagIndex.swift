@@ -90,7 +90,7 @@ public final class TagIndex: Sendable {
     ///
     /// - Parameter body: Must not keep the reader beyond its return.
     /// - Returns: The result of `body`.
-    /// - Throws: What `body` throws. ``IndexError`` with code ``IndexError/Code/corrupt`` when
+    /// - Throws: The errors of `body`. ``IndexError`` with code ``IndexError/Code/corrupt`` when
     ///   damage is found; the next start then rebuilds the index.
     public func read<R>(_ body: (IndexReader) throws -> R) throws -> R {
         try Self.noting(damageOf: path) {

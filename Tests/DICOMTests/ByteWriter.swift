@@ -1,7 +1,7 @@
 import DICOM
 import DICOMSupport
 
-/// Writes data elements byte by byte, right or wrong, as a test wants them.
+/// Writes data elements byte by byte, correct or wrong, as a test needs them.
 struct ByteWriter {
     enum Encoding: CaseIterable { case explicitLittle, explicitBig, implicitLittle }
 
@@ -31,7 +31,7 @@ struct ByteWriter {
         add(number)
     }
 
-    /// Adds everything of an element but its value.
+    /// Adds everything of an element except its value.
     mutating func head(_ group: UInt16, _ element: UInt16, _ vr: String, _ length: UInt32) {
         add(group)
         add(element)
@@ -81,7 +81,7 @@ extension ByteWriter {
     static let implicitLittleUID = "1.2.840.10008.1.2"
     static let deflatedUID = "1.2.840.10008.1.2.1.99"
 
-    /// Group 0002 with a right group length.
+    /// Group 0002 with a correct group length.
     static func meta(_ transferSyntax: String?, sopClass: String = "1.2.3") -> [UInt8] {
         var group = ByteWriter()
         group.add(0x0002, 0x0001, "OB", [0, 1])
@@ -121,13 +121,13 @@ extension ByteWriter {
     }
 }
 
-/// Reads bytes with a reader of their own.
+/// Reads bytes with a new reader.
 func read(_ bytes: [UInt8]) throws(ReadError) -> HeaderAttributes {
     var reader = HeaderReader()
     return try reader.read(BufferSource(bytes))
 }
 
-/// The error that reading the bytes gives, `nil` when there is none.
+/// The error of reading the bytes; `nil` when there is none.
 func readError(_ bytes: [UInt8]) -> ReadError? {
     do throws(ReadError) {
         _ = try read(bytes)

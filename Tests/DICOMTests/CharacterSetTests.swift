@@ -129,7 +129,7 @@ struct CharacterSetTests {
         try expectName("\\ISO 2022 IR 58", name, "Zhang^XiaoDong=张^小东")
     }
 
-    @Test("Delimiters and line ends put the sets back to those at the start")
+    @Test("Delimiters and line ends reset the sets to the initial ones")
     func reset() throws {
         let ko = escaped("␛$)C") + [0xC8, 0xAB]
         for separator in ["\\", "\r\n", "\t", "\u{0C}"] {
@@ -138,7 +138,7 @@ struct CharacterSetTests {
             #expect(header[.institutionName] == "홍\(separator)ü")
             #expect(header.flags == [])
         }
-        // In text that is no person name, ^ and = delimit nothing.
+        // In text that is not a person name, ^ and = delimit nothing.
         let value = ko + Array("^=".utf8) + [0xC8, 0xAB]
         #expect(
             try header("ISO 2022 IR 100\\ISO 2022 IR 149", institution: value)[.institutionName]
@@ -146,7 +146,7 @@ struct CharacterSetTests {
         try expectName("ISO 2022 IR 100\\ISO 2022 IR 149", ko + Array("^".utf8) + [0xFC], "홍^ü")
     }
 
-    @Test("A set forgotten to be switched back before a delimiter does not spoil the rest")
+    @Test("A writer that forgets to switch back before a delimiter does not spoil the rest")
     func forgottenReset() throws {
         try expectName("\\ISO 2022 IR 87", escaped("Yamada=␛$B;3ED␛(B^x"), "Yamada=山田^x")
         try expectName("\\ISO 2022 IR 87", escaped("␛$B;3ED\u{0D}x"), "山田\rx")

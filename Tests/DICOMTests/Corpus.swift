@@ -1,7 +1,7 @@
 import DICOM
 import Foundation
 
-/// The collection of real DICOM files, with what other readers made of them.
+/// The collection of real DICOM files, with the results of other readers.
 struct Corpus {
     let root: URL
 
@@ -34,11 +34,11 @@ struct Corpus {
         /// valid, odd or malformed
         let verdict: String
         let isCrossChecked: Bool
-        /// What is right according to two other readers; an absent attribute is absent here.
+        /// The values on which two other readers agree; an absent attribute is absent here.
         let expected: [Attribute: String]
         /// The attributes that the other readers know.
         let compared: [Attribute]
-        /// Those on which they differ or only one could tell.
+        /// The attributes on which they differ, or which only one of them could read.
         let doubtful: Set<Attribute>
 
         func bytes() throws -> [UInt8] { [UInt8](try Data(contentsOf: url)) }

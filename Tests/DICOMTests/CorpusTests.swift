@@ -3,11 +3,11 @@ import DICOMSupport
 import Foundation
 import Testing
 
-/// Compares with what two other readers made of real files.
+/// Compares with the results of two other readers on real files.
 @Suite(
     "Real files", .enabled(if: Corpus.shared != nil, Comment(rawValue: Corpus.isAbsent)))
 struct CorpusTests {
-    /// Where we are right and the expected value, one reader's, is not.
+    /// Values where we are right and the expected value, of one reader, is wrong.
     private struct Difference: Hashable {
         let path: String
         let attribute: Attribute
@@ -163,7 +163,7 @@ struct CorpusTests {
     ]
 
     @Test(
-        "Files that are cut off are told from whole ones, however odd those are",
+        "Truncated files are distinguished from whole ones, however odd those are",
         arguments: ["samples", "series"])
     func cuts(_ set: String) throws {
         let corpus = try #require(Corpus.shared)
@@ -176,7 +176,7 @@ struct CorpusTests {
         }
     }
 
-    @Test("DICOMDIR files are told from images")
+    @Test("DICOMDIR files are distinguished from images")
     func directories() throws {
         let corpus = try #require(Corpus.shared)
         var reader = HeaderReader()
@@ -195,7 +195,7 @@ struct CorpusTests {
         #expect(directories > 5)
     }
 
-    @Test("Veterinary names and identifiers are there")
+    @Test("Veterinary names and identifiers are read")
     func veterinary() throws {
         let corpus = try #require(Corpus.shared)
         var reader = HeaderReader()
@@ -210,7 +210,7 @@ struct CorpusTests {
         #expect(try reader.read(BufferSource(bytes))[.otherPatientIDs] == "ABCD1234\\1234ABCD")
     }
 
-    @Test("Of no image more is read than its header takes")
+    @Test("No more of an image is read than its header needs")
     func economy() throws {
         let corpus = try #require(Corpus.shared)
         var reader = HeaderReader()

@@ -7,7 +7,8 @@ import Testing
 struct FuzzTests {
     private static let seed: UInt64 = 20_240_131
 
-    /// 200,000 damaged files in an optimised build, 20,000 otherwise, `PACSFS_FUZZ` where it is set.
+    /// The number of damaged files: `PACSFS_FUZZ` if it is set, otherwise 200,000 in an optimised
+    /// build and 20,000 in a debug build.
     private static let rounds: Int = {
         if let text = ProcessInfo.processInfo.environment["PACSFS_FUZZ"], let count = Int(text) {
             return count
@@ -19,7 +20,7 @@ struct FuzzTests {
         #endif
     }()
 
-    /// Files to damage: hand-made ones, and the beginnings of real ones where they are there.
+    /// Files to damage: hand-made ones, and the beginnings of real ones if there are any.
     private static func originals() throws -> [[UInt8]] {
         var files = ByteWriter.Encoding.allCases.map { ByteWriter.image($0).bytes }
         files.append(ByteWriter.file(ByteWriter.image().bytes))
@@ -93,7 +94,8 @@ struct FuzzTests {
         return fault
     }
 
-    /// Reads memory of exactly the right size, so that the address sanitizer sees one byte too many.
+    /// Reads memory of exactly the right size, so that the address sanitizer notices one byte too
+    /// many.
     private static func checkInPlace(
         _ bytes: [UInt8], _ reader: inout HeaderReader, _ readable: inout Int
     ) -> String? {

@@ -2,11 +2,11 @@ import DICOM
 import DICOMSupport
 import Testing
 
-/// Notes what is asked of a source and fails the test on a request outside of it.
+/// Counts the requests to a source, and fails the test on a request beyond its end.
 final class GuardedSource: ByteSource {
     private let bytes: [UInt8]
     private(set) var requested = 0
-    /// The end of the last byte asked for.
+    /// The end of the furthest request, in bytes.
     private(set) var furthest: UInt64 = 0
     private(set) var requests = 0
 

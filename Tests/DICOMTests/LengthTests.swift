@@ -23,7 +23,7 @@ struct LengthTests {
         #expect(header.flags == [])
     }
 
-    @Test("A pad that is not counted is stepped over")
+    @Test("A pad byte that is not counted is skipped")
     func uncountedPad() throws {
         let header = try header {
             $0.add(0x0010, 0x0010, "PN", Array("Rex".utf8))
@@ -37,7 +37,7 @@ struct LengthTests {
     }
 
     @Test(
-        "Letters that are no value representation do not stop reading",
+        "Letters that are not a value representation do not stop reading",
         arguments: ["??", "pn", "Pn", "ZZ", "\0\0", "  ", "-1"])
     func badVR(letters: String) throws {
         let header = try header {
@@ -58,7 +58,7 @@ struct LengthTests {
         #expect(header[.patientID] == "1234")
     }
 
-    @Test("Elements in implicit VR amid explicit ones are read")
+    @Test("Implicit elements among explicit ones are read")
     func implicitAmidExplicit() throws {
         var implicit = ByteWriter(.implicitLittle)
         implicit.add(0x0010, 0x0010, "PN", "Smith^Rex")
@@ -115,7 +115,7 @@ struct LengthTests {
         #expect(error.tagPath == "(0008,0008)")
     }
 
-    @Test("A cut anywhere in the data set keeps the elements before it")
+    @Test("An end anywhere in the data set keeps the elements before it")
     func cuts() throws {
         let image = ByteWriter.image().bytes
         let start = ByteWriter.file([]).count

@@ -2,7 +2,7 @@ import DICOM
 import DICOMSupport
 import Testing
 
-@Suite("What is read of a file")
+@Suite("How much of a file is read")
 struct ReadingTests {
     @Test("Of an image only the beginning is read, and never its pixels")
     func image() throws {
@@ -18,7 +18,7 @@ struct ReadingTests {
         #expect(Array(file[Int(offset)..<Int(offset) + 4]) == [0xE0, 0x7F, 0x10, 0x00])
     }
 
-    @Test("Long values are stepped over")
+    @Test("Long values are skipped")
     func longValues() throws {
         var writer = ByteWriter()
         writer.add(0x0008, 0x0018, "UI", "1.2.3")
@@ -47,7 +47,7 @@ struct ReadingTests {
         #expect(source.requests < 25)
     }
 
-    @Test("Elements that straddle two windows are whole", arguments: 4060..<4110)
+    @Test("Elements that straddle two reads are whole", arguments: 4060..<4110)
     func straddling(filler: Int) throws {
         var writer = ByteWriter()
         writer.add(0x0008, 0x0018, "UI", "1.2.3")
@@ -63,7 +63,7 @@ struct ReadingTests {
         #expect(header.flags == [])
     }
 
-    @Test("Pixels that are cut off are noticed when their beginning was met")
+    @Test("Truncated pixels are noticed when their beginning was read")
     func cutPixels() throws {
         var writer = ByteWriter.image()
         writer.add(0x7FE0, 0x0010, "OW", [UInt8](repeating: 1, count: 10_000))
@@ -126,7 +126,7 @@ struct ReadingTests {
         #expect(error.description.contains("empty"))
     }
 
-    @Test("A reader can be handed to another task")
+    @Test("A reader can move to another task")
     func sendable() async throws {
         let bytes = ByteWriter.file(ByteWriter.image().bytes)
         let name = try await Task {

@@ -72,7 +72,7 @@ struct SequenceTests {
         expectImage(try read(file(writer)))
     }
 
-    @Test("Missing delimiters of items and sequences are made up for")
+    @Test("Missing delimiters of items and sequences do no harm")
     func missingDelimiters() throws {
         var items = ByteWriter()
         items.head(0x0008, 0x0006, "SQ", .max)
@@ -97,7 +97,7 @@ struct SequenceTests {
         expectImage(try read(file(writer)))
     }
 
-    @Test("Fragments of undefined length are stepped over")
+    @Test("Fragments of undefined length are skipped")
     func fragments() throws {
         var writer = ByteWriter()
         writer.head(0x0007, 0x1001, "OB", .max)

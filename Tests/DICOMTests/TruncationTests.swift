@@ -2,7 +2,7 @@ import DICOM
 import Foundation
 import Testing
 
-@Suite("Files that are cut off")
+@Suite("Truncated files")
 struct TruncationTests {
     private func cut(_ file: [UInt8]) throws -> Truncation? {
         var reader = HeaderReader()
@@ -29,7 +29,7 @@ struct TruncationTests {
         }
         let file = ByteWriter.file(writer.bytes)
         #expect(try cut(file) == nil)
-        // Behind the pixels may come anything.
+        // Anything may follow the pixels.
         #expect(try cut(file + [1, 2, 3]) == nil)
         let pixels = file.count - (isCompressed ? 7044 : 10_012)
         for length in stride(from: pixels + 1, to: file.count, by: 97) {
@@ -42,7 +42,8 @@ struct TruncationTests {
                         && found?.length == (isCompressed ? nil : 10_000))
             }
         }
-        // Between two elements it cannot be told, but by the zeros that a file system shows for what it has lost.
+        // An end between two elements cannot be noticed, except by zeros after it, which a file
+        // system shows for bytes that it has lost.
         var unnoticed = 0
         for length in ByteWriter.file(ByteWriter.image().bytes).count...pixels {
             let half = Array(file.prefix(length))
@@ -58,7 +59,7 @@ struct TruncationTests {
     }
 
     @Test(
-        "Pixels may lack the byte that makes their length even, and be something else than pixels")
+        "Pixels may lack their pad byte, and other objects have other content than pixels")
     func otherContent() throws {
         var writer = ByteWriter.image()
         writer.add(0x7FE0, 0x0010, "OW", [UInt8](repeating: 7, count: 1000))
@@ -74,7 +75,7 @@ struct TruncationTests {
         }
     }
 
-    @Test("Without pixels the last element tells; bytes that make no sense do not")
+    @Test("Without pixels the last element decides; bytes that make no sense do not")
     func noPixels() throws {
         var writer = ByteWriter.image()
         writer.add(0x0042, 0x0011, "OB", [UInt8](repeating: 7, count: 5000))

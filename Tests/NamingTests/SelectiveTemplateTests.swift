@@ -5,7 +5,7 @@ import Testing
 @Suite("Views that leave images out, and chips")
 struct SelectiveTemplateTests {
     @Test(
-        "A field with ! leaves out what has no value there, and shows the rest as without it",
+        "A field with ! leaves out images without a value, and changes nothing for others",
         arguments: [
             ("{AccessionNumber!}/{Series}", "A77/001 DX Hip VD"), ("{AccessionNumber!}", "A77"),
             ("{StudyDate:yyyy!}", "2024"), ("{PatientName.given!}", "Rex"),
@@ -24,7 +24,7 @@ struct SelectiveTemplateTests {
         #expect(template.isSelective == text.contains("!}"))
     }
 
-    @Test("What is empty, blank or no date has no value")
+    @Test("Text that is empty, blank or not a date is not a value")
     func empty() throws {
         let template = try Template("{AccessionNumber!}")
         for value in ["", "  ", "\0", "\\"] {
@@ -34,7 +34,7 @@ struct SelectiveTemplateTests {
     }
 
     @Test(
-        "Of all identifiers those are chips that say so, and those of 15 digits",
+        "An identifier is a chip if it says so, or has 15 digits",
         arguments: [
             ("RFID:276098100123456", "276098100123456"), ("A1\\RFID:985-141 1", "985-141 1"),
             ("276098100123456", "276098100123456"), ("RFID:1\\X\\RFID:2", "1, 2"),
@@ -53,7 +53,7 @@ struct SelectiveTemplateTests {
             ])
     }
 
-    /// Owner^animal as the standard has it, the other way round, and with what is missing in practice.
+    /// Owner^animal as in the standard, the other way round, and with parts missing as in practice.
     @Test(
         "by-owner tells whose animal it is as well as the tags allow",
         arguments: [

@@ -28,7 +28,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "What is empty vanishes with its punctuation",
+        "An empty field vanishes with its punctuation",
         arguments: [
             ("{PatientName} ({AccessionNumber})", "Smith^Rex"),
             ("{AccessionNumber} ({PatientID})", "(1234)"),
@@ -99,7 +99,7 @@ struct TemplateTests {
     }
 
     @Test(
-        "Whole numbers are padded, and what is no number is shown",
+        "Whole numbers are padded, and other text is shown as it is",
         arguments: [
             ("7", "007"), ("+7", "007"), ("-7", "-007"), ("0007", "007"), ("1234", "1234"),
             ("0", "000"),
@@ -146,7 +146,7 @@ struct TemplateTests {
         #expect(try Template("{SeriesDate}").components(for: header) == ["undated"])
     }
 
-    @Test("A template knows its depth and what it was made of")
+    @Test("A template knows its depth and its text")
     func depth() throws {
         let text = "{PatientName} ({PatientID})/{StudyDate}/{Series}"
         let template = try Template(text)

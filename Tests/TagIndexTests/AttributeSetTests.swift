@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Sets of attributes")
 struct AttributeSetTests {
-    /// Text that has broken somebody's JSON before.
+    /// Text that has broken JSON code before.
     static let hostile = [
         "", " ", "\"", "\\", "\\\\\"", "a\\b", "\n\r\t", "\u{0}", "\u{1}\u{1F}\u{7F}",
         "\u{80}\u{9F}",
@@ -22,7 +22,7 @@ struct AttributeSetTests {
         return set
     }
 
-    @Test("Laying a difference over its base gives the set again, for any two sets")
+    @Test("Applying a difference to its base gives the set again, for any two sets")
     func differenceAndApplyingAreInverse() throws {
         var generator = SplitMix(state: 7)
         for _ in 0..<500 {
@@ -36,7 +36,7 @@ struct AttributeSetTests {
         #expect(rex.difference(from: rex).isEmpty)
     }
 
-    @Test("What only the base has is recorded as absent")
+    @Test("An attribute that only the base has is recorded as absent")
     func absence() {
         let difference = rex.with([.bodyPartExamined: nil]).difference(from: rex)
         #expect(difference.entries.map(\.attribute) == [.bodyPartExamined])

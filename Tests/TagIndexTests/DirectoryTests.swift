@@ -116,7 +116,7 @@ struct DirectoryTests {
         }
     }
 
-    @Test("A cookie is good for going back to")
+    @Test("A listing can go back to an earlier cookie")
     func seekingBack() throws {
         for number in 0..<6 { try fixture.add(patient(number), seed: UInt64(number)) }
         let view = try view("by-id")
@@ -140,7 +140,7 @@ struct DirectoryTests {
         #expect(try names(after: ids[2]) == before + ["6"])
     }
 
-    @Test("The time of a directory rises with each entry, that of others stays")
+    @Test("The time of a directory rises with each entry; the times of others stay")
     func changedTimes() throws {
         let first = try fixture.add(rex, seed: 1)
         let shown = try leaf(first, in: "by-patient")
@@ -159,7 +159,7 @@ struct DirectoryTests {
         #expect(try leaf(first, in: "by-patient").changed == leafTime)
     }
 
-    @Test("A write tells which directories show something new")
+    @Test("A write knows which directories got an entry")
     func changedNodes() throws {
         func changed(_ attributes: AttributeSet, seed: UInt64) throws -> Set<[String]> {
             let nodes = try fixture.index.write { writer in

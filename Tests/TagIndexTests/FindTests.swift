@@ -52,7 +52,7 @@ struct FindTests {
     }
 
     @Test(
-        "A word is the beginning of a name part, whatever its case",
+        "A word matches the beginning of a part of a name, in any case",
         arguments: ["smith", "SMI", "Sm", "rex", "Mary"])
     func prefixOfName(word: String) throws {
         #expect(try find(word) == ["1.2.3", "1.2.4"])
@@ -87,7 +87,7 @@ struct FindTests {
         #expect(try find(word) == found)
     }
 
-    @Test("A bare word is not looked for among manufacturers")
+    @Test("A word without a keyword is not searched for among manufacturers")
     func notEverywhere() throws {
         #expect(try find("Examplinger") == [])
         #expect(try find("Smithson") == [])
@@ -124,7 +124,7 @@ struct FindTests {
         }
         #expect(try find("cow").contains("1.5") && !find("cat").contains("1.5"))
         #expect(try find("guinea").contains("1.6") && !find("porcine").contains("1.6"))
-        // The word that a device wrote is the value, and no other.
+        // Only the word that the device wrote is the value.
         #expect(try find("species=dog") == [])
     }
 
@@ -160,7 +160,7 @@ struct FindTests {
         #expect(try find(word) == found)
     }
 
-    @Test("All terms must hold")
+    @Test("All terms must match")
     func several() throws {
         #expect(try find("smith", "2024") == ["1.2.3"])
         #expect(try find("smith", "rex", "ct") == ["1.2.4"])
@@ -175,7 +175,7 @@ struct FindTests {
         #expect(try find("100", limit: 0) == [])
     }
 
-    @Test("A study tells its series that fit, their images and modalities, and where it is shown")
+    @Test("A study has its matching series, their images and modalities, and its paths")
     func details() throws {
         let found = try fixture.index.read {
             try $0.studies(SearchQuery(words: ["thorax"]), limit: 9)

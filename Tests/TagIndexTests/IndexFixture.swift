@@ -3,12 +3,12 @@ import Naming
 import TagIndex
 import TemporaryArchive
 
-/// An index in a folder of its own, and a short way to fill it.
+/// An index in a temporary folder, and a short way to fill it.
 final class IndexFixture {
     let folder: TemporaryFolder
     let index: TagIndex
     let views: [View]
-    /// What a ledger would hold, for a second index to be made from.
+    /// The records of a ledger, from which a second index can be built.
     private(set) var series: [Int64: SeriesRecord] = [:]
     private(set) var records: [Record] = []
     private var clock: Int64 = 1_700_000_000_000_000_000
@@ -29,9 +29,9 @@ final class IndexFixture {
 
     var file: IndexFile { IndexFile(folder.path("index.sqlite")) }
 
-    /// Adds an image in a transaction of its own, unless `writer` is one.
+    /// Adds an image, in a new transaction unless `writer` is given.
     ///
-    /// - parameter seed: of its digest; the bytes of two images are the same when it is
+    /// - Parameter seed: Of its digest: with the same seed, two images have the same bytes.
     @discardableResult
     func add(
         _ attributes: AttributeSet, seed: UInt64, bytes: Int64 = 1000, volumes: [Int] = [1, 2],

@@ -13,7 +13,7 @@ struct InodeNumberTests {
         .series(largest),
     ]
 
-    /// For the kernel alone.
+    /// Only for the kernel.
     static let found: [InodeNumber] = [
         .foundStudy(1, search: 1), .foundSeries(1, search: 1), .foundStudy(1 << 36 - 1, search: 0),
         .foundStudy(0, search: InodeNumber.endOfSearches - 1),
@@ -38,12 +38,14 @@ struct InodeNumberTests {
         #expect(UInt64(Double(number.rawValue)) == number.rawValue)
     }
 
-    @Test("The root is 1, as FUSE demands")
+    @Test("The root is 1, as FUSE requires")
     func root() {
         #expect(InodeNumber.fixed(1).rawValue == 1)
     }
 
-    @Test("What no table can have given is no number", arguments: [9 << 48, 1 << 53, UInt64.max])
+    @Test(
+        "A number that no table can have given is refused",
+        arguments: [9 << 48, 1 << 53, UInt64.max])
     func refusesForeign(value: UInt64) {
         #expect(InodeNumber(rawValue: value) == nil)
     }

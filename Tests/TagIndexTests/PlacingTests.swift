@@ -14,7 +14,7 @@ struct PlacingTests {
     }
 
     @Test(
-        "An image is shown in every view but those that leave it out, by number in most and by UID in by-uid"
+        "An image is in every view that does not leave it out, by number, and by UID in by-uid"
     )
     func everyView() throws {
         let place = try fixture.add(rex, seed: 1)
@@ -65,7 +65,7 @@ struct PlacingTests {
                 of:
                     #/by-patient/Smith\^Rex \(1001\)/2024-03-14/001 DX Hip VD ~[0-9a-f]{4}/00001.dcm/#
             ) != nil, "\(path)")
-        // Whatever the images before it, the suffix comes from the series alone.
+        // The suffix depends only on the series, not on the images before it.
         let other = try IndexFixture()
         try other.add(rex.with([.patientName: "Else^Somebody", .seriesInstanceUID: "7"]), seed: 8)
         try other.add(rex, seed: 3)
@@ -96,7 +96,7 @@ struct PlacingTests {
     }
 
     @Test(
-        "The same SOPInstanceUID with other bytes is a further version; the first keeps the plain name"
+        "Other bytes with the same SOPInstanceUID are a further version; the first keeps its name"
     )
     func versions() throws {
         let first = try fixture.add(rex, seed: 1)
@@ -110,7 +110,7 @@ struct PlacingTests {
             try fixture.index.read { try $0.instances(sopInstanceUID: "1.2.3.1.1") } == [1, 2, 3])
     }
 
-    @Test("Suffixes grow when four digits of the digest are taken")
+    @Test("Suffixes grow when four digits of the digest are in use")
     func longerSuffix() throws {
         try fixture.add(rex, seed: 1)
         let tag = hex(digest(2))
@@ -135,7 +135,7 @@ struct PlacingTests {
         #expect(
             try fixture.path(theirs, in: "by-patient")
                 == "by-patient/Doe^Bella (2002)/2024-03-14/001 DX Hip VD/00001.dcm")
-        // by-uid cannot tell them apart by name, so it does by suffix.
+        // In by-uid both have the same name, so one gets a suffix.
         #expect(try fixture.path(theirs, in: "by-uid").hasPrefix("by-uid/1.2.3/1.2.3.1 ~"))
         #expect(try fixture.index.read { try $0.totals().patients } == 2)
         #expect(try fixture.index.read { try $0.totals().studies } == 2)
@@ -150,7 +150,7 @@ struct PlacingTests {
     }
 
     @Test(
-        "Images without UIDs, number or date are placed all the same, each under a name of its own")
+        "Images without UIDs, number or date get a place too, each with its own name")
     func missingUIDs() throws {
         let bare = AttributeSet([.patientName: "Smith^Rex", .patientID: "1001", .modality: "OT"])
         let first = try fixture.add(bare, seed: 1)
@@ -169,7 +169,7 @@ struct PlacingTests {
         }
     }
 
-    @Test("An empty UID is as good as none for telling studies apart")
+    @Test("An empty UID counts as a missing one")
     func emptyStudyUID() throws {
         let monday = rex.with([
             .studyInstanceUID: "", .seriesInstanceUID: "", .accessionNumber: nil,
@@ -181,7 +181,7 @@ struct PlacingTests {
     }
 
     @Test(
-        "What images of a series differ in is kept with the image, what they share with the series")
+        "Attributes that differ within a series are kept with the image, others with the series")
     func differences() throws {
         try fixture.add(rex, seed: 1)
         let second = rex.with([

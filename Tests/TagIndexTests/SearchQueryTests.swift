@@ -23,7 +23,7 @@ struct SearchQueryTests {
     }
 
     @Test(
-        "What only looks like a date is a word",
+        "A word that only looks like a date is a word",
         arguments: [
             "1234", "20241301", "20240231", "202405", "2024-5", "2024-", "1889", "2200",
             "20240501x", "2024-1301",
@@ -49,14 +49,14 @@ struct SearchQueryTests {
         #expect(try SearchQuery(words: [word]).terms == [.attribute(attribute, value)])
     }
 
-    @Test("Words that come in one argument are as good as several arguments")
+    @Test("Several words in one argument mean the same as several arguments")
     func splits() throws {
         #expect(
             try SearchQuery(words: ["smith  rex", "\t2024\n"])
                 == SearchQuery(words: ["smith", "rex", "2024"]))
     }
 
-    @Test("Punctuation between words is not looked for")
+    @Test("Punctuation between words is ignored")
     func punctuation() throws {
         #expect(
             try SearchQuery(words: ["smith", "-", "rex", "&", ".."])

@@ -52,7 +52,7 @@ struct TotalsTests {
         #expect(try fixture.index.read { try $0.blobs(on: 2) } == 1)
     }
 
-    @Test("What was set aside is counted once for each place it came from")
+    @Test("A rejected file is counted once for each source")
     func rejected() throws {
         let record = RejectRecord(
             sha256: digest(1), bytes: 5, path: "2026-11-22/a.txt", source: "incoming/a.txt",
@@ -73,7 +73,7 @@ struct TotalsTests {
                 == nil)
     }
 
-    @Test("An image tells its digest, size, time and copies")
+    @Test("The details of an image have its digest, size, time and copies")
     func details() throws {
         let place = try fixture.add(rex, seed: 1, bytes: 1234)
         let details = try #require(try fixture.index.read { try $0.details(place.instance) })

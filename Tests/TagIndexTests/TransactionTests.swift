@@ -83,7 +83,7 @@ struct TransactionTests {
         #expect(try copy.file.dump() == original.file.dump())
     }
 
-    @Test("How far the ledger was taken in is kept, and the views")
+    @Test("The position in the ledger and the views are kept")
     func position() throws {
         let fixture = try IndexFixture()
         #expect(try fixture.index.read { try $0.position() } == nil)
@@ -119,7 +119,7 @@ struct TransactionTests {
         #expect(try index.read { try $0.copies(of: 1)?.volumes } == Array(0..<100))
     }
 
-    @Test("A file that is no index, or of another version, is told from other failures")
+    @Test("A file that is not an index, or of another version, differs from other failures")
     func corrupt() throws {
         let folder = try TemporaryFolder()
         let garbage = try folder.write(
@@ -142,7 +142,7 @@ struct TransactionTests {
     }
 }
 
-/// What went wrong on other threads.
+/// Failures on other threads.
 final class Failures: Sendable {
     private let texts = Lock<[String]>([])
 

@@ -6,7 +6,7 @@ extension PortableName {
     ///   - tag: Hexadecimal digits, different for everything that can want `name`. At least four
     ///     are used.
     ///   - isFree: Whether nothing has a name yet.
-    /// - Throws: What `isFree` throws.
+    /// - Throws: The errors of `isFree`.
     public static func firstFree(
         _ name: String, tag: String, isFree: (String) throws -> Bool
     ) rethrows -> String {

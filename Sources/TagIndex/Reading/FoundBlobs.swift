@@ -54,7 +54,7 @@ public final class FoundBlobs {
     ///   - volume: Its ordinal.
     ///   - list: Calls its argument for each blob, with the digest (32 bytes) and the time of the
     ///     file, ns since 1970.
-    /// - Throws: What `list` throws; GRDB's `DatabaseError` when SQLite fails.
+    /// - Throws: The errors of `list`; GRDB's `DatabaseError` when SQLite fails.
     public func add(
         volume: Int,
         _ list: (_ found: (_ sha256: [UInt8], _ time: Int64) throws -> Void) throws -> Void
@@ -84,7 +84,7 @@ public final class FoundBlobs {
     /// - Parameters:
     ///   - size: The most blobs for one call.
     ///   - body: Takes the next blobs.
-    /// - Throws: What `body` throws; GRDB's `DatabaseError` when SQLite fails.
+    /// - Throws: The errors of `body`; GRDB's `DatabaseError` when SQLite fails.
     public func forEach(batchesOf size: Int, _ body: ([Blob]) throws -> Void) throws {
         try queue.inDatabase { db in
             let rows = try Row.fetchCursor(

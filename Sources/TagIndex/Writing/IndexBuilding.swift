@@ -4,7 +4,7 @@ import Glibc
 import Naming
 import System
 
-/// What ``IndexWriter`` keeps in memory while it builds a whole index. The memory is bounded:
+/// The memory of ``IndexWriter`` while it builds a whole index. It is bounded:
 /// when a list is full it is written, or dropped and looked up again.
 struct IndexBuilding {
     /// What a directory is looked up by.
@@ -40,7 +40,7 @@ extension TagIndex {
     ///   - amend: Changes rows afterwards, when all look-ups are possible.
     /// - Throws: ``IndexError`` with code ``IndexError/Code/ambiguous`` when two images have the
     ///   same digest, or the same name in their series; with code `corrupt` when the file cannot be
-    ///   written to disk; GRDB's `DatabaseError`; and what `fill` and `amend` throw.
+    ///   written to disk; GRDB's `DatabaseError`; and the errors of `fill` and `amend`.
     public static func build(
         at path: String, sorting: Bool = true, _ fill: (IndexWriter) throws -> Void,
         amend: (IndexWriter) throws -> Void = { _ in }
