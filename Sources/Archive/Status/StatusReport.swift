@@ -58,7 +58,9 @@ extension Archive {
     private func copies(_ totals: Totals) throws -> ArchiveStatus.Copies {
         let wanted = settings.copies
         let lost = try index.read { reader in
-            try reader.underReplicated(below: 1, limit: 100).compactMap { try reader.copies(of: $0.id) }
+            try reader.underReplicated(below: 1, limit: 100).compactMap {
+                try reader.copies(of: $0.id)
+            }
         }
         return ArchiveStatus.Copies(
             wanted: wanted, minimum: settings.minimumCopies,
