@@ -95,7 +95,7 @@ struct AttributeSetTests {
         for damaged in ["", "[]", "{", "{\"Modality\":}", "nonsense"] {
             let error = try #require(throws: IndexError.self) { try AttributeSet(json: damaged) }
             #expect(error.code == .corrupt)
-            #expect(error.message.contains("«\(damaged)»"))
+            #expect(error.message == "The attributes are not a JSON object: \(damaged)")
         }
     }
 }

@@ -69,7 +69,7 @@ struct SearchQueryTests {
     func nothing(words: [String]) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: words) }
         #expect(error.code == .badQuery)
-        #expect(error.message.contains("pacsfs find"))
+        #expect(error.message == "Say what to look for, for example: smith rex 2024 ct")
     }
 
     @Test(
