@@ -6,9 +6,9 @@ import Testing
 /// was said to be safe is lost, what failed is named, and the next import archives it.
 @Suite("A disk that fails", .enabled(if: PacsfsProgram.path != nil, "there is no pacsfs"))
 struct FaultyDiskTests {
-    /// Imports under rules, and looks at what was said and what is there.
+    /// Imports under rules, and checks the answers against what is on the disks.
     ///
-    /// - Returns: Whether a fault was felt: a file was said to have failed.
+    /// - Returns: Whether a fault had an effect: a file was reported as failed.
     @discardableResult
     private func importSources(
         _ archive: TestArchive, _ rules: [FaultRule], _ place: Comment
@@ -43,7 +43,7 @@ struct FaultyDiskTests {
         return !hasStarted || !run.failed.isEmpty
     }
 
-    /// The same at the first call, the second, and so on, until there are no more.
+    /// Does the same at the first call, at the second, and so on, to the last.
     ///
     /// - Parameter lasts: The disk does not recover.
     private func failEverywhere(
@@ -87,7 +87,7 @@ struct FaultyDiskTests {
         try failEverywhere({ .fail(EROFS, $0) }, root: 1, lasts: true, step: 5, atLeast: 4)
     }
 
-    @Test("to read what it holds is believed in nothing", arguments: [1, 2]) func unreadable(
+    @Test("to read what it holds is never believed", arguments: [1, 2]) func unreadable(
         root: Int
     ) throws {
         try TestArchive.with { archive in

@@ -4,7 +4,8 @@ import Storage
 import SyntheticStudy
 import Testing
 
-/// The power goes while files are copied into a mount. What `cp` said it had must be there.
+/// The power fails while files are copied into a mount. Every file that `cp` copied without an
+/// error must be there.
 @Suite(
     "A power cut under a mount",
     .enabled(
@@ -65,7 +66,7 @@ struct MountPowerCutTests {
         defer { mount.remove() }
         let roots = mount.volumes + [mount.archive]
         let model = try DiskModel(roots: roots)
-        // What the kernel writes past the daemon cannot be traced.
+        // The interposer cannot trace what the kernel writes without the daemon.
         let started = try mount.mount(isTraced: true, passthrough: false)
         try #require(started.succeeded, "\(started.report)")
         try copy(sources, into: mount)
@@ -113,7 +114,7 @@ struct MountPowerCutTests {
         let safe = ImportRun.acknowledged(ImportRun.outcomes(in: heard), of: sources)
         var problems = try mount.problems(acknowledged: Set(safe.filter(\.isImage).map(\.digest)))
         for source in safe where !source.isImage {
-            // It waits in incoming, or was set aside.
+            // It waits in incoming, or was rejected.
             let places = try mount.volumes.flatMap { volume in
                 try ["staging/incoming", "rejected"].flatMap {
                     try Files.digests(below: "\(volume)/\($0)").values
@@ -123,7 +124,7 @@ struct MountPowerCutTests {
                 problems.append("LOST: \(source.path) was said to be safe")
             }
         }
-        // A blob without a record may be left of one that nobody was told of.
+        // A blob without a record may remain, if its file was never acknowledged.
         #expect(problems.filter { !$0.contains(" blobs, the ledger ") } == [], place)
     }
 }

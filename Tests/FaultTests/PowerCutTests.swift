@@ -3,11 +3,11 @@ import Programs
 import SyntheticStudy
 import Testing
 
-/// The power goes in the middle of an import: only what was synced is sure to be there. A kill
-/// cannot find a sync that is missing, because the kernel lives on; this does.
+/// The power fails in the middle of an import: only what was synced is sure to remain. This finds a
+/// missing sync. Killing the process does not, because the kernel lives on.
 @Suite("A power cut", .enabled(if: PacsfsProgram.path != nil, "there is no pacsfs"))
 struct PowerCutTests {
-    /// What is left of `index.sqlite`.
+    /// The state of `index.sqlite` after the power cut.
     enum IndexFate: CaseIterable {
         /// It is cut as the volumes are.
         case cut
@@ -24,7 +24,7 @@ struct PowerCutTests {
         return try TraceRecord.all(in: archive.trace)
     }
 
-    /// Cuts the power before the record with a number, and looks at what is found then.
+    /// Cuts the power before a record of the trace, and checks what is left.
     private func problems(
         _ archive: TestArchive, _ model: DiskModel, _ outcomes: [String: String],
         _ index: IndexFate,
@@ -47,9 +47,9 @@ struct PowerCutTests {
         return try ArchiveCheck.afterSecondImport(archive, allowsOrphans: true)
     }
 
-    /// Replays a trace and cuts the power at each place that `isPlace` names.
+    /// Replays a trace and cuts the power at each record for which `isPlace` is true.
     ///
-    /// - Returns: Where it was cut, and what was wrong then.
+    /// - Returns: Where the power was cut, and what was wrong then.
     private func replay(
         _ archive: TestArchive, _ trace: [TraceRecord], _ model: DiskModel, index: IndexFate,
         chance: (Int) -> Survivor.Chance? = { _ in nil }, at isPlace: (Int) -> Bool
@@ -79,7 +79,8 @@ struct PowerCutTests {
         try TestArchive.with { archive in
             let model = try DiskModel(roots: archive.roots)
             let trace = try traced(archive)
-            // Between two syncs only what was said changes, and that most just before the next.
+            // Between two syncs only the acknowledgements change; there are most of them just
+            // before the next sync.
             let results = try replay(archive, trace, model, index: index) { trace[$0].isSync }
             #expect(results.count > 30)
             for (number, problems) in results.sorted(by: { $0.key < $1.key }) {
@@ -89,7 +90,7 @@ struct PowerCutTests {
     }
 
     @Test(
-        "that leaves parts of what was not synced loses nothing either",
+        "that keeps parts of the unsynced changes loses nothing either",
         arguments: IndexFate.allCases)
     func torn(index: IndexFate) throws {
         let seed = FaultSeed.value
@@ -108,13 +109,13 @@ struct PowerCutTests {
         }
     }
 
-    /// Linux tells of bytes that could not be written once, and takes them for written then: a
+    /// Linux reports bytes that could not be written only once, and then takes them for written: a
     /// second sync succeeds and means nothing.
     @Test(
-        "after a sync that failed leaves what was said to be safe in spite of it",
+        "after a failed sync keeps everything that was acknowledged in spite of it",
         arguments: [1, 2],
-        // One that is stored alone is not stored again by the process whose sync failed, but by
-        // the next one, which finds what is left of it on both volumes.
+        // A file that is stored alone is not stored again by the process whose sync failed, but
+        // by the next process, which finds what is left of the file on both volumes.
         ["", "4-c.dcm"])
     func failedSync(root: Int, only name: String) throws {
         try TestArchive.with { archive in
@@ -125,7 +126,7 @@ struct PowerCutTests {
                     number, kinds: ["fsync", "fdatasync", "syncfs"], root: root)
                 let first = try archive.importSources(
                     [.fail(EIO, calls)], isTraced: true, only: name)
-                // What failed is imported again; what is not cut then has to be whole.
+                // Failed files are imported again; without another power cut they must be whole.
                 let again = try archive.importSources([], isTraced: true)
                 let trace = try TraceRecord.all(in: archive.trace)
                 if !trace.contains(where: { $0.isSync && $0.result > 0 }) { break }

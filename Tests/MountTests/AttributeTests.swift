@@ -1,6 +1,6 @@
 import Testing
 
-/// What `show --json` says of real files, next to what two other readers made of them.
+/// The output of `show --json` for real files, compared with the results of two other readers.
 @Suite(
     "Attributes of real files",
     // They are not part of the package.
@@ -32,7 +32,8 @@ struct AttributeTests {
             let entries = try corpus.entries().filter {
                 $0.isValidAndCrossChecked && !$0.path.contains("/DICOMDIR")
             }
-            // Digests are asked for one by one in other tests; here all studies at once are quicker.
+            // Digests are asked for one by one in other tests; here all studies at once are
+            // quicker.
             var images: [String: ImageDetails] = [:]
             for study in Set(entries.compactMap { $0.expected["StudyInstanceUID"] ?? nil })
             where !study.isEmpty {

@@ -14,7 +14,7 @@ struct BigFolderTests {
 
     @Test("It is listed whole and without duplicates, also while more images come")
     func list() throws {
-        // How images are read is no matter here.
+        // The way in which images are read does not matter here.
         try MountedArchive.with(isMounted: false) { archive in
             let study = SyntheticStudy(
                 seed: 7, modality: .computedTomography, series: 1,
@@ -40,7 +40,7 @@ struct BigFolderTests {
                     "IMAGES": "\(Self.images)", "PATIENTS": "\(Self.patients)",
                 ])
             let folder = filled.lines.last ?? ""
-            // What the archive holds grows from one mount to the next.
+            // The archive grows from one mount to the next.
             for (index, mode) in ReadMode.allCases.enumerated() {
                 try archive.mount(mode)
                 let run = try archive.shell(

@@ -1,7 +1,7 @@
 import Programs
 import Testing
 
-/// `ignore_case = true`: what Samba needs so that it does not have to read whole folders.
+/// `ignore_case = true`, which keeps Samba from reading whole folders.
 @Suite(
     "Names in any case", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))

@@ -4,8 +4,8 @@ import Testing
 
 /// Programs that read real files out of a view, odd ones included, in all three settings.
 extension CorpusTests {
-    /// Each runs in a folder of its own. `same FOLDER` compares names and bytes with those of the view,
-    /// which the other tests compare with what went in.
+    /// Each runs in a folder of its own. `same FOLDER` compares names and bytes with those of the
+    /// view, which the other tests compare with the originals.
     private static let readers = [
         ("copy", "cp -a \"$V\" copy; same copy"),
         (

@@ -17,7 +17,7 @@ struct CorpusTests {
     /// The views in which every image must be found.
     private static let views = ["by-patient", "by-date", "by-modality", "by-id", "by-uid"]
 
-    @Test("Every file that goes in is archived, a duplicate, set aside, or a DICOMDIR")
+    @Test("Every original is archived, a duplicate, rejected, or a DICOMDIR")
     func accounts() throws {
         let summary = archives.summary
         #expect(archives.files.count == 983 && summary.files == 983)
@@ -69,8 +69,8 @@ struct CorpusTests {
 
     @Test("import and cp give the same paths when they go in the same order")
     func samePaths() {
-        // Images that are cut off have come later here: theirs, and those of the same name, may differ
-        // in the suffix.
+        // Images that are cut off have come later here: theirs, and those of the same name, may
+        // differ in the suffix.
         let late = Set(
             archives.files.filter { path, _ in
                 CorpusArchives.cutOff.contains { path.hasSuffix("/" + $0) }
@@ -93,7 +93,7 @@ struct CorpusTests {
     }
 
     @Test(
-        "Every file that was not set aside is found with its exact bytes in five views",
+        "Every file that was not rejected is found with its exact bytes in five views",
         arguments: Way.allCases)
     func exactBytes(_ way: Way) throws {
         let expected = Set(archives.files.values).subtracting(archives.rejected).subtracting(
@@ -103,7 +103,7 @@ struct CorpusTests {
             #expect(found.count == expected.count, "\(view)")
             #expect(Set(found.values) == expected, "\(view)")
         }
-        // Once byte by byte, too, each file by a path that the archive itself tells.
+        // Once byte by byte too, each file by a path from the archive itself.
         let archive = archives.archive(way)
         let byDigest = Dictionary(
             archives.images(way).filter { $0.key.hasPrefix("by-patient/") }.map { ($1, $0) }
@@ -116,7 +116,7 @@ struct CorpusTests {
     }
 
     @Test(
-        "Every file that was set aside is in rejected with a reason that a person understands",
+        "Every rejected file is in rejected with a reason that a person understands",
         arguments: Way.allCases)
     func rejected(_ way: Way) throws {
         let shown = archives.shown[way, default: [:]].filter { $0.key.hasPrefix("rejected/") }
@@ -132,7 +132,7 @@ struct CorpusTests {
             let reason = String(
                 decoding: try archives.archive(way).readBelowMount("\(path).reason.txt"),
                 as: UTF8.self)
-            // An empty file is told of in other words by `import`.
+            // `import` has other words for an empty file.
             #expect(reason == rejection.reason + "\n" || reason.contains("empty"), "\(original)")
             #expect(
                 reason.contains(" ") && reason.hasSuffix(".\n")
@@ -146,7 +146,7 @@ struct CorpusTests {
             })
     }
 
-    @Test("A DICOMDIR is neither shown as an image nor set aside", arguments: Way.allCases)
+    @Test("A DICOMDIR is neither shown as an image nor rejected", arguments: Way.allCases)
     func mediaDirectories(_ way: Way) {
         #expect(archives.ignored.count == 8)
         #expect(archives.ignored.isDisjoint(with: archives.shown[way, default: [:]].values))
@@ -218,7 +218,7 @@ struct CorpusTests {
         #expect(try archives.archive(way).namesThatAreNotPortable() == [])
     }
 
-    @Test("What is imported again is a duplicate, and changes nothing")
+    @Test("A second import finds only duplicates, and changes nothing")
     func again() throws {
         let archive = archives.imported
         let before = try archive.status()

@@ -112,7 +112,7 @@ struct DamageTests {
     }
 
     @Test(
-        "What the kernel keeps of a bad copy is not shown when the image is opened from another volume",
+        "Cached pages of a bad copy are not shown when the image is opened from another volume",
         arguments: ReadMode.allCases)
     func keptPages(_ mode: ReadMode) throws {
         try MountedArchive.with(mode) { archive in

@@ -1,7 +1,7 @@
 import Programs
 import Testing
 
-/// What `getfattr` and other programs that use extended attributes meet.
+/// Extended attributes, as `getfattr` and other programs see them.
 @Suite(
     "Extended attributes in the mount", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))

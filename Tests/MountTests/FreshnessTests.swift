@@ -1,7 +1,7 @@
 import Programs
 import Testing
 
-/// What has been archived is seen at once, by those too who looked before.
+/// New images are visible at once, also to programs that looked before.
 @Suite(
     "New images are there at once", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
@@ -85,7 +85,7 @@ struct FreshnessTests {
         }
     }
 
-    @Test("A file that is set aside appears in rejected to those who listed it before")
+    @Test("A rejected file appears to programs that listed rejected before")
     func rejected() throws {
         try MountedArchive.with { archive in
             try archive.python(
@@ -108,7 +108,7 @@ struct FreshnessTests {
         }
     }
 
-    @Test("A listing that is under way neither repeats nor leaves out what was there before")
+    @Test("A listing in progress neither repeats nor leaves out earlier entries")
     func listingUnderWay() throws {
         try MountedArchive.with { archive in
             try archive.writeSamples()

@@ -11,7 +11,7 @@ struct HalfCopyTests {
         .succeeded == true
 
     @Test(
-        "When an sftp client dies its server closes half a file: that is set aside, and archived when it is moved back",
+        "When an sftp client dies its server closes half a file: it is rejected, and archived when it is moved back",
         .enabled(if: hasServer, "there is no sshd, or no sftp"))
     func secureShell() throws {
         try MountedArchive.with { archive in
@@ -51,7 +51,7 @@ struct HalfCopyTests {
             #expect(try archive.status().instances == 0)
             try archive.settled()
             #expect(try archive.status().instances == 0)
-            // Whoever has nothing better keeps it, and what is whole is not confused with it.
+            // A user who has no better copy keeps it, and a whole file is not confused with it.
             try archive.mustShell(
                 """
                 cd "$M/rejected"/*; grep -q 'cut off: the pixels end after [0-9]* of 25165824 bytes' half.dcm.reason.txt

@@ -2,8 +2,8 @@ import Glibc
 import Programs
 import Testing
 
-/// Copy programs that put files into incoming. What they have copied is archived when they
-/// end, without a wait. All tests use the same archives, one in each setting.
+/// Copy programs that put files into incoming. The files are archived when the programs end,
+/// without a wait. All tests use the same archives, one in each setting.
 @Suite(
     "Programs that copy into incoming", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount), .sharedArchives())
@@ -174,7 +174,7 @@ struct IncomingCopyTests {
     }
 
     @Test(
-        "Any user may put images into incoming and read what is archived",
+        "Any user may put images into incoming and read archived images",
         .enabled(if: getuid() == 0, "only root can become another user"),
         arguments: [Setting.rootPassthrough, .rootCached])
     func otherUser(_ setting: Setting) throws {

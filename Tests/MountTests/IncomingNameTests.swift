@@ -1,7 +1,7 @@
 import Programs
 import Testing
 
-/// Names in incoming: which wait, which go, which are set aside.
+/// Names in incoming: which wait, which vanish, which are rejected.
 @Suite(
     "Names in incoming", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
@@ -110,7 +110,7 @@ struct IncomingNameTests {
         }
     }
 
-    @Test("What other systems leave behind vanishes without a word")
+    @Test("Files that other systems leave everywhere vanish quietly")
     func junk() throws {
         try MountedArchive.with { archive in
             try archive.mustShell(
@@ -129,7 +129,7 @@ struct IncomingNameTests {
     }
 
     @Test(
-        "A text and an empty file are set aside with a reason, each under its path; close succeeds")
+        "A text and an empty file are rejected with a reason, each under its path; close succeeds")
     func noImages() throws {
         try MountedArchive.with { archive in
             let run = try archive.mustShell(
@@ -161,7 +161,7 @@ struct IncomingNameTests {
         }
     }
 
-    @Test("Different files that are set aside under one name are all kept")
+    @Test("Different files that are rejected under one name are all kept")
     func sameNames() throws {
         try MountedArchive.with { archive in
             try archive.mustShell("echo one >\"$I/notes.txt\"")
@@ -174,7 +174,7 @@ struct IncomingNameTests {
         }
     }
 
-    @Test("Names that are no UTF-8, or hard for shells, are taken as any others")
+    @Test("Names that are not UTF-8, or are hard for shells, are like any others")
     func strangeNames() throws {
         try MountedArchive.with { archive in
             let images = try archive.writeImages(6)
@@ -196,7 +196,7 @@ struct IncomingNameTests {
                 """)
             for image in images { try archive.expectArchived(image) }
             try archive.settled()
-            // What is set aside gets a name that everybody can read.
+            // A rejected file gets a name that everybody can read.
             try archive.python(
                 """
                 found = [f for _, _, names in os.walk(M.encode() + b'/rejected') for f in names]

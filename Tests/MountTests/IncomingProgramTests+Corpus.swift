@@ -76,7 +76,7 @@ extension IncomingProgramTests {
         """
 
     @Test(
-        "Every real file comes in by each program with its bytes, and what is no image is set aside",
+        "Every real file arrives by each program with its bytes, and files that are not images are rejected",
         .enabled(if: Corpus.shared != nil, Corpus.isAbsent), arguments: Setting.allCases)
     func realFiles(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -91,7 +91,8 @@ extension IncomingProgramTests {
 
         let after = try archive.status()
         let laterKinds = try LedgerVerdict(volume: archive.volumes[1]).kinds
-        // `import` finds that there is nothing that is not there: not a byte was changed on the way.
+        // `import` finds that there is nothing that is not there: not a byte was changed on the
+        // way.
         let (files, made) = (
             try importAgain("corpus", archive), try importAgain("pydicom/made", archive)
         )

@@ -1,8 +1,8 @@
 import Programs
 import Testing
 
-/// Programs that are used with incoming beside those that copy: archivers, transfers over a
-/// network, file managers, and what people do when something went wrong. All tests use the same
+/// Other programs for incoming than copy programs: archivers, transfers over a network, file
+/// managers, and the things people do when something went wrong. All tests use the same
 /// archives, one in each setting.
 @Suite(
     "Programs around incoming", .serialized,
@@ -17,7 +17,7 @@ struct IncomingProgramTests {
     ]
 
     @Test(
-        "Archivers unpack into incoming, and zip archives are unpacked in it; nothing is set aside",
+        "Archivers unpack into incoming, and zip archives are unpacked in it; nothing is rejected",
         arguments: Setting.allCases)
     func archivers(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -40,7 +40,7 @@ struct IncomingProgramTests {
     }
 
     @Test(
-        "A disc with a viewer, in a zip archive too; what is refused says why, and moving it back tries again",
+        "A disc with a viewer, in a zip archive too; rejected files say why, and moving them back tries again",
         arguments: Setting.allCases)
     func discs(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -81,7 +81,7 @@ struct IncomingProgramTests {
                 "disc/AUTORUN.INF", "disc/VIEWER/empty.log", "disc/VIEWER/viewer.exe",
                 "disc/index.html", "evil.zip",
             ])
-        // A copy that was cut short is all there is: whoever looked at it moves it back.
+        // A truncated copy is the only one: the user looks at it and moves it back.
         try archive.mustShell(
             """
             D=$(dirname "$M"/rejected/*/evil.zip)
@@ -91,14 +91,14 @@ struct IncomingProgramTests {
             mv "$D/disc" "$I/again"
             """)
         try archive.settled()
-        // They are no better than before.
+        // They are not better than before.
         try archive.mustShell(
             "test -e \"$M\"/rejected/*/evil.zip; test -e \"$M\"/rejected/*/again/index.html; test ! -e \"$M\"/rejected/*/disc"
         )
     }
 
     @Test(
-        "A copy that is interrupted with Ctrl-C, or killed, is set aside and never shown; moved back it is archived",
+        "A copy that is interrupted with Ctrl-C, or killed, is rejected and never shown; moved back it is archived",
         arguments: Setting.allCases)
     func interrupted(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -194,7 +194,7 @@ struct IncomingProgramTests {
     }
 
     @Test(
-        "scp and sftp put images into incoming, and get what a view shows",
+        "scp and sftp put images into incoming, and get images from a view",
         .enabled(if: SecureShell.isInstalled, SecureShell.isAbsent), arguments: Setting.allCases)
     func secureShell(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)

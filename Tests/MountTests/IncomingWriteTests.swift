@@ -81,7 +81,7 @@ struct IncomingWriteTests {
         "fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_SYNC); os.write(fd, data); os.close(fd)",
     ]
 
-    @Test("What a program writes is archived when it closes the file")
+    @Test("A file is archived when the program closes it")
     func write() throws {
         try MountedArchive.with { archive in
             try archive.writeImages()
@@ -99,7 +99,7 @@ struct IncomingWriteTests {
             }
             try archive.settled()
             #expect(try archive.status().rejected == 0)
-            // Nobody closed a half of it, but for the child that had the first one.
+            // No half of it was closed, except by the child that had the first one.
             let instances = try archive.status().instances
             #expect((Self.writers.count...Self.writers.count + 1).contains(instances))
         }
@@ -122,7 +122,7 @@ struct IncomingWriteTests {
         }
     }
 
-    @Test("What is written through a memory map after the file was closed is archived as well")
+    @Test("Bytes written through a memory map after the file was closed are archived as well")
     func mapAfterClose() throws {
         try MountedArchive.with { archive in
             try archive.writeImages()
@@ -187,7 +187,7 @@ struct IncomingWriteTests {
         }
     }
 
-    @Test("Cutting or overwriting an archived name never changes what is archived")
+    @Test("Truncating or overwriting an archived name never changes the archived image")
     func overwrite() throws {
         try MountedArchive.with { archive in
             try archive.writeImages()
@@ -228,7 +228,9 @@ struct IncomingWriteTests {
         }
     }
 
-    @Test("Locks, holes, room taken ahead and copies within the kernel work; what does not says so")
+    @Test(
+        "Locks, holes, preallocation and copies within the kernel work; other operations say that they do not"
+    )
     func besides() throws {
         try MountedArchive.with { archive in
             try archive.writeImages(2)

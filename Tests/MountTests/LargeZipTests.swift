@@ -3,13 +3,13 @@ import Programs
 import SyntheticStudy
 import Testing
 
-/// A zip archive that takes long to unpack, and what goes on beside it.
+/// A zip archive that takes long to unpack, and the work that goes on meanwhile.
 @Suite(
     "Large zip archives", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct LargeZipTests {
-    /// Images of a zip archive that takes many times as long as what is done beside it. Nobody waits
-    /// for the last of them.
+    /// The number of images in a zip archive that takes many times as long as the work meanwhile.
+    /// No test waits for the last of them.
     private static let images = 15_000
 
     @Test(
@@ -61,8 +61,8 @@ struct LargeZipTests {
                 usleep(100_000)
             }
             #expect(try archive.status().instances > before)
-            // Another of the name does not take it from the one that was promised. What a person
-            // removes goes.
+            // Another file does not take the name from the one that was promised. A file that a
+            // person removes is gone.
             try archive.python(
                 """
                 subprocess.run(['cp', '1.dcm', f'{I}/CD/.large.zip.part'], check=True)

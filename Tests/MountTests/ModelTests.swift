@@ -20,7 +20,7 @@ struct ModelTests {
     private static let length = 500
 
     @Test(
-        "Random operations have the same results and errors, but for the published differences",
+        "Random operations have the same results and errors, except for the published differences",
         arguments: Setting.allCases)
     func operations(_ setting: Setting) throws {
         let images = try Self.images()
@@ -39,12 +39,12 @@ struct ModelTests {
                 return nil
             }
             #expect(difference == nil)
-            // What was whole when it was closed is there, whatever came then.
+            // An image that was whole when it was closed is there, in spite of later operations.
             #expect(try archive.status().instances > 0)
         }
     }
 
-    /// Real files, odd ones included, up to 60 kB each; one that was made where there are none.
+    /// Real files up to 60 kB, odd ones included; a synthetic one if there are none.
     private static func images() throws -> [[UInt8]] {
         guard let corpus = Corpus.shared else {
             let study = SyntheticStudy(
@@ -57,7 +57,7 @@ struct ModelTests {
         }
     }
 
-    /// - Returns: what was not the same, and after what; `nil` when all was
+    /// - Returns: The first difference, and the operations before it; `nil` when there is none.
     private func compare(_ plain: FileSide, _ incoming: FileSide, seed: UInt64, _ images: [[UInt8]])
         -> String?
     {

@@ -2,7 +2,7 @@ import Glibc
 import Programs
 import Testing
 
-/// Who sees the archive and who may add to it, as the kernel answers other users.
+/// Permissions to see the archive and to add to it, as the kernel grants them to other users.
 @Suite(
     "Permissions", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
@@ -73,7 +73,7 @@ struct PermissionTests {
                     denied $other stat "$image"
                     denied $other cat "$M/README.txt"
                     """)
-            // What is not theirs to do is said so, with what they can do.
+            // Commands that are not allowed say so, and what the user can do.
             try archive.mustShell(
                 Self.users + """
                     says() { grep -q "$1" errors || { cat errors >&2; return 1; }; }
@@ -96,7 +96,7 @@ struct PermissionTests {
                     done
                     """)
             try archive.settled()
-            // What is no image is for the writers to look at, and to try again.
+            // Writers may look at files that are not images, and try them again.
             try archive.mustShell(
                 Self.users + """
                     $writer bash -c 'mkdir "$I/box"; echo no image >"$I/box/in.txt"; echo no image >"$I/note.txt"'
@@ -116,7 +116,7 @@ struct PermissionTests {
         }
     }
 
-    @Test("A group that there is not is refused at the start, with what to do")
+    @Test("A group that does not exist is refused at the start, with what to do")
     func unknownGroup() throws {
         try MountedArchive.with(isMounted: false) { archive in
             try archive.configure {

@@ -2,7 +2,7 @@ import Glibc
 import Programs
 import Testing
 
-/// Nobody changes what is archived by way of the mount, root neither.
+/// Nobody can change archived images through the mount, not even root.
 @Suite(
     "Views are read-only", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
@@ -39,7 +39,7 @@ struct ReadOnlyTests {
             for command in Self.commands {
                 let run = try archive.shell(command, places)
                 #expect(run.code != 0, "\(command) succeeded")
-                // Who is not root is turned away by the modes already.
+                // Other users than root are already stopped by the modes.
                 let reasons =
                     ["Read-only file system"]
                     + (setting == .unprivileged

@@ -1,8 +1,8 @@
 import Programs
 import Testing
 
-/// Programs that copy, pack, look through and process what the views show, as their users run
-/// them. One mount for all of them, in each setting.
+/// Programs that copy, pack, search and process the files in the views, as their users run them.
+/// One mount for all of them, in each setting.
 @Suite(
     "Programs that process the views", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
@@ -27,7 +27,7 @@ struct ReadingProgramTests {
             "export HOME=$PWD; unset AWS_CA_BUNDLE; rclone copy -q \"$V\" cloned; rclone check -q --download \"$V\" cloned; diff -r cloned \"$V\""
         ),
         (
-            // Git looks at size, times, inode, owner and mode of a file to tell whether it changed.
+            // Git compares size, times, inode, owner and mode of a file to see whether it changed.
             "git add, twice",
             """
             export GIT_DIR=$PWD/repository GIT_WORK_TREE=$V HOME=$PWD
@@ -109,7 +109,7 @@ struct ReadingProgramTests {
         ),
     ]
 
-    @Test("Each reads what was archived, and nothing else", arguments: Setting.allCases)
+    @Test("Each program reads the archived images, and nothing else", arguments: Setting.allCases)
     func programs(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
             try archive.importSamples()
@@ -130,7 +130,8 @@ struct ReadingProgramTests {
             // With real files, all odd ones among them, where they are.
             try Corpus.shared?.copyOdd(to: archive.work + "/corpus")
             try archive.handOver()
-            // Four writers, 30 images and a quarter of the files each; three readers that never rest.
+            // Four writers, 30 images and a quarter of the files each; three readers that never
+            // rest.
             try archive.python(
                 """
                 import hashlib, json, multiprocessing, shutil, time

@@ -12,13 +12,13 @@ struct ReadingTests {
     /// Names that the 17 sample images have together.
     private static let names = 17 * MountedArchive.views.count
 
-    @Test("status tells how images are read", arguments: Setting.allCases)
+    @Test("status says how images are read", arguments: Setting.allCases)
     func readMode(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let expected: ReadMode =
             setting.mode == .passthrough && ReadMode.hasPassthrough ? .passthrough : .cached
         #expect(try archive.status().read_mode == expected.rawValue)
-        // And that the setting is what it says.
+        // It also checks that the setting is what it claims.
         let daemon = try #require(archive.daemon)
         let user = setting == .unprivileged && geteuid() == 0 ? OtherUser.uid : geteuid()
         #expect(
@@ -37,7 +37,7 @@ struct ReadingTests {
             #expect(run.lines.count == 17, "\(run.report)")
             #expect(Set(run.lines).count == 17)
         }
-        // A search below what find has seen, by depth and by size: it trusts link counts.
+        // Searches by depth and by size: find trusts link counts.
         let deep = try archive.mustShell("find \"$M\" -mindepth 2 -size +1k -type f | wc -l")
         #expect(deep.output == "\(Self.names)\n")
         #expect(
@@ -46,7 +46,7 @@ struct ReadingTests {
     }
 
     @Test(
-        "ls -lR and ls -li tell sizes and inodes without a complaint", arguments: Setting.allCases)
+        "ls -lR and ls -li show sizes and inodes without a complaint", arguments: Setting.allCases)
     func list(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let run = try archive.mustShell("ls -lR \"$M\"")
@@ -148,7 +148,7 @@ struct ReadingTests {
     }
 
     @Test(
-        "du counts an image once, and df tells the room that incoming has",
+        "du counts an image once, and df shows the space for incoming",
         arguments: Setting.allCases)
     func space(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
@@ -216,7 +216,7 @@ struct ReadingTests {
     }
 
     @Test(
-        "Directories can be read with a small buffer, and from a place that was told before",
+        "Directories can be read with a small buffer, and from an earlier position",
         arguments: Setting.allCases)
     func directoryPositions(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)

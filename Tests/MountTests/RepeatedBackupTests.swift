@@ -3,7 +3,7 @@ import Programs
 import SyntheticStudy
 import Testing
 
-/// Copies of the whole mount, kept up to date: what was copied once is not copied again.
+/// Copies of the whole mount, kept up to date: no file is copied twice.
 @Suite(
     "Repeated backups", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
@@ -11,7 +11,7 @@ struct RepeatedBackupTests {
     /// One copy with every name a file of its own, one with the names of an image as links.
     private static let copies = [("-a", "plain"), ("-aH", "linked")]
 
-    /// What `rsync` does to a copy: a line of `--itemize-changes` each.
+    /// The changes that `rsync` makes to a copy, one line of `--itemize-changes` each.
     private func rsync(_ archive: MountedArchive, _ copy: (String, String)) throws -> [String] {
         try archive.mustShell("rsync \(copy.0) --delete --itemize-changes \"$M/\" \(copy.1)/").lines
     }
@@ -44,11 +44,11 @@ struct RepeatedBackupTests {
     }
 
     @Test(
-        "rsync of the whole mount copies what is new, after a remount, a rebuild, a change of views and 1,000 more images",
+        "rsync of the whole mount copies only new files, after a remount, a rebuild, a change of views and 1,000 more images",
         // Both read modes, and a user who is not root.
         arguments: Setting.modes)
     func rsyncAgain(_ setting: Setting) throws {
-        // Without root, rsync -H tells of changes of modes that are its own doing.
+        // Without root, rsync -H reports changes of modes that it made itself.
         let copies = setting == .unprivileged ? Array(Self.copies.prefix(1)) : Self.copies
         try MountedArchive.with(setting, isMounted: false) { archive in
             // Three views are as good as nine, and have fewer files to take away at the end.
@@ -71,7 +71,7 @@ struct RepeatedBackupTests {
             try importImages(1000..<1010, ofSeries: 1..<5, archive)
             let first = try archive.status().instances
             try #require(first >= 57 + (Corpus.shared == nil ? 0 : 300))
-            // Among them those that were set aside.
+            // The rejected files are among them.
             #expect(try archive.namesThatAreNotPortable() == [])
             for copy in copies { #expect(try rsync(archive, copy).count > first * 3) }
             for step in ["true", "\"$PACSFS\" rebuild >/dev/null 2>&1"] {

@@ -2,14 +2,14 @@ import Foundation
 import Programs
 import Testing
 
-/// What is left when the machine has burnt down and one disk has not.
+/// Recovery after the machine has burnt down and one disk has not.
 @Suite("Bringing an archive back", .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct RevivalTests {
     /// Paths, inode numbers, times and content of all views.
     private static let listing =
         "cd $M && find by-* -printf '%p %i %T@ %s %y\\n' | sort && find by-* -type f -print0 | sort -z | xargs -0 sha256sum"
 
-    /// Makes an archive of samples, and tells what it showed.
+    /// Makes an archive of samples, and returns its contents.
     private func fill(_ archive: MountedArchive) throws -> String {
         try archive.importSamples()
         return try archive.mustShell(Self.listing).output
@@ -38,7 +38,7 @@ struct RevivalTests {
         }
     }
 
-    @Test("An index that is lost or spoilt is made anew by the next mount, and by command")
+    @Test("A lost or damaged index is rebuilt by the next mount, and by command")
     func index() throws {
         try MountedArchive.with { archive in
             let before = try fill(archive)
@@ -78,7 +78,7 @@ struct RevivalTests {
         }
     }
 
-    @Test("The recovery by hand that README.md tells works as it is written")
+    @Test("The recovery by hand in README.md works as it is written")
     func byHand() throws {
         try MountedArchive.with { archive in
             _ = try fill(archive)
@@ -100,12 +100,12 @@ struct RevivalTests {
             #expect(
                 !whole.output.contains("FAILED") && !whole.errors.contains("FAILED"),
                 "\(whole.report)")
-            #expect(whole.output.lowercased().contains("smith"), "the ledger tells of the patient")
+            #expect(whole.output.lowercased().contains("smith"), "the ledger names the patient")
             let recovered = try archive.mustShell(
                 "cd home/recovered && sha256sum *.dcm | cut -c1-64 | sort -u"
             ).output
             #expect(recovered == expected)
-            // What is damaged is named.
+            // The damaged file is named.
             try archive.mustShell(
                 "f=$(find survivor/blobs -name '*.dcm' | head -n 1) && chmod 644 $f && printf x >>$f && basename $f >damaged"
             )

@@ -50,7 +50,7 @@ struct SearchTests {
     func keeping() throws {
         try MountedArchive.with { archive in
             try archive.importSamples()
-            // It is there before it is made, whoever asks for it and however it is made.
+            // It exists before it is made, for every program and with every way of making it.
             try archive.mustShell(
                 """
                 ls "$M/search/smith rex" "$M/search/us"
@@ -82,7 +82,7 @@ struct SearchTests {
             try archive.mount()
             #expect(try listed() == kept)
             #expect(try numbers() == before)
-            // What walks the whole mount finds what is kept, and comes to an end.
+            // A walk over the whole mount finds the kept searches, and ends.
             let run = try archive.mustShell(
                 """
                 find "$M" -type f -path '*/search/*' -name '*.dcm' | wc -l
@@ -95,7 +95,7 @@ struct SearchTests {
         }
     }
 
-    @Test("A folder of results shows what was archived meanwhile, without being opened again")
+    @Test("A folder of results shows new images without being opened again")
     func follow() throws {
         try MountedArchive.with { archive in
             let images = try archive.writeImages(3)

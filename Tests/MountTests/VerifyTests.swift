@@ -27,7 +27,8 @@ struct VerifyTests {
     }
 
     @Test(
-        "verify proves what fits, and its exit code tells what does not", arguments: [true, false])
+        "verify proves that everything fits, or its exit code says that it does not",
+        arguments: [true, false])
     func verify(_ isMounted: Bool) throws {
         try MountedArchive.with(isMounted: isMounted) { archive in
             _ = try archive.writeSamples()
@@ -63,7 +64,7 @@ struct VerifyTests {
         }
     }
 
-    @Test("scrub heals, and its exit code tells", arguments: [true, false])
+    @Test("scrub heals, and its exit code says so", arguments: [true, false])
     func scrub(_ isMounted: Bool) throws {
         try MountedArchive.with(isMounted: isMounted) { archive in
             _ = try archive.writeSamples()

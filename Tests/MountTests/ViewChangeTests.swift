@@ -18,7 +18,7 @@ struct ViewChangeTests {
     }
 
     @Test(
-        "Views that stay keep every path and inode, what is open stays open, and one that comes back is what it was",
+        "Views that stay keep every path and inode, open files stay open, and a view that comes back is as before",
         arguments: Setting.modes)
     func change(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
@@ -109,7 +109,7 @@ struct ViewChangeTests {
         }
     }
 
-    @Test("A mistake in pacsfs.toml is told with its place, and changes nothing")
+    @Test("A mistake in pacsfs.toml is reported with line and column, and changes nothing")
     func mistake() throws {
         try MountedArchive.with { archive in
             let before = try archive.mustShell("ls \"$M\"").output

@@ -42,7 +42,7 @@ struct VolumeLossTests {
         }
     }
 
-    /// Readers and a writer that go on until `stop` is there; what fails is in `*.failed`.
+    /// Readers and a writer that go on until the file `stop` exists; failures are in `*.failed`.
     private static let load = """
         read_all() {
             until [[ -e stop ]]; do
@@ -116,16 +116,19 @@ struct VolumeLossTests {
                 $0.volumes.allSatisfy { $0.state == "online" }
             }
             while !Files.exists(archive.work + "/written") { usleep(100_000) }
-            try wait(for: "caught up", archive) { $0.copies.underReplicated == 0 && $0.instances == 170 }
+            try wait(for: "caught up", archive) {
+                $0.copies.underReplicated == 0 && $0.instances == 170
+            }
             try Files.write([], to: archive.work + "/stop")
             while !load.isFinished { usleep(50_000) }
-            // What was being written to a disk that fails is lost with it, and the writer is told.
+            // A file that was being written to a failing disk is lost, and its writer gets an
+            // error.
             let isStaging = variant.volume == 0 && loss != .unmounted
             #expect(
                 failures("write", archive).split(separator: "\n").count <= (isStaging ? 2 : 0),
                 "\(failures("write", archive))")
             #expect(failures("write-again", archive) == "")
-            // The kernel reads by itself what was open at the moment at which the disk was pulled.
+            // The kernel itself reads files that were open when the disk was pulled.
             let mayFail = loss == .pulled ? 2 : 0
             for reader in ["read1", "read2"] {
                 let lines = failures(reader, archive).split(separator: "\n")

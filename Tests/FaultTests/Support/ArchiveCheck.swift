@@ -2,8 +2,8 @@ import Foundation
 import Programs
 import Storage
 
-/// Looks at the volumes of an archive with nothing of pacsfs but its formats, after asking
-/// `pacsfs status`, and tells what is wrong.
+/// Checks the volumes of an archive after asking `pacsfs status`. It uses the formats of pacsfs,
+/// and none of its code.
 struct ArchiveCheck {
     private let archive: TestArchive
     private(set) var problems: [String] = []
@@ -26,8 +26,8 @@ struct ArchiveCheck {
 
     /// - Parameters:
     ///   - acknowledged: Files that must be there, on both volumes.
-    ///   - allowsOrphans: Good blobs that no record names are none of the problems, nor are
-    ///     blobs that were set aside: after power loss they may be there.
+    ///   - allowsOrphans: Whether good blobs without a record, and blobs that were moved to
+    ///     `rejected`, are accepted: after a power cut there may be some.
     init(
         _ archive: TestArchive, acknowledged: [TestArchive.Source], allowsOrphans: Bool = false
     ) throws {
@@ -68,7 +68,7 @@ struct ArchiveCheck {
         if let image = acknowledged.last(where: \.isImage) { try show(image.digest) }
     }
 
-    /// What is wrong when either volume is all that is left, and no program has mended it yet.
+    /// What is wrong if either volume is the only one left and no program has repaired it yet.
     static func problemsOfEachVolumeAlone(
         _ archive: TestArchive, acknowledged: [TestArchive.Source]
     ) throws -> [String] {
@@ -76,7 +76,7 @@ struct ArchiveCheck {
             var recorded: Set<String> = []
             var previous = String(repeating: "0", count: 64)
             for line in try ledgerBytes(volume).split(separator: UInt8(ascii: "\n")) {
-                // What follows an unfinished line is nobody's.
+                // Bytes after an unfinished line belong to no record.
                 guard
                     let record = try? JSONSerialization.jsonObject(with: Data(line))
                         as? [String: Any],
@@ -142,7 +142,7 @@ struct ArchiveCheck {
         return found
     }
 
-    /// The digests of what a volume has set aside.
+    /// The digests of the rejected files of a volume.
     private mutating func rejected(_ volume: String, allowsBad: Bool) throws -> Set<String> {
         var found: Set<String> = []
         for path in try files(volume + "/rejected") where !path.hasSuffix(".reason.txt") {
@@ -151,8 +151,8 @@ struct ArchiveCheck {
                 if !allowsBad { problems.append("a blob was found bad: \(path)") }
                 continue
             }
-            // Power loss may take a name and leave one that was given later: then the file does
-            // not count as set aside.
+            // A power cut may remove a name and keep a later one. Then the file does not count as
+            // rejected.
             if !Files.exists(path + ".reason.txt") {
                 if !allowsBad { problems.append("\(path) has no reason") }
                 continue
@@ -182,7 +182,7 @@ struct ArchiveCheck {
         -> [String]
     {
         let again = try archive.importSources()
-        // 1: a file was set aside.
+        // 1: a file was rejected.
         guard again.run.code == 1, again.acknowledged.count == archive.sources.count else {
             return ["the import does not go through afterwards: \(again.run.report)"]
         }

@@ -3,8 +3,8 @@ import Programs
 import Storage
 import Testing
 
-/// A mounted archive with two volumes whose daemon runs under the interposer and dies when it is
-/// told to, and writers that copy files into it meanwhile.
+/// A mounted archive with two volumes, whose daemon runs under the interposer and dies on command,
+/// and writers that copy files into it meanwhile.
 final class CrashingMount {
     let folder: TestFolder
     private let number: Int
@@ -42,9 +42,9 @@ final class CrashingMount {
         )
     }
 
-    /// Each writer copies its files one after the other, and tells of those that `cp` said it had.
+    /// Each writer copies its files one after another.
     ///
-    /// - Returns: Paths of files that are safe.
+    /// - Returns: Paths of the files that `cp` copied without an error, which are safe.
     func write(_ writers: [[String]], to name: String) throws -> [String] {
         let script = """
             mkdir -p "$1" 2>/dev/null; shift; IFS=:
@@ -105,10 +105,10 @@ final class CrashingMount {
         }
     }
 
-    // MARK: What is there
+    // MARK: Checking
 
-    /// What is wrong: both ledgers have to be the same with an unbroken chain, and every file
-    /// that was said to be safe has its record and a whole copy on each volume.
+    /// What is wrong. Both ledgers must be the same, with an unbroken chain, and every acknowledged
+    /// file must have its record and a whole copy on each volume.
     ///
     /// - Parameter digests: Of the acknowledged images.
     func problems(acknowledged digests: Set<String>) throws -> [String] {

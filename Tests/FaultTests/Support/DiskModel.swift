@@ -1,27 +1,27 @@
 import Foundation
 import Programs
 
-/// What would be left on a disk if the power went now: a file system that keeps only what it
-/// was told to keep.
+/// What would be left on a disk if the power failed now: a file system that keeps only what was
+/// synced.
 ///
-/// - The bytes of a file are those of its last fsync, fdatasync or syncfs. A sync that failed
-///   forgets what it should have kept, as Linux does: the next sync does not bring that back.
+/// - The bytes of a file are those of its last fsync, fdatasync or syncfs. A failed sync forgets
+///   what it should have kept, as Linux does: the next sync does not bring that back.
 /// - The names in a folder are those of the last fsync of this folder, or syncfs. A new file
-///   whose name is not kept is gone, however well its bytes were.
+///   whose name is not kept is gone, even if its bytes were synced.
 ///
-/// It is fed with the records of a trace, after it has learned what was there before.
+/// It learns the state before a trace, then follows the records of the trace.
 final class DiskModel {
     /// A file or a folder.
     final class Node {
         let isFolder: Bool
         var mode: UInt32
-        /// What is sure to be there.
+        /// The state that is sure to remain.
         fileprivate(set) var bytes: [UInt8] = []
         fileprivate(set) var entries: [String: Node] = [:]
-        /// What the program sees.
+        /// The state that the program sees.
         fileprivate(set) var seenEntries: [String: Node] = [:]
         fileprivate(set) var seenCount = 0
-        /// What has happened since, in its order.
+        /// The changes since the last sync, in their order.
         fileprivate(set) var changes: [Change] = []
 
         fileprivate init(isFolder: Bool, mode: UInt32) {
@@ -41,7 +41,7 @@ final class DiskModel {
     private var roots: [(path: String, node: Node)] = []
     private var changeCount = 0
 
-    /// Learns what is below some folders, all of which is taken to be durable.
+    /// Learns the contents of some folders, which count as durable.
     init(roots paths: [String]) throws {
         for path in paths { roots.append((path, try learn(path))) }
     }
@@ -66,10 +66,10 @@ final class DiskModel {
         return node
     }
 
-    /// The folders and what is sure to be in them.
+    /// The folders with the contents that are sure to remain.
     var surviving: [(path: String, node: Node)] { roots }
 
-    // MARK: What happens
+    // MARK: Changes
 
     func apply(_ record: TraceRecord) throws {
         guard record.result == 0 else {
@@ -124,14 +124,15 @@ final class DiskModel {
 
     private func node(_ file: FileID) throws -> Node {
         guard let node = nodes[file] else {
-            throw ProgramError(description: "The trace tells of a file \(file) that nobody made.")
+            throw ProgramError(
+                description: "The trace names a file \(file) that was never created.")
         }
         return node
     }
 
     private func folder(_ file: FileID) throws -> Node {
         let node = try node(file)
-        guard node.isFolder else { throw ProgramError(description: "\(file) is no folder.") }
+        guard node.isFolder else { throw ProgramError(description: "\(file) is not a folder.") }
         return node
     }
 
@@ -152,8 +153,8 @@ final class DiskModel {
     }
 
     private func forget(_ record: TraceRecord) throws {
-        // One that failed for the whole file system says nothing of a file: the next sync of that
-        // still tells.
+        // A failed sync of the whole file system says nothing about one file: the next sync of the
+        // file still does.
         if record.kind == .syncfs { return }
         let node = try node(record.file)
         if node.isFolder { return }

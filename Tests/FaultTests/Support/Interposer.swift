@@ -1,8 +1,7 @@
 import Foundation
 import Programs
 
-/// The library that stands between `pacsfs` and the disk; `interposer/interposer.c` tells what
-/// it does.
+/// The library between `pacsfs` and the disk; `interposer/interposer.c` says what it does.
 enum Interposer {
     /// Compiled once, beside the test program.
     static let library: Result<String, ProgramError> = {
@@ -30,7 +29,7 @@ enum Interposer {
         return library
     }
 
-    /// What a program must find in its environment.
+    /// The environment for a program that runs under the interposer.
     ///
     /// - Parameters:
     ///   - roots: The folders that are watched; rules number them from 1.
@@ -49,7 +48,7 @@ enum Interposer {
     }
 }
 
-/// What is to be done about some of the calls.
+/// A rule: what the interposer does at some of the calls.
 struct FaultRule: Sendable, CustomStringConvertible {
     enum Moment: String { case before, during, after }
 
@@ -59,15 +58,15 @@ struct FaultRule: Sendable, CustomStringConvertible {
         description = "action=\(action),\(calls.text)\(more)"
     }
 
-    /// The calls that a rule is about: those from the `first` to the `last` of what fits.
+    /// The calls to which a rule applies: of those that match, the `first` to the `last`.
     struct Calls: Sendable {
         fileprivate var text: String
 
         /// - Parameters:
         ///   - last: 0 for all that follow; `nil` for the first only.
-        ///   - kinds: Names of kinds; all that change something when there are none.
+        ///   - kinds: Names of kinds; if empty, all that change something.
         ///   - root: The number of a root, from 1; `nil` for all.
-        ///   - type: `file` or `folder`, of what is synced.
+        ///   - type: `file` or `folder`: the object of a sync.
         init(
             _ first: Int = 1, to last: Int? = nil, kinds: [String] = [], root: Int? = nil,
             type: String? = nil
@@ -88,7 +87,7 @@ struct FaultRule: Sendable, CustomStringConvertible {
         FaultRule("fail", calls, ",errno=\(error)")
     }
 
-    /// Half of what was to be written is.
+    /// Writes half of the bytes.
     static func short(_ calls: Calls) -> FaultRule { FaultRule("short", calls) }
 
     /// A sync returns success and does nothing.

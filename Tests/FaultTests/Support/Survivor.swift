@@ -2,10 +2,10 @@ import Foundation
 import Programs
 import SyntheticStudy
 
-/// Decides what of the changes that nobody had made durable is left after a power cut, and puts
-/// the folders there as they would be found.
+/// Decides which of the unsynced changes survive a power cut, and makes the folders as they would
+/// be found afterwards.
 struct Survivor {
-    /// What chance makes of unsynced changes.
+    /// What happens to unsynced changes, by chance.
     struct Chance {
         fileprivate var random: SyntheticRandom
         /// Parts of a file reach the disk in pieces of this size, in bytes.

@@ -3,15 +3,15 @@ import Programs
 import Storage
 import SyntheticStudy
 
-/// An archive with two volumes that is not mounted, and files to import; it can be brought back
-/// to what it was as often as it is broken.
+/// An archive with two volumes that is not mounted, and files to import. It can be restored as
+/// often as a test breaks it.
 final class TestArchive: Sendable {
     let folder: TestFolder
     /// Holds all that changes: the archive and its volumes.
     var base: String { folder.path + "/base" }
     var path: String { base + "/archive" }
     var volumes: [String] { [1, 2].map { "\(base)/volume\($0)" } }
-    /// What the interposer watches: volume 1, volume 2, the archive's directory.
+    /// The folders that the interposer watches: volume 1, volume 2, the archive's directory.
     var roots: [String] { volumes + [path] }
     var trace: String { folder.path + "/trace" }
     private var original: String { folder.path + "/original" }
@@ -23,8 +23,8 @@ final class TestArchive: Sendable {
         var isImage: Bool
     }
 
-    /// What is imported: an image that is archived already, images of two studies of which two
-    /// are of one series and two have the same bytes, and a text.
+    /// The files to import: an image that is archived already; images of two studies, of which two
+    /// belong to one series and two have the same bytes; and a text.
     let sources: [Source]
     /// The image that the archive holds from the beginning.
     let first: Source
@@ -93,10 +93,10 @@ final class TestArchive: Sendable {
     }
 }
 
-/// What an import said before it ended, one way or another.
+/// The output of an import up to its end, whatever ended it.
 struct ImportRun: Sendable {
     let run: ProgramRun
-    /// What became of each file that was heard of, by its path.
+    /// The outcome of each file that the output names, by path.
     let outcomes: [String: String]
     private let sources: [TestArchive.Source]
 
@@ -106,7 +106,7 @@ struct ImportRun: Sendable {
         outcomes = Self.outcomes(in: run.output)
     }
 
-    /// Lines «outcome TAB path»; others are passed over.
+    /// Reads lines of outcome, TAB and path; ignores others.
     static func outcomes(in text: String) -> [String: String] {
         var outcomes: [String: String] = [:]
         for line in text.split(separator: "\n") {

@@ -1,7 +1,7 @@
 import Foundation
 import Programs
 
-/// What the interposer wrote down of one call; see `struct record` there.
+/// The interposer's record of one call, see `struct record` there.
 struct TraceRecord: Sendable {
     enum Kind: UInt32 {
         case create, write, copy, clone, truncate, allocate, chmod, link, rename, unlink, mkdir

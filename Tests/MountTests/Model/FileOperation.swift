@@ -40,7 +40,7 @@ enum FileOperation {
 /// Draws operations, so that names and handles are met again often.
 struct FileOperations {
     private var random: SyntheticRandom
-    /// A whole image, which is archived when it is closed; what else is written is set aside.
+    /// Writes a whole image, which is archived when it is closed; other files are rejected.
     private let image: [UInt8]
     /// To whom files are given, or cannot be.
     private let owners: [uid_t]
@@ -66,7 +66,7 @@ struct FileOperations {
         String(Self.folders[1 + below(Self.folders.count - 1)].dropLast())
     }
 
-    /// A file, sometimes a folder, rarely what cannot be.
+    /// A file, sometimes a folder, rarely an impossible name.
     private mutating func anyName() -> String {
         switch below(20) {
         case 0...3: folder()

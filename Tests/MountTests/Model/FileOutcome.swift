@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a file system answered.
+/// The answer of a file system.
 enum FileOutcome: Equatable, CustomStringConvertible {
     case error(Int32)
     case done
@@ -22,7 +22,7 @@ enum FileOutcome: Equatable, CustomStringConvertible {
     }
 }
 
-/// What stat(2) says that must be the same on both sides.
+/// The part of the answer of stat(2) that must be the same on both sides.
 struct FileStatus: Equatable {
     var type: mode_t
     var mode: mode_t

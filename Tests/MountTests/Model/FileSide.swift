@@ -112,7 +112,7 @@ final class FileSide {
         return result(fsync(folder))
     }
 
-    /// Writes what of `bytes` lies within the file: beyond it a mapping gives SIGBUS.
+    /// Writes the part of `bytes` that lies within the file; beyond its end a mapping gives SIGBUS.
     private func map(_ descriptor: Int32, _ bytes: [UInt8], _ offset: Int) -> FileOutcome {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return .error(errno) }
@@ -152,7 +152,7 @@ final class FileSide {
         return call(&status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Everything below the folder: what stat(2) says, and the bytes.
+    /// Everything below the folder: the answers of stat(2), and the bytes.
     func snapshot() -> [String: [FileOutcome]] {
         var result: [String: [FileOutcome]] = [:]
         func walk(_ folder: String) {

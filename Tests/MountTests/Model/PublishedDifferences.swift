@@ -1,21 +1,22 @@
 import Glibc
 
-/// What of "What differs from a plain disk" in README.md an operation can meet. Everything else
-/// must be the same.
+/// The differences in README.md, "What differs from a plain disk", that random operations can meet.
+/// Everything else must be the same.
 enum PublishedDifferences {
-    /// - returns: what incoming has to answer where a plain folder answered `plain`
+    /// - Returns: The answer that incoming must give when a plain folder answered `plain`.
     static func expected(_ operation: FileOperation, _ plain: FileOutcome) -> FileOutcome {
         switch (operation, plain) {
         // No symbolic links, hard links or devices in incoming.
         case (.link, .done), (.symbolicLink, .done), (.makeFIFO, .done): .error(EPERM)
-        // Whatever mode is asked for, the owner of a file can read and write it.
+        // The owner of a file can always read and write it, with every mode.
         case (_, .status(let status)): .status(status.owned)
         default: plain
         }
     }
 
-    /// The operation as it is done in the plain folder: root may read and write everything there, but
-    /// for another user a mode without 0600 (0700 for folders), which incoming adds, is a locked door.
+    /// The operation for the plain folder. Root may read and write everything there. For another
+    /// user, the mode gets 0600 (0700 for folders), which incoming adds too; without it the user
+    /// could not go on.
     static func onPlainFolder(_ operation: FileOperation, in side: FileSide) -> FileOperation {
         guard geteuid() != 0 else { return operation }
         return switch operation {
@@ -29,7 +30,7 @@ enum PublishedDifferences {
         }
     }
 
-    /// Takes back what the plain folder did and incoming did not.
+    /// Reverts in the plain folder what incoming refused.
     static func undo(_ operation: FileOperation, _ plain: FileOutcome, in side: FileSide) {
         guard plain == .done else { return }
         switch operation {

@@ -2,7 +2,7 @@ import Foundation
 import Programs
 import Testing
 
-/// The collection of real DICOM files, with what other readers made of them.
+/// The collection of real DICOM files, with the results of other readers.
 struct Corpus: Sendable {
     let root: String
 
@@ -36,8 +36,8 @@ struct Corpus: Sendable {
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
-    /// Copies all odd and malformed files of `samples` to `directory`, and some of the others; but not
-    /// those that are cut off, of which `import` and incoming think differently.
+    /// Copies all odd and malformed files of `samples` to `directory`, and some of the others; but
+    /// not those that are cut off, of which `import` and incoming think differently.
     ///
     /// - Returns: how many
     @discardableResult
@@ -59,18 +59,18 @@ struct Corpus: Sendable {
         return chosen.count
     }
 
-    /// What two other readers say of a file.
+    /// The results of two other readers for a file.
     struct Entry {
         /// From the corpus's root.
         var path: String
         var sha256: String
         /// Neither odd nor malformed, and read by two programs.
         var isValidAndCrossChecked: Bool
-        /// What is right; `nil` for an attribute that the file does not have.
+        /// The correct value; `nil` for an attribute that the file does not have.
         var expected: [String: String?]
     }
 
-    /// The attributes that EXPECTED.jsonl has beside what is about the file itself.
+    /// The attributes in EXPECTED.jsonl, without the entries about the file itself.
     private static let others: Set<String> = [
         "path", "sha256", "bytes", "cross_checked", "disagree", "unchecked", "best", "readers",
     ]

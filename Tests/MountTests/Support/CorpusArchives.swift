@@ -4,7 +4,7 @@ import Testing
 
 /// The whole corpus in three archives, filled in three ways; all of them mounted.
 struct CorpusArchives: Sendable {
-    /// What went in, in a folder: `samples` and `series`.
+    /// The originals, in a folder: `samples` and `series`.
     let source: String
     /// Filled by `pacsfs import`.
     let imported: MountedArchive
@@ -13,9 +13,9 @@ struct CorpusArchives: Sendable {
     /// Filled by cp, in the order in which `import` goes, and all of it by a user who is not root.
     let ordered: MountedArchive
     let summary: ImportSummary
-    /// The SHA-256 of what went in, by path.
+    /// The SHA-256 of the originals, by path.
     let files: [String: String]
-    /// What each mount shows: SHA-256 by path.
+    /// The files in each mount: SHA-256 by path.
     let shown: [Way: [String: String]]
 
     /// Files that end before their data set does.
@@ -38,12 +38,12 @@ struct CorpusArchives: Sendable {
         }
     }
 
-    /// What the mount shows in the views, by path, that is: neither set aside nor arriving.
+    /// The files in the views of the mount, by path; not those in `rejected` and `incoming`.
     func images(_ way: Way) -> [String: String] {
         shown[way, default: [:]].filter { $0.key.hasPrefix("by-") }
     }
 
-    /// The SHA-256 of the files that the import set aside.
+    /// The SHA-256 of the files that the import rejected.
     var rejected: Set<String> {
         Set(summary.rejections.compactMap { files[String($0.path.dropFirst(source.count + 1))] })
     }
@@ -74,8 +74,8 @@ struct CorpusArchivesTrait: SuiteTrait, TestScoping {
         }
     }
 
-    /// Images that are cut off are set aside when they are copied; `import` takes them as they are. So
-    /// does who moves them back.
+    /// Truncated images are rejected when they are copied. `import` archives them as they are, and
+    /// so does moving them back.
     private static func acceptCutOff(in archive: MountedArchive) throws {
         try archive.settled(within: 60)
         let moved = try archive.mustShell(

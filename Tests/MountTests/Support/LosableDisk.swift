@@ -1,8 +1,7 @@
 import Foundation
 import Programs
 
-/// A disk of ext4 in a file, which can be lost in several ways and brought back with what was
-/// on it.
+/// An ext4 disk in a file, which can be lost in several ways and brought back with its contents.
 final class LosableDisk: Sendable {
     /// How a disk is lost.
     enum Loss: String, CaseIterable, Sendable {
@@ -57,8 +56,8 @@ final class LosableDisk: Sendable {
         }
     }
 
-    /// Brings it back as an administrator would: unmounts what is left, waits until nobody has
-    /// it open any more, checks the file system and mounts it.
+    /// Brings the disk back as an administrator would: unmounts what is left, waits until no
+    /// process has it open, checks the file system and mounts it.
     func bringBack() throws {
         unmount()
         try Self.shell(

@@ -1,7 +1,7 @@
 import Programs
 import Testing
 
-/// What runs as the user whose archive it is, because nobody else sees the mount.
+/// Programs that run as the owner of the archive, because nobody else sees the mount.
 extension MountedArchive {
     /// The SHA-256 of every file below the mount point, by its path from there.
     func digestsBelowMount() throws -> [String: String] {
@@ -22,8 +22,8 @@ extension MountedArchive {
         return try user.perform(body)
     }
 
-    /// Runs scripts at the same time, each in a folder of its name in ``work`` and with what
-    /// ``shell(_:_:timeout:)`` gives it; all have to succeed.
+    /// Runs scripts at the same time, each in a folder with its name in ``work`` and with the
+    /// variables of ``shell(_:_:timeout:)``. All must succeed.
     func together(
         _ scripts: [(name: String, script: String)], _ environment: [String: String] = [:],
         timeout: Double = 120,

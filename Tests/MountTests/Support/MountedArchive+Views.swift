@@ -2,7 +2,7 @@ import Foundation
 import Programs
 import Testing
 
-/// What `pacsfs views --json` says of a view.
+/// A view in the output of `pacsfs views --json`.
 struct ListedView: Decodable, Equatable {
     var name: String
     var template: String
@@ -17,7 +17,7 @@ extension MountedArchive {
 
     /// Changes `pacsfs.toml` and waits until the views in it are shown.
     ///
-    /// - Parameter tell: tells the daemon; `pacsfs reload` when it is left out
+    /// - Parameter tell: Informs the daemon; by default, runs `pacsfs reload`.
     func changeViews(
         sourceLocation: SourceLocation = #_sourceLocation, _ change: (String) -> String,
         tell: (() throws -> Void)? = nil

@@ -13,7 +13,7 @@ final class MountedArchive: Sendable {
     var incoming: String { mountpoint + "/incoming" }
     var archive: String { folder.path + "/archive" }
     var volumes: [String] { [1, 2].map { "\(folder.path)/volume\($0)" } }
-    /// Where tests put what they copy; the working directory of ``shell(_:_:timeout:)``.
+    /// The folder for the files of tests; the working directory of ``shell(_:_:timeout:)``.
     var work: String { folder.path + "/work" }
 
     /// Names are gone from `/incoming` after this many seconds.
@@ -62,7 +62,7 @@ final class MountedArchive: Sendable {
         return try body(archive)
     }
 
-    /// As ``with(_:isMounted:_:)``, for what is asynchronous.
+    /// As ``with(_:isMounted:_:)``, for an asynchronous body.
     @discardableResult
     static func with<R>(
         _ mode: ReadMode = .passthrough, isUnprivileged: Bool = false,
@@ -106,7 +106,7 @@ final class MountedArchive: Sendable {
             launcher + arguments, in: directory, environment: environment, timeout: timeout)
     }
 
-    /// Makes what a test has written below ``work`` that user's own.
+    /// Gives the files that a test has written below ``work`` to that user.
     func handOver() throws { try user?.own(work) }
 
     /// Runs `pacsfs` for this archive.
@@ -213,7 +213,7 @@ final class MountedArchive: Sendable {
             }
         }
         for option in ["-u", "-uz"] where isMounted {
-            // Its death wakes whoever waits for an answer.
+            // Its death wakes programs that wait for an answer.
             if option == "-uz", daemon != nil { try? killDaemon() }
             _ = try? run(["fusermount3", option, "--", mountpoint], timeout: 10)
         }

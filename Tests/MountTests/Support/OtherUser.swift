@@ -4,21 +4,22 @@ import Glibc
 import Programs
 import System
 
-/// A user who is not root, with mounts of his own (mount_namespaces(7)): nobody else sees what he
-/// mounts. There he may open `/dev/fuse`, as Debian's udev lets everybody, and finds the program.
+/// A user who is not root, in a mount namespace of its own (mount_namespaces(7)): no other process
+/// sees its mounts. It may open `/dev/fuse` there, as Debian's udev allows everybody, and finds the
+/// program there.
 final class OtherUser: Sendable {
     /// nobody, of whom passwd(5) knows: sshd and smbd want a user with a name.
     static let uid: uid_t = 65534
     static let gid: gid_t = 65534
 
-    /// `pacsfs`, where he can reach it.
+    /// `pacsfs`, where the user can reach it.
     let program: String
     /// Holds the mounts: they go with it.
     private let namespace: Int32
 
     /// - Parameters:
-    ///   - folder: his own from now on
-    ///   - program: the `pacsfs` that he is to use
+    ///   - folder: Belongs to the user from now on.
+    ///   - program: The `pacsfs` for the user.
     init(in folder: String, program: String) throws {
         self.program = folder + "/pacsfs"
         let place = self.program
@@ -45,7 +46,7 @@ final class OtherUser: Sendable {
 
     deinit { close(namespace) }
 
-    /// What a command line begins with that he runs in `directory`.
+    /// The beginning of a command line that the user runs in `directory`.
     func launcher(in directory: String) -> [String] {
         [
             "nsenter", "--mount=/proc/\(getpid())/fd/\(namespace)", "--", "setpriv",
@@ -54,7 +55,7 @@ final class OtherUser: Sendable {
         ]
     }
 
-    /// Does something as he, in a thread of its own.
+    /// Calls a function as the user, in a thread of its own.
     func perform<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws -> R {
         let namespace = namespace
         return try Self.onThread {
@@ -64,7 +65,7 @@ final class OtherUser: Sendable {
         }
     }
 
-    /// Gives him what is below `path`.
+    /// Gives the user everything below `path`.
     func own(_ path: String) throws {
         let run = try ProgramRun([
             "chown", "-R", "--no-dereference", "\(Self.uid):\(Self.gid)", "--", path,
@@ -76,7 +77,7 @@ final class OtherUser: Sendable {
     /// them; a copy of a mount keeps its daemon.
     private static func forgetMounts(beside folder: String) throws {
         let base = String(folder[..<(folder.lastIndex(of: "/") ?? folder.endIndex)]) + "/"
-        // proc_pid_mountinfo(5): the fifth field is the mount point; the type stands behind « - ».
+        // proc_pid_mountinfo(5): the fifth field is the mount point; the type follows " - ".
         let targets = try Files.text("/proc/thread-self/mountinfo").split(separator: "\n")
             .compactMap { line in
                 line.split(separator: " ").dropFirst(4).first.map {

@@ -2,9 +2,9 @@ import Programs
 import Testing
 
 extension MountedArchive {
-    /// Names below the mount that another file system would not take as they are, each with what is
-    /// wrong: those of exFAT and NTFS (Naming Files, learn.microsoft.com), and two names of a folder
-    /// that a disk which ignores case takes for one.
+    /// Names below the mount that are not legal on another file system, each with the reason: the
+    /// rules of exFAT and NTFS (Naming Files, learn.microsoft.com), and two names in one folder
+    /// that are the same if case is ignored.
     func namesThatAreNotPortable() throws -> [String] {
         try python(
             #"""

@@ -4,7 +4,7 @@ import Testing
 extension MountedArchive {
     /// Runs a script in bash while `pacsfs receive` runs, which stops when the script ends.
     /// `$port` is its port, `$receive` its process; its messages are in `receive.log`. `$SCU` is
-    /// ``Receiving/storageUser``, and `tools` a Python module that looks at what came of it.
+    /// ``Receiving/storageUser``, and `tools` a Python module that checks the result.
     @discardableResult
     func receiving(
         _ script: String, _ environment: [String: String] = [:], timeout: Double = 60,
@@ -33,8 +33,8 @@ enum Receiving {
 
         """
 
-    /// A sender of DICOM that does what others cannot: it sends any bytes as any SOP class in
-    /// any transfer syntax, and stops in the middle.
+    /// A DICOM sender that can do more than others: it sends any bytes as any SOP class in any
+    /// transfer syntax, and can stop in the middle.
     static let storageUser = #"""
         import os, socket, struct
         class Refused(Exception): pass
@@ -99,7 +99,7 @@ enum Receiving {
                 self.socket.close()
         """#
 
-    /// What came of a file that was sent, as anybody can see it from outside.
+    /// The fate of a file that was sent, as it is visible from outside.
     static let tools = #"""
         import glob, hashlib, os
         M, V1, V2 = (os.environ[name] for name in ('M', 'V1', 'V2'))

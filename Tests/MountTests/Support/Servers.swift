@@ -55,8 +55,8 @@ enum Samba {
             separator: "\n")
     }
 
-    /// Starts smbd with everything it writes in the working directory, and ends it with the script.
-    /// Whoever connects is `$FORCE` there; `smb` runs a command of smbclient.
+    /// Starts smbd, which writes only in the working directory, and ends it with the script. Every
+    /// client is the user `$FORCE` there; `smb` runs a command of smbclient.
     static let start = """
         port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
         mkdir -p smb

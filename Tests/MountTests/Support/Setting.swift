@@ -5,7 +5,7 @@ import Testing
 /// Whose the archive is, the daemon and the programs that use it, and how images are read.
 enum Setting: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case rootPassthrough, rootCached
-    /// A user who is not root, on an archive of his own; reads go through the daemon.
+    /// A user who is not root, on an archive of its own; reads go through the daemon.
     case unprivileged
 
     /// All that are possible: who is not root is himself the user.
@@ -32,8 +32,8 @@ extension MountedArchive {
     }
 }
 
-/// Mounted archives, one in each setting, which all tests of a suite use one after another: each with
-/// names and images of its own.
+/// Mounted archives, one in each setting, which all tests of a suite use one after another: each
+/// with names and images of its own.
 struct SharedArchives: SuiteTrait, TestScoping {
     @TaskLocal private static var current: [Setting: MountedArchive] = [:]
 
@@ -45,7 +45,7 @@ struct SharedArchives: SuiteTrait, TestScoping {
         try #require(current[setting])
     }
 
-    /// The one of the test's suite, with nothing in incoming, and what was in it before.
+    /// The archive of the test's suite, with an empty `incoming` and its contents from before.
     static func begin(_ setting: Setting) throws -> (MountedArchive, Status) {
         let archive = try archive(in: setting)
         try archive.settled()

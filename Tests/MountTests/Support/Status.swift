@@ -2,7 +2,7 @@ import Foundation
 import Programs
 import Testing
 
-/// What `pacsfs status --json` promises to scripts.
+/// The output of `pacsfs status --json`, as promised to scripts.
 struct Status: Decodable, Equatable {
     struct Copies: Decodable, Equatable {
         var wanted: Int
@@ -45,7 +45,7 @@ struct Status: Decodable, Equatable {
     var ledger: Ledger
 }
 
-/// What `pacsfs import --json` says.
+/// The output of `pacsfs import --json`.
 struct ImportSummary: Decodable {
     struct Rejection: Decodable {
         var path: String
@@ -63,7 +63,7 @@ struct ImportSummary: Decodable {
     var rejections: [Rejection]
 }
 
-/// What `pacsfs show --json` says of an image.
+/// An image in the output of `pacsfs show --json`.
 struct ImageDetails: Decodable {
     struct Copy: Decodable {
         var volume: Int
@@ -78,7 +78,7 @@ struct ImageDetails: Decodable {
     var paths: [String]
 }
 
-/// What `pacsfs find --json` says of a study.
+/// A study in the output of `pacsfs find --json`.
 struct FoundStudy: Decodable {
     var date: String?
     var PatientName: String?

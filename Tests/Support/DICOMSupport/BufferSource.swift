@@ -1,6 +1,6 @@
 import DICOM
 
-/// Memory as a source of bytes: what the tests read headers from.
+/// Memory as a source of bytes, for tests that read headers.
 public struct BufferSource: ByteSource {
     private enum Bytes {
         case owned([UInt8])

@@ -1,7 +1,7 @@
-/// What a check of a volume's ledger comes to that knows nothing of pacsfs but the format: a
-/// JSON object a line, numbered from 1, `prev` the SHA-256 of the line before.
+/// The result of checking a volume's ledger by its format alone: one JSON object per line, numbered
+/// from 1, with the SHA-256 of the line before in `prev`.
 public struct LedgerVerdict: Decodable, Equatable {
-    /// Number of the first record that is wrong, and what is wrong with it.
+    /// The number of the first wrong record, and the mistake in it.
     public var fault: String?
     public var records: Int
     /// The SHA-256 of the last line.

@@ -2,8 +2,8 @@ import Glibc
 
 /// The `pacsfs` that is tested.
 public enum PacsfsProgram {
-    /// `PACSFS_BINARY`, or the one that was built with these tests: it lies in a directory
-    /// above the running test program. `nil` when there is none.
+    /// `PACSFS_BINARY`, or the program that was built with these tests, in a directory above the
+    /// running test program; `nil` when there is none.
     public static let path: String? = {
         if let path = getenv("PACSFS_BINARY") { return String(cString: path) }
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import System
 
-/// What a program did that has ended.
+/// The result of a program that has ended.
 public struct ProgramRun: Sendable {
     /// Its exit code; 128 and the signal's number when a signal ended it, as shells say it.
     public let code: Int32
@@ -32,7 +32,7 @@ public struct ProgramRun: Sendable {
 }
 
 extension ProgramRun {
-    /// What it printed, read as JSON.
+    /// Its output, read as JSON.
     public func json<T: Decodable>(_ type: T.Type) throws -> T {
         do { return try JSONDecoder().decode(type, from: Data(outputBytes)) } catch {
             throw ProgramError(description: "\(report)\n\(error)")
@@ -40,7 +40,7 @@ extension ProgramRun {
     }
 }
 
-/// A program that could not be started, or did not do what a test needs of it.
+/// A program that could not be started, or failed in a way that a test cannot accept.
 public struct ProgramError: Error, CustomStringConvertible {
     public let description: String
 
@@ -86,8 +86,8 @@ extension ProgramRun {
             command: arguments.joined(separator: " "), timedOut: timedOut)
     }
 
-    /// One program starts at a time, so that none inherits the pipes of another: whoever reads
-    /// those would wait for both.
+    /// One program starts at a time, so that no program inherits the pipes of another: a reader of
+    /// these pipes would wait for both programs.
     private static let starting = Lock(())
 
     /// The read and the write end of a pipe, closed when it goes.

@@ -11,7 +11,7 @@ struct Canvas {
         samples = Array(repeating: background, count: rows * columns)
     }
 
-    /// Replaces what is inside an ellipse, with an edge that is soft over one pixel or so.
+    /// Replaces the inside of an ellipse, with a soft edge of about one pixel.
     mutating func ellipse(_ x: Float, _ y: Float, _ width: Float, _ height: Float, _ value: Float) {
         guard width > 0, height > 0 else { return }
         let softness = Float(min(rows, columns)) * 0.5 * min(width, height)
@@ -22,7 +22,7 @@ struct Canvas {
         }
     }
 
-    /// Replaces what is near a line: a bone's shaft, a rib, a needle.
+    /// Replaces the surroundings of a line: a bone's shaft, a rib, a needle.
     mutating func capsule(
         _ x0: Float, _ y0: Float, _ x1: Float, _ y1: Float, radius: Float, _ value: Float
     ) {

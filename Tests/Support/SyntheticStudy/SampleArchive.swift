@@ -1,4 +1,4 @@
-/// A handful of examinations to look at: what a small practice could have on its disk.
+/// A handful of examinations to look at, as a small practice could have them on its disk.
 public enum SampleArchive {
     /// The files, 17 of them and about 1 MB, with a path for each as somebody might have
     /// kept them. The same bytes in every run.

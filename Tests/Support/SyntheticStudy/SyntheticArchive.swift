@@ -8,7 +8,7 @@ public struct SyntheticArchive: Sendable, RandomAccessCollection {
     /// takes up to 2,000 bytes.
     public let bytesPerImage: Int
     private let seed: UInt64
-    /// One picture for each modality, which its images share: what differs are their headers.
+    /// One picture for each modality, shared by its images; only their headers differ.
     private let pictures: [SyntheticModality: SyntheticPicture]
 
     public init(

@@ -35,7 +35,7 @@ public enum SyntheticCharacterSet: String, Sendable, CaseIterable {
     case latin1 = "ISO_IR 100"
     case utf8 = "ISO_IR 192"
 
-    /// The bytes of a text; what Latin-1 cannot write becomes `?`.
+    /// The bytes of a text; characters that are not in Latin-1 become `?`.
     func encode(_ text: String) -> [UInt8] {
         switch self {
         case .utf8: Array(text.utf8)

@@ -17,7 +17,7 @@ public enum SyntheticModality: String, Sendable, CaseIterable {
     }
 }
 
-/// What the images of a study have in common, but for the patient (PS3.3 C.7.2.1).
+/// The attributes that the images of a study share, without the patient (PS3.3 C.7.2.1).
 public struct SyntheticExamination: Sendable, Equatable {
     public var uid: String
     /// Study ID.
@@ -37,7 +37,7 @@ public struct SyntheticExamination: Sendable, Equatable {
     }
 }
 
-/// What the images of a series have in common (PS3.3 C.7.3.1).
+/// The attributes that the images of a series share (PS3.3 C.7.3.1).
 public struct SyntheticSeries: Sendable, Equatable {
     public var uid: String
     public var number: Int
@@ -80,8 +80,8 @@ public struct SyntheticImage: Sendable {
     public var overrides: [SyntheticElement] = []
     /// Tags that are left out.
     public var omitted: Set<UInt32> = []
-    /// The least length of the file in bytes: Data Set Trailing Padding makes up for what is
-    /// missing, to the byte when at least 12 bytes are missing and the length is even.
+    /// The minimum length of the file in bytes. Data Set Trailing Padding fills it up, exactly if
+    /// at least 12 bytes are missing and the length is even.
     public var minimumLength = 0
 
     public init(

@@ -1,4 +1,4 @@
-/// An animal and whoever answers for it (PS3.3 C.7.1.1 and C.7.2.2).
+/// An animal and the person responsible for it (PS3.3 C.7.1.1 and C.7.2.2).
 public struct SyntheticPatient: Sendable, Equatable {
     /// PN: in veterinary use the owner's family name, then the animal's name.
     public var name: String

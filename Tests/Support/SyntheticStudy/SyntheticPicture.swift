@@ -1,4 +1,4 @@
-/// What an image shows: grey samples (MONOCHROME2), with the window that shows them well.
+/// The content of an image: grey samples (MONOCHROME2), with a good window for them.
 public struct SyntheticPicture: Sendable, Equatable {
     public let rows: Int
     public let columns: Int
@@ -12,7 +12,7 @@ public struct SyntheticPicture: Sendable, Equatable {
     /// In units of the rescaled samples.
     public let windowCenter: Int
     public let windowWidth: Int
-    /// What has to be added to a sample: -1024 where the result are Hounsfield units, else 0.
+    /// The number to add to a sample: -1024 if the result is in Hounsfield units, otherwise 0.
     public let rescaleIntercept: Int
 
     /// The pelvis of a dog: ventrodorsal, or from the side.

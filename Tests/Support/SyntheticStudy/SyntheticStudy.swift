@@ -14,9 +14,9 @@ public struct SyntheticStudy: Sendable {
     /// A study of one animal on one day between 2020 and 2024.
     ///
     /// - Parameters:
-    ///   - patient: the animal; made up from the seed when there is none
-    ///   - modality: of all its series; made up from the seed when there is none
-    ///   - side: rows and columns of the images, in pixels
+    ///   - patient: The animal; by default made up from the seed.
+    ///   - modality: The modality of all its series; by default made up from the seed.
+    ///   - side: Rows and columns of the images, in pixels.
     public init(
         seed: UInt64, patient: SyntheticPatient? = nil, modality: SyntheticModality? = nil,
         series: Int = 1, imagesPerSeries: Int = 3, side: Int = 64

@@ -1,4 +1,4 @@
-/// What made-up animals, owners and examinations are called.
+/// The names of made-up animals, owners and examinations.
 enum Words {
     static let families = [
         "Smith", "Müller", "García", "O'Brien", "Nowak", "Łukasz", "Jensen", "Østergård", "Nguyễn",
@@ -42,7 +42,7 @@ enum Words {
     ]
     static let vets = ["Doe^Jane^^Dr.", "Weber^Karl^^Dr.", "Rossi^Giulia", ""]
 
-    /// A kind of examination: what it is called, the part of the body, the series in it.
+    /// A kind of examination: its name, the part of the body, its series.
     static func examinations(_ modality: SyntheticModality) -> [(
         study: String, part: String, series: [String]
     )] {

@@ -36,7 +36,7 @@ public struct IndexFile {
         return "== \(table) (\(rows.count))\n" + rows.sorted().map { $0 + "\n" }.joined()
     }
 
-    /// Changes something behind the back of whoever made it.
+    /// Changes something without the knowledge of the program that uses the index.
     public func execute(_ sql: String) throws {
         try DatabaseQueue(path: path).inDatabase { try $0.execute(sql: sql) }
     }

@@ -1,7 +1,7 @@
 import Logging
 import System
 
-/// What was logged, to be looked at.
+/// The messages that were logged, for tests to check.
 public final class LogLines: Sendable {
     private let lines = Lock<[(level: Logger.Level, text: String)]>([])
 

@@ -19,6 +19,6 @@ public final class SmallDisk: Sendable {
         }
     }
 
-    /// Takes it away under whoever uses it.
+    /// Takes the disk away while it is in use.
     public func unplug() { umount2(path, Int32(MNT_DETACH)) }
 }

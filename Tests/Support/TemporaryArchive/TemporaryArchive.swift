@@ -9,10 +9,10 @@ public final class TemporaryArchive: Sendable {
     public let volumes: [String]
     public let log = LogLines()
 
-    /// - parameters:
-    ///   - volumes: how many there are, each its own failure domain
-    ///   - settle: seconds; goes to `pacsfs.toml`
-    ///   - prepare: is told the folder before the volumes are made, to mount disks in it
+    /// - Parameters:
+    ///   - volumes: The number of volumes, each in its own failure domain.
+    ///   - settle: Seconds, for `pacsfs.toml`.
+    ///   - prepare: Takes the folder before the volumes are made, to mount disks in it.
     public init(
         volumes count: Int = 2, copies: Int = 2, settle: Double = 10,
         prepare: (TemporaryFolder) throws -> Void = { _ in }
