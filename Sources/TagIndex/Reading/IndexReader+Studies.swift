@@ -78,25 +78,4 @@ extension IndexReader {
         return try Int64.fetchOne(statement, arguments: [id])
     }
 
-    /// When the last image of the archive was archived, ns since 1970; 0 when there is none.
-    ///
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func lastReceived() throws -> Int64 {
-        let statement = try db.cachedStatement(
-            sql: "SELECT received FROM instance ORDER BY id DESC LIMIT 1")
-        return try Int64.fetchOne(statement) ?? 0
-    }
-
-    /// The highest ids given. The results of a search can change only when these do.
-    ///
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func lastRows() throws -> (series: Int64, instance: Int64) {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'series'),
-                       (SELECT seq FROM sqlite_sequence WHERE name = 'instance')
-                """)
-        let row = try Row.fetchOne(statement)
-        return (row?[0] ?? 0, row?[1] ?? 0)
-    }
 }

@@ -199,15 +199,7 @@ public struct IndexReader {
         return try String.fetchOne(statement, arguments: [Data(sha256), source])
     }
 
-    // MARK: The whole
-
-    /// When the first views were set, ns since 1970: the beginning of the archive. 0 before that.
-    ///
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func created() throws -> Int64 {
-        let statement = try db.cachedStatement(sql: "SELECT value FROM meta WHERE key = 'created'")
-        return try String.fetchOne(statement).flatMap { Int64($0) } ?? 0
-    }
+    // MARK: The ledger
 
     /// How far the ledger is in the index; `nil` when nothing of it is.
     ///
@@ -218,63 +210,4 @@ public struct IndexReader {
         }
     }
 
-    /// The number of images, and the bytes of them all, each counted once.
-    ///
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func sums() throws -> (instances: Int64, bytes: Int64) {
-        let statement = try db.cachedStatement(sql: "SELECT instances, bytes FROM totals")
-        return try Row.fetchOne(statement).map { ($0[0], $0[1]) } ?? (0, 0)
-    }
-
-    /// Sums over the archive. Reads all rows of studies, patients and rejected files.
-    ///
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func totals() throws -> Totals {
-        var totals = Totals()
-        (totals.instances, totals.bytes) = try sums()
-        totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
-        totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
-        // A file that was archived later, repaired or moved back, no longer counts as rejected.
-        totals.rejected =
-            try Int64.fetchOne(
-                db,
-                sql: """
-                    SELECT count(*) FROM rejected
-                    WHERE NOT EXISTS
-                      (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
-                    """) ?? 0
-        let histogram = try Row.fetchAll(db, sql: "SELECT copies, instances FROM copy_count")
-        for row in histogram { totals.byCopies[row[0]] = row[1] }
-        return totals
-    }
-
-    /// The number of blobs on a volume. Reads all its rows.
-    ///
-    /// - Parameter volume: Its ordinal.
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func blobs(on volume: Int) throws -> Int64 {
-        try Int64.fetchOne(
-            db, sql: "SELECT count(*) FROM copy WHERE volume = ?", arguments: [volume]) ?? 0
-    }
-}
-
-/// Sums over the archive.
-public struct Totals: Sendable {
-    /// Images.
-    public var instances: Int64 = 0
-    /// Bytes of all images, each counted once.
-    public var bytes: Int64 = 0
-    /// Studies.
-    public var studies: Int64 = 0
-    /// Patients.
-    public var patients: Int64 = 0
-    /// Rejected files that were not archived later.
-    public var rejected: Int64 = 0
-    /// The number of images for each number of copies.
-    public var byCopies: [Int: Int64] = [:]
-
-    /// The number of images with fewer than `copies` copies.
-    public func instances(withFewerThan copies: Int) -> Int64 {
-        byCopies.filter { $0.key < copies }.values.reduce(0, +)
-    }
 }
