@@ -30,7 +30,7 @@ struct DataEncoding: Hashable {
     }
 }
 
-/// What a Transfer Syntax UID (0002,0010) promises about the data set.
+/// The promise of a Transfer Syntax UID (0002,0010) about the data set.
 enum TransferSyntax: Hashable {
     /// A standard transfer syntax with this encoding of elements.
     case known(DataEncoding)

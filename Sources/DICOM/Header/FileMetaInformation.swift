@@ -1,5 +1,5 @@
-/// What group 0002 says about the file (PS3.10 section 7.1); its Transfer Syntax UID is an
-/// attribute like others.
+/// The facts from group 0002 (PS3.10 section 7.1); the Transfer Syntax UID is an attribute like
+/// others.
 struct FileMetaInformation {
     /// Position of the data set; that of the first byte read when there is no group 0002.
     var dataSet: Int
@@ -25,7 +25,7 @@ extension HeaderReader {
             guard have >= 8 else { throw .data(.truncatedMeta, at: position) }
             let layout = elements.layouts[head.loadUnaligned(fromByteOffset: 4, as: UInt16.self)]
             let isExplicit = layout != .unknown
-            // What follows the group may be deflated and begin with any bytes.
+            // The data set after the group may be deflated and begin with any bytes.
             if position == declaredEnd, !isExplicit { return meta }
             if layout == .long, have < 12 { throw .data(.truncatedMeta, at: position) }
             let encoding: DataEncoding = isExplicit ? .explicitLittleEndian : .implicitLittleEndian

@@ -8,7 +8,7 @@
 /// text    UTF-8, one value after another, in the order of reading
 /// ```
 public struct HeaderAttributes: Sendable, AttributeValues {
-    /// What was unusual about the file.
+    /// The unusual properties of the file.
     public internal(set) var flags: HeaderFlags
 
     /// Whether the file is a DICOMDIR, which lists images and is not an image (PS3.3 annex F).

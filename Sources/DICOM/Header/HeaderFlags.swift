@@ -1,4 +1,4 @@
-/// What was unusual about a file whose header could still be read.
+/// The unusual properties of a file whose header could still be read.
 public struct HeaderFlags: OptionSet, Hashable, Sendable {
     /// One bit for each flag; the index and the ledger keep this number.
     public let rawValue: UInt16

@@ -19,8 +19,8 @@ public struct Truncation: Hashable, Sendable {
 }
 
 extension Tag {
-    /// Whether the element holds what the object is made of: pixels, or their address, or what
-    /// other kinds of objects have instead (waveforms, spectra, enclosed documents, private data).
+    /// Whether the element holds the content of the object: pixels or their address, or the content
+    /// of other kinds of objects (waveforms, spectra, enclosed documents, private data).
     fileprivate var isContent: Bool {
         switch group {
         case 0x5400, 0x5600, 0x7FE1...0xFFFB: true
@@ -77,7 +77,7 @@ extension HeaderReader {
         }
     }
 
-    /// Whether what was read of the data set says that it is an image: it has Rows and Columns,
+    /// Whether the part of the data set that was read belongs to an image: it has Rows and Columns,
     /// which the Image Pixel module has together with the pixels (PS3.3 section C.7.6.3). Private
     /// kinds of objects use Rows and Columns for other purposes as well.
     private var isImage: Bool {

@@ -7,7 +7,7 @@ struct ValueDecoder: ~Copyable {
 
     /// The text decoded so far.
     var text = AttributeText()
-    /// What was unusual about the values.
+    /// The unusual properties of the values.
     private(set) var flags: HeaderFlags = []
     private var decoder = TextDecoder()
     private var lastDeclared: [UInt8] = []
@@ -23,7 +23,7 @@ struct ValueDecoder: ~Copyable {
     /// Whether an attribute was read and is not empty.
     func has(_ attribute: Attribute) -> Bool { text.hasValue(attribute) }
 
-    /// Notes that a value is not what its attribute allows.
+    /// Notes a value that its attribute does not allow.
     mutating func noteInvalid() { flags.insert(.invalidValue) }
 
     // MARK: Character sets

@@ -4,7 +4,7 @@ public struct TemplateError: Error, Sendable, Equatable, CustomStringConvertible
     public let message: String
     /// Where it begins, in characters from the start of the text; the first is 1.
     public let column: Int
-    /// What is allowed there instead.
+    /// The text that is allowed there instead.
     public let allowed: String
 
     /// One line for people: `column 2: there is no attribute PatienName; did you mean PatientName?`

@@ -1,4 +1,4 @@
-/// What the archive has decided about a volume, whether it is present or not.
+/// The state of a volume by decision of the archive, whether the volume is present or not.
 public enum VolumeState: String, Codable, Sendable {
     /// It gets new images.
     case active

@@ -7,7 +7,7 @@ import System
 /// The memory of ``IndexWriter`` while it builds a whole index. It is bounded:
 /// when a list is full it is written, or dropped and looked up again.
 struct IndexBuilding {
-    /// What a directory is looked up by.
+    /// The key by which a directory is looked up.
     struct DirectoryKey: Hashable {
         var parent: Int64
         var folded: String
