@@ -20,7 +20,7 @@ struct ConfigurationFileTests {
 
         """
 
-    @Test("A volume is added behind the others, and all else stays")
+    @Test("A volume is added after the others, and everything else stays")
     func adds() throws {
         var file = ConfigurationFile(text)
         try file.addVolume(.init(path: "/mnt/c \"x\"", domain: "cellar"))

@@ -6,7 +6,7 @@ import TagIndex
 import TemporaryArchive
 import Testing
 
-/// Files that differ in nothing but what the program that wrote them says of itself.
+/// Files that differ only in the words of the writing program about itself.
 @Suite("The same data set in another file")
 struct SameDataSetTests {
     private let temporary: TemporaryArchive

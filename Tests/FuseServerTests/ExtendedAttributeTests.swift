@@ -31,7 +31,7 @@ struct ExtendedAttributeTests {
             as: UTF8.self)
     }
 
-    @Test("An image tells its attributes, digest, copies and times")
+    @Test("An image has its attributes, digest, copies and times")
     func image1() throws {
         let details = try #require(try archive.index.read { try $0.details(1) })
         let list = try fileSystem.extendedAttributeNames(of: number)
@@ -71,7 +71,7 @@ struct ExtendedAttributeTests {
                 == Timestamp(nanoseconds: received + 2_000).description)
     }
 
-    @Test("What there is not is ENODATA, and a kind of attributes that no file has EOPNOTSUPP")
+    @Test("A missing attribute is ENODATA, and a namespace that no file has is EOPNOTSUPP")
     func absent() throws {
         for name in [
             "user.dicom.PatientComments", "user.dicom.", "user.dicom.patientname", "user.pacsfs.x",

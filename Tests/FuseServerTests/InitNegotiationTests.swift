@@ -18,7 +18,7 @@ struct InitNegotiationTests {
         return request
     }
 
-    /// What is left of an answer after it has passed through.
+    /// An answer after it has passed through.
     private struct Sent {
         var isInit: Bool
         var minor: UInt32
@@ -63,7 +63,7 @@ struct InitNegotiationTests {
         }
     }
 
-    @Test("A kernel that offers passthrough is told that it is wanted")
+    @Test("A kernel that offers passthrough gets the answer that it is wanted")
     func passthrough() {
         let negotiation = InitNegotiation(wantsPassthrough: true)
         #expect(!negotiation.passthrough)
@@ -71,7 +71,7 @@ struct InitNegotiationTests {
         #expect(!negotiation.passthrough)
         let sent = send(to: negotiation)
         #expect(sent.isInit)
-        // FUSE_INIT_EXT, FUSE_PARALLEL_DIROPS, and what was there.
+        // FUSE_INIT_EXT, FUSE_PARALLEL_DIROPS, and the flags that were there.
         #expect(sent.flags == 1 << 30 | 1 << 18 | 0x21)
         #expect(sent.flags2 == 1 << 5)
         #expect(sent.depth == 1)

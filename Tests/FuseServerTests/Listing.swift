@@ -10,7 +10,7 @@ struct Listed: Equatable {
     var name: String
 }
 
-/// What is filled into a buffer of `size` bytes: a row of `struct fuse_dirent` (linux/fuse.h).
+/// The entries in a buffer of `size` bytes: a row of `struct fuse_dirent` (linux/fuse.h).
 func list(size: Int, _ fill: (inout DirectoryBuffer) throws -> Void) rethrows -> [Listed] {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
     defer { memory.deallocate() }

@@ -33,7 +33,7 @@ struct ReadAheadTests {
         }
     }
 
-    /// The numbers of what a READDIR is answered with.
+    /// The inode numbers in the answer to a READDIR.
     private func answer(_ ahead: ReadAhead, _ rows: Rows, after cookie: Int, size: Int) throws
         -> [Int]
     {
@@ -52,7 +52,7 @@ struct ReadAheadTests {
     }
 
     @Test(
-        "A program that reads on, back and elsewhere gets what follows its cookie, also while rows come"
+        "A program that reads on, back and elsewhere gets the entries after its cookie, also while rows come"
     )
     func order() throws {
         var random = SystemRandomNumberGenerator()
@@ -71,13 +71,13 @@ struct ReadAheadTests {
             let count = rows.now.count
             let portion = size == 512 ? 12 : 25
             #expect(numbers == Array(cookie..<min(count, cookie + numbers.count)).map { $0 + 1 })
-            // What was made ahead is full; the end is that of now.
+            // The portions made ahead are full; the end is the present one.
             #expect(numbers.count >= portion || cookie + numbers.count == count)
             cookie = numbers.last ?? cookie
         }
     }
 
-    @Test("What a program reads from one end to the other is made once, but for the end of it")
+    @Test("Entries read from one end to the other are made once, except the last portion")
     func once() throws {
         let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(1200)
@@ -88,12 +88,12 @@ struct ReadAheadTests {
             seen += numbers
         }
         #expect(seen == Array(1...1200))
-        // 12 entries or so a portion; those that were not full are looked at anew.
+        // About 12 entries per portion; portions that were not full are looked up again.
         #expect(rows.now.looks <= 1200 / 12 + 4)
     }
 
     @Test(
-        "Two readers of one open directory do not wait for one another for ever",
+        "Two readers of one open directory do not wait for each other forever",
         .timeLimit(.minutes(1)))
     func two() async throws {
         let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
@@ -114,7 +114,7 @@ struct ReadAheadTests {
         }
     }
 
-    @Test("What fails is told to who asks, and not before")
+    @Test("An error goes to the reader that asks, and not earlier")
     func failure() throws {
         let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
         let rows = Rows(100)

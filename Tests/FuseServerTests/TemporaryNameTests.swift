@@ -26,7 +26,7 @@ struct TemporaryNameTests {
         #expect(!TemporaryName.matches(path: Array(name.utf8)))
     }
 
-    @Test("Names that are no UTF-8 are looked at all the same")
+    @Test("Names that are not UTF-8 are examined too")
     func bytes() {
         #expect(TemporaryName.matches(path: [0x4D, 0xFC] + Array(".part".utf8)))
         #expect(!TemporaryName.matches(path: [0x4D, 0xFC, 0xFF]))
@@ -34,7 +34,7 @@ struct TemporaryNameTests {
     }
 
     @Test(
-        "What rsync --delay-updates keeps in its folder until the end waits, and nothing else below it"
+        "Files in the folder of rsync --delay-updates wait, and nothing else below it"
     )
     func delayedUpdates() {
         for path in [".~tmp~/1.dcm", "cd/DICOM/.~tmp~/IM1"] {

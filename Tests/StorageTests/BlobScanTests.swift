@@ -163,7 +163,7 @@ import Testing
         try write([1], to: volume.path + "/blobs/\(outer)")
         let (good, others) = try scan()
         #expect(good == 201 - lost.count)
-        #expect(others.contains(.foreign(path: outer, reason: "it is no folder")))
+        #expect(others.contains(.foreign(path: outer, reason: "it is not a folder")))
         for blob in lost {
             #expect(
                 others.contains {

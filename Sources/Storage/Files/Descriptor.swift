@@ -53,7 +53,7 @@ extension Descriptor {
 /// Makes a system call, and makes it again while signals interrupt it.
 ///
 /// - Parameter failure: Makes the error of the call's `errno`.
-/// - Throws: What `failure` makes.
+/// - Throws: The error from `failure`.
 @discardableResult
 @inline(__always)
 func call<Status: SignedInteger>(

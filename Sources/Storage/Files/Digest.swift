@@ -96,7 +96,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         return 64
     }
 
-    /// What the first four digits say.
+    /// The outer and inner folder, from the first four digits.
     var firstTwoBytes: UInt16 { UInt16(words.0 >> 48) }
 
     public var description: String { hex }

@@ -5,8 +5,8 @@ extension Directory {
 
     /// Calls `body` with each entry except `.` and `..`, in no order, in constant memory.
     ///
-    /// - Throws: The code that belongs to the `errno` of opening or reading the folder, or what
-    ///   `body` throws, which ends the iteration.
+    /// - Throws: The code for the `errno` of opening or reading the folder, or the error of `body`,
+    ///   which ends the iteration.
     func forEachEntry(
         _ body: (Entry) throws(StorageError) -> Void
     ) throws(StorageError) {

@@ -19,8 +19,8 @@ struct Directory: ~Copyable, Sendable {
 
     private static let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
 
-    /// Opens a folder by its absolute or relative path; a symbolic link is followed, because
-    /// an owner may well name his volume by one.
+    /// Opens a folder by its absolute or relative path. A symbolic link is followed, because the
+    /// path of a volume may be one.
     static func open(path: String) throws(StorageError) -> Directory {
         let number = try call({ .open($0, path) }) { Glibc.open(path, directoryFlags) }
         return Directory(Descriptor(owning: number), path: path)
@@ -74,7 +74,7 @@ struct Directory: ~Copyable, Sendable {
             do throws(StorageError) {
                 try sync()
             } catch {
-                // Who finds it there would take it for durable.
+                // A process that finds it there would take it for durable.
                 _ = unlinkat(number, name, AT_REMOVEDIR)
                 throw error
             }
@@ -82,7 +82,7 @@ struct Directory: ~Copyable, Sendable {
         return try openDirectory(name)
     }
 
-    /// What is known of a name; `nil` when it is not there.
+    /// The facts about a name; `nil` when it does not exist.
     func facts(_ name: String) throws(StorageError) -> FileFacts? {
         var status = stat()
         do {
@@ -104,7 +104,7 @@ struct Directory: ~Copyable, Sendable {
         }
     }
 
-    /// Renames, replacing what has the new name.
+    /// Renames; an entry with the new name is replaced.
     func rename(
         _ name: String, to target: borrowing Directory, _ newName: String
     ) throws(StorageError) {
@@ -138,8 +138,8 @@ struct Directory: ~Copyable, Sendable {
         } catch  where error.systemError == ENOENT {}
     }
 
-    /// Writes a small file durably under a name, replacing what has it; a crash leaves the old
-    /// file or the new one. The folder is made durable too.
+    /// Writes a small file durably under a name, and replaces an existing one. A crash leaves the
+    /// old file or the new one. The folder is made durable too.
     func replaceFile(
         _ name: String, with bytes: [UInt8], mode: mode_t = 0o644
     ) throws(StorageError) {
@@ -152,8 +152,8 @@ struct Directory: ~Copyable, Sendable {
         try sync()
     }
 
-    /// Makes the names in this folder durable. File systems that have no such thing for
-    /// folders say EINVAL, which is no failure.
+    /// Makes the names in this folder durable. File systems without fsync for folders answer
+    /// EINVAL, which is not a failure.
     ///
     /// See: 'man 2 fsync'
     func sync() throws(StorageError) {

@@ -4,8 +4,8 @@ extension FileCopy {
     /// Copies `bytes` bytes from the start of `source` to the empty file `target`, and starts
     /// writing them to disk, so that making them durable later is short.
     ///
-    /// - Parameter hashing: Read every byte on the way and return the digest of what was
-    ///   written; without it nothing is read into this process if that can be avoided.
+    /// - Parameter hashing: Whether to read every byte on the way and return the digest. Without
+    ///   it, no byte is read into this process if that can be avoided.
     /// - Throws: `corrupt` when the source does not have exactly `bytes` bytes.
     static func copy(
         from source: Int32, to target: borrowing Descriptor, bytes: Int64, hashing: Bool,

@@ -3,7 +3,7 @@ public enum ReplacedFile {
     /// Replaces a file durably: a crash leaves the old content or the new one.
     ///
     /// - Parameter folder: The folder it is in; it must be there.
-    /// - Throws: What a system call says; the old file is as it was then.
+    /// - Throws: The error of a system call; the old file is unchanged then.
     public static func write(
         _ bytes: some Sequence<UInt8>, to name: String, in folder: String
     ) throws(StorageError) {

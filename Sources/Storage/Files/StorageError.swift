@@ -1,6 +1,6 @@
 import Glibc
 
-/// What went wrong in storage: to which file, why, and what can be done about it.
+/// A failure of storage: what happened to which file, why, and what to do about it.
 public struct StorageError: Error, Sendable, CustomStringConvertible {
     /// The kind of failure, for a program to act on.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
@@ -8,7 +8,7 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
 
         private init(_ name: String) { self.name = name }
 
-        /// The file system is full, or what is left is the volume's reserve.
+        /// The file system is full, or only the volume's reserve is left.
         public static let noSpace = Code("no space")
         /// The device or the file system failed, or is gone.
         public static let io = Code("input/output")
@@ -30,7 +30,7 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
         public static let newerFormat = Code("newer format")
         /// A folder that should become a volume holds something.
         public static let notEmpty = Code("not empty")
-        /// Bytes are not what their name, length or hash says.
+        /// Bytes do not match their name, length or hash.
         public static let corrupt = Code("corrupt")
         /// Another process works with the volume.
         public static let inUse = Code("in use")

@@ -2,8 +2,7 @@ import CLinux
 import Glibc
 import System
 
-/// Reads and hashes files, one after the other, through one buffer: what each thread of a scan
-/// does.
+/// Reads and hashes files, one after another, through one buffer. Each thread of a scan has one.
 final class BlobReader {
     private let source: BlobSource
     private let pace: Pace?
@@ -22,7 +21,7 @@ final class BlobReader {
 
     deinit { buffer.deallocate() }
 
-    /// What is to be said of a file; `nil` when reading was stopped.
+    /// The finding about a file; `nil` when reading was stopped.
     func read(_ item: BlobSource.Item) -> BlobFinding? {
         if shouldStop() { return nil }
         var blob = ExpectedBlob(digest: item.digest, bytes: item.expectedBytes ?? 0)
@@ -39,7 +38,7 @@ final class BlobReader {
                 fault = digest == blob.digest ? nil : .altered
             }
         } catch  where error.systemError == ENOENT {
-            // Gone since the folder was listed; what nobody expects may go.
+            // Removed since the folder was listed. An unexpected file may disappear.
             fault = .missing
         } catch  where error.code == .corrupt {
             fault = .altered
@@ -57,7 +56,7 @@ final class BlobReader {
         let wasCached = isCached(number)
         _ = posix_fadvise(number, 0, 0, POSIX_FADV_SEQUENTIAL)
         defer {
-            // The kernel keeps what others have mapped or not yet written.
+            // The kernel keeps pages that others have mapped or not yet written.
             if !wasCached { _ = posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED) }
         }
         var hash = StreamingDigest()
@@ -74,8 +73,8 @@ final class BlobReader {
         return hash.finalize()
     }
 
-    /// Whether the beginning of a file is in memory. Where the file system cannot tell, it is
-    /// taken to be.
+    /// Whether the beginning of a file is in memory. If the file system cannot say, the answer is
+    /// yes.
     ///
     /// See: 'man 2 preadv2'
     private func isCached(_ file: Int32) -> Bool {

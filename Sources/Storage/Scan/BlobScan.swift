@@ -1,4 +1,4 @@
-/// Reads every blob of a volume, hashes it, and compares what is there with what should be.
+/// Reads and hashes every blob of a volume, and compares the blobs with the expected ones.
 ///
 /// ```swift
 /// let scan = try volume.scan(.init(threads: 2))
@@ -7,21 +7,21 @@
 /// }
 /// ```
 ///
-/// A scan goes through the 256 outer folders `blobs/ab` in order. Of each it takes the names
-/// that are there, and from the caller the digests that should be; what is in both lists is
-/// read, by several threads, in the order of the inodes, which on a disk is about the order of
-/// the blocks. Names of a few outer folders are in memory at a time and nothing else.
+/// A scan goes through the 256 outer folders `blobs/ab` in order. For each folder it lists the
+/// names and asks the caller for the expected digests. Blobs in both lists are read by several
+/// threads, in the order of their inodes, which on a disk is about the order of the blocks. Only
+/// the names of a few outer folders are in memory at a time.
 ///
-/// A scan changes nothing: not even the times of access, and what it read does not stay in
-/// the page cache unless it was there before, so that it does not push out what a clinic
-/// looks at. It may run while files are archived: what is expected is asked for before a
-/// folder is listed, so that new blobs show as unexpected and never as missing.
+/// A scan changes nothing, not even the times of access. Pages that it reads do not stay in the
+/// page cache unless they were there before, so that images in use are not pushed out. It may run
+/// while files are archived: the expected digests are asked for before the folder is listed, so
+/// that new blobs can show as unexpected, and never as missing.
 public struct BlobScan: Sendable {
     /// How it is read.
     public struct Options: Sendable {
         /// How many files are read at once.
         public var threads = 2
-        /// What limits the rate; `nil` for none. Scans that share one share the rate.
+        /// The limit of the rate; `nil` for none. Scans that share a limit share the rate.
         public var pace: Pace?
         /// Whether other programs' reads go first: IO class idle, where the scheduler of the
         /// disk knows it.
@@ -37,7 +37,7 @@ public struct BlobScan: Sendable {
     /// How a scan ended.
     public enum End: Hashable, Sendable {
         case complete
-        /// The caller told it to stop.
+        /// The caller stopped it.
         case stopped
     }
 
@@ -55,14 +55,14 @@ public struct BlobScan: Sendable {
     /// Scans outer folders. All closures but `shouldStop` are called on the calling thread.
     ///
     /// - Parameters:
-    ///   - folders: Which, in this order; each is the first byte of the digests in it.
+    ///   - folders: The folders, in this order; each is the first byte of the digests in it.
     ///   - expecting: The blobs that should be in an outer folder, in the order of their
     ///     digests; called before the folder is listed.
-    ///   - shouldStop: Asked between reads, by any thread; from the first yes on the scan ends
-    ///     as fast as the reads under way.
+    ///   - shouldStop: Asked between reads, by any thread. After the first yes, the scan ends with
+    ///     the current reads.
     ///   - completed: Called when all findings of an outer folder have been reported.
     ///   - report: Called with each finding, in no order within a folder.
-    /// - Throws: What the closures throw, and `io` when `blobs` itself cannot be listed.
+    /// - Throws: The errors of the closures; `io` when `blobs` itself cannot be listed.
     public func run(
         _ folders: some Sequence<UInt8> = allFolders,
         expecting: (UInt8) throws -> [ExpectedBlob],
@@ -111,28 +111,28 @@ public struct ExpectedBlob: Hashable, Sendable {
     }
 }
 
-/// What is wrong with a copy of a blob.
+/// The fault of a bad copy of a blob.
 public enum BlobFault: Hashable, Sendable {
     /// It is not there.
     case missing
     /// It has another size: this many bytes.
     case wrongSize(Int64)
-    /// Its bytes are not what its name says.
+    /// Its bytes do not match its name.
     case altered
     /// It cannot be read: the message of the system call that failed.
     case unreadable(String)
 }
 
-/// What a scan found.
+/// A finding of a scan.
 public enum BlobFinding: Hashable, Sendable {
-    /// Expected, there, and its content is what its name says.
+    /// Expected, present and good: its content matches its name.
     case good(ExpectedBlob)
-    /// Expected, and not what it should be.
+    /// Expected, and missing or bad.
     case bad(ExpectedBlob, BlobFault)
-    /// It has the name and the place of a blob, and nobody expects it. `fault` is `nil` when
-    /// its content is what its name says.
+    /// Unexpected, with the name and the place of a blob. `fault` is `nil` when its content matches
+    /// its name.
     case unexpected(ExpectedBlob, fault: BlobFault?)
-    /// No blob: its name is no `<sha256>.dcm`, it is in the wrong folder, or it is no plain
+    /// Not a blob: its name is not `<sha256>.dcm`, it is in the wrong folder, or it is not a plain
     /// file. The path is below `blobs`.
     case foreign(path: String, reason: String)
 }

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import System
 
-/// The folder `blobs` of a volume as a scan sees it: what is in its outer folders.
+/// The folder `blobs` of a volume as a scan sees it: the files in its outer folders.
 struct BlobSource: Sendable {
     /// A file that is to be read.
     struct Item: Sendable {
@@ -12,7 +12,7 @@ struct BlobSource: Sendable {
         var expectedBytes: Int64?
     }
 
-    /// What is to be done in one outer folder, and what is known of it without reading.
+    /// The work in one outer folder, and the findings that need no reading.
     struct Listing {
         /// In the order of their inodes.
         var items: [Item] = []
@@ -28,7 +28,7 @@ struct BlobSource: Sendable {
     /// Opens a blob, without leaving a trace in its inode where that can be.
     func open(_ digest: Digest) throws(StorageError) -> Descriptor {
         let name = Volume.blobName(digest)
-        // What has become a pipe meanwhile must not hold us up.
+        // If the file has become a pipe meanwhile, opening it must not block.
         let flags = O_RDONLY | O_NONBLOCK
         do {
             return try blobs.directory.openFile(name, flags | Int32(PACSFS_O_NOATIME))
@@ -41,7 +41,7 @@ struct BlobSource: Sendable {
         blobs.directory.path(of: Volume.blobName(digest))
     }
 
-    /// What is in `blobs` itself and is no outer folder.
+    /// The entries of `blobs` itself that are not outer folders.
     func strayNames() throws(StorageError) -> [BlobFinding] {
         var findings: [BlobFinding] = []
         try blobs.directory.forEachEntry { entry throws(StorageError) in
@@ -51,12 +51,12 @@ struct BlobSource: Sendable {
                 .foreign(
                     path: entry.text,
                     reason: Self.byte(entry.name) == nil
-                        ? "its name is none of 00 to ff" : "it is no folder"))
+                        ? "its name is not one of 00 to ff" : "it is not a folder"))
         }
         return findings
     }
 
-    /// Lists an outer folder. What cannot be listed makes what is expected there unreadable.
+    /// Lists an outer folder. If it cannot be listed, the blobs expected there are unreadable.
     ///
     /// - Parameter expected: In the order of the digests.
     func list(_ outer: UInt8, expecting expected: [ExpectedBlob]) -> Listing {
@@ -82,7 +82,7 @@ struct BlobSource: Sendable {
                 }
             }
         } catch  where error.code == .notFound && error.systemError == ENOENT {
-            // Nothing was ever stored here; what is expected is missing.
+            // Nothing was ever stored here; the expected blobs are missing.
         } catch {
             for inner in UInt8.min...UInt8.max where failures[inner] == nil {
                 failures[inner] = error.description
@@ -105,19 +105,19 @@ struct BlobSource: Sendable {
                 )
             }
             guard let digest = Self.digest(entry.name) else {
-                return foreign("its name is no <sha256>.dcm")
+                return foreign("its name is not <sha256>.dcm")
             }
             guard digest.firstTwoBytes == wanted else {
                 return foreign("it is in the wrong folder")
             }
             guard try isKind(.file, entry, in: folder) else {
-                return foreign("it is no plain file")
+                return foreign("it is not a plain file")
             }
             found.append((digest, entry.inode))
         }
     }
 
-    /// Compares what is there with what should be: both sorted, side by side.
+    /// Compares the files with the expected blobs: both sorted, side by side.
     private func match(
         _ found: inout [(digest: Digest, inode: UInt64)], with expected: [ExpectedBlob],
         _ failures: [UInt8: String], _ listing: inout Listing
@@ -168,7 +168,7 @@ struct BlobSource: Sendable {
         (byte < 16 ? "0" : "") + String(byte, radix: 16)
     }
 
-    /// What two lower-case digits say; `nil` for any other name.
+    /// The value of two lower-case hexadecimal digits; `nil` for any other name.
     private static func byte(_ name: UnsafeRawBufferPointer) -> UInt8? {
         guard name.count == 2, isLowerCase(name) else { return nil }
         return UInt8(String(decoding: name, as: UTF8.self), radix: 16)

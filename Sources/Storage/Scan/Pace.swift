@@ -1,18 +1,17 @@
 import Glibc
 import System
 
-/// Limits how many bytes a second are read, over all threads that share it.
+/// Limits the bytes read in a second by all threads that share it.
 ///
-/// Each read is paid for after it was made: the thread waits until the bytes that were read so
-/// far would have taken as long at the wanted rate. What was not used is lost after a second,
-/// so that a pause is not followed by a burst.
+/// A thread waits after each read, until the bytes read so far would have taken as long at the
+/// wanted rate. Unused time is lost after a second, so that a pause is not followed by a burst.
 public final class Pace: Sendable {
     /// Bytes a second.
     public let rate: Int64
     /// When the next read is free to go, in ns of the monotonic clock.
     private let free = Lock<Int64>(0)
 
-    /// The longest pause in one piece, in ns: whoever waits looks this often whether to stop.
+    /// The longest single pause, in ns: a waiting thread checks this often whether to stop.
     private static let slice: Int64 = 100_000_000
 
     /// - Parameter rate: Bytes a second, at least one.

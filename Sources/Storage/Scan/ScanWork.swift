@@ -1,8 +1,8 @@
 import Dispatch
 import System
 
-/// What passes between the thread that lists folders and those that read files: files to be
-/// read one way, findings the other.
+/// The exchange between the thread that lists folders and those that read files: files to read one
+/// way, findings the other.
 final class ScanWork: Sendable {
     enum Event {
         case finding(BlobFinding)
@@ -31,7 +31,7 @@ final class ScanWork: Sendable {
     private let threads: Int
     private let running = DispatchGroup()
 
-    /// Starts the threads. Whoever calls this calls ``end()``.
+    /// Starts the threads. The caller must call ``end()``.
     init(
         _ source: BlobSource, _ options: BlobScan.Options,
         shouldStop: @escaping @Sendable () -> Bool
@@ -67,8 +67,8 @@ final class ScanWork: Sendable {
         for _ in items { toDo.signal() }
     }
 
-    /// What has happened since the last call; waits until something has. Empty when nothing
-    /// is left to wait for, or the threads have stopped.
+    /// The events since the last call; waits for one. Empty when there is nothing left to wait for,
+    /// or the threads have stopped.
     func events(unless shouldStop: () -> Bool) -> [Event] {
         while true {
             let (events, isIdle) = state.withLock { state in

@@ -10,7 +10,7 @@ public enum Placement {
         case absent
     }
 
-    /// What the choice needs to know of a volume.
+    /// The facts about a volume that the choice needs.
     public struct Candidate: Hashable, Sendable {
         /// The volume's number in the archive; the choice names volumes by it.
         public var ordinal: Int
@@ -36,18 +36,18 @@ public enum Placement {
         public var sharesDomain: Bool
     }
 
-    /// Chooses volumes for a file: in different failure domains, then those with most room,
-    /// then the lowest ordinal. With fewer domains than copies different volumes are chosen all
-    /// the same, and the choice says so.
+    /// Chooses volumes for a file: in different failure domains, then those with most free space,
+    /// then the lowest ordinal. If there are fewer domains than copies, the volumes are still
+    /// different, and the choice says so.
     ///
     /// - Parameters:
-    ///   - copies: How many copies there are to be in all.
+    ///   - copies: The number of copies there should be in all.
     ///   - bytes: The file's size.
     ///   - candidates: The archive's volumes.
-    ///   - holding: Ordinals of volumes that have a good copy: they count towards `copies`,
-    ///     and only what is missing is chosen.
-    /// - Throws: `tooFewVolumes` when not enough volumes take files; `noSpace` when they would
-    ///   but have no room.
+    ///   - holding: Ordinals of volumes that have a good copy. They count towards `copies`; only
+    ///     the missing copies are placed.
+    /// - Throws: `tooFewVolumes` when not enough volumes accept files; `noSpace` when they would
+    ///   but have no free space.
     public static func choose(
         copies: Int, bytes: Int64, among candidates: [Candidate], holding: Set<Int> = []
     ) throws(StorageError) -> Choice {

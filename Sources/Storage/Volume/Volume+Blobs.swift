@@ -1,13 +1,13 @@
 import Glibc
 import System
 
-/// What a volume has under a blob's name.
+/// The file with a blob's name on a volume.
 public enum BlobState: Hashable, Sendable {
     /// A file of the right size; its content was not looked at.
     case present
     /// Nothing.
     case missing
-    /// A file of another size, in bytes, or something that is no plain file (-1).
+    /// A file of another size, in bytes, or something that is not a plain file (-1).
     case wrongSize(Int64)
 }
 
@@ -39,7 +39,7 @@ extension Volume {
         return facts.bytes == bytes ? .present : .wrongSize(facts.bytes)
     }
 
-    /// Reads a whole blob and tells whether its content is what its name says.
+    /// Reads a whole blob and says whether its content matches its name.
     ///
     /// - Parameter bytes: The size it must have.
     /// - Returns: False when it has another size or another content.
@@ -52,7 +52,7 @@ extension Volume {
     }
 
     /// Moves a blob that was found damaged to `rejected/bad-blobs/<sha256>.<time>.dcm`, durably.
-    /// It is never deleted: what is left of a damaged image may be all there is.
+    /// It is never deleted: the rest of a damaged image may be the only one.
     ///
     /// - Returns: Where it is now, below the volume's folder.
     /// - Throws: `notFound` when the volume does not have it.
@@ -69,7 +69,7 @@ extension Volume {
     }
 
     static func badBlobName(_ digest: Digest, _ time: Timestamp) -> String {
-        // Colons are no part of names on file systems that come from Windows.
+        // File systems that come from Windows do not allow colons in names.
         "\(digest.hex).\(time.description.replacing(":", with: "")).dcm"
     }
 

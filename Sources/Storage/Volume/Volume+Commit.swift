@@ -13,10 +13,10 @@ import System
 //  3.          each gets its second name blobs/ab/cd/<sha256>.dcm by a hard link, and every
 //              folder that changed is made durable, new ones in their parents too.
 //  4. ledger   the caller appends the record and makes it durable. Now it is safe.
-//  5. finish   the name in staging/commit goes. It is not waited for.
+//  5. finish   the name in staging/commit is removed. The caller does not wait for that.
 //
 // So a name in staging/commit says: "this file may not be in the ledger". Recovery reads
-// pendingCommits() and does, for each, what is left to do:
+// pendingCommits() and does the remaining steps for each:
 //
 //   crash          staging/commit     blobs      recovery
 //   in 1           *.part             -          removePartialCopies(); the source is still in
@@ -29,27 +29,26 @@ import System
 //   after 4        good               good       the ledger has the record: finish()
 //   after 5        -, or back again   good       the ledger has the record: finish()
 //
-// A sync that fails leaves a staged file whose bytes are in memory and may never reach the disk.
-// It is remembered, and before the next commit of it its bytes are written to another file; so
-// are those of a file that an earlier process left in staging/commit.
+// A failed sync leaves a staged file whose bytes are in memory and may never reach the disk. The
+// volume remembers it, and writes its bytes to another file before the next commit of it. It does
+// the same with a file that an earlier process left in staging/commit.
 //
-// A blob never has its name before its bytes are durable: whatever the crash, a name below
-// blobs/ stands for whole content. After power loss, a file system that does not keep the order
-// of changes to folders (ext4, XFS and Btrfs do) could show the blob and not the name in
-// staging/commit. Then a good blob lies there that no record names. Nobody was told that it is
-// safe, its source is still there and is committed again: commit finds it and reports
-// alreadyPresent.
+// A blob never has its name before its bytes are durable: after any crash, a name below blobs/
+// means whole content. After a power cut, a file system that does not keep the order of changes to
+// folders (ext4, XFS and Btrfs do) could show the blob and not the name in staging/commit. Then a
+// good blob exists that no record names. It was never acknowledged as safe; its source still exists
+// and is committed again, and commit finds the blob and reports alreadyPresent.
 //
 // File systems without hard links (exFAT): step 3 first makes an empty file
 // staging/commit/<sha256>.pending durable, then renames the staged file to its blob name. The
-// .pending file has the meaning of the name in staging/commit, and goes at step 5.
+// .pending file has the meaning of the name in staging/commit, and is removed in step 5.
 
-/// What committing one file came to.
+/// The result of committing one file.
 public enum CommitOutcome: Hashable, Sendable {
     /// It is a blob now.
     case stored
-    /// There was a blob of this name and size, which stays; the staged file was not used.
-    /// Whoever relies on the blob verifies it first.
+    /// There was a blob of this name and size, which stays; the staged file was not used. A caller
+    /// that relies on the blob must verify it first.
     case alreadyPresent
     /// There is a file of this name with another size, which stays: set it aside, or commit
     /// again and name the digest in `replacing`.
@@ -77,11 +76,11 @@ extension Volume {
     /// - Parameters:
     ///   - batch: Files in `staging/commit`; a digest that appears twice counts once.
     ///   - replacing: Digests whose blob, if there is one, is known to be bad: the old file is
-    ///     set aside in `rejected/bad-blobs` and the staged one takes its place in one step.
-    /// - Returns: What came of each file of `batch`, in its order.
-    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when the staged
-    ///   one has not the size it should have, `io` and `noSpace` from the file system. Of such
-    ///   a batch some files may be blobs already.
+    ///     moved to `rejected/bad-blobs`, and the staged one replaces it in one step.
+    /// - Returns: The result of each file of `batch`, in its order.
+    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when a staged file
+    ///   has a wrong size, `io` and `noSpace` from the file system. Some files of the batch may be
+    ///   blobs already then.
     public func commit(
         _ batch: [StagedBlob], replacing: Set<Digest> = []
     ) throws(StorageError) -> [CommitOutcome] {
@@ -133,7 +132,7 @@ extension Volume {
             }
             let suffix = name[dot...]
             guard suffix == ".dcm" || suffix == Self.pendingSuffix else { continue }
-            // The process that left it may have been told that its bytes could not be written.
+            // The process that left it may have got an error when its bytes were written.
             distrusted.withLock { _ = $0.insert(digest) }
             if suffix == Self.pendingSuffix { setNoHardLinks() }
             pending[digest] = PendingCommit(
@@ -186,11 +185,11 @@ extension Volume {
         }
     }
 
-    /// Writes the bytes of a staged file to another one that takes its place.
+    /// Writes the bytes of a staged file to another file, which replaces it.
     ///
-    /// Linux tells once that bytes could not be written, and takes them for written from then
-    /// on: a further sync succeeds and means nothing, though reading still finds the bytes in
-    /// memory. See: 'man 2 fsync', ERRORS, and https://lwn.net/Articles/752063/.
+    /// Linux reports only once that bytes could not be written, and then takes them for written: a
+    /// further sync succeeds and means nothing, although reading still finds the bytes in memory.
+    /// See: 'man 2 fsync', ERRORS, and https://lwn.net/Articles/752063/.
     private func writeAgain(_ staged: StagedBlob) throws(StorageError) {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
@@ -272,8 +271,8 @@ extension Volume {
         try committing.renameWithoutReplacing(name, to: blobs, blob)
     }
 
-    /// Puts the staged file in the place of a bad blob. Who opens the blob meanwhile gets the
-    /// one or the other.
+    /// Replaces a bad blob by the staged file. A process that opens the blob meanwhile gets one or
+    /// the other.
     private func replaceBlob(_ digest: Digest) throws(StorageError) {
         let bad = try rejected.openOrMakeDirectory(Name.badBlobs)
         let blob = Self.blobName(digest)
@@ -320,7 +319,7 @@ extension Volume {
     private func makeBlobFolder(_ folder: UInt16) throws(StorageError) {
         let names = Self.folderNames(folder)
         if try blobs.facts(names.inner) != nil { return }
-        // Said before it is made: whoever finds it there then knows that it is fresh.
+        // Noted before it is made, so that a thread that finds it there knows that it is new.
         blobFolders.withLock { _ = $0.fresh.insert(folder) }
         try blobs.makeDirectory(names.outer)
         try blobs.makeDirectory(names.inner)

@@ -10,8 +10,8 @@ public struct ListedBlob: Hashable, Sendable {
 }
 
 extension Volume {
-    /// Calls `body` for every blob, in no order. What lies below `blobs` under another name or
-    /// in the wrong folder is passed over.
+    /// Calls `body` for every blob, in no order. Files below `blobs` with another name or in the
+    /// wrong folder are ignored.
     ///
     /// See: 'man 2 fstatat'
     public func listBlobs(_ body: (ListedBlob) throws -> Void) throws {

@@ -2,12 +2,12 @@ import CLinux
 import Glibc
 import System
 
-// Whether the volume is still what it was when it was opened.
+// Whether the volume is still the one that was opened.
 //
-// Our descriptors stay valid when a disk is unmounted lazily or another is mounted over it, and
-// the kernel answers much from memory when a disk was pulled. So two questions are asked: whether
-// the path still leads to the same folder, which costs next to nothing, and whether the disk
-// still gives a block.
+// Our descriptors stay valid when a disk is unmounted lazily or another is mounted over it, and the
+// kernel answers much from memory when a disk was pulled. So there are two checks: whether the path
+// still leads to the same folder, which costs almost nothing, and whether the disk still delivers
+// a block.
 extension Volume {
     /// Asks whether the volume's path still leads to it.
     ///
@@ -63,8 +63,9 @@ extension Volume {
 }
 
 extension Volume {
-    /// Whether its file system takes nothing, from what the kernel says of the mount: since an
-    /// error, perhaps, which not all file systems tell statvfs(3) of (ext4's `emergency_ro`).
+    /// Whether its file system accepts no writes, according to the kernel's options of the mount.
+    /// This can follow an error, which not all file systems report to statvfs(3) (ext4's
+    /// `emergency_ro`).
     ///
     /// See: 'man 5 proc_pid_mountinfo'
     public func isMountedReadOnly() throws(StorageError) -> Bool {
@@ -97,9 +98,8 @@ extension Volume {
     }
 }
 
-/// By what a blob's file is known to be the one that was read before: any change through the
-/// file system gives it another time of change (inode(7), st_ctim), and another file has another
-/// number.
+/// Identifies the file of a blob that was read before. Any change through the file system gives it
+/// another time of change (inode(7), st_ctim), and another file has another inode number.
 public struct BlobStamp: Hashable, Sendable {
     var inode: UInt64
     /// The size of the file.
@@ -116,8 +116,8 @@ public struct BlobStamp: Hashable, Sendable {
 }
 
 extension Volume {
-    /// The stamp of a blob; `nil` when it is not there, or cannot be opened: a file system whose
-    /// disk was pulled tells sizes and times from memory, but opens nothing.
+    /// The stamp of a blob; `nil` when it does not exist or cannot be opened. A file system whose
+    /// disk was pulled still knows sizes and times, but opens no file.
     public func stamp(of digest: Digest) -> BlobStamp? {
         let file = openat(blobs.number, Self.blobName(digest), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard file >= 0 else { return nil }

@@ -2,7 +2,7 @@ import Glibc
 import System
 
 extension Volume {
-    /// A folder below `rejected` and what lies in it under a name that was free.
+    /// A folder below `rejected`, and a file in it under a name that was free.
     private struct Place: ~Copyable {
         var folder: Directory
         var folderPath: String
@@ -13,19 +13,19 @@ extension Volume {
         var hasReason: Bool
     }
 
-    /// Sets a file of `staging/incoming` aside: moves it to `rejected/<date>/<path>` and says
-    /// why in `<name>.reason.txt` beside it. Durable when it returns; a crash leaves the file
-    /// in one of the two places.
+    /// Rejects a file of `staging/incoming`: moves it to `rejected/<date>/<path>` and writes the
+    /// reason to `<name>.reason.txt` beside it. This is durable when the function returns. A crash
+    /// leaves the file in one of the two places.
     ///
-    /// A name that other bytes have gets a suffix from the file's SHA-256 (` ~1f3a`). One that
-    /// would itself be taken for a reason, `X.reason.txt`, becomes `X.reason (1).txt`. When the
-    /// same bytes lie there already, only the reason is written anew.
+    /// If other bytes have the name, it gets a suffix from the file's SHA-256 (` ~1f3a`). A name
+    /// that looks like a reason, `X.reason.txt`, becomes `X.reason (1).txt`. If the same bytes have
+    /// the name already, only the reason is rewritten.
     ///
     /// - Parameters:
     ///   - incoming: The file's path below `staging/incoming`; it must not be open for writing.
     ///   - reason: One or more sentences for a person.
-    ///   - time: When; its date in UTC names the folder.
-    /// - Returns: Where it is now, below the volume's folder.
+    ///   - time: When; its date in UTC is the name of the folder.
+    /// - Returns: Its new path below the volume's folder.
     public func reject(
         incoming relativePath: String, reason: String, at time: Timestamp = .now()
     ) throws(StorageError) -> String {
@@ -86,8 +86,8 @@ extension Volume {
         }
     }
 
-    /// Takes over a file that another volume has set aside, with its reason: durably, and under
-    /// the same path. When other bytes have that name here, it gets a suffix as in
+    /// Copies a rejected file of another volume here, with its reason, durably and under the same
+    /// path. If other bytes have that name here, it gets a suffix as in
     /// ``reject(incoming:reason:at:)``. The source stays.
     ///
     /// - Parameter relativePath: The file's path below `rejected`, there and here.
@@ -109,19 +109,19 @@ extension Volume {
 
     static let reasonSuffix = ".reason.txt"
 
-    /// The path of the file that says why another one was set aside, beside it.
+    /// The path of the file with the reason for a rejected file, beside it.
     public static func rejectionReason(of path: [UInt8]) -> [UInt8] {
         path + Array(reasonSuffix.utf8)
     }
 
-    /// Whether a path may be that of such a reason. It is one when the file that it is about lies
-    /// beside it: somebody may have given a file of his own such a name.
+    /// Whether a path can be that of a reason. It is one only if the rejected file is beside it:
+    /// users may give their own files such names.
     public static func isRejectionReason(_ path: [UInt8]) -> Bool {
         path.suffix(reasonSuffix.utf8.count).elementsEqual(reasonSuffix.utf8)
     }
 
-    /// The reason is written in `staging/commit` and takes its name when it is durable: what a
-    /// crash leaves of it there, recovery removes. The folder is made durable by the caller.
+    /// The reason is written in `staging/commit` and gets its name when it is durable. Recovery
+    /// removes what a crash leaves there. The caller makes the folder durable.
     private func writeReason(_ text: [UInt8], in place: borrowing Place) throws(StorageError) {
         let temporary = Self.rejectTemporary()
         let path = committing.path(of: temporary)
@@ -149,11 +149,10 @@ extension Volume {
         "\(UInt64.random(in: .min ... .max))\(partialSuffix)"
     }
 
-    /// Makes the folders that a rejected file needs and finds a name for it that is free, or
-    /// has the same bytes.
+    /// Makes the folders for a rejected file and finds a name that is free or has the same bytes.
     ///
-    /// - Parameter reason: What its reason will say; `nil` when that is not known, and none that
-    ///   lies there without its file may be taken for it.
+    /// - Parameter reason: The text of its reason. `nil` when it is not known; then a reason that
+    ///   lies there without its file is not taken for it.
     private func place(
         for parts: [String], contentOf file: Int32, reason: [UInt8]?
     ) throws(StorageError) -> Place {
@@ -171,8 +170,8 @@ extension Volume {
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
             let reasonFacts = try folder.facts(name + Self.reasonSuffix)
             guard let facts = try folder.facts(name) else {
-                // What lies there is somebody's file, unless it says what we would: then it is of
-                // a file that was moved away, or was about to come when we crashed.
+                // This is a user's file, unless it has the text of our reason: then its file was
+                // moved away, or was about to come when we crashed.
                 if reasonFacts != nil, try !Self.isReason(folder, name + Self.reasonSuffix, reason)
                 {
                     continue
@@ -203,8 +202,8 @@ extension Volume {
         return try file.digest(bytes: facts.bytes, path: folder.path(of: name)) == Digest.of(text)
     }
 
-    /// Opens a folder whose name is durable. One that was there at the first time may have been
-    /// made by a process that died before it could sync.
+    /// Opens a folder whose name is durable. A folder that existed at the first use may come from a
+    /// process that died before it could sync.
     ///
     /// - Parameter path: Its path below `rejected`.
     private func durableFolder(

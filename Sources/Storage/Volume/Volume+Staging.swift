@@ -25,18 +25,18 @@ extension Volume {
         "\(digest.hex).\(UInt64.random(in: .min ... .max))\(partialSuffix)"
     }
 
-    /// Makes a copy of a file ready to become a blob: `staging/commit/<sha256>.dcm`. It shares
-    /// the bytes with the source where the file system can, and their way to the disk has
-    /// begun when this returns; durable they are after ``commit(_:replacing:)``. The name
-    /// appears when the copy is complete.
+    /// Copies a file to `staging/commit/<sha256>.dcm`, ready to become a blob. The copy shares its
+    /// bytes with the source if the file system can do that. Writing to the disk has begun when
+    /// this returns; the bytes are durable after ``commit(_:replacing:)``. The name appears when
+    /// the copy is complete.
     ///
     /// - Parameters:
     ///   - source: An open descriptor of the file, which must not change meanwhile.
     ///   - digest: The SHA-256 of its bytes.
     ///   - bytes: Its size.
-    ///   - checking: Hash what is copied, on the way, and refuse when it is not `digest`.
-    /// - Throws: `noSpace` when there is no room above the reserve, `corrupt` when size or,
-    ///   with `checking`, content is not what was said. Nothing is left behind then.
+    ///   - checking: Whether to hash the bytes on the way, and refuse them if they do not match.
+    /// - Throws: `noSpace` when there is no free space above the reserve, `corrupt` when the size
+    ///   or, with `checking`, the content does not match. No file is left then.
     public func stageCopy(
         from source: Int32, as digest: Digest, bytes: Int64, checking: Bool = false
     ) throws(StorageError) {
@@ -49,23 +49,23 @@ extension Volume {
                 from: source, to: target, bytes: bytes, hashing: checking, path: path)
             if let found, found != digest {
                 throw StorageError(
-                    .corrupt, "what was copied has the SHA-256 \(found), not \(digest)",
+                    .corrupt, "the copied bytes have the SHA-256 \(found), not \(digest)",
                     path: path, remedy: "The source changed or is damaged; take another copy")
             }
             try takeStagedName(of: partial, digest, bytes: bytes)
         } catch {
-            // What went wrong first is what to report; recovery removes what is left.
+            // The first error is the one to report; recovery removes the rest.
             try? committing.remove(partial)
             throw error
         }
     }
 
-    /// Gives a file of this volume, one in `staging/incoming`, a second name
-    /// `staging/commit/<sha256>.dcm`, without copying a byte. Where the file system has no
-    /// hard links, or the file is elsewhere, it is copied.
+    /// Gives a file in `staging/incoming` of this volume a second name
+    /// `staging/commit/<sha256>.dcm`, without copying a byte. If the file system has no hard links,
+    /// or the file is elsewhere, it is copied.
     ///
-    /// From now on the file is the blob: the caller has made sure that nobody holds it open
-    /// for writing and that whoever opens its old name to write gets a copy.
+    /// From now on the file is the blob. The caller must make sure that no process has it open for
+    /// writing, and that opening its old name for writing gives a copy.
     ///
     /// - Parameters:
     ///   - source: An open descriptor of the file.
@@ -83,9 +83,9 @@ extension Volume {
                 remedy: "It changed after it was hashed; hash it again")
         }
         let partial = Self.partialName(digest)
-        // A descriptor is linked by its name in /proc, see 'man 2 linkat'; the file itself may
-        // be renamed by its client at any time. A temporary name first, because a link does not
-        // tell apart what has the name already.
+        // A descriptor is linked by its name in /proc, see 'man 2 linkat', because the client may
+        // rename the file at any time. It gets a temporary name first, because a failed link does
+        // not say which file has the name already.
         let linked = linkat(
             AT_FDCWD, "/proc/self/fd/\(source)", committing.number, partial, AT_SYMLINK_FOLLOW)
         guard linked == 0 else {
@@ -140,8 +140,8 @@ extension Volume {
         }
     }
 
-    /// Reads a file in `staging/commit` and tells whether it is what its name says; for
-    /// recovery, because after power loss a complete name may stand for incomplete bytes.
+    /// Reads a file in `staging/commit` and says whether it matches its name. For recovery: after a
+    /// power cut, a complete name may have incomplete bytes.
     public func verifyStaged(_ staged: StagedBlob) throws(StorageError) -> Bool {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
@@ -151,7 +151,7 @@ extension Volume {
             == staged.digest
     }
 
-    /// Refuses a file for which there is no room above the reserve.
+    /// Refuses a file for which there is no free space above the reserve.
     ///
     /// - Throws: `noSpace`.
     public func requireRoom(for bytes: Int64) throws(StorageError) {

@@ -25,9 +25,9 @@ public final class UnnamedFile: Sendable {
 }
 
 extension Volume {
-    /// Makes an empty file that has no name, for what is to be archived and lies nowhere yet.
+    /// Makes an empty file without a name, for bytes that will be archived and have no file yet.
     ///
-    /// - Throws: `io`, `readOnly` and the like when the volume takes nothing.
+    /// - Throws: `io`, `readOnly` and similar codes when the volume accepts no writes.
     ///
     /// See: 'man 2 open', O_TMPFILE
     public func makeUnnamedFile() throws(StorageError) -> UnnamedFile {

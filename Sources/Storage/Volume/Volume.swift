@@ -2,8 +2,8 @@ import Glibc
 import Synchronization
 import System
 
-/// One volume of an archive: a folder on its own disk that holds blobs, the ledger, what is
-/// being written and what was set aside.
+/// One volume of an archive: a folder on its own disk with blobs, the ledger, files being written
+/// and rejected files.
 ///
 /// ```
 /// VOLUME/
@@ -13,21 +13,21 @@ import System
 ///   ledger/<site>/000001.jsonl     the catalogue, see Ledger
 ///   staging/incoming/              a tree that clients write to, see DESIGN section 4
 ///   staging/commit/<sha256>.dcm    complete files on their way to blobs/, see Volume+Commit
-///   rejected/<date>/<path>         what was set aside, each with a .reason.txt
+///   rejected/<date>/<path>         rejected files, each with a .reason.txt
 ///   rejected/bad-blobs/            blobs that were found damaged, never deleted
 ///   rejected/torn-ledger/          ends of ledger segments that a crash left unfinished
 /// ```
 ///
 /// All access is relative to descriptors that stay open from the moment the volume was opened:
-/// when the disk goes, calls fail, and nothing is written into the empty mount point below.
+/// when the disk disappears, calls fail, and nothing is written into the empty mount point below.
 /// Any thread may use a volume at any time.
 public final class Volume: Sendable {
     /// Which volume of which archive this is.
     public let identity: VolumeIdentity
     /// Where it was when it was opened.
     public let path: String
-    /// Bytes that ``stageCopy(from:as:bytes:checking:)`` leaves free, so that the ledger can
-    /// grow and what was begun can be finished when the disk is full.
+    /// Bytes that ``stageCopy(from:as:bytes:checking:)`` leaves free, so that the ledger can grow
+    /// and work in progress can be finished when the disk is full.
     public let reserve: Int64
 
     let root: Directory
@@ -66,7 +66,7 @@ public final class Volume: Sendable {
         static let layout: Set = [blobs, ledger, staging, rejected]
     }
 
-    /// Who may see images is said by the mount, and must not be got round by way of the disk.
+    /// The mount decides who may see images; the disk must not offer a way around that.
     static let closedMode: mode_t = 0o700
 
     init(
@@ -111,7 +111,7 @@ public final class Volume: Sendable {
     /// - Throws: `io` when the disk does not answer.
     public func space() throws(StorageError) -> Space { try Self.space(of: root) }
 
-    /// Bytes that new files can take: what is available less the reserve, never negative.
+    /// Bytes for new files: the available bytes less the reserve, never negative.
     public func room() throws(StorageError) -> Int64 { room(in: try space()) }
 
     /// The same, of a space that was just asked for.
@@ -129,9 +129,9 @@ public final class Volume: Sendable {
     }
 }
 
-/// What has to be made durable besides the folder a blob is in. A folder below `blobs` that
-/// was there at the first commit of this process was made durable with everything else then;
-/// of those made since, the parents need it too, once.
+/// The folders to make durable besides the folder of a blob. A folder below `blobs` that existed at
+/// the first commit of this process was made durable then, with everything else. The parents of
+/// folders made since then must be made durable once.
 struct BlobFolders: Sendable {
     /// Whether everything that was there when this process began is durable.
     var oldOnesAreDurable = false
