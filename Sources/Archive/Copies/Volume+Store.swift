@@ -1,14 +1,14 @@
 import Storage
 
 extension Volume {
-    /// Makes staged files blobs. What has a blob's name already and no record knows, left by a
-    /// crash or put there by somebody, is believed only after it was read.
+    /// Makes staged files blobs. A file that has a blob's name already, but no record, may come
+    /// from a crash or from a user; it is used only after it was read and found good.
     ///
-    /// Several may store the same bytes on a volume at once: an ingest, a reader that heals, the
-    /// resilver. The name in staging is one for all of them and goes with the first who has a
-    /// record; the blob is there then.
+    /// Several threads may store the same bytes on a volume at once: an ingest, a reader that
+    /// heals, the resilver. They share one name in staging. The first that has a record removes the
+    /// name; the blob exists then.
     ///
-    /// - parameter bad: digests whose blob, if there is one, is known to be bad
+    /// - Parameter bad: Digests whose blob, if there is one, is known to be bad.
     func store(_ staged: [StagedBlob], replacing bad: Set<Digest> = []) throws(StorageError) {
         var staged = staged
         while true {

@@ -2,15 +2,15 @@ import Glibc
 import Storage
 import System
 
-// What is left in `rejected` of the volumes of files that were moved back into `/incoming`.
+// Leftovers in `rejected` of the volumes, of files that were moved back into `/incoming`.
 
 extension Archive {
-    /// Removes what other volumes keep below `rejected` of a file that is archived now, with its
-    /// reason. A copy whose bytes are not archived stays, and so does one that cannot be read.
+    /// Removes the copies of a file, and its reason, below `rejected` of other volumes, because the
+    /// file is archived now. A copy whose bytes are not archived, or cannot be read, stays.
     ///
-    /// - parameters:
-    ///   - path: below `rejected`
-    ///   - staging: the volume from which it was moved already
+    /// - Parameters:
+    ///   - path: Its path below `rejected`.
+    ///   - staging: The volume from which it was moved already.
     public func forgetRejected(_ path: [UInt8], on staging: StagingArea) {
         rejecting.lock()
         defer { rejecting.unlock() }

@@ -6,7 +6,7 @@ import System
 public final class IngestSequence: Sendable {
     private struct State {
         var next = 0
-        /// What is to be done for those that are ahead of their turn.
+        /// The actions of those that are ahead of their turn.
         var waiting: [Int: @Sendable () -> Void] = [:]
     }
 

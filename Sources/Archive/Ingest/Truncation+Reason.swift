@@ -1,7 +1,7 @@
 import DICOM
 
 extension Truncation {
-    /// What is missing, as a part of a sentence.
+    /// The missing part, as a part of a sentence.
     var what: String {
         if lacksPixels { return "there are zeros in place of its pixels" }
         if isInPixels, let length { return "the pixels end after \(bytes) of \(length) bytes" }
@@ -10,7 +10,7 @@ extension Truncation {
             ?? "it ends in the middle of its data set"
     }
 
-    /// For whoever copied the file.
+    /// The reason for the person who copied the file.
     var reason: String {
         "This image is cut off: \(what). The copy seems to have been interrupted. Copy the original again; if that is cut off too, move this one back into incoming, and it is archived as it is."
     }

@@ -40,15 +40,15 @@ final class ScrubTurn: Sendable {
 }
 
 extension Archive {
-    /// Reads all copies on volumes now, heals what is bad, and records what was found. A scrub
-    /// that was interrupted is gone on with.
+    /// Reads all copies on volumes now, heals bad ones, and records the result. An interrupted
+    /// scrub is continued.
     ///
-    /// - parameters:
-    ///   - names: paths or numbers of volumes; none means all that are there
-    ///   - rate: bytes a second; `nil` for no limit
-    ///   - shouldStop: asked from any thread; from the first yes on reading ends
-    ///   - progress: told of every copy that was read, on the calling thread
-    /// - throws: ``ArchiveError`` when there is no such volume, or the ledger cannot be written
+    /// - Parameters:
+    ///   - names: Paths or ordinals of volumes; none means all that are present.
+    ///   - rate: Bytes per second; `nil` for no limit.
+    ///   - shouldStop: Asked from any thread; after the first yes, reading ends.
+    ///   - progress: Takes every copy that was read, on the calling thread.
+    /// - Throws: ``ArchiveError`` when there is no such volume, or the ledger cannot be written.
     public func scrub(
         _ names: [String] = [], rate: Int64? = nil,
         shouldStop: @escaping @Sendable () -> Bool = { false },

@@ -3,11 +3,11 @@ import Storage
 import System
 import TagIndex
 
-/// Reads everything once in so many days by itself, one folder after the other, spread over
-/// that time, while others' reads go first.
+/// Reads everything once in a number of days, one folder after another, spread over that time.
+/// Other reads go first.
 ///
-/// Of the 256 folders of a volume one is due every 256th of the time. What was not read for
-/// longer than the whole time, because nothing ran meanwhile, is due at once.
+/// Of the 256 folders of a volume, one is due every 256th of the time. A folder that was not read
+/// for longer than the whole time, because pacsfs was not running, is due at once.
 final class ScrubSchedule: Sendable {
     private let isStopped = Lock(false)
 
@@ -28,7 +28,7 @@ final class ScrubSchedule: Sendable {
         }
     }
 
-    /// Scrubs what is due.
+    /// Scrubs the folders that are due.
     func look(_ archive: Archive, now: Int64 = Timestamp.now().nanoseconds) throws {
         for member in archive.volumes.members where member.state != .retiring {
             guard let volume = member.volume else { continue }

@@ -3,8 +3,8 @@ import Logging
 import Storage
 import System
 
-/// Looks after the volumes while the archive is open: notices what went, and takes up what is
-/// there again.
+/// Watches the volumes while the archive is open: notices volumes that disappear, and uses volumes
+/// that are back.
 final class VolumeWatch: Sendable {
     private let isStopped = Lock(false)
     /// Volumes whose disks are being asked; one that hangs must not hold up the others.

@@ -10,7 +10,7 @@ public final class Unpacking: Sendable {
 
     func begin(files: Int) { counts.withLock { $0 = (files, 0, monotonicNow()) } }
 
-    /// The archive has one more of its files, or knows that it is none for it.
+    /// Counts a member that is archived, or that the archive does not want.
     func advance() { counts.withLock { $0.done += 1 } }
 
     /// `nil` while it waits for others.

@@ -1,8 +1,8 @@
 import Glibc
 
-/// The list of members at the end of a zip archive, its central directory, as the bytes say it
-/// (PKWARE APPNOTE.TXT 6.3, sections 4.3.12 to 4.3.16). Read before libarchive is: that keeps all
-/// of it in memory, and is content with a list that does not tell of the whole file.
+/// The list of members at the end of a zip archive, its central directory (PKWARE APPNOTE.TXT 6.3,
+/// sections 4.3.12 to 4.3.16). It is read before libarchive, which keeps all of it in memory, and
+/// accepts a list that does not cover the whole file.
 struct ZipDirectory {
     /// Larger than the list of the largest studies, bytes.
     static let mostBytes: Int64 = 64 << 20
@@ -10,9 +10,9 @@ struct ZipDirectory {
     /// How many members it lists.
     private(set) var members = 0
 
-    /// Where the directory lies, as the record behind it says.
+    /// The position of the directory, from the record after it.
     private struct End {
-        /// Of the first record behind the directory.
+        /// Of the first record after the directory.
         var position: Int64
         var offset: Int64
         var bytes: Int64
@@ -21,7 +21,8 @@ struct ZipDirectory {
     }
 
     private static let endBytes = 22
-    /// What begins a member, a record of a list, and the data of a DICOM file behind its preamble.
+    /// Signatures: of a member, of the records of a list, and the `DICM` after the preamble of a
+    /// DICOM file.
     private static let strange: [[UInt8]] = [
         [0x50, 0x4B, 3, 4], [0x50, 0x4B, 1, 2], Array("DICM".utf8),
     ]
@@ -31,8 +32,9 @@ struct ZipDirectory {
     /// A header with its name, extra fields and comment.
     private static let longestHeader = headerBytes + 3 * 65_535
 
-    /// - throws: ``ZipError`` when it is missing or too large, or does not tell of the whole
-    ///   file, as where one zip archive was appended to another; ``ArchiveError`` when the disk fails
+    /// - Throws: ``ZipError`` when it is missing or too large, or does not cover the whole file,
+    ///   for example when one zip archive was appended to another; ``ArchiveError`` when the disk
+    ///   fails.
     init(descriptor: Int32, bytes: Int64) throws {
         let end = try Self.end(descriptor, bytes)
         guard end.members <= ZipSurvey.mostMembers else {

@@ -1,4 +1,5 @@
-/// Why a zip archive is not unpacked, or not to its end. It is set aside whole, for this reason.
+/// Why a zip archive is not unpacked, or not to its end. It is rejected as a whole, with this
+/// reason.
 struct ZipError: Error, Equatable {
     /// One or more sentences for a person.
     var reason: String
@@ -16,14 +17,14 @@ struct ZipError: Error, Equatable {
         return error
     }
 
-    /// A member would lie outside, cannot be read without a password, or is no file.
+    /// A member would lie outside, needs a password, or is not a file.
     static func refused(_ member: String, _ why: String) -> ZipError {
         ZipError(
             "This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images."
         )
     }
 
-    /// Its list of members is not that of the whole file: what it does not tell of would be lost.
+    /// Its list of members does not cover the whole file: the rest would be lost.
     static let holdsMore = ZipError(
         "This is a zip archive that holds more than its list tells, as two that were joined to one file do, or one with bytes before or behind it. Nothing of it was unpacked. Unpack it yourself and copy the images."
     )

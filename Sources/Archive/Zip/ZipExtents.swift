@@ -1,6 +1,6 @@
-/// Where the members of a zip archive lie in it, as its list says (PKWARE APPNOTE.TXT 6.3, section
-/// 4.3.6): one behind the other, from the first byte to the list. What lies in between is a
-/// member that is not listed, and would be lost.
+/// The positions of the members in a zip archive, from its list (PKWARE APPNOTE.TXT 6.3, section
+/// 4.3.6): one after another, from the first byte to the list. Bytes in between belong to a member
+/// that is not listed, and would be lost.
 struct ZipExtents {
     /// A member as the list has it.
     private struct Extent {

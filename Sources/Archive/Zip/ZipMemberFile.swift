@@ -6,14 +6,14 @@ struct ZipMemberFile {
     let open: IngestFile
     let bytes: Int64
     let digest: Digest
-    /// Why it is no image, as far as its first bytes tell.
+    /// Why it is not an image, judged by its first bytes; `nil` when it may be one.
     let refusal: String?
 
-    /// - parameters:
-    ///   - staging: the volume that gets the file
-    ///   - checking: told how many bytes there are so far; throws when they are too many
-    /// - throws: ``ZipError`` for a member that is damaged, `StorageError` when the volume fails
-    ///   or is full
+    /// - Parameters:
+    ///   - staging: The volume that gets the file.
+    ///   - checking: Takes the number of bytes so far; throws when there are too many.
+    /// - Throws: ``ZipError`` for a damaged member, `StorageError` when the volume fails or is
+    ///   full.
     init(
         _ reader: ZipReader, _ member: ZipReader.Member, on staging: StagingArea,
         checking: (Int64) throws(ZipError) -> Void

@@ -4,11 +4,11 @@ import Glibc
 /// The members of a zip archive (PKWARE APPNOTE.TXT 6.3), one after the other, in the order in
 /// which they lie in it. For one thread.
 final class ZipReader {
-    /// What the central directory says of a member.
+    /// The entry of a member in the central directory.
     struct Member {
         enum Kind { case file, folder, other }
 
-        /// Its name, parts separated by `/`; what is not UTF-8 in it is shown as U+FFFD.
+        /// Its name, with parts separated by `/`; bytes that are not UTF-8 are shown as U+FFFD.
         var path: String
         var kind: Kind
         /// Its size, bytes; 0 when the zip does not say it.
@@ -114,7 +114,7 @@ final class ZipReader {
         return count
     }
 
-    /// - parameter isData: a warning is then about what was read
+    /// - Parameter isData: Whether a warning is about the bytes that were read.
     private func check(_ result: Int32, isData: Bool = false) throws {
         if result >= (isData ? ARCHIVE_OK : ARCHIVE_WARN) { return }
         if let error = source.error {

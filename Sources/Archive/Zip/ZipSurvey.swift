@@ -1,7 +1,7 @@
 import Storage
 
-/// What a zip archive says that it holds, before anything of it is unpacked. One that is not to
-/// be trusted is refused as a whole.
+/// The contents of a zip archive by its own list, checked before anything is unpacked. An archive
+/// that cannot be trusted is rejected as a whole.
 struct ZipSurvey {
     /// More members than the largest studies have images.
     static let mostMembers = 200_000
@@ -19,7 +19,7 @@ struct ZipSurvey {
     private(set) var bytes: Int64 = 0
     /// Size of the zip archive, bytes.
     let packed: Int64
-    /// What the volumes could hold if they were empty, bytes.
+    /// The bytes that the volumes could hold if they were empty.
     let capacity: Int64
 
     /// - throws: ``ZipError``
@@ -41,9 +41,9 @@ struct ZipSurvey {
         guard members == directory.members else { throw ZipError.holdsMore }
     }
 
-    /// Also called while it is unpacked: what it says may not be what it is.
+    /// Also called while it is unpacked, because its list may be wrong.
     ///
-    /// - parameter bytes: that come out of it
+    /// - Parameter bytes: The bytes that come out of it.
     func requirePlausible(_ bytes: Int64) throws(ZipError) {
         if bytes > Self.ratioCounts, bytes / Self.greatestRatio > packed {
             throw .tooLarge("unpacks to more than \(Self.greatestRatio) times its size")
@@ -59,7 +59,7 @@ struct ZipSurvey {
                 "\(path.prefix(60))…",
                 "has a path of more than \(longestPath) bytes or \(mostFolders) folders")
         }
-        // By scalars: a combining mark behind one of these makes another character of it.
+        // By scalars: a combining mark after one of these would make another character of it.
         let first = path.unicodeScalars.first
         let isDrive = parts.first.map { $0.unicodeScalars.dropFirst().first == ":" } ?? false
         if first == "/" || first == "\\" || isDrive { throw .refused(path, "has an absolute path") }

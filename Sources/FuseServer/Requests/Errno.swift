@@ -2,9 +2,9 @@ import Archive
 import Glibc
 import System
 
-// What programs are told: the only place outside System and Storage that makes error numbers.
+// The errors that programs get: the only place outside System and Storage that makes error numbers.
 extension Errno {
-    /// Runs `body` and turns what it throws into the number a program understands.
+    /// Runs `body` and turns its error into the number for the program.
     static func from<R>(_ body: () throws -> R) throws(Errno) -> R {
         do {
             return try body()

@@ -3,7 +3,8 @@ import System
 
 /// A directory that a program has open.
 final class OpenDirectory: Sendable {
-    /// What it held when it was opened; `nil` for one that is listed by the rows of the index.
+    /// Its entries when it was opened; `nil` for a directory that is listed by the rows of the
+    /// index.
     let snapshot: DirectorySnapshot?
     private let readAhead: ReadAhead
 
@@ -16,10 +17,10 @@ final class OpenDirectory: Sendable {
     /// Answers READDIR of a directory whose entries come in the order of their rows, and has
     /// the next portions made, while the program goes through this one.
     ///
-    /// - parameters:
-    ///   - cookie: that of the last entry the program has
-    ///   - size: what an answer may take, in bytes
-    ///   - fill: fills a buffer with the entries after a cookie
+    /// - Parameters:
+    ///   - cookie: That of the last entry that the program has.
+    ///   - size: The most bytes of an answer.
+    ///   - fill: Fills a buffer with the entries after a cookie.
     func answer(
         _ request: consuming Request, after cookie: Int, size: Int,
         _ fill: @escaping ReadAhead.Filling

@@ -8,8 +8,8 @@ import TagIndex
 
 // The folders of `/search`, and which of them stay.
 extension FileSystem {
-    /// A folder of `/search` for whatever is looked for; ENOENT for what programs look for by
-    /// themselves, and for what a caller is about to make.
+    /// A folder of `/search` for any words. ENOENT for names that programs look up by themselves,
+    /// and for a name that the caller is about to make.
     func searchFolder(_ words: String, by caller: CallingThread) throws(Errno) -> fuse_entry_param {
         guard words.utf8.count <= PortableName.maximumLength else { throw Errno(ENAMETOOLONG) }
         let kept = try Errno.from { try archive.index.read { try $0.keptSearch(words) } }
@@ -25,14 +25,14 @@ extension FileSystem {
         }
     }
 
-    /// Whether no person looks for this: hidden files, and what file managers look for in every
-    /// folder.
+    /// Whether this is not a search of a person: hidden files, and names that file managers look up
+    /// in every folder.
     private func isNoSearch(_ name: String) -> Bool {
         name.hasPrefix(".") || archive.settings.ignores(Array(name.utf8))
             || ["autorun.inf", "desktop.ini", "thumbs.db"].contains(name.lowercased())
     }
 
-    /// How many searches are kept at most: whoever lists `/search` gets them all.
+    /// The most searches that are kept: a listing of `/search` has them all.
     static let mostSearches = 1000
 
     /// Whether somebody may change which searches are kept is settled by modes where these can say
@@ -52,8 +52,8 @@ extension FileSystem {
 
     /// MKDIR in `/search`; `nil` when `parent` is elsewhere.
     ///
-    /// - throws: EEXIST when it is kept; EINVAL for words that cannot be understood, or are no
-    ///   name that every file system takes; ENOSPC when there are too many
+    /// - Throws: EEXIST when it is kept; EINVAL for words that cannot be understood, or are not a
+    ///   legal name on every file system; ENOSPC when there are too many.
     func keepSearch(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param? {
         guard case .search(let place) = try place(parent) else { return nil }
         guard case .top = place else { throw Errno(EROFS) }
@@ -75,7 +75,8 @@ extension FileSystem {
         return true
     }
 
-    /// RENAME in `/search`: the folder is kept with other words; false when neither is in `/search`.
+    /// RENAME in `/search`: the folder is kept with other words; false when neither is in
+    /// `/search`.
     ///
     /// - throws: EXDEV out of it or into it; ENOENT when it is not kept; as ``keepSearch(_:in:)``
     ///   for the new words, and ENOTEMPTY when they are kept already

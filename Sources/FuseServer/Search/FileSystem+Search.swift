@@ -9,7 +9,7 @@ import TagIndex
 enum SearchPlace {
     /// The list of those that are kept.
     case top
-    /// A folder whose name is what is looked for, by its number.
+    /// A folder whose name is a search, by its number.
     case folder(UInt64)
     /// The text in it that explains it.
     case note(UInt64)
@@ -18,7 +18,7 @@ enum SearchPlace {
     /// `series.id`, and the number of the folder.
     case series(Int64, search: UInt64)
 
-    /// What the kernel calls it.
+    /// The inode number for the kernel.
     var number: UInt64 {
         switch self {
         case .top: FixedEntry.search.number
@@ -29,7 +29,7 @@ enum SearchPlace {
         }
     }
 
-    /// What programs see: a study is the same in every search.
+    /// The inode number for programs: a study is the same in every search.
     var shownNumber: UInt64 {
         switch self {
         case .top, .folder, .note: number
@@ -41,9 +41,9 @@ enum SearchPlace {
     var isDirectory: Bool { if case .note = self { false } else { true } }
 }
 
-// What is found, looked up and listed.
+// Look-ups and listings of the results.
 extension FileSystem {
-    /// Seconds for which the kernel may keep what a search shows: results follow new images.
+    /// Seconds for which the kernel may keep results: they follow new images.
     static let searchTimeout = 1.0
 
     func entry(_ attributes: stat, of place: SearchPlace) -> fuse_entry_param {
@@ -170,7 +170,7 @@ extension FileSystem {
 
     // MARK: Listing
 
-    /// What a directory of `/search` holds when it is opened, but for the images of a series.
+    /// The entries of a directory of `/search` when it is opened, without the images of a series.
     func snapshot(of place: SearchPlace) throws(Errno) -> DirectorySnapshot? {
         func entry(_ name: String, _ place: SearchPlace) -> DirectorySnapshot.Entry {
             .init(name: Array(name.utf8), isDirectory: place.isDirectory, inode: place.number)

@@ -24,7 +24,7 @@ final class PassingSearches: Sendable {
         state.withLock { $0.next += UInt64(max(time(nil), 0)) * 64 % span }
     }
 
-    /// The number of a folder that the kernel is about to be told of.
+    /// The number of a folder that the kernel is about to learn.
     func look(up words: String) -> UInt64 {
         state.withLock { state in
             if let number = state.numbers[words] {

@@ -8,10 +8,10 @@ struct RowNames: Sendable {
     let entries: [(name: String, id: Int64)]
     private let places: [String: Int]
 
-    /// - parameters:
-    ///   - rows: in the order in which they are to be listed
-    ///   - name: what a row is to be called; when several want the same, the earliest gets it and
-    ///     the others a suffix
+    /// - Parameters:
+    ///   - rows: The rows in the order of the listing.
+    ///   - name: The name for a row. If several rows want the same name, the earliest gets it and
+    ///     the others get a suffix.
     init(_ rows: [NamedRow], name: (AttributeSet) -> String) {
         var names = [String](repeating: "", count: rows.count)
         var places: [String: Int] = [:]
@@ -34,7 +34,7 @@ struct RowNames: Sendable {
     }
 }
 
-/// What a folder of `/search` holds.
+/// The entries of a folder of `/search`.
 enum SearchAnswer: Sendable {
     /// Studies; whether there are more than are shown.
     case found(RowNames, isAll: Bool)
@@ -42,9 +42,9 @@ enum SearchAnswer: Sendable {
     case notUnderstood(String)
 }
 
-/// What searches come to, each worked out once for every state of the index.
+/// The results of searches, each worked out once for every state of the index.
 ///
-/// Only the answers that were asked for last are kept, so that memory stays small.
+/// Only the latest results are kept, so that memory stays small.
 final class SearchResults: Sendable {
     /// How many studies a search shows.
     let limit: Int
@@ -97,7 +97,7 @@ final class SearchResults: Sendable {
         _ key: Key, dependsOnImages: Bool, _ work: (IndexReader) throws -> SearchAnswer
     ) throws -> SearchAnswer {
         try index.read { reader in
-            // Read first: what comes while we look makes the answer one to be asked for again.
+            // Read first: if an image arrives meanwhile, the result counts as out of date.
             let last = try reader.lastRows()
             let old = known.withLock { known -> Entry? in
                 guard let place = known.lastIndex(where: { $0.key == key }) else { return nil }

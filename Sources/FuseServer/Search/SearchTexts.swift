@@ -1,4 +1,4 @@
-/// What the files in `/search` say.
+/// The texts of the files in `/search`.
 enum SearchTexts {
     static let whyName = "why this finds nothing.txt"
     static let moreName = "there are more.txt"
@@ -11,7 +11,7 @@ enum SearchTexts {
 
         """
 
-    /// What `how to search.txt` says.
+    /// The text of `how to search.txt`.
     static let help = Array(
         """
         Open a folder here whose name is what you look for: its name is the question, what it

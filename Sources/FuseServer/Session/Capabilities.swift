@@ -1,6 +1,6 @@
 import Glibc
 
-/// What this process may do that only root may otherwise: capabilities(7).
+/// The privileges of this process that otherwise only root has: capabilities(7).
 public struct Capabilities: OptionSet, Sendable {
     public let rawValue: UInt64
 

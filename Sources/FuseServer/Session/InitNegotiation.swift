@@ -2,11 +2,11 @@ import CFuse3
 import Glibc
 import Synchronization
 
-/// What the kernel and we agree on in INIT.
+/// The agreement with the kernel in INIT.
 ///
-/// libfuse 3.14 knows neither passthrough nor the second way to handle privileges nor, in its
-/// answer, parallel look-ups in one directory. So its reads and writes of /dev/fuse pass through here; the first hook notes
-/// what the kernel offers, the second adds to the one answer what libfuse leaves out.
+/// libfuse 3.14 knows neither passthrough nor the second way to handle privileges. In its answer it
+/// leaves out parallel look-ups in one directory. So its reads and writes of /dev/fuse pass through
+/// here: the first hook notes what the kernel offers, the second completes the one answer.
 final class InitNegotiation: Sendable {
     private let wantsPassthrough: Bool
     private let descriptor = Atomic<Int32>(-1)

@@ -4,7 +4,7 @@ import Glibc
 import System
 
 extension Mountpoint {
-    /// What a mount says when it is asked something.
+    /// The answer of a mount to a question.
     public enum Answer: Sendable {
         /// It is served, or nothing is mounted.
         case alive
@@ -20,7 +20,7 @@ extension Mountpoint {
     /// - parameter seconds: how long to wait
     public static func answer(of path: String, within seconds: Double) -> Answer {
         let question = Question()
-        // Whoever asks a daemon that hangs waits until that ends, or this process does.
+        // A question to a daemon that hangs waits until the daemon ends, or this process does.
         Thread.detachNewThread {
             let result: Answer = isStale(path) ? .stale : .alive
             question.answer.withLock { $0 = result }

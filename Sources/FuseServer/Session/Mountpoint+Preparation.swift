@@ -2,16 +2,16 @@ import CLinux
 import Glibc
 import Storage
 
-// Everything that can be told before mounting is told in a sentence of our own; what libfuse and
-// fusermount3 say goes to the log.
+// Problems that can be found before mounting get a sentence of our own; the messages of libfuse and
+// fusermount3 go to the log.
 extension Mountpoint {
-    /// Makes sure that `path` can be mounted on. A mount whose daemon has died is detached.
+    /// Makes sure that `path` can be a mount point. A mount whose daemon has died is detached.
     ///
-    /// - parameters:
-    ///   - path: absolute, without links
-    ///   - keptOutside: what must not lie below it: the daemon would wait for itself
-    ///   - volumes: what it must not lie in: the mount would hide a part of them
-    /// - throws: ``MountError``
+    /// - Parameters:
+    ///   - path: Absolute, without links.
+    ///   - keptOutside: Paths that must not lie below it: the daemon would wait for itself.
+    ///   - volumes: Paths in which it must not lie: the mount would hide a part of them.
+    /// - Throws: ``MountError``.
     public static func prepare(
         _ path: String, keptOutside: [String], volumes: [String] = []
     ) throws(MountError) {
@@ -51,9 +51,9 @@ extension Mountpoint {
         }
     }
 
-    /// Detaches what a dead daemon left at `path`.
+    /// Detaches the mount that a dead daemon left at `path`.
     ///
-    /// - throws: ``MountError`` when something is mounted there that lives
+    /// - Throws: ``MountError`` when something alive is mounted there.
     private static func clear(_ path: String) throws(MountError) {
         guard let existing = mount(at: path) else { return }
         guard existing.type == "fuse.pacsfs" else {

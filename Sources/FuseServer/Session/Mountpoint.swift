@@ -3,7 +3,7 @@ import Storage
 
 /// Why a directory cannot be mounted on, or a mount not be made or ended.
 public struct MountError: Error, Sendable, CustomStringConvertible {
-    /// What happened, and what to do next.
+    /// The failure, and what to do next.
     public var description: String
 
     public init(_ description: String) { self.description = description }
@@ -18,7 +18,7 @@ public enum Mountpoint {
         public var type: String
         /// For ours, the directory of the archive.
         public var source: String
-        /// Who mounted it, as far as the kernel tells (`user_id` of a FUSE file system).
+        /// The user who mounted it, if the kernel says so (`user_id` of a FUSE file system).
         public var owner: uid_t?
 
         /// A name, or a number where this system has none for it.
@@ -71,7 +71,7 @@ public enum Mountpoint {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// What is mounted at `path`, if anything.
+    /// The mount at `path`; `nil` when nothing is mounted there.
     public static func mount(at path: String) -> Mount? { all().last { $0.path == path } }
 
     /// Takes a mount away that nobody serves any more.

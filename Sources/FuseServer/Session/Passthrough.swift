@@ -25,7 +25,7 @@ private struct BackingMap {
     var padding: UInt64 = 0
 }
 
-/// The kernel's table of files that stand behind ours: it reads them itself.
+/// The kernel's table of the files behind ours: the kernel reads these itself.
 struct BackingFiles: Sendable {
     /// The descriptor of /dev/fuse.
     let device: Int32

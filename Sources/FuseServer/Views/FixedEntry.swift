@@ -1,7 +1,7 @@
 import Glibc
 import Naming
 
-/// What is always there, besides the views.
+/// The entries that always exist, besides the views.
 enum FixedEntry: UInt64, CaseIterable {
     case root = 1
     case incoming = 2
@@ -24,12 +24,12 @@ enum FixedEntry: UInt64, CaseIterable {
         }
     }
 
-    /// What is at the root, in the order in which it is listed.
+    /// The entries of the root, in the order of the listing.
     static let atRoot: [FixedEntry] = [.incoming, .rejected, .readme, .search]
 
-    /// What is at the root under this name.
+    /// The entry of the root with a name.
     ///
-    /// - parameter ignoresCase: whether its case may differ
+    /// - Parameter ignoresCase: Whether its case may differ.
     static func named(_ name: [UInt8], ignoresCase: Bool = false) -> FixedEntry? {
         let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
         return atRoot.first {
@@ -46,7 +46,7 @@ enum FixedEntry: UInt64, CaseIterable {
         }
     }
 
-    /// What README.txt says.
+    /// The text of README.txt.
     static let readmeText = Array(
         """
         This folder is a pacsfs archive of DICOM images.

@@ -1,15 +1,15 @@
 import Archive
 import Glibc
 
-/// Who may see the archive, and who may add to it: what modes and groups the mount shows. The
-/// kernel enforces them (`default_permissions`, mount.fuse3(8)); what nobody may do, such as
-/// changing an archived image, is refused by the requests themselves.
+/// Permissions to see the archive and to add to it: the modes and groups that the mount shows. The
+/// kernel enforces them (`default_permissions`, mount.fuse3(8)). Things that nobody may do, such as
+/// changing an archived image, are refused by the requests themselves.
 public struct Permissions: Sendable {
     /// The group that sees views; `nil` for everybody.
     let readers: gid_t?
     /// The group that writes to `/incoming`; `nil` for everybody.
     let writers: gid_t?
-    /// Who has the daemon.
+    /// The user of the daemon.
     let owner: (uid: uid_t, gid: gid_t) = (geteuid(), getegid())
 
     /// Everybody sees everything, and may add.
@@ -20,14 +20,14 @@ public struct Permissions: Sendable {
         self.writers = writers
     }
 
-    /// What `readers` and `writers` of the configuration say. Without `writers`, those may add who
-    /// may read.
+    /// The permissions from `readers` and `writers` of the configuration. Without `writers`,
+    /// everybody who may read may add.
     ///
-    /// - parameter file: the configuration, for messages
-    /// - throws: ``ArchiveError`` that names a group which this system does not know
+    /// - Parameter file: The configuration, for messages.
+    /// - Throws: ``ArchiveError`` with the name of a group that this system does not know.
     public init(_ settings: Settings, file: String) throws(ArchiveError) {
         readers = try settings.readers?.number(in: file, as: "readers")
-        // What waits in `/incoming` is as private as what is archived.
+        // Files waiting in `/incoming` are as private as archived images.
         writers = try settings.writers?.number(in: file, as: "writers") ?? readers
     }
 
@@ -43,7 +43,7 @@ public struct Permissions: Sendable {
         case image
         /// `/search` itself, in which searches are kept.
         case search
-        /// The root of `/incoming`. What is in it has the modes that its clients gave it.
+        /// The root of `/incoming`. Files in it have the modes that their clients gave them.
         case incoming
         /// A directory of `/rejected`: who may add may move a file from there, to try it again.
         case rejectedDirectory
@@ -77,8 +77,8 @@ public struct Permissions: Sendable {
         // Without readers everybody looks, and who may add images keeps searches.
         case .search: S_IFDIR | (isForAll ? 0o777 : readers == nil ? 0o775 : 0o770)
         case .rejectedDirectory: S_IFDIR | (isForAll ? 0o777 : 0o770)
-        // Sticky: nobody takes away what another is writing. With a group, what is made is the
-        // group's (inode(7), S_ISGID).
+        // Sticky: no user can remove the files of another. With a group, new entries belong to the
+        // group (inode(7), S_ISGID).
         case .incoming: S_IFDIR | (isForAll ? 0o1777 : 0o3770)
         }
     }

@@ -1,13 +1,13 @@
 import Foundation
 import System
 
-/// The entries of a directory that lists its rows in order, made before they are asked for: a
-/// program that goes through a full folder works on one processor while we do on another.
+/// The entries of a directory that lists its rows in order, made before the program asks for them.
+/// So a program that reads a large directory works on one processor while we work on another.
 ///
-/// A portion that was made ahead is given out only when it is full: rows are never put between
-/// others, so that it holds what it would hold now. The end of a directory is looked at anew.
+/// A portion that was made ahead is used only when it is full: rows are never inserted between
+/// others, so a full portion is still correct. The end of a directory is looked up again.
 final class ReadAhead: @unchecked Sendable {
-    /// What one READDIR is answered with.
+    /// The answer to one READDIR.
     final class Portion {
         let memory: UnsafeMutableRawBufferPointer
         /// The cookie after which it begins.
@@ -33,28 +33,28 @@ final class ReadAhead: @unchecked Sendable {
 
     typealias Filling = @Sendable (_ cookie: Int, inout DirectoryBuffer) throws(Errno) -> Void
 
-    /// How many portions are made ahead at most: what one slow look-up makes late, those before
-    /// it make up for. A directory that somebody keeps open in its middle holds no more than
-    /// half a MiB, unless he asks for more at once.
+    /// The most portions that are made ahead: earlier portions make up for the delay of one slow
+    /// look-up. A directory that stays open in its middle holds at most half a MiB, unless the
+    /// program asks for more at once.
     private static func greatestDepth(_ size: Int) -> Int {
         max(1, min(16, (512 << 10) / max(1, size)))
     }
 
-    /// Where is made what is not asked for yet, so that whoever has answered can go back to the
-    /// next request.
+    /// The queue on which portions are made ahead, so that the thread that has answered can go on
+    /// to the next request.
     private let queue: DispatchQueue
 
     // All that follows only with `condition` held, which is never held during a look-up.
     private let condition = NSCondition()
     /// Portions that follow one another.
     private var ready: [Portion] = []
-    /// Whether `queue` has been told to go on, or does.
+    /// Whether the queue has work, or is working.
     private var isGoingOn = false
     /// The cookie after which a portion is just being made.
     private var making: Int?
-    /// The last cookie of what was given out and of what is ready; 0 when that is not known.
+    /// The last cookie of the portions that were used and that are ready; 0 when it is not known.
     private var end = 0
-    /// How many shall be ready: more for a program that came back for what was made.
+    /// The number of portions to keep ready: more for a program that came back for the first ones.
     private var depth = 1
     /// How often a program went on elsewhere than expected.
     private var turns = 0
@@ -64,9 +64,9 @@ final class ReadAhead: @unchecked Sendable {
 
     /// The entries after `cookie`.
     ///
-    /// - parameters:
-    ///   - size: what an answer may take, in bytes
-    ///   - fill: fills a buffer with the entries after a cookie
+    /// - Parameters:
+    ///   - size: The most bytes of an answer.
+    ///   - fill: Fills a buffer with the entries after a cookie.
     func portion(after cookie: Int, size: Int, _ fill: Filling) throws(Errno) -> Portion {
         if let portion = expected(after: cookie, size: size) { return portion }
         let portion = try Portion(after: cookie, size: size, fill)
@@ -89,13 +89,13 @@ final class ReadAhead: @unchecked Sendable {
         return nil
     }
 
-    /// Has what follows `portion` made, which is about to be given out.
+    /// Lets the portions after `portion` be made, which is about to be used.
     func goOn(after portion: borrowing Portion, _ fill: @escaping Filling) {
         guard portion.isFull, portion.last > 0 else { return }
         let size = portion.memory.count
         condition.lock()
         defer { condition.unlock() }
-        // Half of what there may be is left to the program, so that we are not woken for each.
+        // Wait until the program has used half of them, so that we are not woken for each.
         guard !isGoingOn, end > 0, ready.count <= depth / 2 else { return }
         isGoingOn = true
         queue.async { [self] in make(size: size, fill) }
