@@ -124,7 +124,4 @@ extension Archive {
                 .configuration, "\(path)/\(idName) cannot be read: \(error.localizedDescription)")
         }
     }
-
-    /// The process that has the archive at `path` open; `nil` when none has.
-    public static func holder(of path: String) -> pid_t? { ArchiveLock.holder(archive: path) }
 }

@@ -66,4 +66,7 @@ extension IndexError {
         default: false
         }
     }
+
+    /// Whether an error is one of the database: its file cannot be read or written.
+    public static func isOfDatabase(_ error: any Error) -> Bool { error is DatabaseError }
 }

@@ -74,10 +74,10 @@ struct AbsentVolumeTests {
             let error = try #require(
                 try archive.ingest(images[1], from: "/cd/IM2", in: temporary.folder).error)
             #expect(error.code == .storage)
-            #expect(error.message.hasPrefix("/cd/IM2 was not archived."))
-            #expect(error.message.contains("Plug in and mount volume \(volume)"))
+            #expect(error.description.hasPrefix("/cd/IM2 was not archived."))
+            #expect(error.description.contains("Plug in and mount volume \(volume)"))
             #expect(throws: ArchiveError.self) { try archive.checkRoom(for: 0) }
-            #expect(try archive.room().free == 0)
+            #expect(try archive.capacity().free == 0)
             #expect(try archive.index.read { try $0.totals().instances } == 1)
         }
         #expect(try files(below: other) == before)
@@ -94,7 +94,7 @@ struct AbsentVolumeTests {
             let error = try #require(
                 try archive.ingest(images[0], from: "/cd/IM1", in: temporary.folder).error)
             #expect(error.code == .storage)
-            #expect(error.message.contains("/cd/IM1"))
+            #expect(error.description.contains("/cd/IM1"))
         }
         try plugIn(volume)
         let again = try temporary.open { try $0.ingest(images[0], in: temporary.folder) }
@@ -188,7 +188,7 @@ struct AbsentVolumeTests {
         try unplug(2)
         let error = try #require(throws: ArchiveError.self) { try temporary.open { _ in } }
         #expect(error.code == .storage)
-        for volume in temporary.volumes { #expect(error.message.contains(volume)) }
+        for volume in temporary.volumes { #expect(error.description.contains(volume)) }
         #expect(Archive.holder(of: temporary.path) == nil)
     }
 
@@ -210,7 +210,7 @@ struct AbsentVolumeTests {
                     == (volume == 1 ? [.online, .absent] : [.absent, .online]))
             #expect(status.volumes.map(\.blobs) == [2, 2])
             #expect(
-                try archive.ingest(images[2], in: temporary.folder).error?.message.contains(
+                try archive.ingest(images[2], in: temporary.folder).error?.description.contains(
                     "volume \(volume)") == true)
         }
     }

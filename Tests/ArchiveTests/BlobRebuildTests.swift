@@ -61,7 +61,7 @@ struct BlobRebuildTests {
     func refused() throws {
         let ledger = try contents(of: temporary.ledgerFile(on: 1))
         let error = #expect(throws: ArchiveError.self) { try rebuild() }
-        #expect(error?.message.contains("without --from-blobs") == true)
+        #expect(error?.description.contains("without --from-blobs") == true)
         #expect(try contents(of: temporary.ledgerFile(on: 1)) == ledger)
     }
 

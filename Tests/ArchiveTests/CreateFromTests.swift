@@ -208,9 +208,9 @@ struct CreateFromTests {
             }
             #expect(
                 error.code == .configuration
-                    && error.message.contains("\(retired) was volume 1, and was retired"),
+                    && error.description.contains("\(retired) was volume 1, and was retired"),
                 "\(error)")
-            #expect(error.message.contains("pacsfs import \(retired)/blobs"))
+            #expect(error.description.contains("pacsfs import \(retired)/blobs"))
             #expect(!FileManager.default.fileExists(atPath: path))
         }
         // The others make a whole archive, unless more copies are wanted than they are.

@@ -21,7 +21,7 @@ struct CreateTests {
             try create(path, volumes, copies: copies)
         }
         #expect(error.code == .configuration)
-        return error.message
+        return error.description
     }
 
     private var everything: [String] {
@@ -110,7 +110,7 @@ struct CreateTests {
                 try Archive(at: path, log: LogLines().logger)
             }
             #expect(error.code == .notFound)
-            #expect(error.message.contains(path + "/pacsfs.toml"))
+            #expect(error.description.contains(path + "/pacsfs.toml"))
         }
         #expect(try everything == [])
     }

@@ -114,7 +114,7 @@ struct DuplicateTests {
         try temporary.open { archive in
             let error = try #require(throws: ArchiveError.self) { try archive.openBlob(of: 1) }
             #expect(error.code == .noGoodCopy)
-            #expect(error.message.contains(Digest.of(image).hex))
+            #expect(error.description.contains(Digest.of(image).hex))
             let unknown = try #require(throws: ArchiveError.self) { try archive.openBlob(of: 99) }
             #expect(unknown.code == .notFound)
         }

@@ -43,15 +43,15 @@ struct FullDiskTests {
                 let error = try #require(
                     try archive.ingest(images[2], from: "/cd/IM3", in: temporary.folder).error)
                 #expect(error.code == .noSpace)
-                #expect(error.message.hasPrefix("/cd/IM3 was not archived."))
-                #expect(error.message.contains("deletes nothing"))
+                #expect(error.description.hasPrefix("/cd/IM3 was not archived."))
+                #expect(error.description.contains("deletes nothing"))
                 #expect(try temporary.volumes.map(files(below:)) == before)
                 #expect(try archive.index.read { try $0.totals().instances } == 2)
                 let refused = try #require(throws: ArchiveError.self) {
                     try archive.checkRoom(for: Int64(images[2].count))
                 }
                 #expect(refused.code == .noSpace)
-                #expect(try archive.room().free < Int64(images[2].count))
+                #expect(try archive.capacity().free < Int64(images[2].count))
 
                 // A duplicate needs no room.
                 #expect(try archive.ingest(images[0], in: temporary.folder).duplicate == 1)

@@ -58,7 +58,7 @@ struct HealingTests {
             #expect(try read(archive, 2) == images[1])
             // The other volume may have been read: then nothing was noticed yet.
             if volume == 2 {
-                archive.heal(
+                archive.images.heal(
                     try #require(try archive.index.read { try $0.copies(of: 2) }),
                     bad: [BadCopy(volume: try #require(archive.volumes[2]), problem: .altered)])
             }
@@ -137,7 +137,7 @@ struct HealingTests {
             let bad = [1, 2].compactMap { archive.volumes[$0] }.map {
                 BadCopy(volume: $0, problem: .unreadable)
             }
-            #expect(archive.heal(image, bad: bad).left == [1, 2])
+            #expect(archive.images.heal(image, bad: bad).left == [1, 2])
             #expect(
                 try archive.index.read { try $0.underReplicated(below: 1, limit: 10) }.map(\.id)
                     == [1])

@@ -156,6 +156,6 @@ struct HealthTests {
             ([10, 20, 1000], 2, 30), ([0, 5], 2, 0), ([30, 30, 30, 30], 3, 40),
         ])
     func fitting(_ sizes: [Int64], _ copies: Int, _ room: Int64) {
-        #expect(Archive.fitting(sizes, copies: copies) == room)
+        #expect(Capacity.fitting(sizes, copies: copies) == room)
     }
 }

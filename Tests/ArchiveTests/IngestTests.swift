@@ -148,7 +148,7 @@ struct IngestTests {
                     digest: .of([1])))
             let error = try #require(result.error)
             #expect(error.code == .storage)
-            #expect(error.message.hasPrefix("/cd/a.dcm was not archived."))
+            #expect(error.description.hasPrefix("/cd/a.dcm was not archived."))
             #expect(try archive.index.read { try $0.totals().instances } == 0)
         }
         try temporary.expectBlobs([])
@@ -203,7 +203,7 @@ struct IngestTests {
         let error = try #require(
             try archive.ingest(image, from: "/cd/late.dcm", in: temporary.folder).error)
         #expect(error.code == .shuttingDown)
-        #expect(error.message.contains("/cd/late.dcm"))
+        #expect(error.description.contains("/cd/late.dcm"))
     }
 
     @Test("Import tells what became of each file, also of one that is not there")

@@ -15,8 +15,8 @@ struct LockTests {
         try temporary.open { archive in
             let error = try #require(throws: ArchiveError.self) { try temporary.open { _ in } }
             #expect(error.code == .locked)
-            #expect(error.message.contains("process \(getpid())"))
-            #expect(error.message.contains(temporary.path))
+            #expect(error.description.contains("process \(getpid())"))
+            #expect(error.description.contains(temporary.path))
             #expect(Archive.holder(of: temporary.path) == getpid())
             // The first one is not disturbed.
             #expect(try archive.ingest(series(images: 1)[0], in: temporary.folder).archived == 1)
@@ -42,14 +42,14 @@ struct LockTests {
                 _ = try Archive(at: again, log: temporary.log.logger)
             }
             #expect(
-                refusal.code == .locked && refusal.message.contains("process \(getpid())"),
+                refusal.code == .locked && refusal.description.contains("process \(getpid())"),
                 "\(refusal)")
             #expect(throws: ArchiveError.self) {
                 _ = try Archive.rebuild(at: again, log: temporary.log.logger) { _ in }
             }
             let third = temporary.folder.path("third")
             let error = try #require(throws: ArchiveError.self) { try revive(third) }
-            #expect(error.code == .locked && error.message.contains(temporary.volumes[0]))
+            #expect(error.code == .locked && error.description.contains(temporary.volumes[0]))
             #expect(!FileManager.default.fileExists(atPath: third))
             // The first one is not disturbed.
             #expect(try archive.ingest(images[1], in: temporary.folder).archived == 2)
@@ -71,7 +71,7 @@ struct LockTests {
     )
     func awayAndBack() throws {
         try temporary.open { archive in
-            archive.startUpkeep()
+            try archive.startMaintenance()
             let path = temporary.volumes[1]
             func volume() throws -> ArchiveStatus.Volume {
                 try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes[1]

@@ -129,7 +129,7 @@ struct RebuildTests {
         let error = #expect(throws: ArchiveError.self) {
             try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
         }
-        #expect(error?.message.contains("pacsfs verify") == true)
+        #expect(error?.description.contains("pacsfs verify") == true)
         #expect(try temporary.index.dump() == before)
     }
 
@@ -142,7 +142,7 @@ struct RebuildTests {
                 try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
             }
             #expect(error?.code == .locked)
-            #expect(error?.message.contains("pacsfs unmount") == true)
+            #expect(error?.description.contains("pacsfs unmount") == true)
         }
     }
 
@@ -180,7 +180,7 @@ struct RebuildTests {
                 try archive.index.read { try $0.image(17) }
             }
             #expect(error?.code == .corrupt)
-            #expect(error?.message.contains("mount it again") == true)
+            #expect(error?.description.contains("mount it again") == true)
         }
         try temporary.open { (archive) throws in
             let image = try archive.index.read { try $0.image(17) }

@@ -75,7 +75,7 @@ struct ReplayTests {
                     for image in images[(thread * 60)..<(thread * 60 + 60)] {
                         do {
                             if let error = try archive.ingest(image, in: folder).error {
-                                failures.withLock { $0.append(error.message) }
+                                failures.withLock { $0.append(error.description) }
                             }
                         } catch { failures.withLock { $0.append("\(error)") } }
                     }

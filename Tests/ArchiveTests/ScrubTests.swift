@@ -204,26 +204,26 @@ import Testing
     @Test("One of 256 folders is due every 256th of the time, those that are overdue at once")
     func due() {
         let now = 1000 * day
-        #expect(ScrubSchedule.due([:], days: 32, now: now) == [0])
-        #expect(ScrubSchedule.due([0: (now, 0)], days: 32, now: now) == [])
-        #expect(ScrubSchedule.due([0: (now - day / 8, 0)], days: 32, now: now) == [1])
+        #expect(Scrubs.due([:], days: 32, now: now) == [0])
+        #expect(Scrubs.due([0: (now, 0)], days: 32, now: now) == [])
+        #expect(Scrubs.due([0: (now - day / 8, 0)], days: 32, now: now) == [1])
         var times: [UInt8: (time: Int64, errors: Int64)] = [:]
         for folder in UInt8.min...UInt8.max { times[folder] = (now - Int64(folder) * day / 8, 0) }
-        #expect(ScrubSchedule.due(times, days: 32, now: now) == [])
-        #expect(ScrubSchedule.due(times, days: 32, now: now + day / 8) == [255])
-        #expect(ScrubSchedule.due(times, days: 16, now: now).count == 127)
-        #expect(ScrubSchedule.due(times, days: 16, now: now).first == 255)
+        #expect(Scrubs.due(times, days: 32, now: now) == [])
+        #expect(Scrubs.due(times, days: 32, now: now + day / 8) == [255])
+        #expect(Scrubs.due(times, days: 16, now: now).count == 127)
+        #expect(Scrubs.due(times, days: 16, now: now).first == 255)
     }
 
     @Test("By itself everything is read once in the days that are configured, and healed")
     func scheduled() throws {
         try damage(4, on: 2)
         try temporary.open { archive in
-            let schedule = ScrubSchedule()
+            let scrubs = archive.maintenance.scrubs
             var now = Timestamp.now().nanoseconds
             for _ in 0..<256 {
                 now += 30 * day / 256
-                try schedule.look(archive, now: now)
+                try scrubs.scrubDueFolders(at: now)
             }
             for ordinal in 1...2 {
                 #expect(try archive.index.read { try $0.scrubs(of: ordinal) }.count == 256)

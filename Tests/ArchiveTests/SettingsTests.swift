@@ -32,8 +32,8 @@ struct SettingsTests {
         let error = try #require(throws: ArchiveError.self) { try Settings(file: file) }
         #expect(error.code == .configuration)
         #expect(
-            error.message.hasPrefix("\(file):\(try #require(error.place)): "), "\(error.message)")
-        #expect(error.message.contains(names), "\(error.message)")
+            error.description.hasPrefix("\(file):\(try #require(error.place)): "), "\(error.description)")
+        #expect(error.description.contains(names), "\(error.description)")
     }
 
     @Test(
@@ -69,7 +69,7 @@ struct SettingsTests {
             Issue.record("\(text) was taken")
         } catch let error as ArchiveError {
             #expect(error.code == .configuration)
-            #expect(error.message.contains(names), "\(error.message)")
+            #expect(error.description.contains(names), "\(error.description)")
         }
     }
 
@@ -79,7 +79,7 @@ struct SettingsTests {
             try Settings(file: "/no/such/pacsfs.toml")
         }
         #expect(error.code == .notFound)
-        #expect(error.message.contains("/no/such/pacsfs.toml"))
+        #expect(error.description.contains("/no/such/pacsfs.toml"))
     }
 
     @Test("What is not said has a default")

@@ -22,8 +22,15 @@ struct VolumeChangeTests {
         #expect(rename(from, to) == 0)
     }
 
+    /// How many images have fewer copies than they should.
+    private func missing(_ archive: Archive) throws -> Int64 {
+        try archive.index.read { try $0.totals() }
+            .instances(withFewerThan: archive.settings.copies)
+    }
+
     private func states(_ archive: Archive) throws -> [String] {
-        try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes.map(\.state.rawValue)
+        try archive.status(pending: nil, readMode: nil, mountpoint: nil).volumes.map(
+            \.state.rawValue)
     }
 
     private func expect(
@@ -49,14 +56,14 @@ struct VolumeChangeTests {
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
             #expect(try states(archive).sorted() == ["absent", "online"])
             #expect(try archive.ingest(images[3], in: temporary.folder).archived == 4)
-            #expect(try archive.missing() == 2)
+            #expect(try missing(archive) == 2)
             for id: Int64 in 1...4 { close(try archive.openBlob(of: id).descriptor) }
             try move(volume, away: false)
-            VolumeWatch().look(archive)
+            archive.maintenance.watch.look()
             #expect(try states(archive) == ["online", "online"])
-            try archive.resilver.run(archive)
-            #expect(archive.resilver.progress.copies == 2)
-            #expect(try archive.missing() == 0)
+            try archive.maintenance.resilver.run()
+            #expect(archive.maintenance.resilver.progress.copies == 2)
+            #expect(try missing(archive) == 0)
         }
         try temporary.expectBlobs(images)
         let before = try temporary.index.dump().split(separator: "\n")
@@ -72,9 +79,9 @@ struct VolumeChangeTests {
         try temporary.open { archive in
             try move(2, away: true)
             let error = try #require(try archive.ingest(images[2], in: temporary.folder).error)
-            #expect(error.message.contains("volume"))
+            #expect(error.description.contains("volume"))
             try move(2, away: false)
-            VolumeWatch().look(archive)
+            archive.maintenance.watch.look()
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
         }
         try temporary.expectBlobs(Array(images.prefix(3)))
@@ -98,14 +105,14 @@ struct VolumeChangeTests {
                 default: try FileManager.default.copyItem(atPath: other.volumes[1], toPath: path)
                 }
                 let before = try files(below: path)
-                VolumeWatch().look(archive)
+                archive.maintenance.watch.look()
                 #expect(try states(archive) == ["online", "absent"])
                 #expect(try archive.ingest(images[2], in: temporary.folder).error == nil)
                 #expect(try files(below: path) == before)
                 try FileManager.default.removeItem(atPath: path)
             }
             try move(2, away: false)
-            VolumeWatch().look(archive)
+            archive.maintenance.watch.look()
             #expect(try states(archive) == ["online", "online"])
         }
     }
@@ -118,12 +125,12 @@ struct VolumeChangeTests {
                 "min_copies = 1", with: "min_copies = 2")
         }
         try temporary.open { archive in
-            #expect(try archive.missing() == 2)
+            #expect(try missing(archive) == 2)
             let change = try archive.addVolume(at: third, domain: "office")
             #expect(change.ordinal == 3)
             #expect(change.images == 2)
-            try archive.resilver.run(archive)
-            #expect(try archive.missing() == 0)
+            try archive.maintenance.resilver.run()
+            #expect(try missing(archive) == 0)
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
         }
         try expect(3, at: third)
@@ -142,9 +149,9 @@ struct VolumeChangeTests {
             _ = try archive.addVolume(at: third, domain: nil)
             _ = try archive.retireVolume(temporary.volumes[0])
             #expect(try states(archive) == ["retiring", "online", "online"])
-            try archive.resilver.run(archive)
+            try archive.maintenance.resilver.run()
             #expect(try states(archive) == ["online", "online"])
-            #expect(try archive.missing() == 0)
+            #expect(try missing(archive) == 0)
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
         }
         try expect(3, at: third)
@@ -190,7 +197,7 @@ struct VolumeChangeTests {
             _ = try archive.retireVolume("1")
             // Incoming is elsewhere at once.
             #expect(archive.volumes.staging.path == second)
-            try archive.resilver.run(archive)
+            try archive.maintenance.resilver.run()
             #expect(try states(archive) == ["online", "online"])
         }
         #expect(try files(below: first + "/staging/incoming") == [])
@@ -223,7 +230,7 @@ struct VolumeChangeTests {
             try put([1], at: first + "/staging/incoming/w.dcm.part")
             try put([2], at: second + "/staging/incoming/w.dcm.part")
             _ = try archive.retireVolume("1")
-            try archive.resilver.run(archive)
+            try archive.maintenance.resilver.run()
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
             #expect(status.volumes.map(\.state) == [.retiring, .online, .online])
             #expect(
@@ -231,7 +238,7 @@ struct VolumeChangeTests {
                     == true)
             #expect(try content(first + "/staging/incoming/w.dcm.part") == [1])
             #expect(unlink(second + "/staging/incoming/w.dcm.part") == 0)
-            try archive.resilver.run(archive)
+            try archive.maintenance.resilver.run()
             #expect(try states(archive) == ["online", "online"])
         }
         #expect(try content(second + "/staging/incoming/w.dcm.part") == [1])
@@ -244,7 +251,7 @@ struct VolumeChangeTests {
                 Array("alone".utf8), at: temporary.volumes[0] + "/rejected/2024-01-02/alone.txt")
             try put(Array("half".utf8), at: temporary.volumes[0] + "/staging/incoming/w.dcm.part")
             try archive.catalogue.record([.failing(1)])
-            try archive.adoptVolumes()
+            try archive.core.adoptVolumeRecords()
             _ = try archive.replaceVolume("1", with: temporary.folder.path("new"))
         }
         let staying = temporary.volumes[1]
@@ -293,9 +300,9 @@ struct VolumeChangeTests {
             _ = try archive.addVolume(at: third, domain: nil)
             _ = try archive.retireVolume("1")
             #expect(try archive.catalogue.record([late]).result == [.archived(3)])
-            #expect(try !archive.finishRetiring(1, copiedTo: 2))
+            #expect(try !archive.administration.finishRetiring(1, copiedTo: 2))
             #expect(try states(archive) == ["retiring", "online", "online"])
-            try archive.resilver.run(archive)
+            try archive.maintenance.resilver.run()
             #expect(try states(archive) == ["online", "online"])
             #expect(try archive.index.read { try $0.copies(of: 3)?.volumes } == [2, 3])
         }
@@ -315,8 +322,8 @@ struct VolumeChangeTests {
             let change = try archive.replaceVolume(old, with: samePath ? nil : new)
             #expect(change.ordinal == 3)
             #expect(change.images == 2)
-            try archive.resilver.run(archive)
-            #expect(try archive.missing() == 0)
+            try archive.maintenance.resilver.run()
+            #expect(try missing(archive) == 0)
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
         }
         try expect(3, at: new)
@@ -339,15 +346,15 @@ struct VolumeChangeTests {
             try move(1, away: true)
             #expect(try archive.ingest(images[2], in: temporary.folder).archived == 3)
             try move(1, away: false)
-            VolumeWatch().look(archive)
+            archive.maintenance.watch.look()
             try move(2, away: true)
             archive.volumes.check()
             let error = try #require(throws: ArchiveError.self) {
                 try archive.replaceVolume("2", with: nil)
             }
-            #expect(error.message.contains("1 images"))
+            #expect(error.description.contains("1 images"))
             _ = try archive.replaceVolume("2", with: nil, acceptingLoss: true)
-            try archive.resilver.run(archive)
+            try archive.maintenance.resilver.run()
             _ = try #require(throws: ArchiveError.self) { try archive.openBlob(of: 3) }
             // Whoever still has the file gives it again.
             #expect(try archive.ingest(images[2], in: temporary.folder).duplicate == 3)

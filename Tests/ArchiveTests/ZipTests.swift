@@ -307,7 +307,7 @@ struct ZipTests {
                 let request = IngestRequest(
                     file: IngestFile(file.descriptor, owner: file), source: "large \(number)",
                     bytes: file.bytes + 2 << 30, digest: nil)
-                archive.zips.submit(request, to: archive, rejectedPath: "x") { _ in
+                archive.intake.zips.submit(request, to: archive.intake, rejectedPath: "x") { _ in
                     hold.wait()
                     told.withLock { $0.append("large") }
                     hold.signal()
@@ -318,11 +318,11 @@ struct ZipTests {
                 return
             }
             #expect(told.withLock { $0.isEmpty })
-            #expect(eventually { archive.zips.all.map(\.source) == ["large 2", "large 3"] })
-            #expect(archive.zips.all.allSatisfy { $0.progress == nil })
+            #expect(eventually { archive.intake.zips.all.map(\.source) == ["large 2", "large 3"] })
+            #expect(archive.intake.zips.all.allSatisfy { $0.progress == nil })
             hold.signal()
             #expect(eventually { told.withLock { $0.count } == 3 })
-            #expect(archive.zips.all.isEmpty)
+            #expect(archive.intake.zips.all.isEmpty)
         }
     }
 
@@ -350,7 +350,7 @@ struct ZipTests {
             let error = try #require(
                 try archive.ingest(zip, from: "incoming/x.zip", in: temporary.folder).error)
             #expect(error.code == .noSpace)
-            #expect(error.message.hasPrefix("incoming/x.zip was not unpacked."))
+            #expect(error.description.hasPrefix("incoming/x.zip was not unpacked."))
             unlink(fill)
             guard
                 case .success(.unpacked(images: 2)) = try archive.ingest(

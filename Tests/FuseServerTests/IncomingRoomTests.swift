@@ -60,7 +60,7 @@ struct IncomingRoomTests {
                 guard case .failed(let error) = handle.file.state.withLock({ $0.status }) else {
                     return false
                 }
-                return error.message.contains("incoming/IM1.dcm")
+                return error.description.contains("incoming/IM1.dcm")
             })
 
         #expect(mount("tmpfs", mounted.path, "tmpfs", UInt(MS_REMOUNT), "size=\(64 << 20)") == 0)

@@ -87,8 +87,8 @@ struct PermissionsTests {
         let error = try #require(throws: ArchiveError.self) {
             _ = try Permissions(settings, file: "/srv/pacs/pacsfs.toml")
         }
-        #expect(error.message.hasPrefix("/srv/pacs/pacsfs.toml: «readers»"))
-        #expect(error.message.contains("groupadd --system no-such-group-71"))
+        #expect(error.description.hasPrefix("/srv/pacs/pacsfs.toml: «readers»"))
+        #expect(error.description.contains("groupadd --system no-such-group-71"))
         settings.readers = .name("root")
         // Without writers, those who may read may add.
         #expect(try Permissions(settings, file: "").writers == 0)

@@ -156,7 +156,7 @@ struct ViewTests {
     @Test("What the disk can take is what incoming can take")
     func statistics() throws {
         let statistics = try fileSystem.statistics()
-        let room = try archive.room()
+        let room = try archive.capacity()
         #expect(statistics.f_bavail == statistics.f_bfree)
         #expect(abs(Int64(statistics.f_bavail * statistics.f_frsize) - room.free) < 64 << 20)
         #expect(statistics.f_namemax == 255)

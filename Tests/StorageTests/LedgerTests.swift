@@ -227,6 +227,6 @@ import Testing
         let error = expectError(.corrupt) {
             try LedgerVerification.of(volume: volume, site: site)
         }
-        #expect(error?.path.hasSuffix("000002.jsonl") == true)
+        #expect(error?.path?.hasSuffix("000002.jsonl") == true)
     }
 }

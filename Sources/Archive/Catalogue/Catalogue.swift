@@ -18,22 +18,24 @@ final class Catalogue: Sendable {
     /// On how many volumes a record must be.
     private let minimum: Int
     private let log: Logger
+    private let clock: any MonotonicClock
     let actor: String
     /// The time of the last record, ns: times only ever go up, and no two changes of a
     /// directory have the same one.
     let lastTime = Lock<Int64>(0)
-    /// When volumes that dropped out were last asked, ns.
-    private let retryTime = Lock<Int64>(0)
+    /// When volumes that dropped out were last tried, ns of `clock`; `nil` when they never were.
+    private let retryTime = Lock<Int64?>(nil)
 
     init(
         index: TagIndex, ledger: Ledger, volumes: VolumeSet, settings: Settings, actor: String,
-        log: Logger
+        log: Logger, clock: any MonotonicClock
     ) throws {
         self.index = index
         self.ledger = ledger
         self.volumes = volumes
         minimum = settings.minimumCopies
         self.log = log
+        self.clock = clock
         self.actor = actor
         let known = try index.read { try $0.views() }
         show(known)
@@ -81,7 +83,7 @@ final class Catalogue: Sendable {
 
     func nextTime() -> Int64 {
         lastTime.withLock { last in
-            last = max(Timestamp.now().nanoseconds, last + 1)
+            last = max(clock.utc, last + 1)
             return last
         }
     }
@@ -242,8 +244,8 @@ final class Catalogue: Sendable {
         let online = volumes.writable
         if ledger.volumes.count < online.count,
             retryTime.withLock({ last in
-                let now = Timestamp.now().nanoseconds
-                guard now - last > 5_000_000_000 else { return false }
+                let now = clock.now
+                if let last, now - last <= 5_000_000_000 { return false }
                 last = now
                 return true
             })

@@ -17,7 +17,7 @@ public enum CopyProblem: String, Codable, Sendable {
     /// What an error says of the copy that was read; `nil` when it tells of this process or the
     /// system only (open(2): EMFILE, ENFILE, ENOMEM). Such a copy may be the best there is.
     init?(reading error: StorageError) {
-        if error.code == .tooManyOpenFiles || error.systemError == ENOMEM { return nil }
+        if error.isOfThisProcess { return nil }
         self = error.code == .notFound ? .missing : .unreadable
     }
 

@@ -49,6 +49,7 @@ extension Archive {
     /// - throws: ``ArchiveError`` when the ledger cannot be written on enough volumes
     public func changeSearches(_ changes: [SearchChange]) throws(ArchiveError) {
         try ArchiveError.from {
+            let catalogue = core.catalogue
             _ = try catalogue.appending { writer, entries in
                 for change in changes {
                     let entry = catalogue.entry(kind: SearchChange.kind, change.body)

@@ -1,5 +1,4 @@
 import Foundation
-import Storage
 import TOMLKit
 
 /// The text of `pacsfs.toml`, changed line by line so that what its owner wrote stays.
@@ -95,22 +94,5 @@ struct ConfigurationFile {
     private static func path(in line: String) -> String? {
         guard line.trimmingCharacters(in: .whitespaces).hasPrefix("path") else { return nil }
         return (try? Settings(toml: "[[volume]]\n" + line))?.volumes.first?.path
-    }
-}
-
-extension Archive {
-    /// Changes `pacsfs.toml` and `archive.json`; each is replaced in one step.
-    func configure(_ change: (inout ConfigurationFile) throws -> Void) throws {
-        var file = ConfigurationFile(
-            try String(contentsOfFile: path + "/" + Self.configurationName, encoding: .utf8))
-        try change(&file)
-        _ = try Settings(toml: file.text)
-        try ReplacedFile.write(file.text.utf8, to: Self.configurationName, in: path)
-        let identity = Identity(
-            archive: id,
-            volumes: volumes.members.filter { $0.ordinal > 0 }.map {
-                .init(ordinal: $0.ordinal, path: $0.place.path)
-            })
-        try ReplacedFile.write(JSONEncoder().encode(identity), to: Self.idName, in: path)
     }
 }

@@ -1,16 +1,15 @@
-import Foundation
 import Logging
 import Storage
 import System
 import TagIndex
 
-/// What the resilver is at, and what is left for it.
+/// The progress of the resilver.
 public struct ResilverProgress: Codable, Sendable {
     /// Copies made since it began.
     public var copies: Int64 = 0
     /// Bytes of them.
     public var bytes: Int64 = 0
-    /// Images that have fewer copies than they should still, for want of a volume or a good copy.
+    /// Images that still lack copies, for want of a volume or a good copy.
     public var skipped: Int64 = 0
     public var isRunning = false
 
@@ -20,141 +19,138 @@ public struct ResilverProgress: Codable, Sendable {
     }
 }
 
-/// Makes the copies that are missing, whatever the reason: a volume was away, a copy was bad, a
-/// volume is new, retires or was replaced. It needs no list of its own: what lacks copies is
-/// what the index says, and every copy is recorded as it is made. So it can be interrupted at
-/// any time, and copies only what is missing.
+/// Makes missing copies, whatever the reason: a volume was away, a copy was bad, a volume is new,
+/// retires or was replaced. It needs no list of its own: the index knows which images lack copies,
+/// and every copy is recorded as it is made. So it can be interrupted at any time, and copies only
+/// what is missing.
 final class Resilver: Sendable {
     private struct State {
-        var isWanted = true
-        var isStopped = false
         var progress = ResilverProgress()
-        /// Whether a volume is kept by what waits or was set aside on it.
+        /// Whether a volume cannot leave yet, because of files in incoming or rejected ones.
         var isWaiting = false
-        /// The volume of `/incoming` at the last run.
+        /// The ordinal of the volume of `/incoming` at the last run.
         var staging: Int?
     }
 
+    private let core: ArchiveCore
+    private let images: ImageReader
+    private let administration: VolumeAdministration
+    private let rejected: RejectedFiles
+    private let loop: BackgroundLoop
     private let state = Lock(State())
-    private let signal = DispatchSemaphore(value: 0)
-    /// Only one at a time.
-    private let running = NSLock()
-    /// How many images are made durable together, and how many bytes at most.
+    /// Taken by each run.
+    private let running = Turn()
+    /// How many images, and how many bytes at most, are made durable together.
     private static let batch = (images: 64, bytes: Int64(64 << 20))
+
+    private var volumes: VolumeSet { core.volumes }
+    private var isStopped: Bool { loop.isStopping }
+
+    /// - Parameter loop: The thread; woken whenever there may be work.
+    init(
+        _ core: ArchiveCore, images: ImageReader, administration: VolumeAdministration,
+        rejected: RejectedFiles, loop: BackgroundLoop
+    ) {
+        (self.core, self.images, self.administration) = (core, images, administration)
+        (self.rejected, self.loop) = (rejected, loop)
+    }
 
     var progress: ResilverProgress { state.withLock { $0.progress } }
 
-    /// Something has changed: there may be work.
-    func wake() {
-        state.withLock { $0.isWanted = true }
-        signal.signal()
-    }
-
-    func stop() {
-        state.withLock { $0.isStopped = true }
-        signal.signal()
-    }
-
-    private var isStopped: Bool { state.withLock { $0.isStopped } }
-
-    /// Works whenever it is woken, until ``stop()``; on a thread of its own.
-    func serve(_ archive: Archive) {
-        while !isStopped {
-            if state.withLock({ state in
-                defer { state.isWanted = false }
-                return state.isWanted
-            }) {
-                do { try run(archive) } catch {
-                    archive.log.error("Copies that are missing could not be made: \(error)")
-                }
+    /// Works in the background, whenever the loop is woken, until ``stop()``.
+    func start() throws(Errno) {
+        try loop.start { [self] in
+            do { try run() } catch {
+                core.log.error("Missing copies could not be made: \(error)")
             }
-            // Once in a while also unasked: room may have appeared.
-            _ = signal.wait(timeout: .now() + (state.withLock { $0.isWaiting } ? 5 : 600))
-            if !isStopped { state.withLock { $0.isWanted = true } }
+            // Now and then also unasked: there may be space again. In ns.
+            return .after(state.withLock { $0.isWaiting } ? 5_000_000_000 : 600_000_000_000)
         }
     }
 
-    /// Makes all copies that are missing and can be made now.
+    func stop() { loop.stopAndWait() }
+
+    /// Makes all missing copies that can be made now.
     ///
-    /// - throws: ``ArchiveError`` when the ledger cannot be written
-    func run(_ archive: Archive) throws {
-        running.lock()
-        defer { running.unlock() }
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written.
+    func run() throws { try running.take { try runNow() } }
+
+    private func runNow() throws {
         state.withLock { $0.progress = ResilverProgress(isRunning: true) }
         defer { state.withLock { $0.progress.isRunning = false } }
-        gather(archive)
-        try copyShort(archive)
+        gather()
+        try copyUnderReplicated()
         state.withLock { $0.isWaiting = false }
-        for ordinal in archive.volumes.retiring.sorted() {
-            do { try empty(ordinal, archive) } catch is RetirementWaits {
+        for ordinal in volumes.retiring.sorted() {
+            do { try empty(ordinal) } catch is RetirementWaits {
                 state.withLock { $0.isWaiting = true }
             }
         }
         let done = progress
         if done.copies > 0 {
-            archive.log.notice("Resilvered \(done.copies) copies, \(done.bytes) bytes.")
+            core.log.notice("Resilvered \(done.copies) copies, \(done.bytes) bytes.")
         }
     }
 
-    /// What waits in incoming goes where that is now before anything else: somebody may be about
-    /// to rename it. When `/rejected` is on another volume than it was, it shows there what the
-    /// other volumes have.
-    private func gather(_ archive: Archive) {
-        archive.observers.movedStaging()
-        let staging = archive.volumes.staging
+    /// Files that wait in incoming go where incoming is now before anything else: somebody may be
+    /// about to rename them. When `/rejected` has moved to another volume, it gets the files that
+    /// the other volumes have.
+    private func gather() {
+        core.observers.movedStaging()
+        let staging = volumes.staging
         let hasMoved = state.withLock { state in
             defer { state.staging = staging.identity.ordinal }
             return state.staging.map { $0 != staging.identity.ordinal } ?? false
         }
-        for member in archive.volumes.members {
+        for member in volumes.members {
             guard let volume = member.volume, volume !== staging else { continue }
             var problems: [String] = []
-            if member.state == .retiring { problems += archive.takeOverIncoming(of: volume) }
-            if hasMoved, !isStopped { problems += archive.carryRejected(from: volume, to: staging) }
-            // A volume that retires says by itself what is in its way.
+            if member.state == .retiring { problems += administration.takeOverIncoming(of: volume) }
+            if hasMoved, !isStopped { problems += rejected.carry(from: volume, to: staging) }
+            // A retiring volume reports by itself what is in its way.
             if member.state != .retiring {
-                for problem in problems { archive.log.error("\(problem)") }
+                for problem in problems { core.log.error("\(problem)") }
             }
         }
     }
 
     /// Images with too few copies.
-    private func copyShort(_ archive: Archive) throws {
+    private func copyUnderReplicated() throws {
         var last: (copies: Int, id: Int64) = (-1, 0)
         while !isStopped {
-            let short = try archive.index.read {
+            let short = try core.index.read {
                 try $0.underReplicated(
-                    below: archive.settings.copies, after: last, limit: Self.batch.images)
+                    below: core.settings.copies, after: last, limit: Self.batch.images)
             }
             guard let end = short.last else { return }
             let before = progress.copies
-            try copy(short.map(\.id), archive)
+            try copy(short.map(\.id))
             last = end
-            // When nothing could be done for a page for want of volumes, nothing can be for others
-            // with as many copies.
-            let takers = archive.volumes.writable.count - archive.volumes.retiring.count
-            if progress.copies == before, takers < archive.settings.copies { last.id = .max }
+            // When nothing could be done for a page for want of volumes, nothing can be done for
+            // other images with as many copies.
+            let takers = volumes.writable.count - volumes.retiring.count
+            if progress.copies == before, takers < core.settings.copies { last.id = .max }
         }
     }
 
-    /// Copies what is on a volume that is to be emptied, and takes it out of the archive.
-    private func empty(_ ordinal: Int, _ archive: Archive) throws {
+    /// Copies the images on a retiring volume, and takes it out of the archive.
+    private func empty(_ ordinal: Int) throws {
         let before = progress.skipped
         var last: Int64 = 0
         repeat {
             while !isStopped {
-                let images = try archive.index.read {
+                let held = try core.index.read {
                     try $0.instances(on: ordinal, after: last, limit: Self.batch.images)
                 }
-                guard let end = images.last else { break }
-                try copy(images, archive)
+                guard let end = held.last else { break }
+                try copy(held)
                 last = end
             }
             guard !isStopped, progress.skipped == before else { return }
-        } while try !archive.finishRetiring(ordinal, copiedTo: last)
+        } while try !administration.finishRetiring(ordinal, copiedTo: last)
     }
 
-    /// Copies that are staged, and wait to be made durable together.
+    /// Staged copies that wait to be made durable together.
     private struct Round {
         var targets: [(volume: Volume, blobs: [StagedBlob])] = []
         var bytes: Int64 = 0
@@ -168,34 +164,34 @@ final class Resilver: Sendable {
     }
 
     /// Makes the missing copies of some images, and records them.
-    private func copy(_ ids: [Int64], _ archive: Archive) throws {
+    private func copy(_ ids: [Int64]) throws {
         var round = Round()
         for id in ids {
             if isStopped { break }
-            try stage(id, archive, &round)
+            try stage(id, &round)
             if round.bytes >= Self.batch.bytes {
-                try commit(round.targets, archive)
+                try commit(round.targets)
                 round = Round()
             }
         }
-        try commit(round.targets, archive)
+        try commit(round.targets)
     }
 
-    private func stage(_ id: Int64, _ archive: Archive, _ round: inout Round) throws {
-        guard let image = try archive.index.read({ try $0.copies(of: id) }),
+    private func stage(_ id: Int64, _ round: inout Round) throws {
+        guard let image = try core.index.read({ try $0.copies(of: id) }),
             let digest = Digest(bytes: image.sha256)
         else { return }
-        let lasting = Set(image.volumes).subtracting(archive.volumes.retiring)
-        guard lasting.count < archive.settings.copies else { return }
+        let lasting = Set(image.volumes).subtracting(volumes.retiring)
+        guard lasting.count < core.settings.copies else { return }
         let chosen =
-            (try? archive.volumes.choose(
-                copies: archive.settings.copies, minimum: lasting.count, bytes: image.bytes,
+            (try? volumes.choose(
+                copies: core.settings.copies, minimum: lasting.count, bytes: image.bytes,
                 holding: lasting)) ?? []
-        guard !chosen.isEmpty, let source = source(of: image, digest, archive) else {
+        guard !chosen.isEmpty, let source = source(of: image, digest) else {
             return state.withLock { $0.progress.skipped += 1 }
         }
-        // One copy more is better than none, but not what was asked for.
-        if lasting.count + chosen.count < archive.settings.copies {
+        // One more copy is better than none, but fewer than wanted.
+        if lasting.count + chosen.count < core.settings.copies {
             state.withLock { $0.progress.skipped += 1 }
         }
         let blob = StagedBlob(digest: digest, bytes: image.bytes)
@@ -204,10 +200,10 @@ final class Resilver: Sendable {
             for volume in chosen { round.add(blob, on: volume) }
         } catch {
             state.withLock { $0.progress.skipped += 1 }
-            archive.log.error("\(digest.hex) could not be copied: \(error)")
-            archive.volumes.check()
+            core.log.error("\(digest.hex) could not be copied: \(error)")
+            volumes.check()
             if error.code == .corrupt {
-                archive.heal(image, bad: [BadCopy(volume: source, problem: .altered)])
+                images.heal(image, bad: [BadCopy(volume: source, problem: .altered)])
             }
         }
     }
@@ -222,33 +218,33 @@ final class Resilver: Sendable {
         }
     }
 
-    /// A copy to take; its content is hashed on the way.
-    private func source(of image: ImageCopies, _ digest: Digest, _ archive: Archive) -> Volume? {
+    /// A volume with a copy; its content is hashed on the way.
+    private func source(of image: ImageCopies, _ digest: Digest) -> Volume? {
         for ordinal in image.volumes {
-            guard let volume = archive.volumes[ordinal] else { continue }
+            guard let volume = volumes[ordinal] else { continue }
             do throws(StorageError) {
                 if try volume.blobState(digest, bytes: image.bytes) == .present { return volume }
-                archive.heal(image, bad: [BadCopy(volume: volume, problem: .missing)])
+                images.heal(image, bad: [BadCopy(volume: volume, problem: .missing)])
             } catch {
-                archive.volumes.suspect(volume, error)
+                volumes.suspect(volume, error)
             }
         }
         return nil
     }
 
-    private func commit(_ targets: [(volume: Volume, blobs: [StagedBlob])], _ archive: Archive)
+    private func commit(_ targets: [(volume: Volume, blobs: [StagedBlob])])
         throws
     {
         for (volume, blobs) in targets {
             do throws(StorageError) {
                 try volume.store(blobs)
             } catch {
-                archive.volumes.suspect(volume, error)
-                archive.log.error("Copies could not be stored on \(volume.path): \(error)")
+                volumes.suspect(volume, error)
+                core.log.error("Copies could not be stored on \(volume.path): \(error)")
                 state.withLock { $0.progress.skipped += Int64(blobs.count) }
                 continue
             }
-            try archive.catalogue.record([.copies(blobs.map(\.digest), on: volume.identity.ordinal)]
+            try core.catalogue.record([.copies(blobs.map(\.digest), on: volume.identity.ordinal)]
             )
             try? volume.finish(blobs.map(\.digest))
             let bytes = blobs.reduce(0) { $0 + $1.bytes }

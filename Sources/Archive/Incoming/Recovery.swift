@@ -15,7 +15,8 @@ import TagIndex
 ///   that half of one does not pass for a whole
 /// - so do files that somebody has moved there from `/rejected` (``VouchedFile``)
 public struct Recovery {
-    let archive: Archive
+    /// What the files are given to.
+    let archive: Intake
     let volume: Volume
     var staging: StagingArea { StagingArea(volume: volume) }
     let incoming: [IncomingFile]
@@ -26,7 +27,7 @@ public struct Recovery {
         "The copy was interrupted: pacsfs ended before the file was closed. Copy the original again; if this is all there is, move it back into incoming."
 
     /// Looks at what is there. Nobody may be storing anything on the volume yet.
-    init(archive: Archive, volume: Volume) throws {
+    init(archive: Intake, volume: Volume) throws {
         self.archive = archive
         self.volume = volume
         try volume.removePartialCopies()
@@ -35,7 +36,7 @@ public struct Recovery {
     }
 
     /// Looks at what waits on a volume in use, of which `/incoming` is no more.
-    init(takingOverFrom volume: Volume, archive: Archive) throws {
+    init(takingOverFrom volume: Volume, archive: Intake) throws {
         self.archive = archive
         self.volume = volume
         incoming = try Self.incomingFiles(in: [], of: volume.incomingDescriptor, clearing: false)
@@ -257,20 +258,5 @@ enum FolderWalk {
             else { continue }
             try body(name, status)
         }
-    }
-}
-
-extension Archive {
-    /// Archives a file and waits until it is safe.
-    public func ingestAndWait(_ request: IngestRequest) -> Result<IngestOutcome, ArchiveError> {
-        let result = Lock<Result<IngestOutcome, ArchiveError>?>(nil)
-        let done = DispatchSemaphore(value: 0)
-        ingest(request) { outcome in
-            result.withLock { $0 = outcome }
-            done.signal()
-        }
-        done.wait()
-        return result.withLock { $0 }
-            ?? .failure(ArchiveError(.shuttingDown, "\(request.source) was not archived."))
     }
 }

@@ -5,9 +5,9 @@ import System
 /// A volume cannot leave the archive yet; why is noted with it.
 struct RetirementWaits: Error {}
 
-// What lies on a volume that is no image: what waits in `/incoming`, and what was set aside. It
-// goes to the volume that `/incoming` and `/rejected` show.
-extension Archive {
+// Files on a volume that are not images: those that wait in `/incoming`, and rejected ones. They
+// go to the volume that `/incoming` and `/rejected` show.
+extension VolumeAdministration {
     /// Takes over everything from a volume that is to leave.
     ///
     /// - returns: what could not be taken over, and why
@@ -19,7 +19,7 @@ extension Archive {
         }
         let target = volumes.staging
         guard target !== source else { return ["No other volume can be written to."] }
-        return takeOverIncoming(of: source) + carryRejected(from: source, to: target)
+        return takeOverIncoming(of: source) + rejected.carry(from: source, to: target)
     }
 
     /// Takes over what waits in `/incoming` as it lies on a volume. What is being written is left.
@@ -28,66 +28,11 @@ extension Archive {
     func takeOverIncoming(of source: Volume) -> [String] {
         let target = volumes.staging
         guard target !== source else { return [] }
-        do { return try Recovery(takingOverFrom: source, archive: self).takeOver(on: target) } catch
-        {
+        do {
+            return try Recovery(takingOverFrom: source, archive: intake).takeOver(on: target)
+        } catch {
             return ["What waits in incoming of \(source.path) cannot be listed: \(error)"]
         }
-    }
-
-    /// Copies what a volume has set aside, and another has not, with the reasons. What has been
-    /// archived since is left out.
-    ///
-    /// - returns: what could not be copied, and why
-    func carryRejected(from source: Volume, to target: Volume) -> [String] {
-        guard target !== source else { return [] }
-        let paths: [[UInt8]]
-        do {
-            // Whoever sets a file aside now does it on the other volume.
-            paths = try rejecting.withLock {
-                try Self.rejectedFiles(in: [], of: source.rejectedDescriptor)
-            }
-        } catch {
-            return ["What was set aside on \(source.path) cannot be listed: \(error)"]
-        }
-        let all = Set(paths)
-        return paths.compactMap { path in
-            // It comes with its file.
-            if Volume.isRejectionReason(path),
-                all.contains(path.dropLast(Volume.rejectionReason(of: []).count))
-            {
-                return nil
-            }
-            let shown = String(decoding: path, as: UTF8.self)
-            do {
-                try rejecting.withLock {
-                    if try !isArchived(path, on: source) {
-                        try target.takeOverRejected(shown, from: source)
-                    }
-                }
-                return nil
-            } catch {
-                return "rejected/\(shown) cannot be copied to \(target.path): \(error)"
-            }
-        }
-    }
-
-    /// The files below `rejected` that its user sees.
-    private static func rejectedFiles(in path: [UInt8], of directory: Int32) throws -> [[UInt8]] {
-        var result: [[UInt8]] = []
-        try FolderWalk.entries(of: directory) { name, status in
-            if path.isEmpty, [Array("bad-blobs".utf8), Array("torn-ledger".utf8)].contains(name) {
-                return
-            }
-            let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
-            if status.st_mode & S_IFMT == S_IFDIR {
-                try FolderWalk.inside(name, of: directory) {
-                    result += try rejectedFiles(in: path, of: $0)
-                }
-            } else if status.st_mode & S_IFMT == S_IFREG {
-                result.append(path)
-            }
-        }
-        return result
     }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Naming
 import Storage
+import System
 import TagIndex
 
 // A batch is made safe in this order:
@@ -32,11 +33,11 @@ final class Committer: Sendable {
     private let catalogue: Catalogue
     private let preparation: Preparation
     private let observers: Observers
-    /// ``Archive/healing``.
-    private let healing: NSLock
+    private let repairs: CopyRepairs
 
-    init(preparation: Preparation, catalogue: Catalogue, observers: Observers, healing: NSLock) {
-        self.healing = healing
+    init(preparation: Preparation, catalogue: Catalogue, observers: Observers, repairs: CopyRepairs)
+    {
+        self.repairs = repairs
         self.preparation = preparation
         volumes = preparation.volumes
         self.catalogue = catalogue
@@ -72,8 +73,8 @@ final class Committer: Sendable {
                     .failure(
                         ArchiveError(
                             .index,
-                            "\(prepared.request.source) is stored, but the index is damaged: \(error.reason). Restart pacsfs."
-                        )))
+                            "\(prepared.request.source) is stored, but the index is damaged: \(error.reason).",
+                            remedy: "Restart pacsfs.")))
             }
         } catch {
             // One file that cannot be stored must not fail the others.
@@ -82,26 +83,28 @@ final class Committer: Sendable {
                 return
             }
             for prepared in batch {
-                var failure: ArchiveError
-                do { failure = try ArchiveError.from { throw error } } catch { failure = error }
-                failure.message = "\(prepared.request.source) was not archived. \(failure.message)"
-                prepared.completion(.failure(failure))
+                let sentence = "\(prepared.request.source) was not archived."
+                prepared.completion(.failure(ArchiveError(error).prefixed(sentence)))
             }
         }
     }
 
-    /// Steps 1 to 4. While bad copies get good bytes no reader may set them aside: what he saw
-    /// was what is being replaced.
+    /// Steps 1 to 4. While bad copies are replaced by good ones no reader may set them aside: it
+    /// has seen the old one.
     private func safe(_ batch: [Prepared]) throws -> (
         [Prepared], Catalogue.Recorded<[IngestOutcome]>
     ) {
-        let replaces = batch.contains {
-            if case .duplicate = $0.kind { !$0.volumes.isEmpty } else { false }
+        let replaced = batch.compactMap { prepared in
+            if case .duplicate = prepared.kind, !prepared.volumes.isEmpty {
+                prepared.staged.digest
+            } else {
+                nil
+            }
         }
-        if replaces { healing.lock() }
-        defer { if replaces { healing.unlock() } }
-        let batch = try stored(batch)
-        return (batch, try catalogue.record(batch))
+        return try repairs.exclusively(Set(replaced)) {
+            let batch = try stored(batch)
+            return (batch, try catalogue.record(batch))
+        }
     }
 
     private static func shortLedger(_ source: String) -> ArchiveError {
@@ -137,7 +140,7 @@ final class Committer: Sendable {
             targets.append(volume)
         }
         guard !targets.isEmpty else { return [] }
-        let results = VolumeSet.together(targets) { [volumes] volume in
+        let results = onAll(targets) { [volumes] volume in
             guard volumes.isWritable(volume) else { throw Self.gone(volume) }
             let files = batch.filter { $0.volumes.contains { $0 === volume } }
             let staged = files.map(\.staged)

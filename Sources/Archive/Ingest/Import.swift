@@ -87,13 +87,16 @@ extension Archive {
         completion: @escaping @Sendable (ImportResult?) -> Void
     ) {
         let name = file.path.split(separator: "/").last.map { Array($0.utf8) } ?? []
-        let descriptor = open(file.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
-        guard descriptor >= 0 else {
+        let descriptor: Int32
+        do throws(Errno) {
+            descriptor = try Descriptor(opening: file.path, O_RDONLY | O_NOFOLLOW | O_NOCTTY)
+                .release()
+        } catch {
             turn.sequence.take(turn.number) {}
             return completion(
                 ImportResult(
                     path: file.path, bytes: 0, outcome: .failed,
-                    reason: "It cannot be read: \(String(cString: strerror(errno)))."))
+                    reason: "It cannot be read: \(error)."))
         }
         let staged = StagedFile(descriptor)
         let bytes = staged.bytes
@@ -122,14 +125,16 @@ extension Archive {
                 } catch {
                     (answer.outcome, answer.reason) = (.failed, "\(error)")
                 }
-            case .failure(let error): (answer.outcome, answer.reason) = (.failed, error.message)
+            case .failure(let error):
+                (answer.outcome, answer.reason) = (.failed, "\(error)")
             }
             completion(answer)
         }
         if ZipReader.isZip(descriptor: descriptor) {
             turn.sequence.take(turn.number) {}
-            zips.submit(
-                request, to: self, rejectedPath: file.rejectedPath, each: member, completion: finish
+            intake.zips.submit(
+                request, to: intake, rejectedPath: file.rejectedPath, each: member,
+                completion: finish
             )
         } else {
             request.turn = turn

@@ -123,9 +123,6 @@ final class IngestPipeline: Sendable {
     }
 
     private static func error(_ error: any Error, _ request: IngestRequest) -> ArchiveError {
-        var result: ArchiveError
-        do { result = try ArchiveError.from { throw error } } catch { result = error }
-        result.message = "\(request.source) was not archived. \(result.message)"
-        return result
+        ArchiveError(error).prefixed("\(request.source) was not archived.")
     }
 }

@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Glibc
 import Storage
+import System
 import TagIndex
 
 /// A file that is ready to be committed: hashed, read, and staged where it shall go.
@@ -35,6 +36,7 @@ struct Preparation: Sendable {
     let copies: (wanted: Int, minimum: Int)
     /// Whether a DICOMDIR goes without a word: ``Settings/ignoresDirectories``.
     var ignoresDirectories: @Sendable () -> Bool = { false }
+    var clock: any MonotonicClock = SystemClock()
     /// For how long a verified copy is believed in, ns.
     private static let trust: Int64 = 86_400_000_000_000
 
@@ -104,7 +106,7 @@ struct Preparation: Sendable {
         of id: Int64, _ request: IngestRequest, _ staged: StagedBlob,
         _ completion: @escaping IngestPipeline.Completion
     ) throws -> Prepared {
-        let now = Timestamp.now().nanoseconds
+        let now = clock.utc
         var prepared = Prepared(
             kind: .duplicate(id), request: request, staged: staged, volumes: [],
             completion: completion)

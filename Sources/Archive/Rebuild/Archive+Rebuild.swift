@@ -40,7 +40,7 @@ extension Archive {
         do { lock = try ArchiveLock(archive: path) } catch  where error.code == .locked {
             throw ArchiveError(
                 .locked,
-                "\(error.message) To rebuild its index, unmount it first: pacsfs unmount MOUNTPOINT"
+                "\(error) To rebuild its index, unmount it first: pacsfs unmount MOUNTPOINT"
             )
         }
         defer { withExtendedLifetime(lock) {} }

@@ -1,15 +1,19 @@
 import Foundation
-import Storage
+import System
 
-/// Which volumes a scrub has begun to read and not finished, and when it began: `scrub.json`
+/// The volumes that a scrub has begun to read and not finished, and when it began: `scrub.json`
 /// beside the index. Folders that were read since then need not be read again when it goes on.
-/// Losing it costs nothing but a second reading.
+/// Without the file they are read a second time.
 struct ScrubPass {
     private let file: URL
+    private let clock: any MonotonicClock
 
-    init(archive path: String) { file = URL(filePath: path + "/scrub.json") }
+    init(archive path: String, clock: any MonotonicClock) {
+        file = URL(filePath: path + "/scrub.json")
+        self.clock = clock
+    }
 
-    /// When the pass over a volume began that is not finished, ns since 1970.
+    /// When the unfinished pass over a volume began, ns since 1970; `nil` when there is none.
     func started(_ volume: Int) -> Int64? { times()[String(volume)] }
 
     /// Notes that a pass begins now, unless one is under way.
@@ -17,12 +21,12 @@ struct ScrubPass {
     /// - returns: when it began
     func begin(_ volume: Int) -> Int64 {
         if let started = started(volume) { return started }
-        let now = Timestamp.now().nanoseconds
+        let now = clock.utc
         change { $0[String(volume)] = now }
         return now
     }
 
-    /// Notes that everything was read.
+    /// Notes that all of it was read.
     func end(_ volume: Int) { change { $0[String(volume)] = nil } }
 
     private func times() -> [String: Int64] {

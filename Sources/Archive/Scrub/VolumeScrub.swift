@@ -1,23 +1,27 @@
 import Foundation
+import Logging
 import Storage
+import System
 import TagIndex
 
-/// Reads copies on one volume and heals what is bad; used by one thread.
+/// Reads the copies on one volume and heals bad ones; used by one thread.
 ///
 /// Each of the 256 folders is recorded when it has been read, so that a scrub that is
 /// interrupted goes on there.
 final class VolumeScrub {
-    private let archive: Archive
+    private let core: ArchiveCore
+    private let images: ImageReader
     private let volume: Volume
     private let options: BlobScan.Options
     private let shouldStop: @Sendable () -> Bool
     private var counts: [UInt8: FolderCounts] = [:]
-    /// Well-named files that nobody expected, to be looked up when their folder is done.
+    /// Files with proper names that nobody expected, to be looked up when their folder is done.
     private var unexpected: [UInt8: [(ExpectedBlob, BlobFault?)]] = [:]
     private var done: [Fact] = []
-    private var recorded = Date.now
+    /// When the last record was written, ns of the archive's clock.
+    private var recorded: Int64
     private(set) var result: ScrubReport.Volume
-    /// Told of each copy that was read.
+    /// Called after each copy that was read.
     private let tell: (ScrubReport.Volume) -> Void
 
     private struct FolderCounts {
@@ -30,11 +34,12 @@ final class VolumeScrub {
     private struct Gone: Error {}
 
     init(
-        _ volume: Volume, of archive: Archive, _ options: BlobScan.Options,
+        _ volume: Volume, of core: ArchiveCore, _ images: ImageReader, _ options: BlobScan.Options,
         shouldStop: @escaping @Sendable () -> Bool, tell: @escaping (ScrubReport.Volume) -> Void
     ) {
         self.volume = volume
-        self.archive = archive
+        (self.core, self.images) = (core, images)
+        recorded = core.clock.now
         self.options = options
         self.shouldStop = shouldStop
         self.tell = tell
@@ -45,8 +50,8 @@ final class VolumeScrub {
 
     /// Reads folders, in this order.
     ///
-    /// - parameter report: gets images that could not be healed, and files that are no images
-    /// - throws: what the index throws
+    /// - Parameter report: Gets the images that could not be healed, and files that are not images.
+    /// - Throws: The errors of the index.
     func run(_ folders: [UInt8], into report: inout ScrubReport) throws {
         var strays: [ScrubReport.Stray] = []
         var unhealed: [(Digest, isLost: Bool)] = []
@@ -69,7 +74,7 @@ final class VolumeScrub {
                         strays.append(
                             .init(
                                 file: "\(volume.path)/blobs/\(path)",
-                                reason: "It is no image of the archive: \(reason)."))
+                                reason: "It is not an image of the archive: \(reason)."))
                     }
                 })
             result.complete = end == .complete && result.problem == nil
@@ -79,12 +84,12 @@ final class VolumeScrub {
         } catch is Gone {
             result.problem = "The volume is not there any more; the next scrub goes on here."
         } catch let error as StorageError {
-            archive.volumes.suspect(volume, error)
+            core.volumes.suspect(volume, error)
             result.problem = "\(error)"
         }
         record()
         for stray in strays {
-            archive.log.warning("\(stray.file): \(stray.reason)")
+            core.log.warning("\(stray.file): \(stray.reason)")
             report.add(stray)
         }
         for (digest, isLost) in unhealed {
@@ -93,13 +98,13 @@ final class VolumeScrub {
         }
     }
 
-    /// What should be in a folder, in the order of digests.
+    /// The blobs that should be in a folder, in the order of their digests.
     private func expected(in folder: UInt8) throws -> [ExpectedBlob] {
         let page = 10_000
         var blobs: [ExpectedBlob] = []
         var last: [UInt8] = []
         while true {
-            let rows = try archive.index.read {
+            let rows = try core.index.read {
                 try $0.expected(in: folder, on: ordinal, after: last, limit: page)
             }
             for row in rows {
@@ -122,8 +127,7 @@ final class VolumeScrub {
 
     // MARK: Bad copies
 
-    /// - returns: `nil` when the copy is good, now or again; else whether there is no good one
-    ///   anywhere
+    /// - Returns: `nil` when the copy is good now; otherwise whether no good one is left anywhere.
     private func heal(_ blob: ExpectedBlob, _ fault: BlobFault) throws -> Bool? {
         let problem: CopyProblem
         switch fault {
@@ -133,19 +137,19 @@ final class VolumeScrub {
         case .unreadable: problem = .unreadable
         }
         if problem == .missing || problem == .unreadable {
-            archive.volumes.suspect(
+            core.volumes.suspect(
                 volume,
                 StorageError(
                     problem == .missing ? .notFound : .io, "a copy is \(problem.rawValue)",
                     path: volume.path, remedy: ""))
         }
-        guard archive.volumes[ordinal] === volume else { throw Gone() }
-        guard let id = try archive.index.read({ try $0.instance(sha256: blob.digest.bytes) }),
-            let image = try archive.index.read({ try $0.copies(of: id) }),
+        guard core.volumes[ordinal] === volume else { throw Gone() }
+        guard let id = try core.index.read({ try $0.instance(sha256: blob.digest.bytes) }),
+            let image = try core.index.read({ try $0.copies(of: id) }),
             image.volumes.contains(ordinal)
         else { return nil }
-        let outcome = archive.heal(image, bad: [BadCopy(volume: volume, problem: problem)])
-        // A reader was faster.
+        let outcome = images.heal(image, bad: [BadCopy(volume: volume, problem: problem)])
+        // A reader has healed it already.
         if outcome.healed.isEmpty, outcome.left.isEmpty { return nil }
         counts[blob.digest.bytes[0], default: FolderCounts()].bad += 1
         result.bad += 1
@@ -155,13 +159,13 @@ final class VolumeScrub {
 
     // MARK: Files that nobody expected
 
-    /// Finds out what became of them since: an image may have been archived meanwhile.
+    /// Finds out whether they have been archived meanwhile.
     private func settle(_ folder: UInt8, _ strays: inout [ScrubReport.Stray]) throws {
         for (blob, fault) in unexpected.removeValue(forKey: folder) ?? [] where fault != .missing {
             // Before the index is asked: the name in staging goes when the record is there.
             let isUnderWay = try volume.isStaged(blob.digest)
-            let id = try archive.index.read { try $0.instance(sha256: blob.digest.bytes) }
-            if let id, try archive.index.read({ try $0.verified(id, on: ordinal) }) != nil {
+            let id = try core.index.read { try $0.instance(sha256: blob.digest.bytes) }
+            if let id, try core.index.read({ try $0.verified(id, on: ordinal) }) != nil {
                 continue
             }
             if isUnderWay { continue }
@@ -190,37 +194,35 @@ final class VolumeScrub {
                 on: ordinal, folder: folder, files: counts.files, bytes: counts.bytes,
                 bad: counts.bad))
         // Each record is made durable on all volumes; small folders come together.
-        if done.count >= 64 || Date.now.timeIntervalSince(recorded) > 5 { record() }
+        if done.count >= 64 || core.clock.now - recorded > 5_000_000_000 { record() }
     }
 
-    /// What cannot be recorded is read again by the next scrub.
+    /// Folders that cannot be recorded are read again by the next scrub.
     private func record() {
-        defer { recorded = .now }
+        defer { recorded = core.clock.now }
         guard !done.isEmpty else { return }
         do {
-            try archive.catalogue.record(done)
-            try archive.noteWell(ordinal)
+            try core.catalogue.record(done)
+            try noteWell()
         } catch {
             result.complete = false
             result.problem = "That it was read could not be recorded: \(error)"
-            archive.log.error(
+            core.log.error(
                 "That images of \(volume.path) were read could not be recorded: \(error)")
         }
         done = []
     }
-}
 
-extension Archive {
-    /// Forgets the errors of a volume when every folder has been read since the last one, and
+    /// Forgets the errors of the volume when every folder has been read since the last one, and
     /// was good.
-    fileprivate func noteWell(_ ordinal: Int) throws {
-        let (scrubs, volumes) = try index.read { try ($0.scrubs(of: ordinal), $0.volumes()) }
+    private func noteWell() throws {
+        let (scrubs, volumes) = try core.index.read { try ($0.scrubs(of: ordinal), $0.volumes()) }
         guard scrubs.count == 256, scrubs.values.allSatisfy({ $0.errors == 0 }),
             let volume = volumes.first(where: { $0.ordinal == ordinal }),
             volume.errors > 0 || volume.state == .failing,
             volume.state == .active || volume.state == .failing
         else { return }
-        try catalogue.record([.well(ordinal)])
-        try adoptVolumes()
+        try core.catalogue.record([.well(ordinal)])
+        try core.adoptVolumeRecords()
     }
 }

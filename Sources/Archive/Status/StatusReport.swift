@@ -1,43 +1,53 @@
 import Foundation
 import Glibc
 import Storage
+import System
 import TagIndex
 
-extension Archive {
-    /// - parameters:
-    ///   - pending: files that wait in `/incoming`; `nil` counts those on disk
-    public func status(pending: Int?, readMode: ArchiveStatus.ReadMode?, mountpoint: String?)
-        throws(ArchiveError)
-        -> ArchiveStatus
-    {
-        try ArchiveError.from {
-            volumes.check()
-            let totals = try index.read { try $0.totals() }
-            let known = try index.read { try $0.volumes() }
-            let position = catalogue.position
-            var result = ArchiveStatus(
-                health: Health(level: .safe, headline: "", reasons: []), archive: path,
-                instances: totals.instances,
-                studies: totals.studies, patients: totals.patients, blobs: totals.instances,
-                bytes: totals.bytes,
-                copies: try copies(totals),
-                volumes: try volumes.members.map { try status(of: $0, known) }, readMode: readMode,
-                mountpoint: mountpoint,
-                incoming: .init(
-                    pending: try pending ?? pendingFiles(), unpacking: zips.all.map { .init($0) }),
-                rejected: totals.rejected,
-                ledger: .init(
-                    records: position.number, head: position.head.hex,
-                    volumes: catalogue.ledger.volumes.sorted()),
-                freeSpace: try forecast(), resilver: resilver.progress, indexRebuilt: indexRebuilt,
-                indexDamage: TagIndex.damage(of: path + "/" + Self.indexName),
-                views: try index.read { try ViewStatus.list($0, wanted: wantedViews) },
-                configurationProblem: configurationProblem.withLock { $0 },
-                viewsProblem: views.problem)
-            result.volumes += Self.unlisted(known, volumes.members)
-            result.health = Health(of: result)
-            return result
-        }
+/// Makes the status of an open archive.
+struct StatusReport {
+    let core: ArchiveCore
+    /// Zip archives that wait or are being unpacked.
+    let unpacking: [Unpacking]
+    let resilver: ResilverProgress
+    /// Why views cannot be made; `nil` when they can.
+    let viewsProblem: String?
+    /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
+    let configurationProblem: String?
+
+    private var index: TagIndex { core.index }
+    private var volumes: VolumeSet { core.volumes }
+
+    /// See ``Archive/status(pending:readMode:mountpoint:)``.
+    func status(
+        pending: Int?, readMode: ArchiveStatus.ReadMode?, mountpoint: String?
+    ) throws -> ArchiveStatus {
+        volumes.check()
+        let totals = try index.read { try $0.totals() }
+        let known = try index.read { try $0.volumes() }
+        let position = core.catalogue.position
+        var result = ArchiveStatus(
+            health: Health(level: .safe, headline: "", reasons: []), archive: core.path,
+            instances: totals.instances,
+            studies: totals.studies, patients: totals.patients, blobs: totals.instances,
+            bytes: totals.bytes,
+            copies: try copies(totals),
+            volumes: try volumes.members.map { try status(of: $0, known) }, readMode: readMode,
+            mountpoint: mountpoint,
+            incoming: .init(
+                pending: try pending ?? pendingFiles(), unpacking: unpacking.map { .init($0) }),
+            rejected: totals.rejected,
+            ledger: .init(
+                records: position.number, head: position.head.hex,
+                volumes: core.catalogue.ledger.volumes.sorted()),
+            freeSpace: try forecast(), resilver: resilver,
+            indexRebuilt: IndexOpening.note(of: core.path),
+            indexDamage: TagIndex.damage(of: core.path + "/" + Archive.indexName),
+            views: try index.read { try ViewStatus.list($0, wanted: core.wantedViews) },
+            configurationProblem: configurationProblem, viewsProblem: viewsProblem)
+        result.volumes += Self.unlisted(known, volumes.members)
+        result.health = Health(of: result)
+        return result
     }
 
     /// Volumes that hold images, but that pacsfs.toml does not name.
@@ -56,22 +66,22 @@ extension Archive {
     }
 
     private func copies(_ totals: Totals) throws -> ArchiveStatus.Copies {
-        let wanted = settings.copies
+        let wanted = core.settings.copies
         let lost = try index.read { reader in
             try reader.underReplicated(below: 1, limit: 100).compactMap {
                 try reader.copies(of: $0.id)
             }
         }
         return ArchiveStatus.Copies(
-            wanted: wanted, minimum: settings.minimumCopies,
+            wanted: wanted, minimum: core.settings.minimumCopies,
             underReplicated: totals.instances(withFewerThan: wanted),
             single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
             lostImages: lost.compactMap { Digest(bytes: $0.sha256)?.hex },
             offlineOnly: try offlineOnly())
     }
 
-    /// Asks all images, and therefore only while as many volumes are away as an image may have
-    /// copies.
+    /// Looks at all images, and therefore only while as many volumes are away as an image may
+    /// have copies.
     private func offlineOnly() throws -> Int64 {
         let here = volumes.online.map(\.identity.ordinal)
         let away = try index.read { try $0.volumes() }.filter {
@@ -81,12 +91,12 @@ extension Archive {
         return away.count < fewest ? 0 : try index.read { try $0.offlineOnly(present: here) }
     }
 
-    /// Over the last 30 days, or since the archive was begun. In the first week the images of many
-    /// years are taken in, which says nothing about the time to come.
+    /// From the rate of the last 30 days, or since the archive was begun. In the first week the
+    /// images of many years are imported, which says nothing about the time to come.
     private func forecast() throws -> ArchiveStatus.FreeSpace {
-        let free = try room().free
+        let free = try core.capacity().free
         let day: Int64 = 86_400_000_000_000
-        let now = Timestamp.now().nanoseconds
+        let now = core.clock.utc
         let (created, added) = try index.read {
             (try $0.created(), try $0.added(since: now - 30 * day))
         }
@@ -121,6 +131,6 @@ extension Archive {
             }
             return total
         }
-        return try count(in: staging.incomingDescriptor)
+        return try count(in: volumes.staging.incomingDescriptor)
     }
 }

@@ -25,10 +25,10 @@ enum TooFewVolumes {
     }
 }
 
-extension Archive {
-    /// Why new images are not stored as often as «copies» asks for, and what to do; `nil` when they
-    /// are.
-    public var copiesProblem: String? {
+extension ArchiveCore {
+    /// Why new images have fewer copies than `copies` asks for, and what to do; `nil` when they
+    /// have enough.
+    var copiesProblem: String? {
         let staying = volumes.members.filter { $0.state == .active || $0.state == .failing }
         let away = staying.filter { $0.volume == nil || $0.isReadOnly }.map(\.place.path)
         return TooFewVolumes.text(

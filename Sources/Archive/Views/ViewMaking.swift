@@ -1,68 +1,66 @@
-import Foundation
+import Logging
 import Naming
 import System
+import TagIndex
 
-/// Makes the views that `pacsfs.toml` asks for and the archive does not show, in the background.
+/// Makes the views that `pacsfs.toml` asks for and the archive does not show yet, in the
+/// background.
 final class ViewMaking: Sendable {
-    private struct State {
-        var isStopped = false
-        /// Why it could not go on at the last try.
-        var problem: String?
+    private let core: ArchiveCore
+    private let loop: BackgroundLoop
+    /// Why it could not go on at the last try.
+    private let lastProblem = Lock<String?>(nil)
+    /// The pause after a failure, ns.
+    private static let pause: Int64 = 10_000_000_000
+
+    /// - Parameter loop: The thread; woken when other views may be wanted.
+    init(_ core: ArchiveCore, loop: BackgroundLoop) {
+        (self.core, self.loop) = (core, loop)
     }
 
-    private let state = Lock(State())
-    private let signal = DispatchSemaphore(value: 0)
-    /// After a failure it is tried again in so many seconds.
-    private static let pause = 10.0
+    /// Why the views cannot be made; `nil` when they can.
+    var problem: String? { lastProblem.withLock { $0 } }
 
-    /// There may be something to do.
-    func wake() { signal.signal() }
-
-    func stop() {
-        state.withLock { $0.isStopped = true }
-        signal.signal()
-    }
-
-    /// Why it does not go on; `nil` when it does.
-    var problem: String? { state.withLock { $0.problem } }
-
-    /// Runs until ``stop()``; on a thread of its own.
-    func run(_ archive: Archive) {
-        while !state.withLock({ $0.isStopped }) {
+    /// Works in the background until ``stop()``.
+    func start() throws(Errno) {
+        try loop.start { [self] in
             do {
-                try make(archive)
-                state.withLock { $0.problem = nil }
-                signal.wait()
+                try make()
+                lastProblem.withLock { $0 = nil }
+                return .whenWoken
             } catch {
-                let problem = "\(error)"
-                let isNew = state.withLock { state in
-                    defer { state.problem = problem }
-                    return state.problem != problem
-                }
-                if isNew {
-                    archive.log.error("The views of pacsfs.toml cannot be made now: \(problem)")
-                }
-                _ = signal.wait(timeout: .now() + Self.pause)
+                note("\(error)")
+                return .after(Self.pause)
             }
         }
     }
 
-    /// Goes on until the views are those that are wanted, or it is stopped.
-    func make(_ archive: Archive) throws {
-        while !state.withLock({ $0.isStopped }) {
+    func stop() { loop.stopAndWait() }
+
+    private func note(_ problem: String) {
+        let isNew = lastProblem.withLock { last in
+            defer { last = problem }
+            return last != problem
+        }
+        if isNew { core.log.error("The views of pacsfs.toml cannot be made now: \(problem)") }
+    }
+
+    /// Works until the views are the wanted ones, or it is stopped.
+    func make() throws {
+        while !loop.isStopping {
             // They may change while they are made.
-            let wanted = archive.wantedViews
-            let shown = archive.catalogue.views
+            let wanted = core.wantedViews
+            let shown = core.catalogue.views
             if shown == wanted { return }
-            guard case .shown(let gone) = try archive.catalogue.makeStep(to: wanted) else {
+            guard case .shown(let gone) = try core.catalogue.makeStep(to: wanted) else {
                 continue
             }
             let new = wanted.filter { !shown.contains($0) }.map(\.name)
             let changes = [("new", new), ("not shown any more", gone.filter { !new.contains($0) })]
                 .filter { !$1.isEmpty }.map { "\($0): \($1.joined(separator: ", "))" }
-            archive.log.notice("The views were changed; \(changes.joined(separator: "; ")).")
-            archive.observers.viewsChanged(
-                gone: gone, images: 1..<1 + (try archive.index.read { try $0.lastInstance() }))
+            core.log.notice("The views were changed; \(changes.joined(separator: "; ")).")
+            let last = try core.index.read { try $0.lastInstance() }
+            core.observers.viewsChanged(gone: gone, images: 1..<1 + last)
         }
     }
 }

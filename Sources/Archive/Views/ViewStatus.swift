@@ -52,9 +52,10 @@ public struct ViewStatus: Codable, Sendable, Equatable {
     }
 }
 
-extension Archive {
-    /// The views that are to be shown: those of `pacsfs.toml`, or when that names none those that are.
-    public var wantedViews: [View] {
+extension ArchiveCore {
+    /// The views that are to be shown: those of `pacsfs.toml`, or the present ones when that
+    /// names none.
+    var wantedViews: [View] {
         let settings = settings
         return settings.namesViews ? settings.views : catalogue.views
     }

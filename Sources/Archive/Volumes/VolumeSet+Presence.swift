@@ -3,8 +3,17 @@ import TagIndex
 
 // Volumes that come and go.
 extension VolumeSet {
-    /// Who is told of a volume that went, before whoever noticed it goes on.
-    func observeLoss(_ body: @escaping @Sendable (Volume) -> Void) { onLoss.withLock { $0 = body } }
+    /// Has `body` called with each volume that goes, before the thread that noticed it goes on;
+    /// until ``release()``.
+    ///
+    /// - Parameter body: The reason is `nil` for a volume that has left the archive.
+    func observeLoss(_ body: @escaping @Sendable (Volume, _ problem: String?) -> Void) {
+        onLoss.withLock { $0 = body }
+    }
+
+    private func reportLoss(of volume: Volume, _ problem: String?) {
+        onLoss.withLock { $0 }?(volume, problem)
+    }
 
     /// Notices what is not in its place any more, or cannot be written to; before every write.
     func check() {
@@ -51,7 +60,7 @@ extension VolumeSet {
         } catch let failure {
             if failure.code == .readOnly { return noteReadOnly(true, volume) }
             // No room is no failure, and no room for descriptors is ours.
-            if failure.code == .noSpace || failure.code == .tooManyOpenFiles { return }
+            if failure.code == .noSpace || failure.isOfThisProcess { return }
             lose(volume, because: "\(failure)")
         }
     }
@@ -68,7 +77,7 @@ extension VolumeSet {
             }
             return true
         }
-        if changed, isReadOnly { onLoss.withLock { $0 }?(volume) }
+        if changed, isReadOnly { reportLoss(of: volume, Self.readOnlyProblem(volume)) }
     }
 
     /// Lets a volume go that is not there any more: its files are closed, so that its disk can
@@ -88,7 +97,7 @@ extension VolumeSet {
         }
         guard changed else { return }
         volume.release()
-        onLoss.withLock { $0 }?(volume)
+        reportLoss(of: volume, problem)
     }
 
     /// Notes why a volume cannot be taken up; true when that is news.
@@ -221,9 +230,13 @@ extension VolumeSet {
         }
         guard let volume else { return }
         volume.release()
-        onLoss.withLock { $0 }?(volume)
+        reportLoss(of: volume, nil)
     }
 
-    /// Lets all volumes go, for another process or another archive of this one.
-    func release() { for volume in online { volume.release() } }
+    /// Releases all volumes, for another process or another archive of this one. Losses are not
+    /// reported any more.
+    func release() {
+        onLoss.withLock { $0 = nil }
+        for volume in online { volume.release() }
+    }
 }

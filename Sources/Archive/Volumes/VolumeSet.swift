@@ -28,7 +28,8 @@ final class VolumeSet: Sendable {
     }
 
     let state: Lock<State>
-    let onLoss = Lock<(@Sendable (Volume) -> Void)?>(nil)
+    /// Called with a volume that has gone, and why; without a reason when it has left the archive.
+    let onLoss = Lock<(@Sendable (Volume, _ problem: String?) -> Void)?>(nil)
     let archive: String
 
     /// Opens what is there, for this process alone. A volume that is missing is no error here,
@@ -197,22 +198,5 @@ final class VolumeSet: Sendable {
         candidate.state =
             space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
         return candidate
-    }
-
-    // MARK: At once
-
-    /// Calls `body` for all of `volumes` at once, each on a thread of its own, and waits.
-    ///
-    /// - returns: what each of them returned or threw, in their order
-    static func together<R: Sendable>(
-        _ volumes: [Volume], _ body: @escaping @Sendable (Volume) throws -> R
-    ) -> [Result<R, any Error>] {
-        if volumes.count == 1 { return [Result { try body(volumes[0]) }] }
-        let results = Lock<[Result<R, any Error>?]>(Array(repeating: nil, count: volumes.count))
-        DispatchQueue.concurrentPerform(iterations: volumes.count) { index in
-            let result = Result { try body(volumes[index]) }
-            results.withLock { $0[index] = result }
-        }
-        return results.withLock { $0 }.compactMap { $0 }
     }
 }

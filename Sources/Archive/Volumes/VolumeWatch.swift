@@ -1,69 +1,77 @@
-import Foundation
 import Logging
 import Storage
 import System
 
-/// Watches the volumes while the archive is open: notices volumes that disappear, and uses volumes
-/// that are back.
+/// Looks after the volumes while the archive is open: notices those that went, and takes up those
+/// that are there again.
 final class VolumeWatch: Sendable {
-    private let isStopped = Lock(false)
-    /// Volumes whose disks are being asked; one that hangs must not hold up the others.
-    private let asked = Lock<Set<String>>([])
-    /// Those that could be written to at the last look.
+    private let core: ArchiveCore
+    private let administration: VolumeAdministration
+    /// Woken when a volume takes files that took none before.
+    private let resilvering: BackgroundLoop
+    private let loop: BackgroundLoop
+    /// Paths of volumes whose disks have not answered yet. A disk that hangs must not hold up the
+    /// others, nor cost a thread at each look.
+    private let unanswered = Lock<Set<String>>([])
+    /// Ordinals of the volumes that could be written to at the last look.
     private let writable = Lock<Set<Int>>([])
-    /// Between two looks, seconds.
-    private static let pause = 2.0
+    /// Between two looks, ns.
+    private static let pause: Int64 = 2_000_000_000
 
-    func stop() { isStopped.withLock { $0 = true } }
+    init(_ core: ArchiveCore, administration: VolumeAdministration, resilvering: BackgroundLoop) {
+        (self.core, self.administration, self.resilvering) = (core, administration, resilvering)
+        loop = BackgroundLoop("watch", clock: core.clock)
+    }
 
-    /// Runs until ``stop()``; on a thread of its own.
-    func run(_ archive: Archive) {
-        var next = Date()
-        while !isStopped.withLock({ $0 }) {
-            Thread.sleep(forTimeInterval: 0.1)
-            guard Date() >= next else { continue }
-            look(archive)
-            next = Date() + Self.pause
+    /// Works in the background until ``stop()``.
+    func start() throws(Errno) {
+        try loop.start { [self] in
+            look()
+            return .after(Self.pause)
         }
     }
 
+    func stop() { loop.stopAndWait() }
+
     /// One look at all volumes.
-    func look(_ archive: Archive) {
-        let volumes = archive.volumes
-        volumes.check()
-        for member in volumes.members {
+    func look() {
+        core.volumes.check()
+        for member in core.volumes.members {
             if let volume = member.volume {
-                ask(member.place.path) { volumes.probe(volume) }
+                probe(volume, at: member.place.path)
             } else {
-                takeUp(member, archive)
+                takeUp(member)
             }
         }
-        archive.catalogue.admitDropped()
-        let now = Set(volumes.writable.map(\.identity.ordinal))
+        core.catalogue.admitDropped()
+        let now = Set(core.volumes.writable.map(\.identity.ordinal))
         let before = writable.withLock { writable in
             defer { writable = now }
             return writable
         }
-        if !now.isSubset(of: before) { archive.resilver.wake() }
+        if !now.isSubset(of: before) { resilvering.wake() }
     }
 
-    private func ask(_ path: String, _ question: @escaping @Sendable () -> Void) {
-        guard asked.withLock({ $0.insert(path).inserted }) else { return }
-        Thread.detachNewThread { [self] in
-            question()
-            asked.withLock { _ = $0.remove(path) }
+    /// Asks a disk whether it answers, on a thread of its own.
+    private func probe(_ volume: Volume, at path: String) {
+        guard unanswered.withLock({ $0.insert(path).inserted }) else { return }
+        let thread = try? WorkerThread("probe") { [self] in
+            core.volumes.probe(volume)
+            unanswered.withLock { _ = $0.remove(path) }
         }
+        // No room for a thread: the next look asks.
+        if thread == nil { unanswered.withLock { _ = $0.remove(path) } }
     }
 
-    private func takeUp(_ member: VolumeSet.Member, _ archive: Archive) {
+    private func takeUp(_ member: VolumeSet.Member) {
         let path = member.place.path
         do {
-            let volume = try archive.volumes.open(at: path)
-            try archive.takeUp(volume)
-            archive.log.notice("The volume \(path) is there again.")
+            let volume = try core.volumes.open(at: path)
+            try administration.takeUp(volume)
+            core.log.notice("The volume \(path) is there again.")
         } catch {
-            if archive.volumes.note("\(error)", at: path) {
-                archive.log.warning("The volume \(path) is absent: \(error)")
+            if core.volumes.note("\(error)", at: path) {
+                core.log.warning("The volume \(path) is absent: \(error)")
             }
         }
     }

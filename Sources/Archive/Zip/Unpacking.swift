@@ -6,9 +6,14 @@ public final class Unpacking: Sendable {
     public let source: String
     private let counts = Lock<(files: Int?, done: Int, begun: Int64)>((nil, 0, 0))
 
-    public init(source: String) { self.source = source }
+    private let clock: any MonotonicClock
 
-    func begin(files: Int) { counts.withLock { $0 = (files, 0, monotonicNow()) } }
+    public init(source: String, clock: any MonotonicClock = SystemClock()) {
+        self.source = source
+        self.clock = clock
+    }
+
+    func begin(files: Int) { counts.withLock { $0 = (files, 0, clock.now) } }
 
     /// Counts a member that is archived, or that the archive does not want.
     func advance() { counts.withLock { $0.done += 1 } }
@@ -20,6 +25,6 @@ public final class Unpacking: Sendable {
 
     /// For how long it has been unpacked, ns.
     public var duration: Int64 {
-        counts.withLock { $0.files == nil ? 0 : monotonicNow() - $0.begun }
+        counts.withLock { $0.files == nil ? 0 : clock.now - $0.begun }
     }
 }

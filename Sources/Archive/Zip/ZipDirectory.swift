@@ -1,10 +1,10 @@
-import Glibc
+import System
 
-/// The list of members at the end of a zip archive, its central directory (PKWARE APPNOTE.TXT 6.3,
-/// sections 4.3.12 to 4.3.16). It is read before libarchive, which keeps all of it in memory, and
-/// accepts a list that does not cover the whole file.
+/// The central directory of a zip archive, the list of members at its end (PKWARE APPNOTE.TXT 6.3,
+/// sections 4.3.12 to 4.3.16). It is examined before libarchive reads the archive: libarchive keeps
+/// all of it in memory, and accepts a list that leaves out parts of the file.
 struct ZipDirectory {
-    /// Larger than the list of the largest studies, bytes.
+    /// More bytes than the largest studies need.
     static let mostBytes: Int64 = 64 << 20
 
     /// How many members it lists.
@@ -12,7 +12,7 @@ struct ZipDirectory {
 
     /// The position of the directory, from the record after it.
     private struct End {
-        /// Of the first record after the directory.
+        /// The offset of the first record after the directory.
         var position: Int64
         var offset: Int64
         var bytes: Int64
@@ -21,9 +21,9 @@ struct ZipDirectory {
     }
 
     private static let endBytes = 22
-    /// Signatures: of a member, of the records of a list, and the `DICM` after the preamble of a
-    /// DICOM file.
-    private static let strange: [[UInt8]] = [
+    /// The first bytes of a member, of a record of the directory, and of a DICOM file after its
+    /// preamble.
+    private static let signatures: [[UInt8]] = [
         [0x50, 0x4B, 3, 4], [0x50, 0x4B, 1, 2], Array("DICM".utf8),
     ]
     private static let locatorBytes = 20
@@ -32,9 +32,8 @@ struct ZipDirectory {
     /// A header with its name, extra fields and comment.
     private static let longestHeader = headerBytes + 3 * 65_535
 
-    /// - Throws: ``ZipError`` when it is missing or too large, or does not cover the whole file,
-    ///   for example when one zip archive was appended to another; ``ArchiveError`` when the disk
-    ///   fails.
+    /// - Throws: ``ZipError`` when it is missing or too large, or does not account for the whole
+    ///   file, as when two zip archives were joined; ``ArchiveError`` when the disk fails.
     init(descriptor: Int32, bytes: Int64) throws {
         let end = try Self.end(descriptor, bytes)
         guard end.members <= ZipSurvey.mostMembers else {
@@ -50,18 +49,18 @@ struct ZipDirectory {
         }
         var extents = ZipExtents()
         var position = end.offset
-        var window: [UInt8] = []
+        var buffer: [UInt8] = []
         var start = position
         while position < end.position {
-            if Int(position - start) + Self.longestHeader > window.count,
-                start + Int64(window.count) < end.position
+            if Int(position - start) + Self.longestHeader > buffer.count,
+                start + Int64(buffer.count) < end.position
             {
                 start = position
-                window = try Self.read(
+                buffer = try Self.read(
                     descriptor, at: start, count: Int(min(end.position - start, 1 << 20)))
             }
-            let header = window[Int(position - start)...]
-            // Behind the last may be a signature of the list (section 4.3.13).
+            let header = buffer[Int(position - start)...]
+            // A signature of the list may follow the last record (section 4.3.13).
             if header.starts(with: [0x50, 0x4B, 5, 5]) { break }
             guard header.starts(with: [0x50, 0x4B, 1, 2]), header.count >= Self.headerBytes else {
                 throw Self.damaged
@@ -78,7 +77,7 @@ struct ZipDirectory {
             }
             position += Int64(length)
         }
-        // Some write no more than the lower 16 bits of the number.
+        // Some programs write only the lower 16 bits of the number.
         guard
             Int64(members) == end.members || !end.isZip64 && Int64(members & 0xFFFF) == end.members
         else {
@@ -89,9 +88,9 @@ struct ZipDirectory {
 
     static let damaged = ZipError.damaged(nil, "its list of members makes no sense")
 
-    /// The record that ends the archive, or the one of zip64 before it. Behind it may be a comment,
-    /// and a few bytes that some transfers add: unzip and libarchive pass over those too. More of
-    /// an archive, or an image, must not be there.
+    /// The record that ends the archive, or the one of zip64 before it. A comment may follow, and a
+    /// few bytes that some transfers add: unzip and libarchive ignore those too. Nothing may follow
+    /// that belongs to an archive or an image.
     private static func end(_ descriptor: Int32, _ bytes: Int64) throws -> End {
         // Its comment has at most 65,535 bytes.
         let tailBytes = Int(min(bytes, Int64(locatorBytes + endBytes + 65_535)))
@@ -103,9 +102,9 @@ struct ZipDirectory {
             throw ZipError.damaged(nil, "it has no list of members at its end")
         }
         let record = tail[index...]
-        let behind = record.dropFirst(endBytes)
-        if behind.indices.contains(where: { start in
-            strange.contains { behind[start...].starts(with: $0) }
+        let rest = record.dropFirst(endBytes)
+        if rest.indices.contains(where: { start in
+            signatures.contains { rest[start...].starts(with: $0) }
         }) {
             throw ZipError.holdsMore
         }
@@ -122,8 +121,8 @@ struct ZipDirectory {
             throw ZipError.holdsMore
         }
         let record64 = try read(descriptor, at: position64, count: end64Bytes)[...]
-        let (rest, overflow) = record64.number(8, at: 4).addingReportingOverflow(12)
-        guard record64.starts(with: [0x50, 0x4B, 6, 6]), !overflow, rest == locator - position64
+        let (length, overflow) = record64.number(8, at: 4).addingReportingOverflow(12)
+        guard record64.starts(with: [0x50, 0x4B, 6, 6]), !overflow, length == locator - position64
         else { throw ZipError.holdsMore }
         return End(
             position: position64, offset: record64.number(8, at: 48),
@@ -132,27 +131,20 @@ struct ZipDirectory {
     }
 
     static func read(_ descriptor: Int32, at offset: Int64, count: Int) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let result = bytes[done...].withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress, $0.count, off_t(offset) + off_t(done))
-            }
-            if result < 0, errno == EINTR { continue }
-            guard result >= 0 else {
-                throw ArchiveError(
-                    .storage, "A zip archive cannot be read: \(String(cString: strerror(errno))).")
-            }
-            guard result > 0 else { throw damaged }
-            done += result
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try FileIO.bytes(descriptor, at: offset, count: count)
+        } catch {
+            throw ArchiveError(.storage, "A zip archive cannot be read", cause: error)
         }
+        guard bytes.count == count else { throw damaged }
         return bytes
     }
 }
 
 extension ArraySlice<UInt8> {
-    /// An integer of so many bytes, the least significant first; one of 8 that has no sign bit
-    /// to spare is negative.
+    /// An integer of so many bytes, the least significant first; one of 8 bytes that needs the
+    /// sign bit is negative.
     func number(_ bytes: Int, at offset: Int) -> Int64 {
         Int64(
             bitPattern: dropFirst(offset).prefix(bytes).reversed().reduce(UInt64(0)) {

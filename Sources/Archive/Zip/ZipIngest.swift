@@ -9,7 +9,8 @@ import Storage
 /// Each member is written to a file without a name on the volume of `/incoming`, which becomes
 /// the blob without a further copy. A crash leaves the zip archive where it was.
 struct ZipIngest {
-    let archive: Archive
+    /// Takes the members.
+    let archive: Intake
     let request: IngestRequest
     let unpacking: Unpacking
     /// Where what is no image is set aside, below `/rejected/<date>`.
@@ -25,14 +26,14 @@ struct ZipIngest {
     func run() throws -> Int {
         let isEmpty = ZipReader.isEmpty(descriptor: request.file.descriptor)
         if isEmpty { throw ZipError("This is an empty zip archive.") }
-        let room = try archive.room()
+        let space = try archive.core.capacity()
         let directory = try ZipDirectory(descriptor: request.file.descriptor, bytes: request.bytes)
         let survey = try ZipSurvey(
-            try reader(), directory, packed: request.bytes, capacity: room.total)
-        guard survey.bytes <= room.free else {
+            try reader(), directory, packed: request.bytes, capacity: space.total)
+        guard survey.bytes <= space.free else {
             throw ArchiveError(
                 .noSpace,
-                "\(survey.bytes) bytes do not fit, there is room for \(room.free). Add a volume; pacsfs deletes nothing to make room."
+                "\(survey.bytes) bytes do not fit, there is room for \(space.free). Add a volume; pacsfs deletes nothing to make room."
             )
         }
         unpacking.begin(files: survey.files)

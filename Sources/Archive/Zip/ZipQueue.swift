@@ -9,6 +9,7 @@ import System
 final class ZipQueue: Sendable {
     private struct Job: Sendable {
         var request: IngestRequest
+        var intake: Intake
         var unpacking: Unpacking
         var rejectedPath: String
         var each: @Sendable (ImportResult) -> Void
@@ -30,11 +31,11 @@ final class ZipQueue: Sendable {
     /// Takes a zip archive. `completion` is called once, from another thread.
     ///
     /// - parameters:
-    ///   - archive: outlives ``stop()``
+    ///   - intake: Takes the members.
     ///   - rejectedPath: where members that are no images are set aside, below `/rejected/<date>`
     ///   - each: told what became of each member, one at a time
     func submit(
-        _ request: IngestRequest, to archive: Archive, rejectedPath: String,
+        _ request: IngestRequest, to intake: Intake, rejectedPath: String,
         each: @escaping @Sendable (ImportResult) -> Void = { _ in },
         completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     ) {
@@ -42,17 +43,19 @@ final class ZipQueue: Sendable {
             if hasThreads { return }
             hasThreads = true
             for (number, largest) in Self.lanes.enumerated() {
-                threads.start("unzip \(number)") { [self, unowned archive] in
+                threads.start("unzip \(number)") { [self] in
                     while let job = jobs.takeFirst(where: { $0.request.bytes <= largest }) {
-                        unpack(job, in: archive)
+                        unpack(job)
                     }
                 }
             }
         }
-        let unpacking = request.unpacking ?? Unpacking(source: request.source)
+        let unpacking =
+            request.unpacking ?? Unpacking(source: request.source, clock: intake.core.clock)
         unfinished.withLock { $0.append(unpacking) }
         let job = Job(
-            request: request, unpacking: unpacking, rejectedPath: rejectedPath, each: each
+            request: request, intake: intake, unpacking: unpacking, rejectedPath: rejectedPath,
+            each: each
         ) { [self] result in
             unfinished.withLock { all in all.removeAll { $0 === unpacking } }
             completion(result)
@@ -71,25 +74,25 @@ final class ZipQueue: Sendable {
         ArchiveError(.shuttingDown, "pacsfs is being stopped; \(request.source) was not unpacked.")
     }
 
-    private func unpack(_ job: Job, in archive: Archive) {
+    private func unpack(_ job: Job) {
+        let log = job.intake.log
         let ingest = ZipIngest(
-            archive: archive, request: job.request, unpacking: job.unpacking,
+            archive: job.intake, request: job.request, unpacking: job.unpacking,
             rejectedPath: job.rejectedPath,
             each: job.each,
             isStopping: { [self] in isStopping.load(ordering: .relaxed) })
         do {
             let images = try ingest.run()
-            archive.log.notice("Unpacked \(job.request.source): \(images) images.")
+            log.notice("Unpacked \(job.request.source): \(images) images.")
             job.completion(.success(.unpacked(images: images)))
         } catch let error as ZipError {
             job.completion(refused(job.request, error.reason))
         } catch {
-            var failure: ArchiveError
-            do { failure = try ArchiveError.from { throw error } } catch { failure = error }
+            var failure = ArchiveError(error)
             if !failure.message.hasPrefix(job.request.source) {
-                failure.message = "\(job.request.source) was not unpacked. \(failure.message)"
+                failure = failure.prefixed("\(job.request.source) was not unpacked.")
             }
-            archive.log.error("\(failure.message)")
+            log.error("\(failure)")
             job.completion(.failure(failure))
         }
     }

@@ -1,22 +1,23 @@
 import CArchive
 import Glibc
+import System
 
-/// The members of a zip archive (PKWARE APPNOTE.TXT 6.3), one after the other, in the order in
-/// which they lie in it. For one thread.
+/// The members of a zip archive (PKWARE APPNOTE.TXT 6.3), in the order in which they are stored.
+/// For one thread.
 final class ZipReader {
-    /// The entry of a member in the central directory.
+    /// A member as the central directory describes it.
     struct Member {
         enum Kind { case file, folder, other }
 
-        /// Its name, with parts separated by `/`; bytes that are not UTF-8 are shown as U+FFFD.
+        /// Its name, parts separated by `/`; bytes that are not UTF-8 are shown as U+FFFD.
         var path: String
         var kind: Kind
         /// Its size, bytes; 0 when the zip does not say it.
         var bytes: Int64
         var isEncrypted: Bool
 
-        /// The parts of its name. A `\` separates too: on Windows it does. So it does before a
-        /// combining mark, with which it makes one character.
+        /// The parts of its name. A `\` separates too, as on Windows; also before a combining
+        /// mark, with which it makes one character.
         var components: [Substring] {
             path.unicodeScalars.split { $0 == "/" || $0 == "\\" }.map { Substring($0) }.filter {
                 $0 != "."
@@ -39,8 +40,8 @@ final class ZipReader {
         }
         self.archive = archive
         source = Source(descriptor: descriptor, bytes: bytes)
-        // Names of Windows, Linux and macOS are UTF-8 where they are not ASCII; libarchive
-        // gives them in the encoding of the thread's locale.
+        // Names made by Windows, Linux and macOS are UTF-8 where they are not ASCII; libarchive
+        // converts them to the encoding of the thread's locale.
         Self.useUTF8()
         archive_read_support_format_zip_seekable(archive)
         archive_read_set_callback_data(archive, Unmanaged.passUnretained(source).toOpaque())
@@ -59,12 +60,10 @@ final class ZipReader {
     deinit { archive_read_free(archive) }
 
     /// Whether a file is a zip archive by its first bytes: those of a member, or of the end of
-    /// an empty one (APPNOTE.TXT 4.3.7, 4.3.16). The preamble of a DICOM file may hold anything
-    /// (PS3.10 section 7.1), so one that is DICOM as well is not.
+    /// an empty archive (APPNOTE.TXT 4.3.7, 4.3.16). The preamble of a DICOM file may hold anything
+    /// (PS3.10 section 7.1), so a file that is also DICOM does not count.
     static func isZip(descriptor: Int32) -> Bool {
-        var head = [UInt8](repeating: 0, count: 132)
-        let count = pread(descriptor, &head, head.count, 0)
-        return isZip(head.prefix(max(0, count)))
+        isZip(ArraySlice((try? FileIO.bytes(descriptor, at: 0, count: 132)) ?? []))
     }
 
     static func isZip(_ head: ArraySlice<UInt8>) -> Bool {
@@ -72,10 +71,9 @@ final class ZipReader {
         return isZip && !head.dropFirst(128).starts(with: "DICM".utf8)
     }
 
-    /// Whether a file that is a zip archive has no member: it begins with its end.
+    /// Whether a zip archive has no members: then it begins with the record of its end.
     static func isEmpty(descriptor: Int32) -> Bool {
-        var head = [UInt8](repeating: 0, count: 4)
-        return pread(descriptor, &head, head.count, 0) == head.count && head == [0x50, 0x4B, 5, 6]
+        (try? FileIO.bytes(descriptor, at: 0, count: 4)) == [0x50, 0x4B, 5, 6]
     }
 
     /// The next member; `nil` after the last.
@@ -118,8 +116,7 @@ final class ZipReader {
     private func check(_ result: Int32, isData: Bool = false) throws {
         if result >= (isData ? ARCHIVE_OK : ARCHIVE_WARN) { return }
         if let error = source.error {
-            throw ArchiveError(
-                .storage, "A zip archive cannot be read: \(String(cString: strerror(error))).")
+            throw ArchiveError(.storage, "A zip archive cannot be read", cause: error)
         }
         throw ZipError.damaged(
             current,
@@ -134,14 +131,14 @@ final class ZipReader {
     }
 }
 
-/// Where libarchive reads: an open file, of which others may use the position.
+/// An open file as libarchive reads it. Its position is not used: others may move it.
 private final class Source {
     private let descriptor: Int32
     private let bytes: Int64
     private var position: Int64 = 0
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 4096)
-    /// The `errno` of a read that failed.
-    private(set) var error: Int32?
+    /// Why a read failed.
+    private(set) var error: Errno?
 
     init(descriptor: Int32, bytes: Int64) {
         self.descriptor = descriptor
@@ -155,13 +152,16 @@ private final class Source {
     }
 
     func read(_ target: UnsafeMutablePointer<UnsafeRawPointer?>?) -> Int {
-        while true {
-            let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(position))
-            if count < 0, errno == EINTR { continue }
-            if count < 0 { error = errno }
+        do throws(Errno) {
+            let count = try systemCall {
+                pread(descriptor, buffer.baseAddress, buffer.count, off_t(position))
+            }
             target?.pointee = UnsafeRawPointer(buffer.baseAddress)
-            position += Int64(max(0, count))
+            position += Int64(count)
             return count
+        } catch {
+            self.error = error
+            return -1
         }
     }
 

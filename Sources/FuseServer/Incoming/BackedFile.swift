@@ -86,8 +86,8 @@ final class BackedFile: Sendable {
         ///   - isOwn: whether the volumes are well, so that it fails because of itself
         mutating func add(_ error: ArchiveError, duration: Int64, isOwn: Bool) {
             pause = max(30_000_000_000, min(10 * duration, 3_600_000_000_000))
-            count = !isOwn ? 0 : last == error.message ? count + 1 : 1
-            last = error.message
+            count = !isOwn ? 0 : last == "\(error)" ? count + 1 : 1
+            last = "\(error)"
         }
     }
 

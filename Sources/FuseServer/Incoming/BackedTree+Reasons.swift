@@ -40,7 +40,7 @@ extension BackedTree {
         case .failed(let error):
             let (lastUse, pause) = file.state.withLock { ($0.lastUse, $0.failures.pause) }
             let left = max(0, lastUse + pause - monotonicNow()) / 1_000_000_000
-            return "Not stored: \(error.message) It is tried again in \(left) s."
+            return "Not stored: \(error) It is tried again in \(left) s."
         case .new:
             if archive.settings.ignores(node.name) {
                 return "Goes quietly: its name is on the list «ignore» of pacsfs.toml."

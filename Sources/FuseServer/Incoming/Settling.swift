@@ -130,7 +130,7 @@ final class Settling: Sendable {
     }
 
     private static func lasting(_ error: ArchiveError) -> String {
-        "This is a zip archive that could not be unpacked, time and again. \(error.message) If you have mended that, move it back into incoming; otherwise unpack it yourself and copy the images."
+        "This is a zip archive that could not be unpacked, time and again. \(error) If you have mended that, move it back into incoming; otherwise unpack it yourself and copy the images."
     }
 
     private func reject(

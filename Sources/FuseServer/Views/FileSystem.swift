@@ -157,7 +157,7 @@ final class FileSystem: Sendable {
 
     /// What `/incoming` can really take.
     func statistics() throws(Errno) -> statvfs {
-        let space = try Errno.from { try archive.room() }
+        let space = try Errno.from { try archive.capacity() }
         var result = statvfs()
         result.f_bsize = 4096
         result.f_frsize = 4096

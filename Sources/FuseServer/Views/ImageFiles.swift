@@ -20,7 +20,7 @@ final class ImageFiles: Sendable {
 
     private struct Entry: Sendable {
         var source: Source
-        var version: BlobVersion
+        var version: VerifiedBlob
         var opens: Int
         /// Goes with the last who has it open.
         var isStale = false

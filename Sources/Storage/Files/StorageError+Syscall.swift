@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 // One factory for each system call that Storage makes.
 extension StorageError {
@@ -69,8 +70,7 @@ extension StorageError {
 
     private init(_ errno: Int32, _ message: String, _ path: String) {
         let (code, remedy) = Self.meaning(of: errno)
-        self.init(code, message, path: path, remedy: remedy)
-        systemError = errno
+        self.init(code, message, path: path, remedy: remedy, cause: Errno(errno))
     }
 
     private static func meaning(of errno: Int32) -> (Code, remedy: String) {
@@ -87,6 +87,8 @@ extension StorageError {
             (.readOnly, "The file system is mounted read-only; see dmesg, check it, mount it again")
         case EMFILE, ENFILE:
             (.tooManyOpenFiles, "Raise LimitNOFILE of the service")
+        case ENOMEM:
+            (.outOfMemory, "End other programs, or raise MemoryMax of the service")
         case ELOOP:
             (.invalidArgument, "A symbolic link stands where a file should; remove the link")
         case ENAMETOOLONG, EINVAL:

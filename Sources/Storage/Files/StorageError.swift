@@ -1,7 +1,7 @@
-import Glibc
+import System
 
-/// A failure of storage: what happened to which file, why, and what to do about it.
-public struct StorageError: Error, Sendable, CustomStringConvertible {
+/// What went wrong in storage: to which file, why, and what can be done about it.
+public struct StorageError: DescribedError {
     /// The kind of failure, for a program to act on.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private let name: String
@@ -22,6 +22,8 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
         public static let readOnly = Code("read-only")
         /// The process or the system has no descriptors left.
         public static let tooManyOpenFiles = Code("too many open files")
+        /// The system has no memory left.
+        public static let outOfMemory = Code("out of memory")
         /// A folder has no identity file: an empty mount point, or no volume at all.
         public static let notAVolume = Code("not a volume")
         /// The volume belongs to another archive.
@@ -46,29 +48,26 @@ public struct StorageError: Error, Sendable, CustomStringConvertible {
 
     /// The kind of failure.
     public var code: Code
-    /// What happened.
     public var message: String
-    /// To which file or folder.
-    public var path: String
-    /// What to do next; empty when the message says it.
+    public var path: String?
     public var remedy: String
-    /// The `errno` of the system call that failed, `nil` when none did.
-    public var systemError: Int32?
+    /// The ``Errno`` of the system call that failed; `nil` when none did.
+    public var cause: (any Error)?
 
-    /// Makes an error that no system call reported.
-    public init(_ code: Code, _ message: String, path: String, remedy: String) {
+    /// - Parameter cause: The error of the system call that failed; `nil` when none did.
+    public init(
+        _ code: Code, _ message: String, path: String, remedy: String, cause: Errno? = nil
+    ) {
         self.code = code
         self.message = message
         self.path = path
         self.remedy = remedy
-        systemError = nil
+        self.cause = cause
     }
 
-    /// One line: what happened, to which file, the system's word on it, what to do.
-    public var description: String {
-        var text = "\(message): \(path)"
-        if let systemError { text += " (\(String(cString: strerror(systemError))))" }
-        if !remedy.isEmpty { text += ". \(remedy)" }
-        return text
-    }
+    /// Whether it tells of this process or the system only, and nothing of the disk.
+    public var isOfThisProcess: Bool { code == .tooManyOpenFiles || code == .outOfMemory }
+
+    /// The `errno` of the system call that failed; `nil` when none did.
+    var systemError: Int32? { (cause as? Errno)?.code }
 }

@@ -97,7 +97,7 @@ struct Mount: ParsableCommand {
                 ready: {
                     // Not before: how images are read is settled only now.
                     control.start()
-                    archive.startUpkeep()
+                    do { try archive.startMaintenance() } catch { log.error("\(error)") }
                     // What is wrong is logged, and told by status.
                     DaemonProcess.onHangup { [archive] in
                         notification.reloading()

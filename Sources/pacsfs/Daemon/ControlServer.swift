@@ -80,7 +80,7 @@ final class ControlServer: Sendable {
                     try archive.status(
                         pending: session.pending, readMode: session.readMode,
                         mountpoint: session.mountpoint))
-            } catch { return .failed(error.message) }
+            } catch { return .failed("\(error)") }
         case .reload:
             return reload()
         case .importFiles(let files):
@@ -111,7 +111,7 @@ final class ControlServer: Sendable {
                 _ = try Permissions(settings, file: file)
             }
             return .reloaded(try archive.reload(keptOutside: session.mountpoint))
-        } catch { return .failed(error.message) }
+        } catch { return .failed("\(error)") }
     }
 
     private func isInMount(_ path: String) -> Bool {
@@ -125,7 +125,7 @@ final class ControlServer: Sendable {
         if let path, isInMount(path) {
             return .failed("\(path) is in the mounted archive itself.")
         }
-        do { return .volume(try body()) } catch { return .failed(error.message) }
+        do { return .volume(try body()) } catch { return .failed("\(error)") }
     }
 
     /// Says how far it is a few times a second, and stops when nobody listens any more.
@@ -144,7 +144,7 @@ final class ControlServer: Sendable {
             }
             try connection.send(ControlResponse.scrubbed(report))
         } catch let error as ArchiveError {
-            try connection.send(ControlResponse.failed(error.message))
+            try connection.send(ControlResponse.failed("\(error)"))
         }
     }
 }

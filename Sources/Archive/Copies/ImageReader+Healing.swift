@@ -8,26 +8,29 @@ struct BadCopy: Sendable {
     var problem: CopyProblem
 }
 
-/// What became of the bad copies of an image.
+/// The outcome of healing the bad copies of an image.
 struct Healing: Sendable {
     /// Ordinals of volumes that have a good copy again.
     var healed: [Int] = []
-    /// Ordinals of volumes whose copy was bad and is bad or missing still.
+    /// Ordinals of volumes whose copy is still bad or missing.
     var left: [Int] = []
     /// Whether there is any good copy.
     var hasGoodCopy = false
 }
 
-extension Archive {
-    /// Sets bad copies aside, and makes them anew from a good one. The bytes that were bad go
-    /// to `rejected/bad-blobs`; they are never deleted. What is found is in the ledger when
-    /// this returns. What cannot be healed now is short of a copy, and is resilvered when it
-    /// can be.
+extension ImageReader {
+    /// Sets bad copies aside, and makes them anew from a good one. Bad bytes go to
+    /// `rejected/bad-blobs`; they are never deleted. The findings are in the ledger when this
+    /// returns. An image that cannot be healed now lacks a copy, and is resilvered as soon as
+    /// possible.
     @discardableResult
     func heal(_ image: ImageCopies, bad: [BadCopy]) -> Healing {
         guard let digest = Digest(bytes: image.sha256) else { return Healing() }
-        healing.lock()
-        defer { healing.unlock() }
+        return repairs.exclusively([digest]) { heal(image, digest, bad: bad) }
+    }
+
+    private func heal(_ image: ImageCopies, _ digest: Digest, bad: [BadCopy]) -> Healing {
+        let log = core.log
         var outcome = Healing()
         var facts: [Fact] = []
         // Another reader may have healed it meanwhile.
@@ -41,7 +44,7 @@ extension Archive {
             facts.append(.damage(digest, on: ordinal, copy.problem))
             do throws(StorageError) {
                 guard let source else {
-                    // What cannot be read stays: it may be all there is, and come back.
+                    // An unreadable copy stays: it may be the only one, and readable again later.
                     if copy.problem.isSeenInBytes { try volume.setAside(digest) }
                     outcome.left.append(ordinal)
                     continue
@@ -56,20 +59,20 @@ extension Archive {
                 volumes.suspect(volume, error)
             }
         }
-        good.forget(image.id)
+        verified.forget(image.id)
         do {
-            try catalogue.record(facts)
-            try adoptVolumes()
+            try core.catalogue.record(facts)
+            try core.adoptVolumeRecords()
         } catch {
             log.error("That copies of \(digest.hex) were bad could not be recorded: \(error)")
         }
         for copy in bad { try? copy.volume.finish([digest]) }
-        if !outcome.healed.isEmpty { observers.published([], replaced: [image.id]) {} }
-        if !outcome.left.isEmpty { resilver.wake() }
+        if !outcome.healed.isEmpty { core.observers.published([], replaced: [image.id]) {} }
+        if !outcome.left.isEmpty { resilvering.wake() }
         return outcome
     }
 
-    /// Whether a copy was looked at, and is not good.
+    /// Whether a copy could be examined, and is not good.
     private func isBad(_ image: ImageCopies, _ digest: Digest, on volume: Volume) -> Bool {
         do throws(StorageError) {
             return try !volume.verifyBlob(digest, bytes: image.bytes)
@@ -82,14 +85,14 @@ extension Archive {
         (try? volume.verifyBlob(digest, bytes: image.bytes)) == true
     }
 
-    /// A volume whose copy was read just now, and is good.
+    /// A volume whose copy has just been read, and is good.
     func goodCopy(of image: ImageCopies, _ digest: Digest, without bad: [Volume]) -> Volume? {
         image.volumes.compactMap { volumes[$0] }.first { volume in
             !bad.contains { $0 === volume } && isGood(image, digest, on: volume)
         }
     }
 
-    /// Puts a good copy in the place of what is there, or of nothing.
+    /// Puts a good copy in the place of the bad or missing one.
     private func restore(
         _ digest: Digest, bytes: Int64, on volume: Volume, from source: Volume
     ) throws(StorageError) {

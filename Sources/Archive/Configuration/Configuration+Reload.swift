@@ -2,59 +2,55 @@ import Foundation
 import Storage
 import TagIndex
 
-/// What came of reading `pacsfs.toml` again.
+/// The outcome of reading `pacsfs.toml` again.
 public struct ReloadSummary: Codable, Sendable {
     /// Settings that were changed and are in use now.
     public var changed: [String]
     /// Settings that were changed and need a restart of the daemon.
     public var waiting: [String]
-    /// What somebody should know of volumes that the file has, and that are not those in use.
+    /// Notes on the volumes that the file names, where they are not those in use.
     public var notes: [String]
-    /// The views; those with the state `making` are made in the background.
+    /// The views; a view with the state `making` is made in the background.
     public var views: [ViewStatus]
 }
 
-extension Archive {
-    /// Reads `pacsfs.toml` again. Views, `settle`, `ignore`, `ignore_case` and `[scrub]` are in
-    /// use at once.
-    ///
-    /// - parameter mountpoint: where the archive is shown; the daemon does not look into that
-    /// - throws: ``ArchiveError`` that names the mistake and its place; everything is as it was then
-    public func reload(keptOutside mountpoint: String? = nil) throws(ArchiveError) -> ReloadSummary
-    {
+extension Configuration {
+    /// Reads `pacsfs.toml` again: see ``Archive/reload(keptOutside:)``.
+    func reload(keptOutside mountpoint: String?) throws(ArchiveError) -> ReloadSummary {
         let new: Settings
-        do { new = try Settings(file: path + "/" + Self.configurationName) } catch {
-            let message =
+        do { new = try Settings(file: core.path + "/" + Archive.configurationName) } catch {
+            var error = error
+            error.message =
                 "pacsfs.toml was not taken into use, and all is as it was. \(error.message)"
-            log.error("\(message)")
-            configurationProblem.withLock { $0 = message }
-            throw ArchiveError(error.code, message, at: error.place)
+            core.log.error("\(error)")
+            note(problem: "\(error)")
+            throw error
         }
-        configurationProblem.withLock { $0 = nil }
-        let places = volumes.members.map(\.place)
-        let (changed, waiting) = replaceSettings { settings in
+        note(problem: nil)
+        let places = core.volumes.members.map(\.place)
+        let (changed, waiting) = core.currentSettings.replace { settings in
             let old = settings
-            settings.takeLive(from: new)
+            settings.applyLive(from: new)
             return (
                 Settings.live.differing(old, new),
                 Settings.fixed.differing(old, new) + Self.volumes(places, new)
             )
         }
         if !changed.isEmpty {
-            log.notice("Read pacsfs.toml again. Changed: \(changed.joined(separator: ", ")).")
+            core.log.notice("Read pacsfs.toml again. Changed: \(changed.joined(separator: ", ")).")
         }
         if !waiting.isEmpty {
-            log.warning(
+            core.log.warning(
                 "\(waiting.joined(separator: ", ")) of pacsfs.toml needs a restart of the daemon.")
         }
         let notes = notes(onVolumesOf: new, keptOutside: mountpoint)
-        for note in notes { log.warning("\(note)") }
-        views.wake()
-        let wanted = wantedViews
+        for note in notes { core.log.warning("\(note)") }
+        viewMaking.wake()
+        let wanted = core.wantedViews
         return ReloadSummary(
             changed: changed, waiting: waiting, notes: notes,
             views: try ArchiveError.from {
-                try index.read { try ViewStatus.list($0, wanted: wanted) }
+                try core.index.read { try ViewStatus.list($0, wanted: wanted) }
             })
     }
 
@@ -75,7 +71,7 @@ extension Settings {
         }
     }
 
-    /// What a running daemon takes over.
+    /// The settings that a running daemon applies.
     static var live: Comparison {
         Comparison(settings: [
             ("views", { $0.namesViews == $1.namesViews && $0.views == $1.views }),
@@ -86,13 +82,13 @@ extension Settings {
         ])
     }
 
-    mutating func takeLive(from new: Settings) {
+    mutating func applyLive(from new: Settings) {
         (namesViews, views) = (new.namesViews, new.views)
         (settle, ignored, ignoresCase) = (new.settle, new.ignored, new.ignoresCase)
         (scrubDays, scrubRate) = (new.scrubDays, new.scrubRate)
     }
 
-    /// What only a start takes over, besides volumes.
+    /// The settings that only a start applies, besides volumes.
     static var fixed: Comparison {
         Comparison(settings: [
             ("copies", { $0.copies == $1.copies }),

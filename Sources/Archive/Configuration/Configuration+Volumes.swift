@@ -2,14 +2,13 @@ import Foundation
 import Storage
 import TagIndex
 
-// The volumes that a changed pacsfs.toml names, looked at before a restart has to live with them.
-extension Archive {
-    /// What somebody should know of the volumes of `new`, where they are not those in use; a
-    /// sentence each.
+// The volumes that a changed pacsfs.toml names, examined before a restart depends on them.
+extension Configuration {
+    /// Notes on the volumes of `new` that are not those in use, a sentence each.
     ///
-    /// - parameter mountpoint: where the archive is shown; nothing below it is looked at
+    /// - Parameter mountpoint: Where the archive is shown; nothing below it is examined.
     func notes(onVolumesOf new: Settings, keptOutside mountpoint: String?) -> [String] {
-        let members = volumes.members
+        let members = core.volumes.members
         var notes: [String] = []
         for place in new.volumes {
             if let known = members.first(where: { $0.place.path == place.path }) {
@@ -31,7 +30,7 @@ extension Archive {
                 member.volume != nil
                 && new.volumes.contains { place in
                     !(mountpoint.map { AbsolutePath.isInside(place.path, $0) } ?? false)
-                        && (try? Volume.open(at: place.path, archive: id))?.identity.volume
+                        && (try? Volume.open(at: place.path, archive: core.id))?.identity.volume
                             == member.id
                 }
             guard !hasMoved else { continue }
@@ -47,7 +46,8 @@ extension Archive {
         onNew place: Settings.VolumePlace, _ members: [VolumeSet.Member], _ new: Settings
     ) -> String {
         let volume: Volume
-        do throws(StorageError) { volume = try Volume.open(at: place.path, archive: id) } catch {
+        do throws(StorageError) { volume = try Volume.open(at: place.path, archive: core.id) } catch
+        {
             return Self.note(on: place, error)
         }
         let number = volume.identity.ordinal
@@ -57,7 +57,9 @@ extension Archive {
             return
                 "\(place.path) is the volume \(twin.place.path) once more, or a copy of it. Take one of the two out of pacsfs.toml."
         }
-        let known = try? index.read { try $0.volumes() }.first { $0.id == volume.identity.volume }
+        let known = try? core.index.read { try $0.volumes() }.first {
+            $0.id == volume.identity.volume
+        }
         if known?.state == .retired {
             return
                 "\(place.path) was volume \(number), and was retired or replaced: it is no part of the archive any more. Take it out of pacsfs.toml."
@@ -76,14 +78,12 @@ extension Archive {
             : nil
     }
 
-    /// What the next start will find wrong with the volumes of `settings`, a sentence each.
-    ///
-    /// - parameter path: of the archive, which no process needs to have
-    /// - throws: ``ArchiveError`` when it is none
-    public static func notes(onVolumesOf settings: Settings, of path: String) throws(ArchiveError)
+    /// The problems that the next start will have with the volumes of `settings`: see
+    /// ``Archive/notes(onVolumesOf:of:)``.
+    static func notes(onVolumesOf settings: Settings, of path: String) throws(ArchiveError)
         -> [String]
     {
-        let identity = try identity(of: path)
+        let identity = try Archive.identity(of: path)
         var notes = settings.volumes.compactMap { place -> String? in
             do throws(StorageError) {
                 _ = try Volume.open(at: place.path, archive: identity.archive)

@@ -1,15 +1,17 @@
 import Foundation
+import Logging
 import Storage
+import System
 import TagIndex
 
-/// What came of adding, retiring or replacing a volume.
+/// The outcome of adding, retiring or replacing a volume.
 public struct VolumeChange: Codable, Sendable {
     /// The volume's number in the archive.
     public var ordinal: Int
     public var path: String
-    /// Images that are to be copied now.
+    /// The number of images to be copied now.
     public var images: Int64
-    /// Why new images are not stored as often as is wanted; `nil` when they are.
+    /// Why new images have fewer copies than wanted; `nil` when they have enough.
     public var copiesProblem: String?
 
     enum CodingKeys: String, CodingKey {
@@ -18,26 +20,44 @@ public struct VolumeChange: Codable, Sendable {
     }
 }
 
-// Adding, retiring and replacing volumes. The ledger comes first, the configuration last: what a
-// crash leaves in between is a volume that the ledger has and pacsfs.toml has not, and the same
-// command goes on from there.
-extension Archive {
-    /// Makes a folder a further volume of the archive.
-    ///
-    /// - parameters:
-    ///   - path: absolute; a folder that is empty or not there
-    ///   - domain: what fails together with it; `nil` for a domain of its own
-    /// - throws: ``ArchiveError``; nothing was changed then, or the same call goes on
-    public func addVolume(at path: String, domain: String?) throws(ArchiveError) -> VolumeChange {
-        try changeVolumes { try add(Settings.VolumePlace(path: path, domain: domain ?? path)) }
+/// Adds, retires and replaces volumes, and takes up those that come back. One change at a time.
+///
+/// The ledger comes first, the configuration last: a crash in between leaves a volume that is in
+/// the ledger and not in pacsfs.toml, and the same command goes on from there.
+final class VolumeAdministration: Sendable {
+    let core: ArchiveCore
+    let intake: Intake
+    let rejected: RejectedFiles
+    private let configuration: Configuration
+    /// Woken when a copy is missing.
+    private let resilvering: BackgroundLoop
+    /// Taken during a change: pacsfs.toml is changed by one thread at a time.
+    private let changing = Turn()
+
+    var volumes: VolumeSet { core.volumes }
+    private var index: TagIndex { core.index }
+    private var catalogue: Catalogue { core.catalogue }
+    private var settings: Settings { core.settings }
+    private var log: Logger { core.log }
+
+    init(
+        _ core: ArchiveCore, intake: Intake, rejected: RejectedFiles, configuration: Configuration,
+        resilvering: BackgroundLoop
+    ) {
+        (self.core, self.intake, self.rejected) = (core, intake, rejected)
+        (self.configuration, self.resilvering) = (configuration, resilvering)
     }
 
-    /// Begins to empty a volume. Its images are copied to the others, then it is no part of the
-    /// archive any more; what lies on it is left as it is.
-    ///
-    /// - parameter name: its path or number
-    public func retireVolume(_ name: String) throws(ArchiveError) -> VolumeChange {
-        try changeVolumes {
+    // MARK: Changes
+
+    /// Adds a volume: see ``Archive/addVolume(at:domain:)``.
+    func add(at path: String, domain: String?) throws(ArchiveError) -> VolumeChange {
+        try change { try add(Settings.VolumePlace(path: path, domain: domain ?? path)) }
+    }
+
+    /// Begins to empty a volume: see ``Archive/retireVolume(_:)``.
+    func retire(_ name: String) throws(ArchiveError) -> VolumeChange {
+        try change {
             let member = try member(name)
             let others = volumes.members.filter {
                 $0.ordinal != member.ordinal && $0.state != .retiring
@@ -49,24 +69,20 @@ extension Archive {
                 )
             }
             if member.state != .retiring { try catalogue.record([.retire(member.ordinal)]) }
-            try adoptVolumes()
-            resilver.wake()
+            try core.adoptVolumeRecords()
+            resilvering.wake()
             return VolumeChange(
                 ordinal: member.ordinal, path: member.place.path,
                 images: try index.read { try $0.blobs(on: member.ordinal) })
         }
     }
 
-    /// Puts an empty folder in the place of a volume that is lost.
-    ///
-    /// - parameters:
-    ///   - name: the lost volume's path or number
-    ///   - path: absolute; `nil` when the new disk is mounted where the old one was
-    ///   - acceptingLoss: goes on although images had their only copy on it
-    public func replaceVolume(
-        _ name: String, with path: String?, acceptingLoss: Bool = false
+    /// Puts an empty folder in the place of a lost volume: see
+    /// ``Archive/replaceVolume(_:with:acceptingLoss:)``.
+    func replace(
+        _ name: String, with path: String?, acceptingLoss: Bool
     ) throws(ArchiveError) -> VolumeChange {
-        try changeVolumes {
+        try change {
             let old = try member(name)
             guard old.volume == nil || old.isReadOnly || old.state == .failing else {
                 throw ArchiveError(
@@ -98,13 +114,14 @@ extension Archive {
     /// - parameter last: up to this `instance.id` everything on it was copied
     /// - returns: false when there is more to copy
     func finishRetiring(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
-        // pacsfs.toml is changed by one at a time.
-        changingVolumes.lock()
-        defer { changingVolumes.unlock() }
+        try changing.take { try finishRetiringNow(ordinal, copiedTo: last) }
+    }
+
+    private func finishRetiringNow(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
         guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else {
             return true
         }
-        observers.movedStaging()
+        core.observers.movedStaging()
         let problems = takeOverAll(of: member)
         guard problems.isEmpty else {
             let problem =
@@ -119,34 +136,22 @@ extension Archive {
         }
         guard try catalogue.recordRetired(ordinal, copiedTo: last) else { return false }
         volumes.remove(ordinal)
-        try configure { try $0.removeVolume(at: member.place.path) }
+        try configuration.change { try $0.removeVolume(at: member.place.path) }
         log.notice(
             "All images of \(member.place.path) are on other volumes. It is no part of the archive any more and can be taken away."
         )
         return true
     }
 
-    /// How many images have fewer copies than they should.
-    func missing() throws -> Int64 {
-        try index.read { try $0.totals() }.instances(withFewerThan: settings.copies)
-    }
-
     // MARK: Steps
 
-    private func changeVolumes(_ body: () throws -> VolumeChange) throws(ArchiveError)
-        -> VolumeChange
-    {
-        changingVolumes.lock()
-        defer { changingVolumes.unlock() }
-        volumes.check()
-        var change = try ArchiveError.from(body)
-        change.copiesProblem = copiesProblem
-        return change
-    }
-
-    /// Takes over what the ledger says of the volumes by now.
-    func adoptVolumes() throws {
-        if volumes.adopt(try index.read { try $0.volumes() }) { observers.movedStaging() }
+    private func change(_ body: () throws -> VolumeChange) throws(ArchiveError) -> VolumeChange {
+        try changing.take { () throws(ArchiveError) in
+            volumes.check()
+            var change = try ArchiveError.from(body)
+            change.copiesProblem = core.copiesProblem
+            return change
+        }
     }
 
     private func member(_ name: String) throws -> VolumeSet.Member {
@@ -166,7 +171,7 @@ extension Archive {
     ) throws -> VolumeChange {
         for member in volumes.members where member.ordinal != old?.ordinal {
             let other = member.place.path
-            guard !Self.lieInOneAnother(place.path, other) else {
+            guard !Archive.lieInOneAnother(place.path, other) else {
                 throw ArchiveError(
                     .configuration,
                     place.path == other
@@ -186,31 +191,32 @@ extension Archive {
         if let old { facts.append(.replace(old.ordinal, by: volume.identity.ordinal)) }
         if let source = old?.volume {
             let staying = volumes.members.filter { $0.ordinal != old?.ordinal }
-            for problem in carryRejected(from: source, to: VolumeSet.staging(of: staying) ?? volume)
-            { log.error("\(problem)") }
+            let target = VolumeSet.staging(of: staying) ?? volume
+            for problem in rejected.carry(from: source, to: target) { log.error("\(problem)") }
         }
         try catalogue.record(facts)
         if let old { volumes.remove(old.ordinal) }
         volumes.add(volume, at: place)
-        try adoptVolumes()
+        try core.adoptVolumeRecords()
         if let source = old?.volume {
-            observers.movedStaging()
+            core.observers.movedStaging()
             for problem in takeOverIncoming(of: source) { log.error("\(problem)") }
         }
-        try configure { settings in
+        try configuration.change { settings in
             if let old, settings.hasVolume(at: old.place.path) {
                 try settings.removeVolume(at: old.place.path)
             }
             try settings.addVolume(place)
         }
-        resilver.wake()
+        resilvering.wake()
         return VolumeChange(
-            ordinal: volume.identity.ordinal, path: place.path, images: try missing())
+            ordinal: volume.identity.ordinal, path: place.path,
+            images: try index.read { try $0.totals() }.instances(withFewerThan: settings.copies))
     }
 
     /// A new volume, or one that an earlier call made before it was interrupted.
     private func made(at place: Settings.VolumePlace, known: [VolumeRecord]) throws -> Volume {
-        if let volume = try? Volume.open(at: place.path, archive: id) {
+        if let volume = try? Volume.open(at: place.path, archive: core.id) {
             let record = known.first { $0.id == volume.identity.volume }
             guard
                 record == nil
@@ -228,8 +234,61 @@ extension Archive {
         let ordinal =
             max(known.map(\.ordinal).max() ?? 0, volumes.members.map(\.ordinal).max() ?? 0) + 1
         let volume = try Volume.create(
-            at: place.path, archive: id, ordinal: ordinal, domain: place.domain)
+            at: place.path, archive: core.id, ordinal: ordinal, domain: place.domain)
         try volume.claim()
         return volume
+    }
+
+    // MARK: Volumes that are there
+
+    /// Applies what the ledger says, and finishes the work that the last run left on the volumes.
+    /// Before anything is stored.
+    func begin() throws {
+        try core.adoptVolumeRecords()
+        core.recordUnknownVolumes()
+        // All are examined before anything is stored on any: a recovery stores files on other
+        // volumes too, where a file of the last run must not be mistaken for a good one.
+        for recovery in volumes.writable.compactMap(recovery) { run(recovery) }
+        for volume in volumes.writable where volume !== volumes.staging {
+            try? Recovery(archive: intake, volume: volume).gather(on: volumes.staging)
+        }
+    }
+
+    /// Takes up a volume that is there again: its ledger gets the records it lacks, the work that
+    /// was under way on it is finished, and its missing copies are made.
+    func takeUp(_ volume: Volume) throws {
+        guard try !volume.isMountedReadOnly() else {
+            volumes.put(volume)
+            return
+        }
+        let recovery = try Recovery(archive: intake, volume: volume)
+        do {
+            _ = try catalogue.ledger.admit(volume)
+            try catalogue.replay()
+        } catch {
+            // It may lack records that are only on a volume that is away now.
+            catalogue.ledger.drop(volume)
+            throw error
+        }
+        // It may have been replaced meanwhile.
+        guard volumes.put(volume) else { return catalogue.ledger.drop(volume) }
+        try core.adoptVolumeRecords()
+        core.recordUnknownVolumes()
+        run(recovery)
+        resilvering.wake()
+    }
+
+    /// A volume that cannot be written must not keep the others from starting.
+    private func recovery(_ volume: Volume) -> Recovery? {
+        do { return try Recovery(archive: intake, volume: volume) } catch {
+            log.error("The unfinished work on \(volume.path) was left as it is: \(error)")
+            return nil
+        }
+    }
+
+    private func run(_ recovery: Recovery) {
+        do { try recovery.run() } catch {
+            log.error("The unfinished work on \(recovery.volume.path) was left as it is: \(error)")
+        }
     }
 }

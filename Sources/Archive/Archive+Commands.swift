@@ -1,0 +1,136 @@
+import Naming
+import Storage
+import TagIndex
+
+// The commands: what `pacsfs status`, `scrub`, `volume` and `reload` do.
+extension Archive {
+    // MARK: Status
+
+    /// The state of the archive.
+    ///
+    /// - Parameters:
+    ///   - pending: How many files wait in `/incoming`; `nil` counts those on disk.
+    ///   - readMode: `nil` while the archive is not mounted.
+    ///   - mountpoint: `nil` while the archive is not mounted.
+    /// - Throws: ``ArchiveError`` when the index cannot be read.
+    public func status(
+        pending: Int?, readMode: ArchiveStatus.ReadMode?, mountpoint: String?
+    ) throws(ArchiveError) -> ArchiveStatus {
+        let report = StatusReport(
+            core: core, unpacking: intake.zips.all, resilver: maintenance.resilver.progress,
+            viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem)
+        return try ArchiveError.from {
+            try report.status(pending: pending, readMode: readMode, mountpoint: mountpoint)
+        }
+    }
+
+    /// When and why the index was last made anew, by a start or by `pacsfs rebuild`; `nil` when
+    /// it never was.
+    public var indexRebuilt: IndexRebuilt? { IndexOpening.note(of: path) }
+
+    /// Why new images have fewer copies than `copies` asks for, and what to do; `nil` when they
+    /// have enough.
+    public var copiesProblem: String? { core.copiesProblem }
+
+    // MARK: Copies
+
+    /// Makes the missing copies, and returns when that is done.
+    ///
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written.
+    public func makeMissingCopies() throws(ArchiveError) -> ResilverProgress {
+        try ArchiveError.from {
+            try maintenance.resilver.run()
+            return maintenance.resilver.progress
+        }
+    }
+
+    /// Reads all copies on volumes now, heals bad ones, and records what was found. A scrub that
+    /// was interrupted is continued.
+    ///
+    /// - Parameters:
+    ///   - names: Paths or ordinals of volumes; none means all that are there.
+    ///   - rate: Bytes per second; `nil` for no limit.
+    ///   - shouldStop: Called from any thread; once it returns true, reading ends.
+    ///   - progress: Called after every copy that was read, on the calling thread.
+    /// - Throws: ``ArchiveError`` when there is no such volume, or the ledger cannot be written.
+    public func scrub(
+        _ names: [String] = [], rate: Int64? = nil,
+        shouldStop: @escaping @Sendable () -> Bool = { false },
+        progress: (ScrubProgress) -> Void = { _ in }
+    ) throws(ArchiveError) -> ScrubReport {
+        try ArchiveError.from {
+            try maintenance.scrubs.scrub(
+                names, rate: rate, shouldStop: shouldStop, progress: progress)
+        }
+    }
+
+    // MARK: Views
+
+    /// The views that are to be shown: those of `pacsfs.toml`, or the present ones when that
+    /// names none.
+    public var wantedViews: [View] { core.wantedViews }
+
+    /// Makes the views that `pacsfs.toml` asks for, and returns when they are shown.
+    ///
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written.
+    public func makeViews() throws(ArchiveError) {
+        try ArchiveError.from { try maintenance.views.make() }
+    }
+
+    // MARK: Configuration
+
+    /// Reads `pacsfs.toml` again. Views, `settle`, `ignore`, `ignore_case` and `[scrub]` are in
+    /// use at once.
+    ///
+    /// - Parameter mountpoint: Where the archive is shown; the daemon does not look into that.
+    /// - Throws: ``ArchiveError`` that names the mistake and its place; nothing was changed then.
+    public func reload(
+        keptOutside mountpoint: String? = nil
+    ) throws(ArchiveError) -> ReloadSummary {
+        try configuration.reload(keptOutside: mountpoint)
+    }
+
+    /// The problems that the next start will have with the volumes of `settings`, a sentence each.
+    ///
+    /// - Parameter path: The archive's directory; no process needs to have it open.
+    /// - Throws: ``ArchiveError`` when it is not an archive.
+    public static func notes(
+        onVolumesOf settings: Settings, of path: String
+    ) throws(ArchiveError) -> [String] {
+        try Configuration.notes(onVolumesOf: settings, of: path)
+    }
+
+    // MARK: Volumes
+
+    /// Makes a folder a further volume of the archive.
+    ///
+    /// - Parameters:
+    ///   - path: An absolute path; the folder is empty or not there yet.
+    ///   - domain: Its failure domain; `nil` for one of its own.
+    /// - Throws: ``ArchiveError``; nothing was changed then, or the same call goes on.
+    public func addVolume(at path: String, domain: String?) throws(ArchiveError) -> VolumeChange {
+        try administration.add(at: path, domain: domain)
+    }
+
+    /// Begins to empty a volume. Its images are copied to the others, then it leaves the archive;
+    /// the files on it stay as they are.
+    ///
+    /// - Parameter name: Its path or ordinal.
+    /// - Throws: ``ArchiveError`` when too few volumes would be left.
+    public func retireVolume(_ name: String) throws(ArchiveError) -> VolumeChange {
+        try administration.retire(name)
+    }
+
+    /// Puts an empty folder in the place of a lost volume.
+    ///
+    /// - Parameters:
+    ///   - name: The lost volume's path or ordinal.
+    ///   - path: An absolute path; `nil` when the new disk is mounted where the old one was.
+    ///   - acceptingLoss: Goes on even if images had their only copy on it.
+    /// - Throws: ``ArchiveError`` when the volume is not lost, or images would be.
+    public func replaceVolume(
+        _ name: String, with path: String?, acceptingLoss: Bool = false
+    ) throws(ArchiveError) -> VolumeChange {
+        try administration.replace(name, with: path, acceptingLoss: acceptingLoss)
+    }
+}

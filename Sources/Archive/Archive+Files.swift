@@ -1,0 +1,132 @@
+import Storage
+import TagIndex
+
+// Files that come, images that are read.
+extension Archive {
+    // MARK: Ingest
+
+    /// Archives a file, or the images in it when it is a zip archive.
+    ///
+    /// - Parameter completion: Called once, from another thread, when the file is safe or is known
+    ///   not to be.
+    public func ingest(
+        _ request: IngestRequest,
+        completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
+    ) {
+        intake.ingest(request, completion: completion)
+    }
+
+    /// Archives a file and waits until it is safe, or is known not to be.
+    public func ingestAndWait(_ request: IngestRequest) -> Result<IngestOutcome, ArchiveError> {
+        intake.ingestAndWait(request)
+    }
+
+    /// Whether an open file is a zip archive, whose images are to be archived.
+    public static func isZip(_ descriptor: Int32) -> Bool {
+        ZipReader.isZip(descriptor: descriptor)
+    }
+
+    // MARK: Space
+
+    /// What the volumes can hold.
+    ///
+    /// - Throws: ``ArchiveError`` when the index cannot be read.
+    public func capacity() throws(ArchiveError) -> Capacity {
+        try ArchiveError.from { try core.capacity() }
+    }
+
+    /// - Throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many volumes as
+    ///   are wanted.
+    public func checkRoom(for bytes: Int64) throws(ArchiveError) {
+        core.volumes.check()
+        _ = try core.volumes.choose(
+            copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes))
+    }
+
+    /// - Throws: ``ArchiveError`` when files written to `/incoming` would use up the reserve.
+    public func checkStagingRoom() throws(ArchiveError) {
+        try ArchiveError.from { try core.volumes.staging.requireRoom(for: 1) }
+    }
+
+    // MARK: Incoming and rejected
+
+    /// Where `/incoming` and `/rejected` are, until that volume goes.
+    public var staging: StagingArea { intake.staging }
+
+    /// A call below `/incoming` has failed: finds out whether its volume has.
+    public func suspect(_ staging: StagingArea, isReadOnly: Bool) {
+        let error = StorageError(
+            isReadOnly ? .readOnly : .io, "incoming cannot be written to",
+            path: staging.volume.path, remedy: "")
+        core.volumes.suspect(staging.volume, error)
+    }
+
+    /// Rejects a file: it is copied below `/rejected`, durably and on as many volumes as an image,
+    /// with its reason beside it. The same file from the same place is rejected once.
+    ///
+    /// - Throws: ``ArchiveError``; the source is unchanged.
+    public func reject(_ request: RejectRequest) throws(ArchiveError) {
+        try ArchiveError.from { try rejected.reject(request) }
+    }
+
+    /// Removes a rejected file, which is archived now, from the other volumes, with its reason. A
+    /// copy whose bytes are not archived stays, and so does one that cannot be read.
+    ///
+    /// - Parameters:
+    ///   - path: Below `rejected`.
+    ///   - staging: The volume from which it was moved already.
+    public func forgetRejected(_ path: [UInt8], on staging: StagingArea) {
+        rejected.forget(path, on: staging)
+    }
+
+    /// Removes the reasons of files that are no longer in `rejected`, and the folders that are
+    /// empty then.
+    ///
+    /// - Parameter paths: Of the files, below `rejected`.
+    public func removeServedReasons(_ paths: [[UInt8]], on staging: StagingArea) {
+        rejected.removeReasons(of: paths, on: staging)
+    }
+
+    // MARK: Reading
+
+    /// Opens the blob of an image on a volume whose copy is good: it has been read within a day
+    /// and has not changed since, or is read now. Bad copies that are met are set aside and made
+    /// anew from the good one before this returns.
+    ///
+    /// - Parameter instance: `instance.id`.
+    /// - Returns: A descriptor that the caller closes, the file it leads to, and whether that was
+    ///   known to be good before: if not, bytes that somebody has kept may be others.
+    /// - Throws: ``ArchiveError`` with the code `noGoodCopy`: only the archived bytes are ever
+    ///   given out.
+    public func openBlob(of instance: Int64) throws(ArchiveError) -> (
+        descriptor: Int32, version: VerifiedBlob, wasKnown: Bool
+    ) {
+        try ArchiveError.from {
+            let opened = try images.open(instance)
+            return (opened.descriptor, opened.blob, opened.wasKnown)
+        }
+    }
+
+    /// Whether the file that was opened is still there unchanged, on a volume that is there, and
+    /// was read within a day.
+    public func isCurrent(_ blob: VerifiedBlob) -> Bool { images.isCurrent(blob) }
+
+    /// Whether the volume that the file is on is still there.
+    public func isThere(_ blob: VerifiedBlob) -> Bool { images.isThere(blob) }
+
+    /// How many views show an image of a series.
+    ///
+    /// - Throws: The errors of the index.
+    public func links(ofSeries series: Int64, _ reader: IndexReader) throws -> Int {
+        let common = core.catalogue.commonLinks.load(ordering: .relaxed)
+        return common > 0 ? common : try reader.links(ofSeries: series)
+    }
+
+    /// Opens the identity file of a volume, to find out what can be done with its files.
+    ///
+    /// - Returns: A descriptor that the caller closes.
+    /// - Throws: ``ArchiveError`` when the volume does not give it.
+    public func openIdentity() throws(ArchiveError) -> Int32 {
+        try ArchiveError.from { try core.volumes.staging.openIdentity().release() }
+    }
+}

@@ -1,0 +1,38 @@
+import Foundation
+import Storage
+import System
+import TagIndex
+
+/// The files `pacsfs.toml` and `archive.json` of an open archive.
+final class Configuration: Sendable {
+    let core: ArchiveCore
+    /// Woken when other views may be wanted.
+    let viewMaking: BackgroundLoop
+    /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
+    private let lastProblem = Lock<String?>(nil)
+
+    init(_ core: ArchiveCore, viewMaking: BackgroundLoop) {
+        (self.core, self.viewMaking) = (core, viewMaking)
+    }
+
+    /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
+    var problem: String? { lastProblem.withLock { $0 } }
+
+    func note(problem: String?) { lastProblem.withLock { $0 = problem } }
+
+    /// Changes `pacsfs.toml`, and brings `archive.json` up to date; each is replaced in one step.
+    func change(_ change: (inout ConfigurationFile) throws -> Void) throws {
+        var file = ConfigurationFile(
+            try String(
+                contentsOfFile: core.path + "/" + Archive.configurationName, encoding: .utf8))
+        try change(&file)
+        _ = try Settings(toml: file.text)
+        try ReplacedFile.write(file.text.utf8, to: Archive.configurationName, in: core.path)
+        let identity = Archive.Identity(
+            archive: core.id,
+            volumes: core.volumes.members.filter { $0.ordinal > 0 }.map {
+                .init(ordinal: $0.ordinal, path: $0.place.path)
+            })
+        try ReplacedFile.write(JSONEncoder().encode(identity), to: Archive.idName, in: core.path)
+    }
+}

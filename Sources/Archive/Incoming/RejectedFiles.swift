@@ -1,0 +1,190 @@
+import Glibc
+import Naming
+import Storage
+import System
+import TagIndex
+
+/// A file that is to be rejected.
+public struct RejectRequest: Sendable {
+    public var file: IngestFile
+    /// Where it comes from, for the ledger.
+    public var source: String
+    /// Its name below `/rejected/<date>`, unless another file has it.
+    public var path: String
+    /// For a person: what is wrong with it and what to do.
+    public var reason: String
+
+    public init(file: IngestFile, source: String, path: String, reason: String) {
+        self.file = file
+        self.source = source
+        self.path = path
+        self.reason = reason
+    }
+}
+
+/// The files below `/rejected`, on all volumes.
+final class RejectedFiles: Sendable {
+    private let core: ArchiveCore
+    /// Taken while the files change: two of one name must not both find it free, and a folder
+    /// must not be removed while a file is put into it.
+    private let changing = Turn()
+
+    init(_ core: ArchiveCore) { self.core = core }
+
+    /// Rejects a file: see ``Archive/reject(_:)``.
+    func reject(_ request: RejectRequest) throws {
+        let facts: FileFacts
+        do throws(Errno) {
+            facts = try FileFacts(of: request.file.descriptor)
+        } catch {
+            throw ArchiveError(
+                .storage, "A file that is to be rejected cannot be read", path: request.source,
+                cause: error)
+        }
+        let digest = try Digest.of(
+            descriptor: request.file.descriptor, bytes: facts.bytes, path: request.source)
+        try changing.take { try reject(request, digest, bytes: facts.bytes) }
+    }
+
+    private func reject(_ request: RejectRequest, _ digest: Digest, bytes: Int64) throws {
+        let (volumes, settings) = (core.volumes, core.settings)
+        // Rejected before, and still there: since then somebody may have removed it by hand, or
+        // moved it back into incoming.
+        let known = try core.index.read {
+            try $0.rejected(sha256: digest.bytes, source: request.source)
+        }
+        if let known, volumes.staging.hasRejected(known, bytes: bytes) { return }
+        let path = request.path.unicodeScalars.split(separator: "/").map {
+            PortableName.component(String($0))
+        }
+        .joined(separator: "/")
+        // Always where /rejected shows it, and on as many volumes as an image.
+        let staging = volumes.staging
+        var targets = [staging]
+        targets += try volumes.choose(
+            copies: settings.copies, minimum: settings.minimumCopies, bytes: bytes,
+            holding: [staging.identity.ordinal])
+        var place = ""
+        for volume in targets.reversed() {
+            place = try volume.reject(
+                copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path,
+                reason: request.reason + "\n", at: Timestamp(nanoseconds: core.clock.utc))
+        }
+        try core.catalogue.record(
+            RejectRecord(
+                sha256: digest.bytes, bytes: bytes,
+                path: String(place.trimmingPrefix("rejected/")), source: request.source,
+                reason: request.reason, time: 0))
+        core.log.notice("Set aside \(request.source): \(request.reason)")
+    }
+
+    // MARK: After a file was moved back into incoming
+
+    /// Removes the copies of a file on other volumes: see ``Archive/forgetRejected(_:on:)``.
+    func forget(_ path: [UInt8], on staging: StagingArea) {
+        changing.take {
+            for volume in core.volumes.writable where volume !== staging.volume {
+                guard (try? isArchived(path, on: volume)) == true else { continue }
+                _ = path.withCString { unlinkat(volume.rejectedDescriptor, $0, 0) }
+                Self.removeReason(of: path, in: volume.rejectedDescriptor)
+            }
+        }
+    }
+
+    /// Removes reasons without a file: see ``Archive/removeServedReasons(_:on:)``.
+    func removeReasons(of paths: [[UInt8]], on staging: StagingArea) {
+        changing.take {
+            for path in paths where Self.isGone(path, in: staging.rejectedDescriptor) {
+                Self.removeReason(of: path, in: staging.rejectedDescriptor)
+            }
+        }
+    }
+
+    /// Whether there is certainly no such file.
+    private static func isGone(_ path: [UInt8], in directory: Int32) -> Bool {
+        do throws(Errno) {
+            return try FileFacts.of(path, in: directory) == nil
+        } catch {
+            return false
+        }
+    }
+
+    private func isArchived(_ path: [UInt8], on volume: Volume) throws -> Bool {
+        guard
+            let file = try? SharedDescriptor(
+                at: volume.rejectedDescriptor, path, flags: O_RDONLY)
+        else { return false }
+        let digest = try Digest.of(
+            descriptor: file.number, bytes: file.facts().bytes,
+            path: String(decoding: path, as: UTF8.self))
+        return try core.index.read { try $0.instance(sha256: digest.bytes) != nil }
+    }
+
+    private static func removeReason(of path: [UInt8], in directory: Int32) {
+        _ = Volume.rejectionReason(of: path).withCString { unlinkat(directory, $0, 0) }
+        var folder = path
+        while let slash = folder.lastIndex(of: UInt8(ascii: "/")) {
+            folder.removeSubrange(slash...)
+            // Fails for a folder that is not empty, as it should.
+            guard folder.withCString({ unlinkat(directory, $0, AT_REMOVEDIR) }) == 0 else { return }
+        }
+    }
+
+    // MARK: When `/rejected` is on another volume
+
+    /// Copies the rejected files that another volume lacks, with their reasons. A file that has
+    /// been archived since is left out.
+    ///
+    /// - Returns: A sentence for each file that could not be copied.
+    func carry(from source: Volume, to target: Volume) -> [String] {
+        guard target !== source else { return [] }
+        let paths: [[UInt8]]
+        do {
+            // Files that are rejected from now on go to the other volume.
+            paths = try changing.take {
+                try Self.files(in: [], of: source.rejectedDescriptor)
+            }
+        } catch {
+            return ["The rejected files on \(source.path) cannot be listed: \(error)"]
+        }
+        let all = Set(paths)
+        return paths.compactMap { path in
+            // A reason goes with its file.
+            if Volume.isRejectionReason(path),
+                all.contains(path.dropLast(Volume.rejectionReason(of: []).count))
+            {
+                return nil
+            }
+            let shown = String(decoding: path, as: UTF8.self)
+            do {
+                try changing.take {
+                    if try !isArchived(path, on: source) {
+                        try target.takeOverRejected(shown, from: source)
+                    }
+                }
+                return nil
+            } catch {
+                return "rejected/\(shown) cannot be copied to \(target.path): \(error)"
+            }
+        }
+    }
+
+    /// The files below `rejected` that its user sees.
+    private static func files(in path: [UInt8], of directory: Int32) throws -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        try FolderWalk.entries(of: directory) { name, status in
+            if path.isEmpty, [Array("bad-blobs".utf8), Array("torn-ledger".utf8)].contains(name) {
+                return
+            }
+            let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
+            if status.st_mode & S_IFMT == S_IFDIR {
+                try FolderWalk.inside(name, of: directory) {
+                    result += try files(in: path, of: $0)
+                }
+            } else if status.st_mode & S_IFMT == S_IFREG {
+                result.append(path)
+            }
+        }
+        return result
+    }
+}

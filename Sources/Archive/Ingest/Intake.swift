@@ -1,0 +1,86 @@
+import Foundation
+import Logging
+import Storage
+import System
+import TagIndex
+
+/// Takes files into the archive: images through the pipeline, zip archives through their queue,
+/// and everything else into `/rejected`.
+final class Intake: Sendable {
+    typealias Completion = @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
+
+    let core: ArchiveCore
+    private let rejected: RejectedFiles
+    private let pipeline: IngestPipeline
+    /// Zip archives that wait or are being unpacked.
+    let zips = ZipQueue()
+
+    var settings: Settings { core.settings }
+    var volumes: VolumeSet { core.volumes }
+    var index: TagIndex { core.index }
+    var observers: Observers { core.observers }
+    var log: Logger { core.log }
+    /// Where `/incoming` and `/rejected` are now.
+    var staging: StagingArea { StagingArea(volume: core.volumes.staging) }
+
+    init(_ core: ArchiveCore, rejected: RejectedFiles, repairs: CopyRepairs) {
+        self.core = core
+        self.rejected = rejected
+        let settings = core.settings
+        let preparation = Preparation(
+            volumes: core.volumes, index: core.index,
+            copies: (settings.copies, settings.minimumCopies),
+            ignoresDirectories: { core.settings.ignoresDirectories }, clock: core.clock)
+        let committer = Committer(
+            preparation: preparation, catalogue: core.catalogue, observers: core.observers,
+            repairs: repairs)
+        pipeline = IngestPipeline(
+            preparation: preparation, committer: committer,
+            workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
+    }
+
+    /// Archives a file: see ``Archive/ingest(_:completion:)``.
+    func ingest(_ request: IngestRequest, completion: @escaping Completion) {
+        if !request.isExtracted, request.refusal == nil,
+            ZipReader.isZip(descriptor: request.file.descriptor)
+        {
+            let path =
+                request.source.hasPrefix("incoming/")
+                ? String(request.source.dropFirst(9)) : request.source
+            return zips.submit(request, to: self, rejectedPath: path, completion: completion)
+        }
+        let log = log
+        pipeline.submit(request) { result in
+            switch result {
+            case .failure(let error): log.error("\(error)")
+            case .success(.archived(_, let what?)), .success(.sameDataSet(_, let what?)):
+                log.notice(
+                    "\(request.source) is archived as it is, but cut off: \(what). Look for a better copy."
+                )
+            case .success(.sameDataSet):
+                log.info(
+                    "\(request.source) has the data set of an image that was archived before; only the file header differs. Both are kept."
+                )
+            case .success: break
+            }
+            completion(result)
+        }
+    }
+
+    /// Archives a file and waits until it is safe.
+    func ingestAndWait(_ request: IngestRequest) -> Result<IngestOutcome, ArchiveError> {
+        let result = Monitor<Result<IngestOutcome, ArchiveError>?>(nil)
+        ingest(request) { outcome in result.withLock(waking: .all) { $0 = outcome } }
+        return result.wait { $0 }
+    }
+
+    /// Rejects a file: see ``Archive/reject(_:)``.
+    func reject(_ request: RejectRequest) throws { try rejected.reject(request) }
+
+    /// Finishes the files under way. Zip archives stay where they are, to be unpacked by the
+    /// next run.
+    func drain() {
+        zips.stop()
+        pipeline.drain()
+    }
+}

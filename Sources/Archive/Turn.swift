@@ -1,0 +1,16 @@
+import System
+
+/// Lets one thread at a time do something that takes long. Those that wait hold no lock.
+final class Turn: Sendable {
+    private let isTaken = Monitor(false)
+
+    func take<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
+        isTaken.wait { isTaken -> Void? in
+            if isTaken { return nil }
+            isTaken = true
+            return ()
+        }
+        defer { isTaken.withLock(waking: .one) { $0 = false } }
+        return try body()
+    }
+}
