@@ -1,11 +1,6 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-// The thread sanitizer sees POSIX mutexes, not those of Synchronization: Scripts/test --sanitize
-// thread sets this variable.
-let locks: [SwiftSetting] =
-    Context.environment["PACSFS_PTHREAD_LOCKS"] == nil ? [] : [.define("PTHREAD_LOCKS")]
-
 // A target imports only what stands above it in this list.
 let package = Package(
     name: "pacsfs",
@@ -28,7 +23,7 @@ let package = Package(
         // Constants and calls of Linux that Swift's Glibc module leaves out; no C sources.
         .systemLibrary(name: "CLinux"),
         // Descriptors, directories, /proc, threads, locks and clocks; below everything.
-        .target(name: "System", dependencies: ["CLinux"], swiftSettings: locks),
+        .target(name: "System", dependencies: ["CLinux"]),
 
         .target(name: "DICOM", dependencies: ["CZlib"]),
         .target(name: "Naming", dependencies: ["DICOM"]),
@@ -74,9 +69,9 @@ let package = Package(
         .target(
             name: "DICOMSupport", dependencies: ["DICOM"], path: "Tests/Support/DICOMSupport"),
 
-        // The program as its users run it, and files to give it.
-        .target(
-            name: "Programs", dependencies: ["System"], path: "Tests/Support/Programs"),
+        // What every test may need: folders and disks of its own, the corpus, and programs as
+        // people run them.
+        .target(name: "TestSupport", dependencies: ["System"], path: "Tests/Support/TestSupport"),
 
         // A thread of a test that becomes another user; no C sources.
         .systemLibrary(name: "CThread", path: "Tests/Support/CThread"),
@@ -85,7 +80,7 @@ let package = Package(
         .target(
             name: "TemporaryArchive",
             dependencies: [
-                "CArchive", "Archive", "Storage", "System",
+                "CArchive", "System", "Storage", "Archive", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ], path: "Tests/Support/TemporaryArchive"),
@@ -102,35 +97,43 @@ let package = Package(
         .testTarget(
             name: "SyntheticStudyTests",
             dependencies: ["SyntheticStudy", "DICOM", "DICOMSupport"]),
-        .testTarget(name: "DICOMTests", dependencies: ["DICOM", "DICOMSupport", "CZlib"]),
-        .testTarget(name: "NamingTests", dependencies: ["DICOM", "Naming"]),
-        .testTarget(name: "StorageTests", dependencies: ["JSON", "Programs", "Storage", "System"]),
+        .testTarget(
+            name: "DICOMTests",
+            dependencies: ["DICOM", "DICOMSupport", "CZlib", "SyntheticStudy", "TestSupport"]),
+        .testTarget(name: "NamingTests", dependencies: ["DICOM", "Naming", "SyntheticStudy"]),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["JSON", "System", "Storage", "SyntheticStudy", "TestSupport"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(
             name: "MountTests",
-            dependencies: ["CLinux", "CThread", "Programs", "SyntheticStudy", "System", "pacsfs"]),
+            dependencies: [
+                "CLinux", "CThread", "System", "SyntheticStudy", "TestSupport", "pacsfs",
+            ]),
         // What is left after every crash, fault and power cut.
         .testTarget(
             name: "FaultTests",
-            dependencies: ["Programs", "Storage", "SyntheticStudy", "System", "pacsfs"],
+            dependencies: ["Storage", "SyntheticStudy", "TestSupport", "pacsfs"],
             exclude: ["interposer"]),
         .testTarget(
             name: "TagIndexTests",
-            dependencies: ["DICOM", "Naming", "System", "TagIndex", "TemporaryArchive"]
-        ),
+            dependencies: [
+                "DICOM", "Naming", "System", "TagIndex", "SyntheticStudy", "TemporaryArchive",
+                "TestSupport",
+            ]),
         .testTarget(
             name: "ArchiveTests",
             dependencies: [
                 "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive",
                 "SyntheticStudy",
-                "TemporaryArchive",
+                "TemporaryArchive", "TestSupport",
             ]),
         .testTarget(
             name: "FuseServerTests",
             dependencies: [
                 "CFuse3", "System", "TagIndex", "Storage", "Archive", "FuseServer",
                 "SyntheticStudy",
-                "TemporaryArchive",
+                "TemporaryArchive", "TestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6]

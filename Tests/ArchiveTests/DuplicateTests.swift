@@ -1,3 +1,4 @@
+import TestSupport
 import Archive
 import Glibc
 import Storage

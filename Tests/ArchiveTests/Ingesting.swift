@@ -1,3 +1,4 @@
+import TestSupport
 import Archive
 import Storage
 import SyntheticStudy
@@ -27,7 +28,7 @@ extension TemporaryArchive {
     {
         let digests = images.map(Digest.of)
         let expected = digests.map {
-            "\($0.hex.prefix(2))/\($0.hex.dropFirst(2).prefix(2))/\($0.hex).dcm"
+            blobName($0.hex)
         }.sorted()
         var heads: Set<Digest> = []
         for number in 1...volumes.count {

@@ -1,3 +1,4 @@
+import TestSupport
 @testable import Archive
 import Foundation
 import JSON
@@ -23,7 +24,7 @@ struct RebuildTests {
     }
 
     /// Images whose names clash: few patients and series, so that most things happen twice.
-    private func image(_ random: inout SyntheticRandom) -> [UInt8] {
+    private func image(_ random: inout SeededRandom) -> [UInt8] {
         var image = SyntheticImage(seed: random.next() % 6)
         image.overrides = [
             SyntheticElement(
@@ -38,7 +39,7 @@ struct RebuildTests {
 
     /// One thing that may happen to an archive.
     private func happen(
-        to archive: Archive, _ temporary: TemporaryArchive, _ random: inout SyntheticRandom
+        to archive: Archive, _ temporary: TemporaryArchive, _ random: inout SeededRandom
     ) throws {
         let known = try archive.index.read { try $0.totals().instances }
         switch random.below(10) {
@@ -83,7 +84,7 @@ struct RebuildTests {
         "Whatever happened to an archive, a rebuild gives the same rows", arguments: UInt64(1)...12)
     func histories(seed: UInt64) throws {
         let temporary = try TemporaryArchive()
-        var random = SyntheticRandom(seed: seed, 0x7265_6275)
+        var random = SeededRandom(seed: seed, 0x7265_6275)
         for _ in 0..<3 {
             try temporary.open { archive in
                 for _ in 0..<25 { try happen(to: archive, temporary, &random) }

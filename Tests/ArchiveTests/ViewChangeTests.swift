@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import JSON
 import Naming
@@ -55,7 +56,7 @@ struct ViewChangeTests {
         ("uid", "{SeriesInstanceUID}/all"),
     ]
 
-    private func image(_ random: inout SyntheticRandom) -> [UInt8] {
+    private func image(_ random: inout SeededRandom) -> [UInt8] {
         var image = SyntheticImage(seed: random.next() % 4)
         image.overrides = [
             SyntheticElement(
@@ -115,7 +116,7 @@ struct ViewChangeTests {
         arguments: UInt64(1)...4)
     func histories(seed: UInt64) throws {
         let temporary = try TemporaryArchive()
-        var random = SyntheticRandom(seed: seed, 0x7669_6577)
+        var random = SeededRandom(seed: seed, 0x7669_6577)
         let memory = Memory()
         var behind: [UInt8]?
         for round in 0..<6 {

@@ -1,3 +1,5 @@
+import TestSupport
+import SyntheticStudy
 import DICOM
 import DICOMSupport
 import Foundation
@@ -42,7 +44,7 @@ struct FuzzTests {
         print("fuzz: \(Self.rounds) files from seed \(Self.seed)")
         let originals = try Self.originals()
         var mutator = Mutator(seed: Self.seed)
-        var choice = SplitMix64(seed: Self.seed ^ 1)
+        var choice = SeededRandom(seed: Self.seed ^ 1)
         var reader = HeaderReader()
         var readable = 0
         for round in 0..<Self.rounds {

@@ -1,8 +1,10 @@
+import SyntheticStudy
+
 /// Damages files at random, in the ways that files get damaged and that attackers try.
 struct Mutator {
-    private(set) var random: SplitMix64
+    private(set) var random: SeededRandom
 
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     /// A damaged copy of `original`; parts of `other` may be in it.
     mutating func mutate(_ original: [UInt8], _ other: [UInt8]) -> [UInt8] {

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// An import is killed at each of its calls in turn; the next start has to find everything that
@@ -32,10 +32,10 @@ struct CrashTests {
                 }
                 let place: Comment =
                     "killed \(moment) call \(number)\(kinds.isEmpty ? "" : " of \(kinds)")"
-                let check = try ArchiveCheck(archive, acknowledged: run.acknowledged)
-                #expect(check.problems == [], place)
-                if number % 4 == 0 || !check.problems.isEmpty {
-                    #expect(try ArchiveCheck.afterSecondImport(archive) == [], place)
+                let problems = try archive.problems(acknowledged: run.acknowledged)
+                #expect(problems == [], place)
+                if number % 4 == 0 || !problems.isEmpty {
+                    #expect(try archive.problemsAfterSecondImport() == [], place)
                 }
                 number += step
             }

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// Calls on one volume fail, one after the other, while the other volume is well: nothing that
@@ -37,9 +37,9 @@ struct FaultyDiskTests {
                 run.run.code == 2 && run.run.errors.contains(archive.base),
                 "\(place): \(run.run.report)")
         }
-        let check = try ArchiveCheck(archive, acknowledged: run.acknowledged)
-        #expect(check.problems == [], place)
-        #expect(try ArchiveCheck.afterSecondImport(archive) == [], place)
+        let problems = try archive.problems(acknowledged: run.acknowledged)
+        #expect(problems == [], place)
+        #expect(try archive.problemsAfterSecondImport() == [], place)
         return !hasStarted || !run.failed.isEmpty
     }
 
@@ -109,7 +109,7 @@ struct FaultyDiskTests {
             #expect(
                 run.run.code == 1 && run.acknowledged.count == archive.sources.count,
                 "\(run.run.report)")
-            #expect(try ArchiveCheck(archive, acknowledged: archive.sources).problems == [])
+            #expect(try archive.problems(acknowledged: archive.sources) == [])
         }
     }
 
@@ -123,7 +123,7 @@ struct FaultyDiskTests {
             #expect(
                 run.run.code == 1 && run.acknowledged.count == archive.sources.count,
                 "\(run.run.report)")
-            #expect(try ArchiveCheck(archive, acknowledged: archive.sources).problems == [])
+            #expect(try archive.problems(acknowledged: archive.sources) == [])
         }
     }
 }

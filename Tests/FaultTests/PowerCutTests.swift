@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import SyntheticStudy
 import Testing
 
@@ -40,11 +40,10 @@ struct PowerCutTests {
             for suffix in ["", "-wal", "-shm"] { unlink("\(archive.path)/index.sqlite\(suffix)") }
         }
         let acknowledged = ImportRun.acknowledged(outcomes, of: archive.sources)
-        let found =
-            try ArchiveCheck.problemsOfEachVolumeAlone(archive, acknowledged: acknowledged)
-            + ArchiveCheck(archive, acknowledged: acknowledged, allowsOrphans: true).problems
+        let found = try archive.problems(
+            acknowledged: acknowledged, options: [.alone, .afterPowerLoss])
         guard found.isEmpty, importsAgain else { return found }
-        return try ArchiveCheck.afterSecondImport(archive, allowsOrphans: true)
+        return try archive.problemsAfterSecondImport(options: [.afterPowerLoss])
     }
 
     /// Replays a trace and cuts the power at each record for which `isPlace` is true.
@@ -97,7 +96,7 @@ struct PowerCutTests {
         try TestArchive.with { archive in
             let model = try DiskModel(roots: archive.roots)
             let trace = try traced(archive)
-            var random = SyntheticRandom(seed: seed, 0x746f)
+            var random = SeededRandom(seed: seed, 0x746f)
             let places = Set((0..<25).map { _ in random.below(trace.count) })
             let results = try replay(
                 archive, trace, model, index: index,

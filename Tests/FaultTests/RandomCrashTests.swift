@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Storage
 import SyntheticStudy
 import Testing
@@ -20,7 +20,7 @@ struct RandomCrashTests {
     private static let imagesPerRound = 12
 
     /// Small images of a few patients, with the digest of each.
-    private func makeSources(in folder: TestFolder) throws -> [(path: String, digest: String)] {
+    private func makeSources(in folder: TemporaryFolder) throws -> [ArchiveCheck.Given] {
         let images = SyntheticArchive(
             seed: FaultSeed.value, patients: 6, studiesPerPatient: 2, seriesPerStudy: 2,
             imagesPerSeries: 10,
@@ -29,11 +29,11 @@ struct RandomCrashTests {
             let bytes = image.write()
             let path = "\(folder.path)/sources/\(number).dcm"
             try Files.write(bytes, to: path)
-            return (path, Digest.of(bytes).hex)
+            return ArchiveCheck.Given(path: path, digest: Digest.of(bytes).hex)
         }
     }
 
-    private func rule(_ random: inout SyntheticRandom) -> [FaultRule] {
+    private func rule(_ random: inout SeededRandom) -> [FaultRule] {
         let moment = random.pick([FaultRule.Moment.before, .before, .during, .after])
         switch random.below(10) {
         case 0: return []
@@ -55,11 +55,10 @@ struct RandomCrashTests {
 
     @Test("loses nothing that it had said is safe") func rounds() throws {
         let seed = FaultSeed.value
-        var random = SyntheticRandom(seed: seed, 0x726f)
-        let folder = try TestFolder()
-        defer { try? folder.remove() }
+        var random = SeededRandom(seed: seed, 0x726f)
+        let folder = try TemporaryFolder()
         let sources = try makeSources(in: folder)
-        let digests = Dictionary(uniqueKeysWithValues: sources)
+        let source = Dictionary(uniqueKeysWithValues: sources.map { ($0.path, $0) })
         var (mount, acknowledged, waiting) = (CrashingMount?.none, [String](), [String]())
         defer { mount?.remove() }
         var (died, copied) = (0, 0)
@@ -94,9 +93,9 @@ struct RandomCrashTests {
             let again = try current.mount()
             try #require(again.succeeded, "\(again.report), \(place)")
             let problems = try current.problems(
-                acknowledged: Set(acknowledged.compactMap { digests[$0] }))
+                given: sources, acknowledged: acknowledged.compactMap { source[$0] })
             try #require(problems == [], place)
-            if let last = acknowledged.last, let digest = digests[last], round % 5 == 0 {
+            if let last = acknowledged.last, let digest = source[last]?.digest, round % 5 == 0 {
                 #expect(try current.shows(digest), place)
             }
             // The next round begins with a dead daemon or with one that ended well.

@@ -1,3 +1,4 @@
+import TestSupport
 import FuseServer
 import Foundation
 import TemporaryArchive

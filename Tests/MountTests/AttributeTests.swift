@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// The output of `show --json` for real files, compared with the results of two other readers.

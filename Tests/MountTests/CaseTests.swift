@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// `ignore_case = true`, which keeps Samba from reading whole folders.

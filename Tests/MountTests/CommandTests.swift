@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// What the commands print and how they end, with the sample images.

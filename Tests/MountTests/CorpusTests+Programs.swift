@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Programs that read real files out of a view, odd ones included, in all three settings.

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// All files of the corpus, on the way in and on the way out.
@@ -164,7 +164,7 @@ struct CorpusTests {
             #expect(Set(blobs.values) == expected)
             for (path, digest) in blobs {
                 #expect(
-                    path == "\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm")
+                    path == blobName(digest))
             }
             let writable = try archive.mustShell(
                 "find \"$V/blobs\" -type f ! -perm 444", ["V": volume])

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import SyntheticStudy
 import Testing
 
@@ -87,7 +87,7 @@ struct DamageTests {
             try archive.mustShell("cat \"$FILE\" >/dev/null", ["FILE": path])
             for volume in archive.volumes {
                 let blob =
-                    "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
+                    blobPath(digest, on: volume)
                 try archive.mustShell(
                     "chmod 644 \"$BLOB\"; printf X | dd of=\"$BLOB\" bs=1 seek=700 conv=notrunc",
                     ["BLOB": blob])

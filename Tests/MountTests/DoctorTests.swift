@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// `pacsfs doctor`, which is shown each fault that can be made.

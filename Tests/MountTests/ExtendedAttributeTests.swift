@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Extended attributes, as `getfattr` and other programs see them.

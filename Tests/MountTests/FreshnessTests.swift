@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// New images are visible at once, also to programs that looked before.

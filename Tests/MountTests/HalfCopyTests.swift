@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Copies that were broken off without anybody noticing.

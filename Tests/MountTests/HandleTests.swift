@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Handles as an NFS server hands them to its clients: they come back with them whenever they like.

@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Copy programs that put files into incoming. The files are archived when the programs end,

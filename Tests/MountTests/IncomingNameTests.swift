@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Names in incoming: which wait, which vanish, which are rejected.

@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Programs that put real files into incoming, all odd ones among them, at the same time.

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Other programs for incoming than copy programs: archivers, transfers over a network, file

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Programs that write files of incoming in their own ways.

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// `Scripts/install` into a folder, as a package is made; no systemd runs where tests do.
@@ -11,7 +11,7 @@ struct InstallTests {
 
     /// Runs a script in an empty folder; `install ARGUMENT…` installs below `$D`.
     private func run(_ script: String) throws {
-        let folder = try TestFolder()
+        let folder = try TemporaryFolder()
         defer { do { try folder.remove() } catch { Issue.record("\(error)") } }
         let beginning = """
             D=$PWD/root

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Mounting, ending, crashing, and being told why something cannot be done.
@@ -123,7 +123,10 @@ struct LifeTests {
             try archive.settled()
             let status = try archive.status()
             #expect(
-                (status.instances, status.rejected, status.copies.underReplicated, status.incoming.pending)
+                (
+                    status.instances, status.rejected, status.copies.underReplicated,
+                    status.incoming.pending
+                )
                     == (4, 1, 0, 0))
             #expect(
                 try LedgerVerdict(volume: archive.volumes[0])

@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Programs
+import TestSupport
 import SyntheticStudy
 import Testing
 
@@ -51,7 +51,7 @@ struct ModelTests {
                 seed: seed, modality: .computedTomography, series: 1, imagesPerSeries: 1, side: 16)
             return [study.image(series: 0, index: 0).write()]
         }
-        let paths = try corpus.entries().map(\.path).filter { $0.hasPrefix("samples/") }
+        let paths = try corpus.entries("samples").map(\.pathFromRoot)
         return try paths.map { try Files.read("\(corpus.root)/\($0)") }.filter {
             (1...60_000).contains($0.count)
         }
@@ -61,7 +61,7 @@ struct ModelTests {
     private func compare(_ plain: FileSide, _ incoming: FileSide, seed: UInt64, _ images: [[UInt8]])
         -> String?
     {
-        var choice = SyntheticRandom(seed: seed, 0x696d67)
+        var choice = SeededRandom(seed: seed, 0x696d67)
         func image() -> [UInt8] { images[choice.below(images.count)] }
         // Both folders begin with some files.
         var beginning = ["c.dcm", "a", "a.part"].flatMap { name -> [FileOperation] in

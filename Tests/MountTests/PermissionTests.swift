@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Permissions to see the archive and to add to it, as the kernel grants them to other users.

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Programs that copy, pack, search and process the files in the views, as their users run them.

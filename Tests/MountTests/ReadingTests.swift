@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Programs that read the archive. Every one is run with both ways of reading, and by a user who is

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// A volume that retires while a program is half-way through a copy.

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// Recovery after the machine has burnt down and one disk has not.

@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// A share of Samba on the mount, with the settings that the README gives, and its own client.

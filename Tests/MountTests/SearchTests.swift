@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// `/search`, as people use it.

@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// The daemon as systemd starts, watches and ends it; no systemd is needed.
@@ -105,7 +105,7 @@ struct ServiceTests {
             for digest in safe {
                 for volume in archive.volumes {
                     let blob =
-                        "\(volume)/blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
+                        blobPath(digest, on: volume)
                     #expect(Files.exists(blob), "\(digest) was said to be safe")
                 }
             }

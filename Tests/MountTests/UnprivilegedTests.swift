@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// pacsfs in the hands of a user who is not root, on an archive of his own.

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// `pacsfs verify` and `pacsfs scrub` as they are called, beside a daemon and without one.

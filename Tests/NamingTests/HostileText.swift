@@ -1,8 +1,10 @@
+import SyntheticStudy
+
 /// Texts as only a bad day or bad intent writes them.
 struct HostileText {
-    private var generator: SeededGenerator
+    private var generator: SeededRandom
 
-    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+    init(seed: UInt64) { generator = SeededRandom(seed: seed) }
 
     private static let fragments: [String] = [
         "/", "\\", "..", ".", " ", "CON", "nul.", "LPT1", ":", "*", "\0", "\r\n", "\u{1B}$B", "^",

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -19,7 +19,7 @@ struct ConformanceTests {
     func kinds(kind: FileSystemKind) throws {
         if let obstacle = kind.obstacle { try Test.cancel("\(kind.rawValue): \(obstacle)") }
         guard kind != .plain else { return }
-        try OnEveryFileSystem.$current.withValue(kind) {
+        try TemporaryFolder.$parent.withValue(OnEveryFileSystem.directory(on: kind)) {
             let other = try TemporaryFolder()
             let type = try ProgramRun(["stat", "-f", "-c", "%T", other.path])
             // ext4 has the number that ext2 had.

@@ -1,3 +1,4 @@
+import SyntheticStudy
 import DICOM
 import Foundation
 import TagIndex
@@ -24,7 +25,7 @@ struct AttributeSetTests {
 
     @Test("Applying a difference to its base gives the set again, for any two sets")
     func differenceAndApplyingAreInverse() throws {
-        var generator = SplitMix(state: 7)
+        var generator = SeededRandom(seed: 7)
         for _ in 0..<500 {
             let (base, set) = (random(&generator), random(&generator))
             try #require(base.applying(set.difference(from: base)) == set)
@@ -55,7 +56,7 @@ struct AttributeSetTests {
 
     @Test("JSON gives the same set again, absences included")
     func jsonRoundTrip() throws {
-        var generator = SplitMix(state: 8)
+        var generator = SeededRandom(seed: 8)
         for _ in 0..<200 {
             let (base, set) = (random(&generator), random(&generator))
             try #require(AttributeSet(json: set.json) == set)
@@ -97,18 +98,5 @@ struct AttributeSetTests {
             #expect(error.code == .corrupt)
             #expect(error.message == "The attributes are not a JSON object: \(damaged)")
         }
-    }
-}
-
-/// Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Archive
 import Foundation
 import Storage

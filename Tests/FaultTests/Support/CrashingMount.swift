@@ -1,12 +1,12 @@
 import Foundation
-import Programs
+import TestSupport
 import Storage
 import Testing
 
 /// A mounted archive with two volumes, whose daemon runs under the interposer and dies on command,
 /// and writers that copy files into it meanwhile.
 final class CrashingMount {
-    let folder: TestFolder
+    let folder: TemporaryFolder
     private let number: Int
     private var base: String { "\(folder.path)/\(number)" }
     var archive: String { base + "/archive" }
@@ -16,7 +16,7 @@ final class CrashingMount {
     private var program: String { PacsfsProgram.path ?? "pacsfs" }
 
     /// Makes an archive in a folder where others may have been before.
-    init(in folder: TestFolder, number: Int) throws {
+    init(in folder: TemporaryFolder, number: Int) throws {
         self.folder = folder
         self.number = number
         mkdir(mountpoint, 0o755)
@@ -73,12 +73,8 @@ final class CrashingMount {
     func killDaemon() throws {
         guard let process = daemon else { return }
         kill(process, SIGKILL)
-        let end = ProgramRun.now() + 10
-        while daemon == process {
-            guard ProgramRun.now() < end else {
-                throw ProgramError(description: "The daemon \(process) does not die.")
-            }
-            usleep(1000)
+        guard eventually(within: 10, { daemon != process }) else {
+            throw ProgramError(description: "The daemon \(process) does not die.")
         }
     }
 
@@ -101,58 +97,26 @@ final class CrashingMount {
         if isMounted {
             Issue.record("\(mountpoint) is still mounted, and was left as it is.")
         } else {
+            folder.keepLogs()
             _ = try? ProgramRun(["rm", "-rf", "--one-file-system", "--", base])
         }
     }
 
     // MARK: Checking
 
-    /// What is wrong. Both ledgers must be the same, with an unbroken chain, and every acknowledged
-    /// file must have its record and a whole copy on each volume.
+    /// What `Scripts/check-archive` finds wrong.
     ///
-    /// - Parameter digests: Of the acknowledged images.
-    func problems(acknowledged digests: Set<String>) throws -> [String] {
-        var problems: [String] = []
-        let ledgers = try volumes.map { volume -> [UInt8] in
-            let folder = volume + "/ledger"
-            return try FileManager.default.subpathsOfDirectory(atPath: folder).sorted()
-                .filter { $0.hasSuffix(".jsonl") }.flatMap { try Files.read(folder + "/" + $0) }
-        }
-        if ledgers[0] != ledgers[1] { problems.append("the ledgers differ") }
-        var recorded: Set<String> = []
-        var (previous, number) = (String(repeating: "0", count: 64), 0)
-        for line in ledgers[0].split(separator: UInt8(ascii: "\n")) {
-            number += 1
-            guard
-                let record = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any],
-                record["n"] as? Int == number, record["prev"] as? String == previous
-            else {
-                problems.append("the ledger breaks at record \(number)")
-                break
-            }
-            previous = Digest.of(Array(line)).hex
-            guard record["kind"] as? String == "ingest", let digest = record["sha256"] as? String
-            else { continue }
-            if !recorded.insert(digest).inserted { problems.append("\(digest) is archived twice") }
-        }
-        for volume in volumes {
-            let staged = try FileManager.default.contentsOfDirectory(
-                atPath: volume + "/staging/commit")
-            if !staged.isEmpty { problems.append("in staging/commit of \(volume): \(staged)") }
-            for hex in recorded {
-                let path =
-                    "\(volume)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
-                if (try? Files.read(path)).map({ Digest.of($0).hex }) != hex {
-                    problems.append("\(path) is not whole")
-                }
-            }
-            let count = try FileManager.default.subpathsOfDirectory(atPath: volume + "/blobs")
-                .count { $0.hasSuffix(".dcm") }
-            if count != recorded.count {
-                problems.append("\(volume) has \(count) blobs, the ledger \(recorded.count)")
-            }
-        }
-        return problems + digests.subtracting(recorded).map { "LOST: \($0) was said to be safe" }
+    /// - Parameters:
+    ///   - given: All that was ever copied here.
+    ///   - acknowledged: What must be there, on both volumes.
+    func problems(
+        given: [ArchiveCheck.Given], acknowledged: [ArchiveCheck.Given],
+        options: [ArchiveCheck.Option] = []
+    ) throws -> [String] {
+        try ArchiveCheck(
+            archive: archive, volumes: volumes, given: given, acknowledged: acknowledged,
+            asking: program, options: options
+        ).problems
     }
 
     /// Whether the views show an image.

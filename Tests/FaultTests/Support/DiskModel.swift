@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 
 /// What would be left on a disk if the power failed now: a file system that keeps only what was
 /// synced.

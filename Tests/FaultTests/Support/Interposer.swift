@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 
 /// The library between `pacsfs` and the disk; `interposer/interposer.c` says what it does.
 enum Interposer {

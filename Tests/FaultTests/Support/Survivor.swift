@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import SyntheticStudy
 
 /// Decides which of the unsynced changes survive a power cut, and makes the folders as they would
@@ -7,7 +7,7 @@ import SyntheticStudy
 struct Survivor {
     /// What happens to unsynced changes, by chance.
     struct Chance {
-        fileprivate var random: SyntheticRandom
+        fileprivate var random: SeededRandom
         /// Parts of a file reach the disk in pieces of this size, in bytes.
         fileprivate let block: Int
         /// How many of a hundred changes have reached it.
@@ -15,7 +15,7 @@ struct Survivor {
         fileprivate var survives: [Int: Bool] = [:]
 
         init(seed: UInt64) {
-            random = SyntheticRandom(seed: seed, 0x6375)
+            random = SeededRandom(seed: seed, 0x6375)
             block = random.below(2) == 0 ? 512 : 4096
             percent = random.pick([10, 50, 90])
         }

@@ -1,12 +1,12 @@
 import Foundation
-import Programs
+import TestSupport
 import Storage
 import SyntheticStudy
 
 /// An archive with two volumes that is not mounted, and files to import. It can be restored as
 /// often as a test breaks it.
 final class TestArchive: Sendable {
-    let folder: TestFolder
+    let folder: TemporaryFolder
     /// Holds all that changes: the archive and its volumes.
     var base: String { folder.path + "/base" }
     var path: String { base + "/archive" }
@@ -17,11 +17,7 @@ final class TestArchive: Sendable {
     private var original: String { folder.path + "/original" }
 
     /// A file to import.
-    struct Source: Sendable {
-        var path: String
-        var digest: String
-        var isImage: Bool
-    }
+    typealias Source = ArchiveCheck.Given
 
     /// The files to import: an image that is archived already; images of two studies, of which two
     /// belong to one series and two have the same bytes; and a text.
@@ -30,7 +26,7 @@ final class TestArchive: Sendable {
     let first: Source
 
     init() throws {
-        folder = try TestFolder()
+        folder = try TemporaryFolder()
         let one = SyntheticStudy(seed: 1, imagesPerSeries: 3, side: 24)
         let two = SyntheticStudy(seed: 2, imagesPerSeries: 1, side: 40)
         let before = one.image(series: 0, index: 0).write()
@@ -59,7 +55,6 @@ final class TestArchive: Sendable {
     /// Makes one, runs `body`, and takes everything away whatever happened.
     static func with<R>(_ body: (TestArchive) throws -> R) throws -> R {
         let archive = try TestArchive()
-        defer { try? archive.folder.remove() }
         return try body(archive)
     }
 
@@ -90,6 +85,30 @@ final class TestArchive: Sendable {
         return ImportRun(
             try pacsfs(["import", "--verbose", folder.path + "/sources/" + name], environment),
             sources)
+    }
+}
+
+extension TestArchive {
+    /// What `Scripts/check-archive` finds wrong, after `pacsfs status` has opened the archive.
+    ///
+    /// - Parameter acknowledged: Files that must be there, on both volumes.
+    func problems(
+        acknowledged: [Source], options: [ArchiveCheck.Option] = []
+    ) throws -> [String] {
+        try ArchiveCheck(
+            archive: path, volumes: volumes, given: sources, acknowledged: [first] + acknowledged,
+            asking: program, options: options
+        ).problems
+    }
+
+    /// Imports everything again, without faults, and looks whether all of it is there then.
+    func problemsAfterSecondImport(options: [ArchiveCheck.Option] = []) throws -> [String] {
+        let again = try importSources()
+        // 1: a file was rejected.
+        guard again.run.code == 1, again.acknowledged.count == sources.count else {
+            return ["the import does not go through afterwards: \(again.run.report)"]
+        }
+        return try problems(acknowledged: sources, options: options)
     }
 }
 

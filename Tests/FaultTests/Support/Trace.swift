@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 
 /// The interposer's record of one call, see `struct record` there.
 struct TraceRecord: Sendable {

@@ -39,7 +39,7 @@ enum FileOperation {
 
 /// Draws operations, so that names and handles are met again often.
 struct FileOperations {
-    private var random: SyntheticRandom
+    private var random: SeededRandom
     /// Writes a whole image, which is archived when it is closed; other files are rejected.
     private let image: [UInt8]
     /// To whom files are given, or cannot be.
@@ -48,7 +48,7 @@ struct FileOperations {
     static let mostHandles = 8
 
     init(seed: UInt64, image: [UInt8], owners: [uid_t]) {
-        random = SyntheticRandom(seed: seed, 0x6d6f64)
+        random = SeededRandom(seed: seed, 0x6d6f64)
         self.image = image
         self.owners = owners
     }

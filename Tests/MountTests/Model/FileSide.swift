@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Programs
+import TestSupport
 
 /// One of the two folders that are compared, and the files open in it. Every operation is one
 /// system call, by the same numbers on both sides.

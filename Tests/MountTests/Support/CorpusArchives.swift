@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// The whole corpus in three archives, filled in three ways; all of them mounted.

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 
 /// An ext4 disk in a file, which can be lost in several ways and brought back with its contents.
 final class LosableDisk: Sendable {

@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 /// Programs that run as the owner of the archive, because nobody else sees the mount.

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// A view in the output of `pacsfs views --json`.
@@ -30,15 +30,11 @@ extension MountedArchive {
             let run = try pacsfs("reload")
             try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
         }
-        let end = ProgramRun.now() + 30
-        while true {
-            let views = try listedViews()
-            if views != before, views.allSatisfy({ $0.state != "making" }) { return }
-            guard ProgramRun.now() < end else {
-                Issue.record("The views do not change: \(views)", sourceLocation: sourceLocation)
-                return
-            }
-            usleep(20_000)
+        var views = before
+        let isDone = try eventually {
+            views = try listedViews()
+            return views != before && views.allSatisfy { $0.state != "making" }
         }
+        #expect(isDone, "The views do not change: \(views)", sourceLocation: sourceLocation)
     }
 }

@@ -1,11 +1,11 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// An archive with two volumes in a directory of its own, mounted; and the means to use it as
 /// people do.
 final class MountedArchive: Sendable {
-    let folder: TestFolder
+    let folder: TemporaryFolder
     let mode: ReadMode
     /// Whose it is, when it is not that of the user who runs the tests.
     let user: OtherUser?
@@ -26,7 +26,7 @@ final class MountedArchive: Sendable {
                     "There is no pacsfs beside the tests. Build it, or name it in PACSFS_BINARY.")
         }
         self.mode = mode
-        folder = try TestFolder()
+        folder = try TemporaryFolder()
         do {
             user =
                 isUnprivileged && geteuid() == 0
@@ -196,12 +196,8 @@ final class MountedArchive: Sendable {
             throw ProgramError(description: "There is no daemon to kill.")
         }
         kill(process, SIGKILL)
-        let end = ProgramRun.now() + 10
-        while daemon == process {
-            guard ProgramRun.now() < end else {
-                throw ProgramError(description: "The daemon \(process) does not die.")
-            }
-            usleep(5_000)
+        guard eventually(within: 10, { daemon != process }) else {
+            throw ProgramError(description: "The daemon \(process) does not die.")
         }
     }
 

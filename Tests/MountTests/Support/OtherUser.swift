@@ -1,8 +1,8 @@
 import CThread
 import Foundation
 import Glibc
-import Programs
 import System
+import TestSupport
 
 /// A user who is not root, in a mount namespace of its own (mount_namespaces(7)): no other process
 /// sees its mounts. It may open `/dev/fuse` there, as Debian's udev allows everybody, and finds the

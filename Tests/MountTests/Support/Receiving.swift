@@ -1,4 +1,4 @@
-import Programs
+import TestSupport
 import Testing
 
 extension MountedArchive {

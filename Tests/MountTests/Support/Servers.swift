@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// An OpenSSH server for one connection at a time, run by the user who connects: no port, no root.

@@ -1,5 +1,5 @@
 import Glibc
-import Programs
+import TestSupport
 import Testing
 
 /// Whose the archive is, the daemon and the programs that use it, and how images are read.

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 import Testing
 
 /// The output of `pacsfs status --json`, as promised to scripts.
@@ -105,18 +105,13 @@ extension MountedArchive {
     func settled(within seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation)
         throws
     {
-        let end = ProgramRun.now() + seconds
-        while true {
+        let isEmpty = try eventually(within: seconds) {
             let names = try run(["ls", "-A", incoming], timeout: 10)
-            if names.succeeded, names.output.isEmpty { return }
-            guard ProgramRun.now() < end else {
-                let left = try run(["find", incoming], timeout: 10)
-                Issue.record(
-                    "incoming is not empty: \(left.output)", sourceLocation: sourceLocation)
-                return
-            }
-            usleep(100_000)
+            return names.succeeded && names.output.isEmpty
         }
+        guard !isEmpty else { return }
+        let left = try run(["find", incoming], timeout: 10)
+        Issue.record("incoming is not empty: \(left.output)", sourceLocation: sourceLocation)
     }
 
     /// Expects that the bytes of `file` are on both volumes under their SHA-256, and can be
@@ -125,8 +120,7 @@ extension MountedArchive {
         let digest = try Files.digest(file)
         let image = try #require(
             try image(digest), "\(file) is not archived", sourceLocation: sourceLocation)
-        let blob = "blobs/\(digest.prefix(2))/\(digest.dropFirst(2).prefix(2))/\(digest).dcm"
-        let places = volumes.map { "\($0)/\(blob)" } + (isMounted ? image.paths : [])
+        let places = volumes.map { blobPath(digest, on: $0) } + (isMounted ? image.paths : [])
         let names = image.paths.map { path in
             let below =
                 path.hasPrefix(mountpoint + "/") ? path.dropFirst(mountpoint.count + 1) : path[...]

@@ -1,5 +1,5 @@
 import Foundation
-import Programs
+import TestSupport
 
 @testable import Storage
 

@@ -1,15 +1,12 @@
 import Foundation
-import Programs
 import System
+import TestSupport
 import Testing
 
 @testable import Storage
 
 /// Runs each test of a suite on every file system that can be had here.
 struct OnEveryFileSystem: SuiteTrait, TestTrait, TestScoping {
-    /// Where ``TemporaryFolder`` makes folders.
-    @TaskLocal static var current = FileSystemKind.plain
-
     var isRecursive: Bool { true }
 
     func provideScope(
@@ -24,7 +21,7 @@ struct OnEveryFileSystem: SuiteTrait, TestTrait, TestScoping {
                 issue.comments.append("on \(kind.rawValue)")
                 return issue
             }
-            try await Self.$current.withValue(kind) {
+            try await TemporaryFolder.$parent.withValue(Self.directory(on: kind)) {
                 try await saying.provideScope(for: test, testCase: testCase, performing: function)
             }
         }
@@ -36,20 +33,18 @@ struct OnEveryFileSystem: SuiteTrait, TestTrait, TestScoping {
     ///
     /// The disk is unmounted as soon as it was mounted, and lives on in a descriptor of this
     /// process: whatever becomes of that, nothing is left.
-    static func directory() throws -> String {
-        let kind = current
-        if kind == .plain { return NSTemporaryDirectory() }
+    static func directory(on kind: FileSystemKind) throws -> String {
+        if kind == .plain { return TemporaryFolder.parent }
         return try disks.withLock { disks in
             if let known = disks[kind] { return known }
-            let point = NSTemporaryDirectory() + "pacsfs-" + VolumeIdentity.randomIdentifier()
-            try FileManager.default.createDirectory(
-                atPath: point, withIntermediateDirectories: false)
-            defer { rmdir(point) }
-            let disk = try LoopDisk(kind, at: point)
+            let point = try TemporaryFolder()
+            let disk = try LoopDisk(kind, at: point.path)
             defer { disk.unplug() }
-            let descriptor = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard descriptor >= 0 else { throw ProgramError(description: "\(point): \(lastError)") }
-            let path = "/proc/\(getpid())/fd/\(descriptor)/"
+            let descriptor = open(point.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                throw ProgramError(description: "\(point.path): \(lastError)")
+            }
+            let path = "/proc/\(getpid())/fd/\(descriptor)"
             disks[kind] = path
             return path
         }

@@ -59,12 +59,12 @@ struct Canvas {
     }
 
     /// Adds noise to every sample: evenly spread between plus and minus the amplitude.
-    mutating func addNoise(_ amplitude: Float, random: inout SyntheticRandom) {
+    mutating func addNoise(_ amplitude: Float, random: inout SeededRandom) {
         for index in samples.indices { samples[index] += amplitude * Self.unit(&random) }
     }
 
     /// Multiplies every sample with noise, as the speckle of ultrasound does.
-    mutating func speckle(_ amplitude: Float, random: inout SyntheticRandom) {
+    mutating func speckle(_ amplitude: Float, random: inout SeededRandom) {
         for index in samples.indices { samples[index] *= 1 + amplitude * Self.unit(&random) }
     }
 
@@ -77,7 +77,7 @@ struct Canvas {
         }
     }
 
-    private static func unit(_ random: inout SyntheticRandom) -> Float {
+    private static func unit(_ random: inout SeededRandom) -> Float {
         Float(Int32(truncatingIfNeeded: random.next())) / Float(Int32.max)
     }
 

@@ -112,19 +112,19 @@ public enum SampleArchive {
         ) -> SyntheticImage {
             // Of the date too: another year is another study.
             let seed = (UInt64(date) ?? 0) &* 100 &+ UInt64(number)
-            var studyRandom = SyntheticRandom(seed: seed)
+            var studyRandom = SeededRandom(seed: seed)
             var examination = SyntheticExamination(uid: studyRandom.uid(), date: date, time: time)
             examination.id = "\(number)"
             examination.accessionNumber = accession
             examination.description = description
             examination.referringPhysician = "Doe^Jane^^Dr."
-            var random = SyntheticRandom(seed: seed, UInt64(series))
+            var random = SeededRandom(seed: seed, UInt64(series))
             var attributes = SyntheticSeries(
                 uid: random.uid(), number: series, modality: modality,
                 frameOfReferenceUID: random.uid())
             attributes.description = seriesDescription
             attributes.bodyPart = bodyPart
-            var imageRandom = SyntheticRandom(seed: seed, UInt64(series), UInt64(instance))
+            var imageRandom = SeededRandom(seed: seed, UInt64(series), UInt64(instance))
             var image = SyntheticImage(
                 patient: patient, examination: examination, series: attributes,
                 sopInstanceUID: imageRandom.uid(), picture: picture)

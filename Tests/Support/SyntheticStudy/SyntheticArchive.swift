@@ -44,7 +44,7 @@ public struct SyntheticArchive: Sendable, RandomAccessCollection {
         let (study, seriesInStudy) = series.quotientAndRemainder(dividingBy: seriesPerStudy)
         let patient = study / studiesPerPatient
 
-        var random = SyntheticRandom(seed: seed, 0x6172, UInt64(study))
+        var random = SeededRandom(seed: seed, 0x6172, UInt64(study))
         // As in a practice with every device: two thirds X-ray, the rest shared.
         let modality: SyntheticModality =
             switch random.below(12) {

@@ -24,7 +24,7 @@ public struct SyntheticPatient: Sendable, Equatable {
 
     /// An animal made up from a seed: names, breeds and ages as in a mixed practice.
     public init(seed: UInt64) {
-        var random = SyntheticRandom(seed: seed, 0x7061)
+        var random = SeededRandom(seed: seed, 0x7061)
         let family = random.pick(Words.families)
         let kind = random.pick(Words.kinds)
         self.init(

@@ -80,7 +80,7 @@ public struct SyntheticPicture: Sendable, Equatable {
         canvas.ellipse(0, -0.06, 0.05, 0.05, -950)
         canvas.ellipse(0, -0.6 * size, 0.15, 0.13, 500)
         canvas.ellipse(0, -0.52 * size, 0.05, 0.05, 30)
-        var random = SyntheticRandom(seed: seed, 0x6374)
+        var random = SeededRandom(seed: seed, 0x6374)
         canvas.addNoise(15, random: &random)
         return Self(
             frames: [canvas], bits: 16, stored: 16, window: (40, 400), intercept: -1_024)
@@ -96,7 +96,7 @@ public struct SyntheticPicture: Sendable, Equatable {
             canvas.ellipse(0.1, 0.1, 0.33 + 0.08 * swell, 0.22 + 0.08 * swell, 210)
             canvas.ellipse(0.1, 0.1, 0.3 + 0.08 * swell, 0.19 + 0.08 * swell, 6)
             canvas.capsule(-0.5, 0.75, 0.55, 0.72, radius: 0.03, 235)
-            var random = SyntheticRandom(seed: seed, 0x7573, UInt64(frame))
+            var random = SeededRandom(seed: seed, 0x7573, UInt64(frame))
             canvas.speckle(0.55, random: &random)
             canvas.mask(0) { x, y in
                 let depth = y + 1.15
@@ -120,14 +120,14 @@ public struct SyntheticPicture: Sendable, Equatable {
             canvas.ellipse(side * 0.3, 0.1, 0.16, 0.25, 640)
         }
         canvas.capsule(0, -size * 0.65, 0, size * 0.6, radius: 0.012, 150)
-        var random = SyntheticRandom(seed: seed, 0x6d72)
+        var random = SeededRandom(seed: seed, 0x6d72)
         canvas.addNoise(25, random: &random)
         return Self(frames: [canvas], bits: 16, stored: 12, window: (600, 1_200), intercept: 0)
     }
 
     private static func radiograph(_ canvas: Canvas, seed: UInt64) -> Self {
         var canvas = canvas
-        var random = SyntheticRandom(seed: seed, 0x6478)
+        var random = SeededRandom(seed: seed, 0x6478)
         canvas.addNoise(40, random: &random)
         return Self(frames: [canvas], bits: 16, stored: 12, window: (1_900, 3_400), intercept: 0)
     }

@@ -21,7 +21,7 @@ public struct SyntheticStudy: Sendable {
         seed: UInt64, patient: SyntheticPatient? = nil, modality: SyntheticModality? = nil,
         series: Int = 1, imagesPerSeries: Int = 3, side: Int = 64
     ) {
-        var random = SyntheticRandom(seed: seed, 0x7374)
+        var random = SeededRandom(seed: seed, 0x7374)
         let someModality = random.pick(SyntheticModality.allCases)
         let choice = random.pick(Words.examinations(modality ?? someModality))
         self.seed = seed
@@ -68,14 +68,14 @@ public struct SyntheticStudy: Sendable {
 
     /// The same image, with that picture.
     func image(series: Int, index: Int, picture: SyntheticPicture) -> SyntheticImage {
-        var random = SyntheticRandom(seed: seed, 0x7365, UInt64(series))
+        var random = SeededRandom(seed: seed, 0x7365, UInt64(series))
         var attributes = SyntheticSeries(
             uid: random.uid(), number: series + 1, modality: modality,
             frameOfReferenceUID: random.uid())
         attributes.description = descriptions[series % descriptions.count]
         attributes.bodyPart = bodyPart
         if ["ELBOW", "KNEE"].contains(bodyPart) { attributes.laterality = "L" }
-        random = SyntheticRandom(seed: seed, 0x696d, UInt64(series), UInt64(index))
+        random = SeededRandom(seed: seed, 0x696d, UInt64(series), UInt64(index))
         var image = SyntheticImage(
             patient: patient, examination: examination, series: attributes,
             sopInstanceUID: random.uid(), picture: picture)

@@ -1,3 +1,4 @@
+import TestSupport
 import Archive
 import Foundation
 import Storage
@@ -58,9 +59,7 @@ public final class TemporaryArchive: Sendable {
 
     /// Where a volume, numbered from 1, keeps a blob.
     public func blob(_ digest: Digest, on number: Int) -> String {
-        let hex = digest.hex
-        return
-            "\(volumes[number - 1])/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
+        blobPath(digest.hex, on: volumes[number - 1])
     }
 
     /// The records of a volume's ledger, the whole chain checked.

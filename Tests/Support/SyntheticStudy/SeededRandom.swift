@@ -1,5 +1,5 @@
-/// A generator that yields the same numbers in every run and on every machine (SplitMix64).
-public struct SyntheticRandom: RandomNumberGenerator {
+/// A generator that yields the same numbers in every run and on every machine (SeededRandom).
+public struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
 
     /// The stream of a seed and of a place in it: two places have unrelated streams.

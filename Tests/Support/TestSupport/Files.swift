@@ -1,37 +1,6 @@
 import Foundation
 import Glibc
 
-/// A directory of a test's own, below `PACSFS_TEST_TMP` or `/tmp`.
-public struct TestFolder: Sendable {
-    public let path: String
-
-    public init() throws {
-        let base = getenv("PACSFS_TEST_TMP").map { String(cString: $0) } ?? "/tmp"
-        guard let real = realpath(base, nil) else {
-            throw ProgramError(description: "\(base) cannot be used for tests: \(lastError)")
-        }
-        defer { free(real) }
-        var template = Array("\(String(cString: real))/pacsfs-mount-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw ProgramError(description: "No directory could be made in \(base): \(lastError)")
-        }
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-
-    /// Removes it with everything in it, but nothing that is mounted there.
-    public func remove() throws {
-        // Copies of views have folders that nobody but root may empty.
-        if geteuid() != 0 {
-            _ = try ProgramRun([
-                "find", path, "-xdev", "-type", "d", "!", "-perm", "-700", "-exec", "chmod",
-                "u+rwx", "{}", "+",
-            ])
-        }
-        let run = try ProgramRun(["rm", "-rf", "--one-file-system", "--", path])
-        guard run.succeeded else { throw ProgramError(description: run.report) }
-    }
-}
-
 /// Plain files.
 public enum Files {
     /// Writes a file, and makes the folders that it is to be in.
@@ -78,6 +47,12 @@ public enum Files {
         return lstat(path, &status) == 0
     }
 
+    /// Whether it is a folder, and not a symbolic link to one.
+    public static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// The SHA-256 of a file, as `sha256sum` says it.
     public static func digest(_ path: String) throws -> String {
         let run = try ProgramRun(["sha256sum", "-z", "--", path])
@@ -104,4 +79,15 @@ public enum Files {
         }
         return result
     }
+}
+
+/// The bytes of a file.
+public func contents(of path: String) throws -> [UInt8] { try Files.read(path) }
+
+/// The regular files below a folder, by their path in it, sorted.
+public func files(below path: String) throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: path).filter { name in
+        var status = stat()
+        return lstat(path + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }.sorted()
 }
