@@ -33,7 +33,8 @@ struct SettingsTests {
         let error = try #require(throws: ArchiveError.self) { try Settings(file: file) }
         #expect(error.code == .configuration)
         #expect(
-            error.description.hasPrefix("\(file):\(try #require(error.place)): "), "\(error.description)")
+            error.description.hasPrefix("\(file):\(try #require(error.place)): "),
+            "\(error.description)")
         #expect(error.description.contains(names), "\(error.description)")
     }
 

@@ -227,13 +227,15 @@ struct ViewChangeTests {
             let error = try #require(throws: ArchiveError.self) { try archive.reload() }
             #expect(
                 error.code == .configuration
-                    && error.description.contains("pacsfs.toml:\(error.place?.description ?? "?"): ")
+                    && error.description.contains(
+                        "pacsfs.toml:\(error.place?.description ?? "?"): ")
                     && error.description.contains("did you mean PatientID?"))
             #expect(archive.settings.settle == 10)
             try archive.makeViews()
             let status = try archive.status(pending: 0, readMode: nil, mountpoint: nil)
             #expect(
-                status.configurationProblem == error.description && status.health.level == .attention)
+                status.configurationProblem == error.description
+                    && status.health.level == .attention)
             #expect(status.health.headline.contains("pacsfs reload"))
             #expect(try temporary.index.dump() == before)
             try good.replacing("settle = 10", with: "settle = 3").write(

@@ -194,7 +194,8 @@ import Testing
         try write(try read(path) + Array("{\"n\":".utf8), to: path)
         let before = try volumes.map { try ledgerBytes($0) }
         let error = expectError(.diverged) { try open(volumes) }
-        #expect(error?.path?.contains("volume1") == true && error?.path?.contains("volume2") == true)
+        #expect(
+            error?.path?.contains("volume1") == true && error?.path?.contains("volume2") == true)
         #expect(try volumes.map { try ledgerBytes($0) } == before)
     }
 
