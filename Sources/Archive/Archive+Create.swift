@@ -2,7 +2,7 @@ import Foundation
 import Storage
 
 extension Archive {
-    /// `archive.json`: what must be known even while volumes are away.
+    /// `archive.json`: facts that must be known even while volumes are absent.
     struct Identity: Codable {
         struct KnownVolume: Codable {
             /// Its number in the archive, from 1.
@@ -16,11 +16,11 @@ extension Archive {
 
     /// Makes an archive with its volumes.
     ///
-    /// - parameters:
-    ///   - path: a directory that is not there, or is empty
-    ///   - volumes: directories that are not there, or are empty; absolute
-    ///   - copies: on how many of them each image is kept
-    /// - throws: ``ArchiveError`` when a directory is taken; then nothing is left behind there.
+    /// - Parameters:
+    ///   - path: A directory that is not there, or is empty.
+    ///   - volumes: Directories that are not there, or are empty; absolute.
+    ///   - copies: The number of copies of each image, each on another volume.
+    /// - Throws: ``ArchiveError`` when a directory is taken; then nothing is left behind there.
     public static func create(
         at path: String, volumes: [Settings.VolumePlace], copies: Int
     ) throws(ArchiveError) {
@@ -55,17 +55,17 @@ extension Archive {
         }
     }
 
-    /// Writes what makes a directory an archive.
+    /// Writes the files that make a directory an archive.
     static func write(_ settings: Settings, _ identity: Identity, at path: String) throws {
         try makeDirectory(path, mode: 0o700)
-        // It may have been there: the index tells what the images are.
+        // It may have existed with another mode; the index has names of patients.
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
         try ReplacedFile.write(JSONEncoder().encode(identity), to: idName, in: path)
         // The configuration comes last: a directory that has one is a whole archive.
         try ReplacedFile.write(settings.toml.utf8, to: configurationName, in: path)
     }
 
-    /// - throws: ``ArchiveError`` when one of the paths lies in another
+    /// - Throws: ``ArchiveError`` when one of the paths is inside of another.
     static func requireApart(_ paths: [String]) throws(ArchiveError) {
         for (index, path) in paths.enumerated() {
             for other in paths[..<index] where lieInOneAnother(path, other) {
@@ -83,9 +83,9 @@ extension Archive {
         AbsolutePath.isInside(one, other) || AbsolutePath.isInside(other, one)
     }
 
-    /// Before anything is made, so that a call that fails leaves nothing behind.
+    /// Called before anything is made, so that a call that fails leaves nothing behind.
     ///
-    /// - throws: ``ArchiveError`` when there is something already
+    /// - Throws: ``ArchiveError`` when the directory is not free.
     static func requireFree(_ path: String) throws(ArchiveError) {
         guard !FileManager.default.fileExists(atPath: path + "/" + configurationName) else {
             throw ArchiveError(
@@ -101,7 +101,7 @@ extension Archive {
         }
     }
 
-    /// Whether a directory is not there yet, or holds nothing but what an interrupted call left.
+    /// Whether a directory does not exist, or holds only remains of an interrupted call.
     private static func isFree(_ path: String) -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return true }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
@@ -121,7 +121,9 @@ extension Archive {
             return try JSONDecoder().decode(Identity.self, from: data)
         } catch {
             throw ArchiveError(
-                .configuration, "\(path)/\(idName) cannot be read: \(error.localizedDescription)")
+                .configuration, "The archive's id cannot be read", path: "\(path)/\(idName)",
+                cause: ArchiveError.cause(of: error),
+                remedy: "If the file is lost: pacsfs init NEW-DIR --from VOLUME")
         }
     }
 }

@@ -45,7 +45,7 @@ extension Archive {
 
     /// - Throws: ``ArchiveError`` when files written to `/incoming` would use up the reserve.
     public func checkStagingRoom() throws(ArchiveError) {
-        try ArchiveError.from { try core.volumes.staging.requireRoom(for: 1) }
+        try ArchiveError.from { try core.volumes.staging.requireSpace(for: 1) }
     }
 
     // MARK: Incoming and rejected

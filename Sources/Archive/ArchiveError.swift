@@ -110,13 +110,19 @@ extension ArchiveError {
             code, error.message, path: error.path, cause: error.cause, remedy: error.remedy)
     }
 
+    /// The error of the system call below an error of Foundation.
+    static func cause(of error: any Error) -> any Error {
+        guard let below = (error as? CocoaError)?.underlying as? POSIXError else { return error }
+        return Errno(below.code.rawValue)
+    }
+
     /// Foundation could not read or write a file.
     private init(_ error: CocoaError) {
         let isFull = error.code == .fileWriteOutOfSpace
         self.init(
             isFull ? .noSpace : .file, "A file of the archive cannot be read or written",
             path: error.filePath ?? error.url?.path,
-            cause: error.underlying ?? error,
+            cause: Self.cause(of: error),
             remedy: isFull
                 ? "Make room on the disk of the archive's directory."
                 : "Let the user that pacsfs runs as own the archive's directory.")

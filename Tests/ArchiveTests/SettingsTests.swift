@@ -13,19 +13,19 @@ struct SettingsTests {
     @Test(
         "What makes no sense is refused, and the message names the place",
         arguments: [
-            ("copies = 0", "«copies»"), ("copies = 17", "«copies»"),
-            ("copies = \"two\"", "«copies»"),
-            ("copies = 1.5", "«copies»"), ("settle = -1", "«settle»"),
-            ("settle = 3601", "«settle»"),
-            ("settle = \"soon\"", "«settle»"), ("ignore = \"Thumbs.db\"", "«ignore»"),
-            ("ignore = [1]", "«ignore»"),
-            ("copys = 2", "«copys»"), ("views = 3", "«views»"),
-            ("readers = 1.5", "«readers»"), ("readers = -1", "«readers»"),
-            ("writers = \"\"", "«writers»"),
+            ("copies = 0", "\"copies\""), ("copies = 17", "\"copies\""),
+            ("copies = \"two\"", "\"copies\""),
+            ("copies = 1.5", "\"copies\""), ("settle = -1", "\"settle\""),
+            ("settle = 3601", "\"settle\""),
+            ("settle = \"soon\"", "\"settle\""), ("ignore = \"Thumbs.db\"", "\"ignore\""),
+            ("ignore = [1]", "\"ignore\""),
+            ("copys = 2", "\"copys\""), ("views = 3", "\"views\""),
+            ("readers = 1.5", "\"readers\""), ("readers = -1", "\"readers\""),
+            ("writers = \"\"", "\"writers\""),
             ("copies = ", ":1:"), ("settle = 10\ncopies = [", ":4:3: Error while parsing value"),
-            ("[scrub]\ndays = -1", ":2:1: «days»"),
-            ("# first\n  settle = -1", ":2:3: «settle»"),
-            ("settle = 1\nreaders = -1", ":2:1: «readers»"),
+            ("[scrub]\ndays = -1", ":2:1: \"days\""),
+            ("# first\n  settle = -1", ":2:3: \"settle\""),
+            ("settle = 1\nreaders = -1", ":2:1: \"readers\""),
         ])
     func wrong(line: String, names: String) throws {
         let folder = try TemporaryFolder()
@@ -44,25 +44,25 @@ struct SettingsTests {
             ("", "[[volume]]"), ("[[volume]]\ndomain = \"x\"", "1. [[volume]]"),
             ("[[volume]]\npath = \"relative\"", "1. [[volume]]"),
             (volume + "[[volume]]\npath = 7", "2. [[volume]]"),
-            (volume + "doman = \"x\"", "«doman» of the 1. [[volume]]"),
-            (volume + "[views]\na = 7", "«a»"), (volume + "[views]\na = \"{Nonsense}\"", "«a»"),
-            (volume + "[views]\na = \"{PatientID\"", "«a»"),
-            (volume + "[views]\nincoming = \"{PatientID}\"", "«incoming»"),
-            (volume + "[views]\nRejected = \"{PatientID}\"", "«Rejected»"),
-            (volume + "[views]\nsearch = \"{PatientID}\"", "«search»"),
-            (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "«a/b»"),
-            (volume + "[views]\n\"\" = \"{PatientID}\"", "«»"),
-            (volume + "[views]\n\"..\" = \"{PatientID}\"", "«..»"),
-            (volume + "[views]\ncon = \"{PatientID}\"", "«con»"),
+            (volume + "doman = \"x\"", "\"doman\" of the 1. [[volume]]"),
+            (volume + "[views]\na = 7", "\"a\""), (volume + "[views]\na = \"{Nonsense}\"", "\"a\""),
+            (volume + "[views]\na = \"{PatientID\"", "\"a\""),
+            (volume + "[views]\nincoming = \"{PatientID}\"", "\"incoming\""),
+            (volume + "[views]\nRejected = \"{PatientID}\"", "\"Rejected\""),
+            (volume + "[views]\nsearch = \"{PatientID}\"", "\"search\""),
+            (volume + "[views]\n\"a/b\" = \"{PatientID}\"", "\"a/b\""),
+            (volume + "[views]\n\"\" = \"{PatientID}\"", "\"\""),
+            (volume + "[views]\n\"..\" = \"{PatientID}\"", "\"..\""),
+            (volume + "[views]\ncon = \"{PatientID}\"", "\"con\""),
             (
                 volume + "[views]\nby-id = \"{PatientID}\"\nBY-ID = \"{PatientName}\"",
-                "two views «BY-ID»"
+                "two views \"BY-ID\""
             ),
             (volume + "[views]", "at least one view"),
-            (volume + "[views]\nby-id = \"{PatientID!}\"", "without «!»"),
+            (volume + "[views]\nby-id = \"{PatientID!}\"", "without \"!\""),
             (
                 volume + "[views]\na = \"{PatientID}\"\nb = \"{StudyDate}/{PatienID}\"",
-                "«b»: there is no indexed attribute"
+                "\"b\": there is no indexed attribute"
             ),
         ])
     func wrongTables(text: String, names: String) throws {

@@ -315,7 +315,7 @@ struct ViewChangeTests {
             try temporary.configure { _ in good.replacing("copies = 2", with: "copies = 4") }
             #expect(
                 try archive.reload().notes.last?.contains(
-                    "«copies» is 4, and pacsfs.toml names 3 volumes.") == true)
+                    "\"copies\" is 4, and pacsfs.toml names 3 volumes.") == true)
         }
         // Without a daemon the same is found.
         let settings = try Settings(file: temporary.path + "/pacsfs.toml")
@@ -348,7 +348,7 @@ struct ViewChangeTests {
         let body: JSONObject = ["view": "x", "template": "{PatientID", "through": 1, "paths": []]
         _ = try ledger.append([LedgerEntry(kind: "paths", by: "test", time: .now(), body: body)])
         let report = try #require(try Verification(archive: temporary.path).run())
-        #expect(report.findings.contains { $0.severity == .fault && $0.reason.contains("«paths»") })
+        #expect(report.findings.contains { $0.severity == .fault && $0.reason.contains("\"paths\"") })
         #expect(throws: ArchiveError.self) {
             try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
         }

@@ -104,27 +104,27 @@ struct ZipTests {
         (
             "two joined to one",
             { ZipWriter.zip([("a.dcm", $0)]) + ZipWriter.zip([("b.dcm", $0)]) },
-            "more than its list tells"
+            "more than its list says"
         ),
-        ("an image behind it", { ZipWriter.zip([("a.dcm", $0)]) + $0 }, "more than its list tells"),
+        ("an image behind it", { ZipWriter.zip([("a.dcm", $0)]) + $0 }, "more than its list says"),
         (
             "half of another behind it",
             { ZipWriter.zip([("a.dcm", $0)]) + ZipWriter.zip([("b.dcm", $0)]).prefix(60) },
-            "more than its list tells"
+            "more than its list says"
         ),
         (
             "a member that the list passes over",
             { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0), ("c.dcm", $0)]).unlisting(1) },
-            "more than its list tells"
+            "more than its list says"
         ),
         (
             "a last member that the list passes over",
             { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).unlisting(1) },
-            "more than its list tells"
+            "more than its list says"
         ),
         (
             "bytes before it", { [0x50, 0x4B, 3, 4] + ZipWriter.zip([("a.dcm", $0)]) },
-            "more than its list tells"
+            "more than its list says"
         ),
         (
             "members that share their bytes",
@@ -134,7 +134,7 @@ struct ZipTests {
         (
             "a member that is not listed",
             { ZipWriter.zip([("a.dcm", $0), ("b.dcm", $0)]).with(1, 2, at: -12) },
-            "more than its list tells"
+            "more than its list says"
         ),
         (
             "too long a list", { ZipWriter.zip([("a.dcm", $0)]).with(70 << 20, 4, at: -10) },

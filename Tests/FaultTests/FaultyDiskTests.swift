@@ -26,7 +26,7 @@ struct FaultyDiskTests {
                 #expect(isNamed, "\(place): \(run.run.report)")
             }
             let reasons = [
-                " was not archived", " is stored", "Look at «pacsfs status»", " cannot ",
+                " was not archived", " is stored", "Look at \"pacsfs status\"", " cannot ",
             ]
             if !run.failed.isEmpty {
                 #expect(

@@ -87,7 +87,7 @@ struct PermissionsTests {
         let error = try #require(throws: ArchiveError.self) {
             _ = try Permissions(settings, file: "/srv/pacs/pacsfs.toml")
         }
-        #expect(error.description.hasPrefix("/srv/pacs/pacsfs.toml: «readers»"))
+        #expect(error.description.hasPrefix("/srv/pacs/pacsfs.toml: \"readers\""))
         #expect(error.description.contains("groupadd --system no-such-group-71"))
         settings.readers = .name("root")
         // Without writers, those who may read may add.

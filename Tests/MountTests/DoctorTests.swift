@@ -76,7 +76,7 @@ struct DoctorTests {
                     expect(level, 'configuration', words)
                 configured('readers = "no-such-group"\n' + good, 'problem', 'groupadd --system no-such-group')
                 configured('readers = 4711\n' + good, 'attention', 'no «writers»')
-                configured('copys = 2\n' + good, 'problem', '«copys» is no setting')
+                configured('copys = 2\n' + good, 'problem', '"copys" is not a setting')
                 os.remove(A + '/pacsfs.toml')
                 expect('problem', 'archive', 'no pacsfs.toml')
                 open(A + '/pacsfs.toml', 'w').write(good)

@@ -120,7 +120,7 @@ struct ViewChangeTests {
             let number = line.prefix { $0 != ":" }
             #expect(
                 run.code == 2
-                    && run.errors.contains("/pacsfs.toml:\(number):31: The view «by-patient»: "),
+                    && run.errors.contains("/pacsfs.toml:\(number):31: The view \"by-patient\": "),
                 "\(run.report)")
             #expect(
                 run.errors.contains(

@@ -48,7 +48,8 @@ struct ConformanceTests {
         case .append: _ = try ledger.append([entry(1)])
         case .finish: try volume.finish([staged.digest])
         case .reject:
-            _ = try volume.reject(copyOf: source.number, path: "a/b.txt", reason: "no image")
+            _ = try volume.rejected.reject(
+                copyOf: source.number, path: "a/b.txt", reason: "no image")
         case .setAside: _ = try volume.setAside(staged.digest)
         case .replace:
             try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
@@ -149,21 +150,21 @@ struct ConformanceTests {
         func candidates() throws -> [Placement.Candidate] {
             try volumes.map {
                 try Placement.Candidate(
-                    ordinal: $0.identity.ordinal, domain: $0.identity.domain, room: $0.room(),
-                    state: .active)
+                    ordinal: $0.identity.ordinal, domain: $0.identity.domain,
+                    freeSpace: $0.freeSpace())
             }
         }
         #expect(
-            try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted()
+            try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).sorted()
                 == [1, 2])
         try disk.fill()
         expectError(.noSpace) {
             try Placement.choose(copies: 2, bytes: 1 << 20, among: try candidates())
         }
-        #expect(try Placement.choose(copies: 1, bytes: 1 << 20, among: candidates()).volumes == [2])
+        #expect(try Placement.choose(copies: 1, bytes: 1 << 20, among: candidates()) == [2])
         try disk.empty()
         #expect(
-            try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).volumes.sorted()
+            try Placement.choose(copies: 2, bytes: 1 << 20, among: candidates()).sorted()
                 == [1, 2])
     }
 }

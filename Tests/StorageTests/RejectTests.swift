@@ -1,5 +1,6 @@
 import TestSupport
 import Foundation
+import System
 import Testing
 
 @testable import Storage
@@ -14,15 +15,24 @@ import Testing
         try write(bytes, to: volume.path + "/staging/incoming/" + path)
     }
 
-    @Test("moves to the date's folder with a reason") func move() throws {
+    /// Rejects a file of incoming as the archive does: it is copied, and its name there goes.
+    private func reject(_ path: String, _ volume: Volume) throws -> String {
+        let source = try Descriptor(
+            opening: volume.path + "/staging/incoming/" + path, O_RDONLY)
+        let place = try volume.rejected.reject(
+            copyOf: source.number, path: path, reason: "no", at: time)
+        try FileManager.default.removeItem(atPath: volume.path + "/staging/incoming/" + path)
+        return place
+    }
+
+    @Test("is copied to the date's folder with a reason") func move() throws {
         let volume = try folder.volume()
         try incoming("CD 1/Thumbs.db", content(1), volume)
-        let path = try volume.reject(
-            incoming: "CD 1/Thumbs.db", reason: "It is no DICOM file.", at: time)
+        let path = try reject("CD 1/Thumbs.db", volume)
         #expect(path == "rejected/2026-11-22/CD 1/Thumbs.db")
         #expect(try read(volume.path + "/" + path) == content(1))
-        #expect(try text(volume.path + "/" + path + ".reason.txt") == "It is no DICOM file.\n")
-        #expect(try files(below: volume.path + "/staging") == [])
+        #expect(try text(volume.path + "/" + path + ".reason.txt") == "no\n")
+        #expect(try files(below: volume.path + "/staging/commit") == [])
     }
 
     @Test("gets another name when other bytes have its own") func unique() throws {
@@ -30,7 +40,7 @@ import Testing
         var paths: Set<String> = []
         for seed in 1...3 as ClosedRange<UInt64> {
             try incoming("a.txt", content(seed), volume)
-            paths.insert(try volume.reject(incoming: "a.txt", reason: "no", at: time))
+            paths.insert(try reject("a.txt", volume))
         }
         let suffixes = (2...3).map { Digest.of(content($0)).hex.prefix(4) }
         #expect(
@@ -47,10 +57,10 @@ import Testing
         for _ in 1...2 {
             try incoming("a", content(1), volume)
             #expect(
-                try volume.reject(incoming: "a", reason: "no", at: time) == "rejected/2026-11-22/a")
+                try reject("a", volume) == "rejected/2026-11-22/a")
         }
         #expect(
-            try volume.reject(copyOf: source.number, path: "a", reason: "never", at: time)
+            try volume.rejected.reject(copyOf: source.number, path: "a", reason: "never", at: time)
                 == "rejected/2026-11-22/a")
         #expect(
             try files(below: volume.path + "/rejected/2026-11-22") == ["a", "a.reason.txt"])
@@ -66,20 +76,20 @@ import Testing
         try incoming("CD.reason.txt/a", content(2), volume)
         try incoming("scan.txt", content(3), volume)
         #expect(
-            try volume.reject(incoming: "scan.txt.reason.txt", reason: "no", at: time)
+            try reject("scan.txt.reason.txt", volume)
                 == "rejected/2026-11-22/scan.txt.reason (1).txt")
         #expect(
-            try volume.reject(incoming: "CD.reason.txt/a", reason: "no", at: time)
+            try reject("CD.reason.txt/a", volume)
                 == "rejected/2026-11-22/CD.reason (1).txt/a")
         #expect(
-            try volume.reject(incoming: "scan.txt", reason: "no", at: time)
+            try reject("scan.txt", volume)
                 == "rejected/2026-11-22/scan.txt")
         #expect(try read(day + "scan.txt.reason (1).txt") == content(1))
         #expect(try text(day + "scan.txt.reason.txt") == "no\n")
         // Put there by hand, or by a pacsfs before this one.
         try write(content(4), to: day + "b.reason.txt")
         try incoming("b", content(5), volume)
-        let path = try volume.reject(incoming: "b", reason: "no", at: time)
+        let path = try reject("b", volume)
         #expect(path == "rejected/2026-11-22/b ~\(Digest.of(content(5)).hex.prefix(4))")
         #expect(try read(day + "b.reason.txt") == content(4))
         #expect(try text(volume.path + "/" + path + ".reason.txt") == "no\n")
@@ -88,7 +98,7 @@ import Testing
     @Test("may come from elsewhere, and the source stays") func copy() throws {
         let volume = try folder.volume()
         let source = try folder.file("source", content(5))
-        let path = try volume.reject(
+        let path = try volume.rejected.reject(
             copyOf: source.number, path: "x/y/z", reason: "no", at: time)
         #expect(try read(volume.path + "/" + path) == content(5))
         #expect(try read(folder.path("source")) == content(5))
@@ -99,18 +109,18 @@ import Testing
     {
         let volume = try folder.volume()
         try incoming("a", content(1), volume)
-        _ = try volume.reject(incoming: "a", reason: "no", at: time)
+        _ = try reject("a", volume)
         try FileManager.default.removeItem(atPath: volume.path + "/staging/incoming")
         _ = try folder.reopen()
         let again = try folder.reopen()
         try incoming("a/b", content(2), again)
         let suffix = Digest.of(content(2)).hex.prefix(4)
         #expect(
-            try again.reject(incoming: "a/b", reason: "no", at: time)
+            try reject("a/b", again)
                 == "rejected/2026-11-22/a ~\(suffix)/b")
         let source = try folder.file("source", content(3))
         #expect(
-            try again.reject(
+            try again.rejected.reject(
                 copyOf: source.number, path: "a ~\(suffix)", reason: "no", at: time
             )
             .hasPrefix("rejected/2026-11-22/a ~\(suffix) ~"))
@@ -123,7 +133,7 @@ import Testing
         ].enumerated() {
             for bytes in [content(UInt64(seed)), content(UInt64(seed) + 10)] {
                 try incoming(name, bytes, volume)
-                let path = try volume.reject(incoming: name, reason: "no", at: time)
+                let path = try reject(name, volume)
                 #expect(try read(volume.path + "/" + path) == bytes)
             }
         }
@@ -137,7 +147,8 @@ import Testing
         let source = try folder.file("source", content(5))
         for path in ["../x", "/x", "a/../../x", ""] {
             expectError(.invalidArgument) {
-                try volume.reject(copyOf: source.number, path: path, reason: "no", at: time)
+                try volume.rejected.reject(
+                    copyOf: source.number, path: path, reason: "no", at: time)
             }
         }
     }

@@ -1,4 +1,5 @@
 import JSON
+import System
 import Testing
 
 @testable import Storage
@@ -90,7 +91,7 @@ import Testing
 
 @Suite("A storage error") struct StorageErrorTests {
     @Test("says what, where, why and what to do") func description() {
-        let error = StorageError.write(28, "/volume/x")
+        let error = StorageError.write(Errno(28), "/volume/x")
         #expect(error.code == .noSpace)
         #expect(
             error.description

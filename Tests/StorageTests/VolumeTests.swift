@@ -120,7 +120,7 @@ import Testing
         let volume = try folder.volume()
         let space = try volume.space()
         #expect(space.total > 0 && space.available <= space.total && !space.isReadOnly)
-        #expect(try volume.room() > 0)
+        #expect(try volume.freeSpace() > 0)
     }
 
     @Test("has a random id that is a UUID of version 4") func identifiers() throws {

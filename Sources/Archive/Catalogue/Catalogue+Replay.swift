@@ -115,7 +115,7 @@ struct LedgerReplay {
     static func incomplete(_ entry: LedgerEntry) -> ArchiveError {
         ArchiveError(
             .index,
-            "A «\(entry.kind)» record of \(entry.time) in the ledger lacks something. Run «pacsfs verify»."
+            "A \"\(entry.kind)\" record of \(entry.time) in the ledger lacks something. Run \"pacsfs verify\"."
         )
     }
 }

@@ -234,7 +234,7 @@ final class Catalogue: Sendable {
         guard ledger.volumes.count >= minimum else {
             throw ArchiveError(
                 .storage,
-                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(minimum) are needed. Look at «pacsfs status»."
+                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(minimum) are needed. Look at \"pacsfs status\"."
             )
         }
     }

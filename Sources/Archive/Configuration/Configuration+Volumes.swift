@@ -14,7 +14,7 @@ extension Configuration {
             if let known = members.first(where: { $0.place.path == place.path }) {
                 if known.place.domain != place.domain {
                     notes.append(
-                        "\(place.path) is in the domain «\(place.domain)» after a restart of the daemon."
+                        "\(place.path) is in the domain \"\(place.domain)\" after a restart of the daemon."
                     )
                 }
             } else if let mountpoint, AbsolutePath.isInside(place.path, mountpoint) {
@@ -74,7 +74,7 @@ extension Configuration {
 
     private static func countProblem(_ settings: Settings) -> String? {
         settings.volumes.count < settings.copies
-            ? "«copies» is \(settings.copies), and pacsfs.toml names \(settings.volumes.count == 1 ? "one volume" : "\(settings.volumes.count) volumes"). Add one: pacsfs volume add DIR; or lower «copies»."
+            ? "\"copies\" is \(settings.copies), and pacsfs.toml names \(settings.volumes.count == 1 ? "one volume" : "\(settings.volumes.count) volumes"). Add one: pacsfs volume add DIR; or lower \"copies\"."
             : nil
     }
 

@@ -1,7 +1,8 @@
 import Foundation
 import TOMLKit
 
-/// The text of `pacsfs.toml`, changed line by line so that what its owner wrote stays.
+/// The text of `pacsfs.toml`, changed line by line so that the comments and layout of its owner
+/// stay.
 struct ConfigurationFile {
     private(set) var lines: [String]
 
@@ -9,7 +10,7 @@ struct ConfigurationFile {
 
     var text: String { lines.joined(separator: "\n") }
 
-    /// Adds a `[[volume]]` behind the last one.
+    /// Adds a `[[volume]]` after the last one.
     mutating func addVolume(_ place: Settings.VolumePlace) throws {
         let block = [
             "", "[[volume]]", "path = \(Settings.quoted(place.path))",
@@ -26,20 +27,21 @@ struct ConfigurationFile {
 
     /// Removes the `[[volume]]` with this path.
     ///
-    /// - throws: ``ArchiveError`` when there is none
+    /// - Throws: ``ArchiveError`` when there is none.
     mutating func removeVolume(at path: String) throws {
         guard
             let block = blocks().first(where: { lines[$0].contains { Self.path(in: $0) == path } })
         else {
             throw ArchiveError(
                 .configuration,
-                "pacsfs.toml has no [[volume]] with the path \(path) that could be taken out. Take it out by hand."
+                "pacsfs.toml has no [[volume]] with the path \(path) that could be removed.",
+                remedy: "Remove it by hand."
             )
         }
         lines.removeSubrange(block)
     }
 
-    /// The keys of a table in their order, as far as each has a line of its own.
+    /// The keys of a table in their order, if each has a line of its own.
     func keys(of table: String) -> [String] {
         range(of: table)?.dropFirst().flatMap { line in
             let keys = keys(inLine: line)
@@ -47,7 +49,7 @@ struct ConfigurationFile {
         } ?? []
     }
 
-    /// The keys that a line sets. TOML says what they are, whatever quotes and escapes they have.
+    /// The keys that a line sets, without quotes and escapes.
     func keys(inLine line: Int) -> [String] {
         guard lines[line].contains("="), let only = try? TOMLTable(string: lines[line]) else {
             return []
@@ -55,9 +57,10 @@ struct ConfigurationFile {
         return only.keys
     }
 
-    /// The lines of a table, its header first; those before the first table when `table` is `nil`.
+    /// The lines of a table, its header first; the lines before the first table when `table` is
+    /// `nil`.
     ///
-    /// - parameter number: which of several tables of that name, from 0
+    /// - Parameter number: The index among tables of that name.
     func range(of table: String?, number: Int = 0) -> Range<Int>? {
         guard let table else { return 0..<(firstTable() ?? lines.count) }
         let starts = lines.indices.filter {
@@ -68,7 +71,7 @@ struct ConfigurationFile {
         return start..<(lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count)
     }
 
-    /// The lines of each `[[volume]]`, without what is empty or a comment at its end.
+    /// The lines of each `[[volume]]`, without empty lines and comments at its end.
     private func blocks() -> [Range<Int>] {
         lines.indices.filter { header(lines[$0]) == "[[volume]]" }.map { start in
             var end = lines[(start + 1)...].firstIndex { header($0) != nil } ?? lines.count
@@ -84,7 +87,7 @@ struct ConfigurationFile {
         return line.isEmpty || line.hasPrefix("#")
     }
 
-    /// `[name]` or `[[name]]`, when the line begins a table.
+    /// `[name]` or `[[name]]`; `nil` when the line begins no table.
     private func header(_ line: String) -> String? {
         let line = line.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)[0]
             .filter { !$0.isWhitespace }

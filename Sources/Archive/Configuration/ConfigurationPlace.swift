@@ -6,7 +6,7 @@ public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
     public var line: Int
     /// In characters, from 1.
     public var column: Int
-    /// What the line says.
+    /// The text of the line.
     public var text: String
 
     /// `LINE:COLUMN`, as compilers name places.
@@ -19,16 +19,16 @@ public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// Something in `pacsfs.toml` that makes no sense, and which setting it is.
+/// A mistake in `pacsfs.toml`, with the setting it is in.
 struct SettingMistake: Error {
     var message: String
     /// The table of the setting; `nil` for those before the first.
     var table: String?
-    /// The number of the table, from 0, where there are several.
+    /// The index of the table, where there are several.
     var number = 0
     /// `nil` for the table as a whole.
     var key: String?
-    /// Which character of its text; `nil` for the setting as a whole.
+    /// The index of a character of its text; `nil` for the setting as a whole.
     var character: Int?
 
     init(_ key: String?, _ message: String) {
@@ -52,7 +52,7 @@ struct SettingMistake: Error {
 }
 
 extension ConfigurationFile {
-    /// Where a mistake is; `nil` where it cannot be told, as in a table within a line.
+    /// The place of a mistake; `nil` where it cannot be found, as in a table within a line.
     func place(of mistake: SettingMistake) -> ConfigurationPlace? {
         guard let range = range(of: mistake.table, number: mistake.number) else { return nil }
         guard let key = mistake.key else {
@@ -68,12 +68,12 @@ extension ConfigurationFile {
             line: line, column: Self.column(of: character, inTextAt: value, of: characters))
     }
 
-    /// - parameters: from 0
+    /// - Parameters: Indices, from 0.
     private func place(line: Int, column: Int) -> ConfigurationPlace {
         place(at: TOMLPosition(line: line + 1, column: column + 1))
     }
 
-    /// A place that is known by its numbers, from 1.
+    /// - Parameter position: Line and column, from 1.
     func place(at position: TOMLPosition) -> ConfigurationPlace {
         let text = lines.indices.contains(position.line - 1) ? lines[position.line - 1] : ""
         return ConfigurationPlace(
@@ -86,7 +86,7 @@ extension ConfigurationFile {
         var column: Int
     }
 
-    /// Where the value of `key = value` begins.
+    /// The index at which the value of `key = value` begins.
     private static func value(in line: [Character]) -> Int? {
         var index = line.firstIndex { !$0.isWhitespace } ?? line.count
         if index < line.count, line[index] == "\"" || line[index] == "'" {
@@ -104,7 +104,7 @@ extension ConfigurationFile {
         return min(index + 1, line.count)
     }
 
-    /// Where a character of a text is written, which may have escapes before it.
+    /// The column of a character of a text, which may have escapes before it.
     private static func column(of character: Int, inTextAt start: Int, of line: [Character]) -> Int
     {
         let quote = line[start]
@@ -117,7 +117,7 @@ extension ConfigurationFile {
         return min(index, line.count)
     }
 
-    /// TOML 1.0, String: only between double quotes a backslash means something.
+    /// TOML 1.0, String: a backslash is an escape only between double quotes.
     private static func length(ofCharacterAt index: Int, in line: [Character], quote: Character)
         -> Int
     {

@@ -1,6 +1,6 @@
 import System
 
-/// The settings in use: those of the start, and what was read again since.
+/// The settings in use: those of the start, with the changes that were read since.
 final class CurrentSettings: Sendable {
     private let settings: Lock<Settings>
 
@@ -8,7 +8,7 @@ final class CurrentSettings: Sendable {
 
     var value: Settings { settings.withLock { $0 } }
 
-    /// Changes them, in one step for whoever reads them.
+    /// Changes them in one step: no thread sees some of the changes only.
     func replace<R: Sendable>(_ change: (inout Settings) -> R) -> R {
         settings.withLock { change(&$0) }
     }

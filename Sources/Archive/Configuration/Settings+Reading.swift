@@ -2,7 +2,7 @@ import Foundation
 import TOMLKit
 
 extension Settings {
-    /// - throws: ``ArchiveError`` that names the file and the place in it.
+    /// - Throws: ``ArchiveError`` that names the file and the place in it.
     public init(file path: String) throws(ArchiveError) {
         let text: String
         do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
@@ -18,7 +18,7 @@ extension Settings {
         }
     }
 
-    /// - throws: ``ArchiveError`` with the place, where that can be told
+    /// - Throws: ``ArchiveError`` with the place, where that can be told.
     init(toml text: String) throws {
         do { try self.init(readingTOML: text) } catch let mistake as SettingMistake {
             throw mistake.error(in: ConfigurationFile(text))
@@ -40,11 +40,12 @@ extension Settings {
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw SettingMistake(
                 unknown,
-                "«\(unknown)» is no setting. There are: \(known.sorted().joined(separator: ", ")).")
+                "\"\(unknown)\" is not a setting. There are: \(known.sorted().joined(separator: ", "))."
+            )
         }
         if let value = table["copies"] {
             guard let copies = value.int, (1...16).contains(copies) else {
-                throw SettingMistake("copies", "«copies» must be a number from 1 to 16.")
+                throw SettingMistake("copies", "\"copies\" must be a number from 1 to 16.")
             }
             self.copies = copies
         }
@@ -52,7 +53,7 @@ extension Settings {
             guard let least = value.int, (1...copies).contains(least) else {
                 throw SettingMistake(
                     "min_copies",
-                    "«min_copies» must be a number from 1 to «copies», which is \(copies).")
+                    "\"min_copies\" must be a number from 1 to \"copies\", which is \(copies).")
             }
             leastCopies = least
         }
@@ -61,19 +62,19 @@ extension Settings {
                 (0...3600).contains(settle)
             else {
                 throw SettingMistake(
-                    "settle", "«settle» must be a number of seconds from 0 to 3600.")
+                    "settle", "\"settle\" must be a number of seconds from 0 to 3600.")
             }
             self.settle = settle
         }
         if let value = table["ignore"] {
             guard let names = value.array, names.allSatisfy({ $0.string != nil }) else {
-                throw SettingMistake("ignore", "«ignore» must be a list of names.")
+                throw SettingMistake("ignore", "\"ignore\" must be a list of names.")
             }
             ignored = names.compactMap(\.string)
         }
         if let value = table["ignore_case"] {
             guard let ignores = value.bool else {
-                throw SettingMistake("ignore_case", "«ignore_case» must be true or false.")
+                throw SettingMistake("ignore_case", "\"ignore_case\" must be true or false.")
             }
             ignoresCase = ignores
         }
@@ -88,19 +89,19 @@ extension Settings {
             else {
                 throw SettingMistake(
                     in: "volume", number: index, element.table?["path"].map { _ in "path" },
-                    "The \(index + 1). [[volume]] needs an absolute «path».")
+                    "The \(index + 1). [[volume]] needs an absolute \"path\".")
             }
             if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
                 throw SettingMistake(
                     in: "volume", number: index, unknown,
-                    "«\(unknown)» of the \(index + 1). [[volume]] is no setting. There are: domain, path."
+                    "\"\(unknown)\" of the \(index + 1). [[volume]] is not a setting. There are: domain, path."
                 )
             }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
         }
         if let value = table["views"] {
             guard let templates = value.table else {
-                throw SettingMistake("views", "«views» must be a table of templates.")
+                throw SettingMistake("views", "\"views\" must be a table of templates.")
             }
             namesViews = true
             views = try Self.views(templates, inOrderOf: ConfigurationFile(text).keys(of: "views"))
@@ -110,14 +111,14 @@ extension Settings {
     private mutating func readScrub(_ table: TOMLTable?) throws {
         guard let table, table.keys.allSatisfy(["days", "rate"].contains) else {
             throw SettingMistake(
-                in: "scrub", nil, "[scrub] has «days» and «rate», and nothing else.")
+                in: "scrub", nil, "[scrub] has \"days\" and \"rate\", and nothing else.")
         }
         if let value = table["days"] {
             guard let days = value.double ?? value.int.map(Double.init), (0...3650).contains(days)
             else {
                 throw SettingMistake(
                     in: "scrub", "days",
-                    "«days» of [scrub] must be a number of days from 0 (never) to 3650.")
+                    "\"days\" of [scrub] must be a number of days from 0 (never) to 3650.")
             }
             scrubDays = days
         }
@@ -126,7 +127,7 @@ extension Settings {
             else {
                 throw SettingMistake(
                     in: "scrub", "rate",
-                    "«rate» of [scrub] must be bytes a second such as \"20M\", or \"0\" for no limit."
+                    "\"rate\" of [scrub] must be bytes a second such as \"20M\", or \"0\" for no limit."
                 )
             }
             scrubRate = rate == 0 ? nil : rate

@@ -4,7 +4,7 @@ import TOMLKit
 
 // The table [views].
 extension Settings {
-    /// - parameter order: the keys of the table, as far as they are known
+    /// - Parameter order: The keys of the table, as far as they are known.
     static func views(_ table: TOMLTable, inOrderOf order: [String]) throws -> [View] {
         var folded: Set<String> = []
         let keys = table.keys.sorted()
@@ -12,15 +12,15 @@ extension Settings {
             name in
             guard let text = table[name]?.string else {
                 throw SettingMistake(
-                    in: "views", name, "The view «\(name)» must be a template in quotes.")
+                    in: "views", name, "The view \"\(name)\" must be a template in quotes.")
             }
             guard !reserved.contains(name.lowercased()), PortableName.component(name) == name else {
-                throw SettingMistake(in: "views", name, "«\(name)» cannot be the name of a view.")
+                throw SettingMistake(in: "views", name, "\"\(name)\" cannot be the name of a view.")
             }
             guard folded.insert(PortableName.folded(name)).inserted else {
                 throw SettingMistake(
                     in: "views", name,
-                    "There are two views «\(name)»: names that differ in case only are the same. Rename one."
+                    "There are two views \"\(name)\": names that differ in case only are the same. Rename one."
                 )
             }
             do throws(TemplateError) { return View(name: name, template: try Template(text)) } catch
@@ -28,13 +28,13 @@ extension Settings {
                 let end = error.sentence.hasSuffix("?") ? "" : "."
                 throw SettingMistake(
                     in: "views", name, character: error.column - 1,
-                    "The view «\(name)»: \(error.sentence)\(end)")
+                    "The view \"\(name)\": \(error.sentence)\(end)")
             }
         }
         guard views.contains(where: { !$0.template.isSelective }) else {
             throw SettingMistake(
                 in: "views", nil,
-                "[views] needs at least one view that leaves no image out: one without «!».")
+                "[views] needs at least one view that leaves no image out: one without \"!\".")
         }
         return views
     }

@@ -1,11 +1,12 @@
 import Foundation
 import Naming
 
-/// What `pacsfs.toml` says.
+/// The content of `pacsfs.toml`.
 public struct Settings: Sendable {
     public struct VolumePlace: Sendable, Equatable {
         public var path: String
-        /// What fails together with it: a disk, a machine, a room.
+        /// The failure domain: everything that fails together with it, such as a disk, a machine
+        /// or a room.
         public var domain: String
 
         public init(path: String, domain: String) {
@@ -14,27 +15,26 @@ public struct Settings: Sendable {
         }
     }
 
-    /// On how many volumes each image is kept.
+    /// How many copies of each image are kept, each on another volume.
     public var copies = 2
-    /// On how many it must be before a file counts as safe, when that many volumes are not there;
-    /// `nil` when that is `copies`.
+    /// How many copies a file needs to count as safe while volumes are away; `nil` means `copies`.
     public var leastCopies: Int?
-    /// Seconds for which a name stays in `/incoming` after it was last used.
+    /// How long a name stays in `/incoming` after its last use, in seconds.
     public var settle = 10.0
-    /// Names that are cleared from `/incoming` without a word; `*` at an end stands for anything.
+    /// Names that are removed from `/incoming` silently; `*` at an end stands for anything.
     public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*", directoryName]
-    /// Whether names are found in any case.
+    /// Whether a look-up ignores the case of names.
     public var ignoresCase = false
-    /// In how many days everything is read once; 0 for never.
+    /// The number of days in which everything is read once; 0 for never.
     public var scrubDays = 30.0
-    /// Bytes a second that the daemon reads for it at most; `nil` for no limit.
+    /// The most bytes per second that the scheduled scrub reads; `nil` for no limit.
     public var scrubRate: Int64?
     /// The group that sees the archive; `nil` for everybody.
-    public var readers: Group?
+    public var readers: UserGroup?
     /// The group that may write to `/incoming`; `nil` for everybody.
-    public var writers: Group?
+    public var writers: UserGroup?
     public var views = DefaultViews.all
-    /// Whether the file has the table `[views]`; an archive whose file has none keeps those it shows.
+    /// Whether the file has the table `[views]`; without it the archive keeps its present views.
     public var namesViews = false
     public var volumes: [VolumePlace] = []
 
@@ -45,20 +45,20 @@ public struct Settings: Sendable {
 
     public init() {}
 
-    /// On how many volumes a file must be before it counts as safe.
+    /// How many copies a file needs to count as safe.
     public var minimumCopies: Int { min(leastCopies ?? copies, copies) }
 
-    /// The name of a DICOMDIR (PS3.10 section 8.6), which is known by its content: an image of
-    /// that name is an image.
+    /// The name of a DICOMDIR (PS3.10 section 8.6). It is recognised by its content: an image with
+    /// this name is an image.
     private static let directoryName = "DICOMDIR"
 
-    /// Whether a DICOMDIR is cleared away quietly. It repeats what the images of its disc say
-    /// of themselves, with their places there: nothing is lost with it.
+    /// Whether a DICOMDIR is removed silently. It only repeats attributes of the images on its
+    /// disc, with their paths there: nothing is lost.
     public var ignoresDirectories: Bool {
         ignored.contains { $0.lowercased() == Self.directoryName.lowercased() }
     }
 
-    /// - parameter name: the bytes of a file name
+    /// - Parameter name: The bytes of a file name.
     public func ignores(_ name: [UInt8]) -> Bool {
         let name = String(decoding: name, as: UTF8.self).lowercased()
         return ignored.contains { pattern in
@@ -93,11 +93,11 @@ extension Settings {
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
 
             # true: names are found in any case, as Windows expects, so that Samba need not read
-            # whole folders to find them («case sensitive = yes» in smb.conf).
+            # whole folders to find them ("case sensitive = yes" in smb.conf).
             ignore_case = \(ignoresCase)
 
             # The group (name or number) that sees the archive, and the one that may add to it.
-            # Without «writers», those who may read; without both, everybody whom the mount lets in.
+            # Without "writers", those who may read; without both, everybody whom the mount lets in.
             \(Self.setting("readers", readers))
             \(Self.setting("writers", writers))
 

@@ -223,7 +223,7 @@ final class Resilver: Sendable {
         for ordinal in image.volumes {
             guard let volume = volumes[ordinal] else { continue }
             do throws(StorageError) {
-                if try volume.blobState(digest, bytes: image.bytes) == .present { return volume }
+                if try volume.inodeFault(of: digest, bytes: image.bytes) == nil { return volume }
                 images.heal(image, bad: [BadCopy(volume: volume, problem: .missing)])
             } catch {
                 volumes.suspect(volume, error)

@@ -1,14 +1,15 @@
 import Storage
 
 extension Volume {
-    /// Makes staged files blobs. A file that has a blob's name already, but no record, may come
-    /// from a crash or from a user; it is used only after it was read and found good.
+    /// Makes staged files blobs. A blob that is there already without a record, left by a crash or
+    /// put there by somebody, counts only after it was read.
     ///
     /// Several threads may store the same bytes on a volume at once: an ingest, a reader that
-    /// heals, the resilver. They share one name in staging. The first that has a record removes the
-    /// name; the blob exists then.
+    /// heals, the resilver. They share one name in staging, which goes with the first that has a
+    /// record; the blob is there then.
     ///
     /// - Parameter bad: Digests whose blob, if there is one, is known to be bad.
+    /// - Throws: As ``Volume/commit(_:replacing:)``.
     func store(_ staged: [StagedBlob], replacing bad: Set<Digest> = []) throws(StorageError) {
         var staged = staged
         while true {
@@ -31,7 +32,7 @@ extension Volume {
     }
 
     private func isStored(_ file: StagedBlob) throws(StorageError) -> Bool {
-        guard try blobState(file.digest, bytes: file.bytes) == .present else { return false }
+        guard try inodeFault(of: file.digest, bytes: file.bytes) == nil else { return false }
         return try verifyBlob(file.digest, bytes: file.bytes)
     }
 

@@ -32,7 +32,7 @@ extension Recovery {
         let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
         // A second name in staging/commit says that it was closed and is whole.
         let isWhole = try volume.isStaged(digest)
-        try target.requireRoom(for: source.bytes)
+        try target.requireSpace(for: source.bytes)
         let copy = try target.makeUnnamedFile()
         try Self.copy(source, to: copy)
         // Somebody may have gone on with it meanwhile.

@@ -53,7 +53,7 @@ final class RejectedFiles: Sendable {
         let known = try core.index.read {
             try $0.rejected(sha256: digest.bytes, source: request.source)
         }
-        if let known, volumes.staging.hasRejected(known, bytes: bytes) { return }
+        if let known, volumes.staging.rejected.holds(known, bytes: bytes) { return }
         let path = request.path.unicodeScalars.split(separator: "/").map {
             PortableName.component(String($0))
         }
@@ -66,7 +66,7 @@ final class RejectedFiles: Sendable {
             holding: [staging.identity.ordinal])
         var place = ""
         for volume in targets.reversed() {
-            place = try volume.reject(
+            place = try volume.rejected.reject(
                 copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path,
                 reason: request.reason + "\n", at: Timestamp(nanoseconds: core.clock.utc))
         }
@@ -85,8 +85,8 @@ final class RejectedFiles: Sendable {
         changing.take {
             for volume in core.volumes.writable where volume !== staging.volume {
                 guard (try? isArchived(path, on: volume)) == true else { continue }
-                _ = path.withCString { unlinkat(volume.rejectedDescriptor, $0, 0) }
-                Self.removeReason(of: path, in: volume.rejectedDescriptor)
+                _ = path.withCString { unlinkat(volume.rejected.descriptor, $0, 0) }
+                Self.removeReason(of: path, in: volume.rejected.descriptor)
             }
         }
     }
@@ -112,7 +112,7 @@ final class RejectedFiles: Sendable {
     private func isArchived(_ path: [UInt8], on volume: Volume) throws -> Bool {
         guard
             let file = try? SharedDescriptor(
-                at: volume.rejectedDescriptor, path, flags: O_RDONLY)
+                at: volume.rejected.descriptor, path, flags: O_RDONLY)
         else { return false }
         let digest = try Digest.of(
             descriptor: file.number, bytes: file.facts().bytes,
@@ -121,7 +121,7 @@ final class RejectedFiles: Sendable {
     }
 
     private static func removeReason(of path: [UInt8], in directory: Int32) {
-        _ = Volume.rejectionReason(of: path).withCString { unlinkat(directory, $0, 0) }
+        _ = RejectedFolder.reason(of: path).withCString { unlinkat(directory, $0, 0) }
         var folder = path
         while let slash = folder.lastIndex(of: UInt8(ascii: "/")) {
             folder.removeSubrange(slash...)
@@ -142,7 +142,7 @@ final class RejectedFiles: Sendable {
         do {
             // Files that are rejected from now on go to the other volume.
             paths = try changing.take {
-                try Self.files(in: [], of: source.rejectedDescriptor)
+                try Self.files(in: [], of: source.rejected.descriptor)
             }
         } catch {
             return ["The rejected files on \(source.path) cannot be listed: \(error)"]
@@ -150,8 +150,8 @@ final class RejectedFiles: Sendable {
         let all = Set(paths)
         return paths.compactMap { path in
             // A reason goes with its file.
-            if Volume.isRejectionReason(path),
-                all.contains(path.dropLast(Volume.rejectionReason(of: []).count))
+            if RejectedFolder.isReason(path),
+                all.contains(path.dropLast(RejectedFolder.reason(of: []).count))
             {
                 return nil
             }
@@ -159,7 +159,7 @@ final class RejectedFiles: Sendable {
             do {
                 try changing.take {
                     if try !isArchived(path, on: source) {
-                        try target.takeOverRejected(shown, from: source)
+                        try target.rejected.copy(shown, from: source.rejected)
                     }
                 }
                 return nil

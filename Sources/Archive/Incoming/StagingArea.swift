@@ -8,7 +8,7 @@ public struct StagingArea: Sendable {
     public var incomingDescriptor: Int32 { volume.incomingDescriptor }
 
     /// Where `/rejected` lies; valid as long as somebody has this.
-    public var rejectedDescriptor: Int32 { volume.rejectedDescriptor }
+    public var rejectedDescriptor: Int32 { volume.rejected.descriptor }
 
     /// Whether both are of the same volume, opened once.
     public func isSame(as other: StagingArea) -> Bool { volume === other.volume }

@@ -13,21 +13,21 @@ import TagIndex
 //                the images are archived
 //   4. index     the transaction is committed; it need not be durable
 //   5. finish    the names in staging/commit go
-//   6. answer    observers first, so that whoever is answered finds his image listed
+//   6. answer    observers first, so that a program that gets the answer finds its image listed
 //
-// A volume that fails in 1 is found out (VolumeSet.suspect) and the files go to others, or are on
-// as few as min_copies allows. One that fails in 3 drops out of the ledger; when too few are left
-// nobody is told that the batch is safe. Copies on a volume that has left the archive in between
-// do not count.
+// When a volume fails in 1 (VolumeSet.suspect), its files go to others, or get fewer copies, down to
+// min_copies. When a volume fails in 3, it drops out of the ledger; if too few are left, nobody is
+// told that the batch is safe. Copies on a volume that has left the archive in between do not
+// count. A volume whose disk does not answer at all holds up the batch, and all after it.
 //
 //   crash before 3    nothing was promised. What lies in staging/commit is whole or dropped:
 //                     Recovery archives it then, or it stays in incoming.
 //   crash in 3        one volume may have records that another lacks: they are topped up from
-//                     the longest ledger. Their blobs are on disk since step 1.
+//                     the longest ledger. Their blobs have been on disk since step 1.
 //   crash before 4    the index is behind the ledger: the records are replayed into it.
 //   crash before 5    a name in staging/commit whose digest is indexed: it is dropped.
 
-/// Makes prepared files safe; used by one thread.
+/// Makes staged files safe; used by one thread.
 final class Committer: Sendable {
     private let volumes: VolumeSet
     private let catalogue: Catalogue
@@ -110,13 +110,15 @@ final class Committer: Sendable {
     private static func shortLedger(_ source: String) -> ArchiveError {
         ArchiveError(
             .storage,
-            "\(source) is stored, but its record could not be written on as many volumes as it should be. Look at «pacsfs status», and copy it again when the volumes are well."
+            "\(source) is stored, but its record could not be written on as many volumes as it should be.",
+            remedy:
+                "Look at \"pacsfs status\", and copy it again when the volumes are well."
         )
     }
 
-    /// Step 1. A volume that fails meanwhile is replaced by another, where there is one.
+    /// Step 1. Files on a volume that fails meanwhile go to another, where there is one.
     ///
-    /// - returns: the batch, with the volumes on which each file is
+    /// - Returns: The batch, with the volumes that each file is on.
     private func stored(_ batch: [Prepared]) throws -> [Prepared] {
         volumes.check()
         var batch = batch
@@ -132,8 +134,8 @@ final class Committer: Sendable {
         }
     }
 
-    /// - returns: the volumes that could not take their files because of themselves
-    /// - throws: what went wrong otherwise
+    /// - Returns: The volumes that failed.
+    /// - Throws: Any other error.
     private func store(_ batch: [Prepared]) throws -> [Volume] {
         var targets: [Volume] = []
         for volume in batch.flatMap(\.volumes) where !targets.contains(where: { $0 === volume }) {
@@ -153,7 +155,7 @@ final class Committer: Sendable {
         for (volume, result) in zip(targets, results) {
             guard case .failure(let error) = result else { continue }
             volumes.suspect(volume, error)
-            // A full disk, or a file that changed, is not mended by another volume.
+            // Another volume does not help against a full disk or a file that changed.
             if volumes.isWritable(volume) { throw error }
             failed.append(volume)
         }
@@ -163,6 +165,6 @@ final class Committer: Sendable {
     private static func gone(_ volume: Volume) -> StorageError {
         StorageError(
             .io, "the volume went while a file was stored", path: volume.path,
-            remedy: "Look at «pacsfs status»")
+            remedy: "Look at \"pacsfs status\"")
     }
 }

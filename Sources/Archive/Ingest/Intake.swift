@@ -36,7 +36,13 @@ final class Intake: Sendable {
             repairs: repairs)
         pipeline = IngestPipeline(
             preparation: preparation, committer: committer,
-            workers: max(2, min(8, ProcessInfo.processInfo.activeProcessorCount)))
+            workers: Self.workers)
+    }
+
+    /// More than there are cores, on small machines: a thread that hangs in a call on one file must
+    /// leave others to prepare the files of everybody else.
+    private static var workers: Int {
+        max(4, min(8, ProcessInfo.processInfo.activeProcessorCount))
     }
 
     /// Archives a file: see ``Archive/ingest(_:completion:)``.

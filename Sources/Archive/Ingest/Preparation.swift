@@ -5,7 +5,7 @@ import Storage
 import System
 import TagIndex
 
-/// A file that is ready to be committed: hashed, read, and staged where it shall go.
+/// A file that is ready to be committed: hashed, read, and staged on its volumes.
 struct Prepared: Sendable {
     enum Kind: Sendable {
         /// `same` is the digest of an earlier image with the same data set.
@@ -21,28 +21,28 @@ struct Prepared: Sendable {
     var volumes: [Volume]
     /// Volumes whose copy was hashed just now and is good.
     var verified: [Int] = []
-    /// How many good copies there are besides.
+    /// The number of good copies on other volumes.
     var sound = 0
-    /// What is missing when the file ends before its data set does.
+    /// The missing part, when the file ends before its data set does.
     var cutOff: String?
     var completion: IngestPipeline.Completion
 }
 
-/// The part of ingest that many threads do at once: everything up to the syncs.
+/// The part of ingest that several threads do at once: everything before the syncs.
 struct Preparation: Sendable {
     let volumes: VolumeSet
     let index: TagIndex
-    /// How many copies there shall be, and how many there must be.
+    /// The number of copies wanted, and the number that a file needs to count as safe.
     let copies: (wanted: Int, minimum: Int)
-    /// Whether a DICOMDIR goes without a word: ``Settings/ignoresDirectories``.
+    /// Whether a DICOMDIR is ignored: ``Settings/ignoresDirectories``.
     var ignoresDirectories: @Sendable () -> Bool = { false }
     var clock: any MonotonicClock = SystemClock()
-    /// For how long a verified copy is believed in, ns.
+    /// How long a verified copy counts as good, ns.
     private static let trust: Int64 = 86_400_000_000_000
 
     enum Outcome {
         case ready(Prepared)
-        /// It is no image: `refused` or `ignored`.
+        /// It is not an image: `refused` or `ignored`.
         case noImage(IngestOutcome)
     }
 
@@ -61,7 +61,7 @@ struct Preparation: Sendable {
             (header, cut) = try reader.readUpToPixels(
                 FileDescriptorSource(descriptor: request.file.descriptor))
         } catch  where error.code == .io {
-            // A disk that fails says nothing about the file.
+            // The disk has failed; the file may be good.
             throw ArchiveError(.storage, error.message)
         } catch {
             return .noImage(try refuse(request, error.message))
@@ -76,8 +76,8 @@ struct Preparation: Sendable {
         }
         if request.mustBeWhole, let cut { return .noImage(try refuse(request, cut.reason)) }
         let same = try imageWithSameDataSet(as: header, in: request)
-        // From here on the second name in staging/commit says that the file was closed and is
-        // whole, also when there is no room for it now.
+        // From here on the second name in staging/commit marks the file as closed and whole, even
+        // if it does not fit now.
         let isLinked = request.staging.map { volumes.isWritable($0.volume) } ?? false
         if isLinked {
             try request.staging?.volume.stageLink(
@@ -92,7 +92,8 @@ struct Preparation: Sendable {
                 staged: staged, volumes: targets, cutOff: cut?.what, completion: completion))
     }
 
-    /// What stays in `/incoming` until it is set aside is on disk when `close` returns.
+    /// A refused file stays in `/incoming` until it is rejected, and is on disk when `close`
+    /// returns.
     func refuse(_ request: IngestRequest, _ reason: String) throws -> IngestOutcome {
         if !request.isExtracted {
             try request.staging?.volume.makeIncomingDurable(request.file.descriptor)
@@ -100,8 +101,8 @@ struct Preparation: Sendable {
         return .refused(reason)
     }
 
-    /// Never trusts a copy it has not seen: those not hashed in the last day are hashed now,
-    /// and what is not good is made good from the file at hand.
+    /// A duplicate is as safe as the copies that are there: those not hashed in the last day are
+    /// hashed now, and bad ones are replaced from the file at hand.
     private func prepareDuplicate(
         of id: Int64, _ request: IngestRequest, _ staged: StagedBlob,
         _ completion: @escaping IngestPipeline.Completion
@@ -118,17 +119,16 @@ struct Preparation: Sendable {
         var good: Set<Int> = []
         for (ordinal, time) in holders {
             guard let volume = volumes[ordinal] else { continue }
-            switch state(of: staged, on: volume, isTrusted: now - time < Self.trust) {
-            case .good: good.insert(ordinal)
-            case .verified:
+            let isTrusted = now - time < Self.trust
+            if isGood(staged, on: volume, isTrusted: isTrusted) {
                 good.insert(ordinal)
-                prepared.verified.append(ordinal)
-            case .bad where volumes.isWritable(volume): prepared.volumes.append(volume)
-            case .bad: break
+                if !isTrusted { prepared.verified.append(ordinal) }
+            } else if volumes.isWritable(volume) {
+                prepared.volumes.append(volume)
             }
         }
-        // Copies on volumes that are away do not count: who is told that an image is safe has
-        // it on as many volumes as are wanted now.
+        // Copies on absent volumes do not count: an image that is reported safe is on as many
+        // volumes as are wanted now.
         let sound = good.union(prepared.volumes.map(\.identity.ordinal))
         prepared.sound = good.count
         try stage(staged, from: request, on: prepared.volumes)
@@ -141,7 +141,7 @@ struct Preparation: Sendable {
 
     /// Chooses volumes and stages the file there; when one of them goes meanwhile, others.
     ///
-    /// - throws: what went wrong, when it is not that a volume went or when too few are left
+    /// - Throws: The error, when no volume has failed or too few are left.
     private func stageSomewhere(
         _ staged: StagedBlob, from request: IngestRequest, holding: Set<Int>, isLinked: Bool
     ) throws -> [Volume] {
@@ -159,19 +159,20 @@ struct Preparation: Sendable {
         }
     }
 
-    private enum CopyState { case good, verified, bad }
-
-    /// A copy that cannot be read is a bad one.
-    private func state(of staged: StagedBlob, on volume: Volume, isTrusted: Bool) -> CopyState {
-        guard (try? volume.blobState(staged.digest, bytes: staged.bytes)) == .present else {
-            return .bad
+    /// A copy that cannot be read counts as bad.
+    ///
+    /// - Parameter isTrusted: Whether its content need not be read.
+    private func isGood(_ staged: StagedBlob, on volume: Volume, isTrusted: Bool) -> Bool {
+        do throws(StorageError) {
+            if try volume.inodeFault(of: staged.digest, bytes: staged.bytes) != nil { return false }
+            if isTrusted { return true }
+            return try volume.verifyBlob(staged.digest, bytes: staged.bytes)
+        } catch {
+            return false
         }
-        if isTrusted { return .good }
-        return (try? volume.verifyBlob(staged.digest, bytes: staged.bytes)) == true
-            ? .verified : .bad
     }
 
-    /// - parameter isLinked: the file has its second name already
+    /// - Parameter isLinked: Whether the file has its second name already.
     private func stage(
         _ staged: StagedBlob, from request: IngestRequest, on targets: [Volume],
         isLinked: Bool = false
@@ -185,13 +186,12 @@ struct Preparation: Sendable {
                 } else {
                     try volume.stageCopy(
                         from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
-                        // What a client writes to /incoming is frozen; a file that is imported
-                        // may change under our hands.
+                        // A file of /incoming cannot change now; an imported file may.
                         checking: request.staging == nil)
                 }
             }
         } catch {
-            // Copies that nothing will come of take room; the link costs none, and tells.
+            // Useless copies take space; the link takes none, and marks the file.
             for volume in targets where volume !== request.staging?.volume {
                 try? volume.finish([staged.digest])
             }
@@ -201,8 +201,8 @@ struct Preparation: Sendable {
 
     /// Chooses other volumes for a file after some have failed.
     ///
-    /// - parameter failed: what it cannot be stored on
-    /// - throws: ``ArchiveError`` when there are too few others
+    /// - Parameter failed: Volumes on which it cannot be stored.
+    /// - Throws: ``ArchiveError`` when there are too few others.
     func retarget(_ prepared: Prepared, without failed: [Volume]) throws -> Prepared {
         var prepared = prepared
         prepared.volumes.removeAll { volume in
@@ -220,7 +220,8 @@ struct Preparation: Sendable {
         guard prepared.volumes.count + prepared.sound >= copies.minimum else {
             throw ArchiveError(
                 .storage,
-                "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made. Look at «pacsfs status»."
+                "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made.",
+                remedy: "Look at \"pacsfs status\"."
             )
         }
         return prepared

@@ -3,21 +3,21 @@ import Glibc
 import Storage
 import TagIndex
 
-// A device that sends an image again, or a disc that a receiver of DICOM has written, often has
-// the same data set with another file header: the implementation UIDs and AE titles of group
-// 0002 are those of the program that wrote the file (PS3.10 section 7.1). Such a file is a further
-// version by its bytes, and the same image by its content.
+// When a device sends an image again, or a program writes it to a disc, the file often has the same
+// data set with another file header: the implementation UIDs and AE titles of group 0002 are those
+// of the program that wrote the file (PS3.10 section 7.1). Such a file is another version by its
+// bytes, and the same image by its content.
 
 extension Preparation {
-    /// At most this many versions of an image are compared: there are devices that give all
-    /// images one UID.
+    /// At most this many versions of an image are compared: some devices give all images the same
+    /// UID.
     private static let comparedVersions = 8
 
-    /// Finds the earliest image that differs from the file at hand in its preamble and group 0002
-    /// only: the transfer syntax and every byte of the data set are the same. Reads nothing as
-    /// long as no image has the same SOPInstanceUID.
+    /// Finds the earliest image that differs from the file only in its preamble and group 0002: the
+    /// transfer syntax and every byte of the data set are the same. Reads nothing unless an image
+    /// has the same SOPInstanceUID.
     ///
-    /// - returns: its digest
+    /// - Returns: Its digest.
     func imageWithSameDataSet(as header: HeaderAttributes, in request: IngestRequest) throws
         -> Digest?
     {
@@ -33,7 +33,7 @@ extension Preparation {
         for version in versions {
             guard let digest = Digest(bytes: version.sha256) else { continue }
             for volume in version.volumes.compactMap({ volumes[$0] }) {
-                // A copy that cannot be read says nothing; the next may.
+                // An unreadable copy decides nothing; the next may be good.
                 guard let isSame = try? Self.compare(file, with: digest, version.bytes, on: volume)
                 else { continue }
                 if isSame { return digest }
@@ -67,7 +67,7 @@ private struct DataSet {
         transferSyntax = header[.transferSyntaxUID]
     }
 
-    /// - throws: `ReadError` when one of them cannot be read
+    /// - Throws: `ReadError` when one of them cannot be read.
     func equals(_ other: DataSet) throws(ReadError) -> Bool {
         guard transferSyntax == other.transferSyntax, bytes == other.bytes, bytes > 0 else {
             return false

@@ -64,7 +64,7 @@ extension Archive {
             }
             let opening = IndexOpening(
                 archive: path, ledger: ledger, volumes: volumes, log: log, progress: progress)
-            let index = try opening.rebuild(because: "«pacsfs rebuild» was called.")
+            let index = try opening.rebuild(because: "\"pacsfs rebuild\" was called.")
             defer { index.close() }
             return RebuildSummary(
                 records: ledger.position.number,

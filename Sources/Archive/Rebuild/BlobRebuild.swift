@@ -98,7 +98,7 @@ struct BlobRebuild {
         index.close()
         try replacement.takeIntoUse()
         _ = try IndexOpening.takeIntoUse(
-            indexPath, because: "«pacsfs rebuild --from-blobs» was called.", archive: archive)
+            indexPath, because: "\"pacsfs rebuild --from-blobs\" was called.", archive: archive)
         summary.records = replacement.ledger.position.number
         summary.seconds = (ContinuousClock.now - start) / .seconds(1)
         return summary

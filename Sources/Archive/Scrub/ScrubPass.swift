@@ -18,7 +18,7 @@ struct ScrubPass {
 
     /// Notes that a pass begins now, unless one is under way.
     ///
-    /// - returns: when it began
+    /// - Returns: When it began, ns since 1970.
     func begin(_ volume: Int) -> Int64 {
         if let started = started(volume) { return started }
         let now = clock.utc

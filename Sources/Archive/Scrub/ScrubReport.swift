@@ -1,11 +1,11 @@
 import Foundation
 
-/// How far a scrub is.
+/// The progress of a scrub.
 public struct ScrubProgress: Codable, Sendable {
-    /// Images that were read.
+    /// Copies that were read.
     public var files: Int64 = 0
     public var bytes: Int64 = 0
-    /// Bytes that there were to read when it began.
+    /// Bytes to read in all, when it began.
     public var totalBytes: Int64 = 0
     /// Copies that were bad.
     public var bad: Int64 = 0
@@ -17,28 +17,28 @@ public struct ScrubProgress: Codable, Sendable {
     }
 }
 
-/// What a scrub came to.
+/// The outcome of a scrub.
 public struct ScrubReport: Codable, Sendable {
     public struct Volume: Codable, Sendable {
         /// Its number in the archive.
         public var ordinal: Int
         public var path: String
-        /// Images that were read, good or not.
+        /// Copies that were read, good or bad.
         public var files: Int64 = 0
         public var bytes: Int64 = 0
         /// Copies that were missing, truncated, altered or unreadable.
         public var bad: Int64 = 0
         /// How many of them are good again.
         public var healed: Int64 = 0
-        /// Good copies that no record knew of, and now does.
+        /// Good copies without a record, which they have now.
         public var adopted: Int64 = 0
-        /// Whether all of it was read; another scrub goes on where this one stopped.
+        /// Whether all of it was read; the next scrub goes on where this one stopped.
         public var complete = false
         /// Why not.
         public var problem: String?
     }
 
-    /// A file that somebody should look at.
+    /// A file that does not belong there.
     public struct Stray: Codable, Sendable {
         /// Absolute.
         public var file: String
@@ -48,11 +48,11 @@ public struct ScrubReport: Codable, Sendable {
     public var volumes: [Volume] = []
     /// SHA-256 of images that have a bad copy which could not be healed.
     public var unhealed: [String] = []
-    /// Of these, images without any good copy.
+    /// Those of them without any good copy.
     public var lost: [String] = []
-    /// Files below `blobs` that are no images of the archive.
+    /// Files below `blobs` that are not images of the archive.
     public var strays: [Stray] = []
-    /// How many there are of these, those that are not listed too.
+    /// The number of these files, including those that are not listed.
     public var strayCount = 0
 
     enum CodingKeys: String, CodingKey {

@@ -25,7 +25,7 @@ extension Scrubs {
 
     /// Scrubs the folders that are due.
     ///
-    /// - Parameter now: ns since 1970.
+    /// - Parameter now: The time, ns since 1970.
     func scrubDueFolders(at now: Int64) throws {
         let settings = core.settings
         guard settings.scrubDays > 0 else { return }
@@ -36,7 +36,8 @@ extension Scrubs {
                 now: now)
             guard !due.isEmpty else { continue }
             let options = BlobScan.Options(
-                threads: 1, pace: settings.scrubRate.map { Pace(bytesPerSecond: $0) },
+                threads: 1,
+                pace: settings.scrubRate.map { Pace(bytesPerSecond: $0, clock: core.clock) },
                 isIdle: true)
             try turn.unasked {
                 let (loop, turn) = (loop, turn)
@@ -57,7 +58,7 @@ extension Scrubs {
 
     /// - Parameters:
     ///   - times: When each folder was read last, ns since 1970.
-    ///   - now: ns since 1970.
+    ///   - now: The time, ns since 1970.
     /// - Returns: The folders to be read now.
     static func due(_ times: [UInt8: (time: Int64, errors: Int64)], days: Double, now: Int64)
         -> [UInt8]

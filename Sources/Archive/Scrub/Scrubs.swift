@@ -42,7 +42,8 @@ final class Scrubs: Sendable {
     ) throws -> ScrubReport {
         let members = try scrubbed(names)
         let options = BlobScan.Options(
-            threads: Self.scrubThreads, pace: rate.map { Pace(bytesPerSecond: $0) }, isIdle: false)
+            threads: Self.scrubThreads,
+            pace: rate.map { Pace(bytesPerSecond: $0, clock: core.clock) }, isIdle: false)
         let pass = ScrubPass(archive: core.path, clock: core.clock)
         var report = ScrubReport()
         var state = ScrubProgress()

@@ -129,13 +129,7 @@ final class VolumeScrub {
 
     /// - Returns: `nil` when the copy is good now; otherwise whether no good one is left anywhere.
     private func heal(_ blob: ExpectedBlob, _ fault: BlobFault) throws -> Bool? {
-        let problem: CopyProblem
-        switch fault {
-        case .missing: problem = .missing
-        case .wrongSize: problem = .truncated
-        case .altered: problem = .altered
-        case .unreadable: problem = .unreadable
-        }
+        let problem = CopyProblem(fault)
         if problem == .missing || problem == .unreadable {
             core.volumes.suspect(
                 volume,

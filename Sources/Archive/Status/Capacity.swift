@@ -30,7 +30,7 @@ extension ArchiveCore {
         let settings = settings
         let retiring = volumes.retiring
         let sizes = volumes.writable.filter { !retiring.contains($0.identity.ordinal) }
-            .map { (free: (try? $0.room()) ?? 0, total: (try? $0.space().total) ?? 0) }
+            .map { (free: (try? $0.freeSpace()) ?? 0, total: (try? $0.space().total) ?? 0) }
         let totals = try index.read { try $0.sums() }
         guard sizes.count >= settings.minimumCopies, !sizes.isEmpty else {
             return Capacity(total: totals.bytes, free: 0, images: totals.instances)

@@ -6,11 +6,13 @@ public struct Nullable<Value: Codable & Sendable>: Codable, Sendable {
 
     public init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
 
+    /// - Throws: The errors of the decoder.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         wrappedValue = container.decodeNil() ? nil : try container.decode(Value.self)
     }
 
+    /// - Throws: The errors of the encoder.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         if let wrappedValue {
@@ -22,7 +24,9 @@ public struct Nullable<Value: Codable & Sendable>: Codable, Sendable {
 }
 
 extension KeyedDecodingContainer {
-    /// A key that is missing is as good as `null`.
+    /// A missing key means `null`.
+    ///
+    /// - Throws: The errors of the decoder.
     public func decode<Value>(
         _ type: Nullable<Value>.Type, forKey key: Key
     ) throws -> Nullable<Value> {

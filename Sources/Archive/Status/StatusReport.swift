@@ -117,7 +117,7 @@ struct StatusReport {
             path: member.place.path, domain: member.place.domain,
             state: member.condition(space),
             problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
-            free: space.flatMap { member.volume?.room(in: $0) } ?? 0, total: space?.total ?? 0,
+            free: space.flatMap { member.volume?.freeSpace(in: $0) } ?? 0, total: space?.total ?? 0,
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
             scrubbed: scrubs.count == 256 ? scrubs.values.map(\.time).min() : nil)
     }

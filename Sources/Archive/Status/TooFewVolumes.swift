@@ -1,12 +1,12 @@
-/// «copies» asks for more volumes than there are.
+/// The setting `copies` asks for more volumes than there are.
 enum TooFewVolumes {
-    /// What that means and what to do, in a line; `nil` when there are enough.
+    /// The consequence and the remedy, in a line; `nil` when there are enough volumes.
     ///
-    /// - parameters:
-    ///   - wanted: how many copies of each image there shall be
-    ///   - minimum: how many there must be before a file counts as safe
-    ///   - takers: how many volumes take files
-    ///   - away: paths of those that would, if they were there and could be written to
+    /// - Parameters:
+    ///   - wanted: The number of copies wanted of each image.
+    ///   - minimum: The number of copies that a file needs to count as safe.
+    ///   - takers: The number of volumes that take files.
+    ///   - away: Paths of absent and read-only volumes.
     static func text(wanted: Int, minimum: Int, takers: Int, away: [String] = []) -> String? {
         guard takers < wanted else { return nil }
         let there =
@@ -19,7 +19,7 @@ enum TooFewVolumes {
             : "new images are stored \(takers == 1 ? "once" : "\(takers) times") for now"
         let remedy =
             away.isEmpty
-            ? "Add a volume: pacsfs volume add DIR; or lower «copies» in pacsfs.toml."
+            ? "Add a volume: pacsfs volume add DIR; or lower \"copies\" in pacsfs.toml."
             : "Bring back \(away.joined(separator: " and ")); if its disk is dead: pacsfs volume replace \(away[0]) NEW-DIR"
         return "\(wanted) copies of each image are wanted, and \(there): \(consequence). \(remedy)"
     }

@@ -36,7 +36,7 @@ extension Verification {
             if try copies.add(record) == false {
                 add(
                     .fault, reference, file: again.path(record.end.segment), line: again.line,
-                    record: record.number, "The «\(record.entry.kind)» record lacks something.")
+                    record: record.number, "The \"\(record.entry.kind)\" record lacks something.")
             }
             if record.entry.kind == "volume", record.entry.body["op"]?.string == "add",
                 let ordinal = record.entry.body["volume"]?.int
@@ -165,7 +165,7 @@ extension Verification {
             guard let known = record[key]?.string, known != value else { continue }
             add(
                 .fault, check, file: file,
-                "The identity file was changed: it says \(key) «\(value)», the ledger says «\(known)»."
+                "The identity file was changed: it says \(key) \"\(value)\", the ledger says \"\(known)\"."
             )
         }
     }

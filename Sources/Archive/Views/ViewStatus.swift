@@ -1,7 +1,7 @@
 import Naming
 import TagIndex
 
-/// A view, and how far it is.
+/// A view and its progress.
 public struct ViewStatus: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable {
         case shown
@@ -14,9 +14,9 @@ public struct ViewStatus: Codable, Sendable, Equatable {
     public var name: String
     public var template: String
     public var state: State
-    /// Folders on its first level.
+    /// The number of folders on its first level.
     public var folders: Int
-    /// How many series it was made for, and how many there are; equal for one that is shown.
+    /// The number of series that are in it, and of all series; equal for a view that is shown.
     public var series: Int64
     public var totalSeries: Int64
 
@@ -28,7 +28,8 @@ public struct ViewStatus: Codable, Sendable, Equatable {
     /// The views that are shown, those that are wanted and not shown yet, and those that were
     /// shown once.
     ///
-    /// - parameter wanted: what `pacsfs.toml` asks for
+    /// - Parameter wanted: The views that `pacsfs.toml` asks for.
+    /// - Throws: The errors of the index.
     public static func list(_ reader: IndexReader, wanted: [View]) throws -> [ViewStatus] {
         let known = try reader.knownViews()
         let last = try reader.lastSeries()

@@ -65,7 +65,7 @@ final class VolumeAdministration: Sendable {
             guard others.count >= settings.copies else {
                 throw ArchiveError(
                     .configuration,
-                    "\(member.place.path) cannot be retired: \(settings.copies) copies of each image are wanted, and only \(others.count) other volumes would be left. Add another volume first, or lower «copies» in pacsfs.toml."
+                    "\(member.place.path) cannot be retired: \(settings.copies) copies of each image are wanted, and only \(others.count) other volumes would be left. Add another volume first, or lower \"copies\" in pacsfs.toml."
                 )
             }
             if member.state != .retiring { try catalogue.record([.retire(member.ordinal)]) }
@@ -111,8 +111,8 @@ final class VolumeAdministration: Sendable {
 
     /// Takes a volume whose images are all elsewhere out of the archive.
     ///
-    /// - parameter last: up to this `instance.id` everything on it was copied
-    /// - returns: false when there is more to copy
+    /// - Parameter last: All its images up to this `instance.id` were copied.
+    /// - Returns: False when there is more to copy.
     func finishRetiring(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
         try changing.take { try finishRetiringNow(ordinal, copiedTo: last) }
     }
@@ -156,7 +156,7 @@ final class VolumeAdministration: Sendable {
 
     private func member(_ name: String) throws -> VolumeSet.Member {
         var members = volumes.members
-        // One that pacsfs.toml does not name may be replaced all the same.
+        // A volume that pacsfs.toml does not name can be replaced too.
         members += try index.read { try $0.volumes() }.filter { record in
             record.state != .retired && !members.contains { $0.ordinal == record.ordinal }
         }.map {

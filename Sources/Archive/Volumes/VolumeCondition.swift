@@ -16,7 +16,7 @@ public enum VolumeCondition: String, Codable, Sendable {
 
 extension VolumeSet.Member {
     /// - Parameter space: What its file system says just now; `nil` when it does not answer.
-    func condition(_ space: Volume.Space?) -> VolumeCondition {
+    func condition(_ space: FileSystemSpace?) -> VolumeCondition {
         guard volume != nil, let space else { return .absent }
         if space.isReadOnly || isReadOnly { return .readOnly }
         return switch state {

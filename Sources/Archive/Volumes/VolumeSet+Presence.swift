@@ -15,7 +15,8 @@ extension VolumeSet {
         onLoss.withLock { $0 }?(volume, problem)
     }
 
-    /// Notices what is not in its place any more, or cannot be written to; before every write.
+    /// Finds volumes that are not in their places any more, or cannot be written to; called before
+    /// every write.
     func check() {
         for member in members {
             guard let volume = member.volume else { continue }
@@ -28,8 +29,8 @@ extension VolumeSet {
         }
     }
 
-    /// Asks the disk for a block, and the kernel whether it can be written to. A volume that
-    /// was read-only is believed to be mended when it has taken a file.
+    /// Reads a block from the disk, and checks the mount options. A volume that was read-only
+    /// counts as repaired once it has taken a file.
     func probe(_ volume: Volume) {
         do throws(StorageError) {
             try volume.probe()
@@ -44,7 +45,7 @@ extension VolumeSet {
         }
     }
 
-    /// After an error of a volume: finds out whether it is the volume's fault.
+    /// After an error on a volume: finds out whether the volume has failed.
     func suspect(_ volume: Volume, _ error: any Error) {
         guard let error = error as? StorageError,
             [.io, .readOnly, .notFound, .notAVolume, .permissionDenied].contains(error.code)
@@ -59,7 +60,7 @@ extension VolumeSet {
             }
         } catch let failure {
             if failure.code == .readOnly { return noteReadOnly(true, volume) }
-            // No room is no failure, and no room for descriptors is ours.
+            // A full disk has not failed, and a lack of descriptors or memory is ours.
             if failure.code == .noSpace || failure.isOfThisProcess { return }
             lose(volume, because: "\(failure)")
         }
@@ -80,8 +81,8 @@ extension VolumeSet {
         if changed, isReadOnly { reportLoss(of: volume, Self.readOnlyProblem(volume)) }
     }
 
-    /// Lets a volume go that is not there any more: its files are closed, so that its disk can
-    /// be unmounted and mounted again.
+    /// Gives up a volume that is not there any more: its files are closed, so that its disk can be
+    /// unmounted and mounted again.
     func lose(_ volume: Volume, because problem: String) {
         let changed = state.withLock { state in
             guard let index = state.members.firstIndex(where: { $0.volume === volume }) else {
@@ -100,7 +101,9 @@ extension VolumeSet {
         reportLoss(of: volume, problem)
     }
 
-    /// Notes why a volume cannot be taken up; true when that is news.
+    /// Notes why a volume cannot be taken up.
+    ///
+    /// - Returns: Whether that is new.
     func note(_ problem: String, at path: String) -> Bool {
         state.withLock { state in
             guard
@@ -114,9 +117,9 @@ extension VolumeSet {
         }
     }
 
-    /// Opens an absent volume's folder, when it is one of ours that is missing.
+    /// Opens the folder of an absent volume.
     ///
-    /// - throws: `StorageError` that says what is there instead
+    /// - Throws: `StorageError` that says what is there instead.
     func open(at path: String) throws(StorageError) -> Volume {
         let volume = try Volume.open(at: path, archive: archive)
         let members = members
@@ -128,7 +131,7 @@ extension VolumeSet {
         if members.contains(where: { $0.id == volume.identity.volume && $0.state == .retired }) {
             throw Self.retired(volume)
         }
-        // Another volume of the archive may have come to this path, if it is missing elsewhere.
+        // Another absent volume of the archive may have been mounted at this path.
         let isKnown = members.contains { $0.id == volume.identity.volume }
         guard own.id == nil || own.id == volume.identity.volume || isKnown else {
             throw StorageError(
@@ -136,14 +139,16 @@ extension VolumeSet {
                 "this is volume \(volume.identity.ordinal), which the archive does not use",
                 path: path,
                 remedy:
-                    "Mount the right disk here, or add this one with pacsfs volume add in an empty folder"
+                    "Mount the right disk here; to use this one, add an empty folder on it: pacsfs volume add DIR"
             )
         }
         try volume.claim()
         return volume
     }
 
-    /// Takes up a volume that is there again; false when it is none of ours any more.
+    /// Adds a volume that is there again.
+    ///
+    /// - Returns: False when it does not belong to the archive any more.
     @discardableResult
     func put(_ volume: Volume) -> Bool {
         state.withLock { state in
@@ -152,7 +157,7 @@ extension VolumeSet {
                 ?? state.members.firstIndex { $0.volume == nil && $0.place.path == volume.path }
             guard let index else { return false }
             Self.put(volume, into: &state.members[index])
-            // The last one that was left may have gone as well.
+            // The volume of incoming may have gone as the last one.
             if !state.members.contains(where: { $0.volume === state.staging }) {
                 state.staging = Self.staging(of: state.members) ?? volume
             }
@@ -160,10 +165,10 @@ extension VolumeSet {
         }
     }
 
-    /// Takes over what the ledger says of the volumes. One that is retired or was replaced is
+    /// Applies the ledger's records about the volumes. A volume that is retired or was replaced is
     /// not used, wherever it turns up.
     ///
-    /// - returns: whether `/incoming` is on another volume now, because its own is being emptied
+    /// - Returns: Whether `/incoming` is on another volume now, because its own is being emptied.
     @discardableResult
     func adopt(_ records: [VolumeRecord]) -> Bool {
         let before = staging
@@ -187,7 +192,9 @@ extension VolumeSet {
         return staging !== before
     }
 
-    /// Notes why a volume that retires is still needed; true when that is news.
+    /// Notes why a retiring volume is still needed.
+    ///
+    /// - Returns: Whether that is new.
     func note(waiting problem: String?, of ordinal: Int) -> Bool {
         state.withLock { state in
             guard
@@ -204,12 +211,14 @@ extension VolumeSet {
     private static func retired(_ volume: Volume) -> StorageError {
         StorageError(
             .notAVolume,
-            "this volume was retired or replaced, and is no part of the archive any more",
+            "this volume was retired or replaced, and does not belong to the archive any more",
             path: volume.path,
-            remedy: "Take it out of pacsfs.toml; to use the disk again, add an empty folder on it")
+            remedy:
+                "Remove it from pacsfs.toml; to use the disk again, add an empty folder on it: pacsfs volume add DIR"
+        )
     }
 
-    /// Adds a volume that was made just now.
+    /// Adds a new volume.
     func add(_ volume: Volume, at place: Settings.VolumePlace) {
         state.withLock { state in
             var member = Member(place: place, ordinal: volume.identity.ordinal)
@@ -218,7 +227,7 @@ extension VolumeSet {
         }
     }
 
-    /// Takes a volume out of the archive.
+    /// Removes a volume from the archive.
     func remove(_ ordinal: Int) {
         let volume = state.withLock { state in
             let volume = state.members.first { $0.ordinal == ordinal }?.volume

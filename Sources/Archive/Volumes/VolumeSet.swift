@@ -3,22 +3,21 @@ import Storage
 import System
 import TagIndex
 
-/// The volumes of an archive, those that are there and those that are not. They come and go
-/// while the archive is open.
+/// The volumes of an archive, present or absent. They come and go while the archive is open.
 final class VolumeSet: Sendable {
     struct Member: Sendable {
         var place: Settings.VolumePlace
-        /// Its number in the archive, from 1; negative while it is not known.
+        /// Its number in the archive, from 1; negative while it is unknown.
         var ordinal: Int
-        /// Its UUID, when it is known.
+        /// Its UUID; `nil` while it is unknown.
         var id: String?
-        /// `nil` while it is not there.
+        /// `nil` while it is absent.
         var volume: Volume?
-        /// Why it is not there, or takes nothing.
+        /// Why it is absent or read-only.
         var problem: String?
         /// Whether its file system can be written to.
         var isReadOnly = false
-        /// What the ledger says of it.
+        /// Its state in the ledger.
         var state = VolumeState.active
     }
 
@@ -32,18 +31,18 @@ final class VolumeSet: Sendable {
     let onLoss = Lock<(@Sendable (Volume, _ problem: String?) -> Void)?>(nil)
     let archive: String
 
-    /// Opens what is there, for this process alone. A volume that is missing is no error here,
-    /// but an archive that has none is, and so is one that another process works with.
+    /// Opens the volumes that are there, for this process alone.
     ///
-    /// - parameter known: the numbers of the archive's volumes by their paths, for those that
-    ///   are not there to tell
+    /// - Parameter known: The ordinals of the archive's volumes by their paths, for those that are
+    ///   absent.
+    /// - Throws: ``ArchiveError`` when none of them is there, or another process works with one.
     init(
         _ places: [Settings.VolumePlace], archive id: String, known: [String: Int]
     ) throws(ArchiveError) {
         archive = id
         var members: [Member] = []
         for (index, place) in places.enumerated() {
-            // A number that no volume has, when it is not known.
+            // A number that no volume has, when the ordinal is unknown.
             var member = Member(place: place, ordinal: known[place.path] ?? -1 - index)
             do throws(StorageError) {
                 let volume = try Volume.open(at: place.path, archive: id)
@@ -55,14 +54,15 @@ final class VolumeSet: Sendable {
                 try volume.claim()
                 Self.put(volume, into: &member)
             } catch  where error.code == .inUse {
-                // Not without it, as without one that is absent: somebody is writing there.
+                // Unlike an absent volume it cannot be left out: another process writes there.
                 throw ArchiveError(error)
             } catch {
                 member.problem = "\(error)"
             }
             members.append(member)
         }
-        // One that is there is right about its number; a path may have been given to another.
+        // A present volume knows its ordinal. `known` may still give that ordinal to a path that
+        // had this volume before.
         let present = Set(members.filter { $0.volume != nil }.map(\.ordinal))
         for index in members.indices
         where members[index].volume == nil && present.contains(members[index].ordinal) {
@@ -96,7 +96,7 @@ final class VolumeSet: Sendable {
         "\(volume.path) is mounted read-only. See dmesg for why, check the file system, and mount it again."
     }
 
-    /// The first that can be written to, or else the first that is there.
+    /// The first that can be written to; otherwise the first that is there.
     static func staging(of members: [Member]) -> Volume? {
         let present = members.filter { $0.volume != nil }
         let best =
@@ -109,33 +109,33 @@ final class VolumeSet: Sendable {
 
     var members: [Member] { state.withLock { $0.members } }
 
-    /// Those that can be read.
+    /// The volumes that can be read.
     var online: [Volume] { members.compactMap(\.volume) }
 
-    /// Those that can be written to.
+    /// The volumes that can be written to.
     var writable: [Volume] { members.filter { !$0.isReadOnly }.compactMap(\.volume) }
 
-    /// The volume on which `/incoming` lies. It changes when that one goes or retires.
+    /// The volume of `/incoming`. It changes when that volume goes or retires.
     var staging: Volume { state.withLock { $0.staging } }
 
-    /// The volume with this number, when it is there.
+    /// The volume with this ordinal; `nil` while it is absent.
     subscript(ordinal: Int) -> Volume? {
         state.withLock { $0.members.first { $0.ordinal == ordinal }?.volume }
     }
 
-    /// Whether the volume is still one that can be written to.
+    /// Whether the volume still belongs to the set and can be written to.
     func isWritable(_ volume: Volume) -> Bool {
         state.withLock { $0.members.contains { $0.volume === volume && !$0.isReadOnly } }
     }
 
-    /// Volumes whose copies are not to be relied on much longer.
+    /// Ordinals of volumes whose copies will leave the archive.
     var retiring: Set<Int> {
         state.withLock { Set($0.members.filter { $0.state == .retiring }.map(\.ordinal)) }
     }
 
-    /// The member with a path or a number.
+    /// The member with this path or ordinal.
     ///
-    /// - throws: ``ArchiveError`` that names those there are
+    /// - Throws: ``ArchiveError`` that names the existing ones.
     static func member(_ name: String, of members: [Member]) throws(ArchiveError) -> Member {
         if let member = members.first(where: { $0.place.path == name || String($0.ordinal) == name }
         ) {
@@ -149,11 +149,11 @@ final class VolumeSet: Sendable {
 
     // MARK: Choosing
 
-    /// The volumes that take copies of a file: as many as are missing to `copies`, but at least
-    /// to `minimum`.
+    /// Chooses the volumes for new copies of a file: as many as are missing to `copies`, or as
+    /// many as possible, but at least to `minimum`.
     ///
-    /// - parameter holding: ordinals of volumes that have a good copy
-    /// - throws: ``ArchiveError`` when there are too few, or too little room
+    /// - Parameter holding: Ordinals of volumes that have a good copy.
+    /// - Throws: ``ArchiveError`` when there are too few volumes, or too little free space.
     func choose(
         copies: Int, minimum: Int, bytes: Int64, holding: Set<Int> = []
     ) throws(ArchiveError) -> [Volume] {
@@ -161,20 +161,20 @@ final class VolumeSet: Sendable {
         let candidates = members.map(Self.candidate)
         return try ArchiveError.from {
             var refusal: (any Error)?
-            // A volume that fails takes a copy only where no other can.
+            // A failing volume gets a copy only where no other can take it.
             for takesFailing in [false, true] {
                 let candidates = candidates.map { candidate in
                     var candidate = candidate
                     let isFailing = members.contains {
                         $0.ordinal == candidate.ordinal && $0.state == .failing
                     }
-                    if isFailing, !takesFailing { candidate.state = .closed }
+                    if isFailing, !takesFailing { candidate.takesFiles = false }
                     return candidate
                 }
                 do {
                     return try Placement.choose(
                         copies: copies, bytes: bytes, among: candidates, holding: holding
-                    ).volumes.compactMap { self[$0] }
+                    ).compactMap { self[$0] }
                 } catch { refusal = refusal ?? error }
             }
             var fewer = copies - 1
@@ -182,7 +182,7 @@ final class VolumeSet: Sendable {
                 if let choice = try? Placement.choose(
                     copies: fewer, bytes: bytes, among: candidates, holding: holding)
                 {
-                    return choice.volumes.compactMap { self[$0] }
+                    return choice.compactMap { self[$0] }
                 }
                 fewer -= 1
             }
@@ -192,11 +192,11 @@ final class VolumeSet: Sendable {
 
     private static func candidate(_ member: Member) -> Placement.Candidate {
         var candidate = Placement.Candidate(
-            ordinal: member.ordinal, domain: member.place.domain, room: 0, state: .absent)
+            ordinal: member.ordinal, domain: member.place.domain, freeSpace: nil)
         guard let volume = member.volume, let space = try? volume.space() else { return candidate }
-        candidate.room = volume.room(in: space)
-        candidate.state =
-            space.isReadOnly || member.isReadOnly || member.state == .retiring ? .closed : .active
+        candidate.freeSpace = volume.freeSpace(in: space)
+        candidate.takesFiles =
+            !(space.isReadOnly || member.isReadOnly || member.state == .retiring)
         return candidate
     }
 }

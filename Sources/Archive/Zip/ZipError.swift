@@ -1,14 +1,13 @@
-/// Why a zip archive is not unpacked, or not to its end. It is rejected as a whole, with this
-/// reason.
+/// Why a zip archive is not unpacked, or not to its end. It is rejected as a whole, for this reason.
 struct ZipError: Error, Equatable {
     /// One or more sentences for a person.
     var reason: String
-    /// Only one member is damaged, so that the others may be good.
+    /// Whether only one member is damaged: the others may be good.
     var isOfOneMember = false
 
     init(_ reason: String) { self.reason = reason }
 
-    /// It, or a member of it, cannot be read.
+    /// The archive or one of its members cannot be read.
     static func damaged(_ member: String?, _ detail: String) -> ZipError {
         let what = member.map { "its member \($0) is damaged" } ?? "it is damaged or incomplete"
         var error = ZipError(
@@ -17,22 +16,22 @@ struct ZipError: Error, Equatable {
         return error
     }
 
-    /// A member would lie outside, needs a password, or is not a file.
+    /// A member would be outside of its folder, needs a password, or is not a file.
     static func refused(_ member: String, _ why: String) -> ZipError {
         ZipError(
             "This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images."
         )
     }
 
-    /// Its list of members does not cover the whole file: the rest would be lost.
+    /// Its list of members does not account for the whole file: the rest would be lost.
     static let holdsMore = ZipError(
-        "This is a zip archive that holds more than its list tells, as two that were joined to one file do, or one with bytes before or behind it. Nothing of it was unpacked. Unpack it yourself and copy the images."
+        "This is a zip archive that holds more than its list says: perhaps two were joined, or there are bytes before or after it. Nothing of it was unpacked. Unpack it yourself and copy the images."
     )
 
     /// It would fill the disks.
     static func tooLarge(_ why: String) -> ZipError {
         ZipError(
-            "This is a zip archive that \(why), as those do that are made to fill a disk. If you trust it, unpack it yourself and copy the images."
+            "This is a zip archive that \(why), like archives that are made to fill a disk. If you trust it, unpack it yourself and copy the images."
         )
     }
 }

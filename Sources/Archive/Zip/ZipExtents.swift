@@ -1,25 +1,25 @@
-/// The positions of the members in a zip archive, from its list (PKWARE APPNOTE.TXT 6.3, section
-/// 4.3.6): one after another, from the first byte to the list. Bytes in between belong to a member
-/// that is not listed, and would be lost.
+/// The positions of the members of a zip archive, from its list (PKWARE APPNOTE.TXT 6.3, section
+/// 4.3.6): one after the other, from the first byte to the list. Bytes in between belong to a
+/// member that is not listed, and would be lost.
 struct ZipExtents {
-    /// A member as the list has it.
+    /// A member, from the list.
     private struct Extent {
-        /// Of its local header.
+        /// The offset of its local header.
         var offset: Int64
-        /// Of its data, bytes.
+        /// The size of its data in bytes.
         var packed: Int64
     }
 
     private var extents: [Extent] = []
     private static let headerBytes = 30
-    /// Behind the data may be a data descriptor (section 4.3.9).
+    /// A data descriptor may follow the data (section 4.3.9); in bytes.
     private static let longestDescriptor: Int64 = 24
 
-    /// Takes a record of the list, from its signature on.
+    /// Adds a record of the list, from its signature on.
     ///
-    /// - parameters:
-    ///   - name: how many bytes its name has
-    ///   - extra: how many bytes its extra fields have
+    /// - Parameters:
+    ///   - name: The length of its name in bytes.
+    ///   - extra: The length of its extra fields in bytes.
     mutating func add(_ record: ArraySlice<UInt8>, name: Int, extra: Int) {
         var extent = Extent(offset: record.number(4, at: 42), packed: record.number(4, at: 20))
         // Where 32 bits are too few, 64 are in an extra field, in this order (section 4.5.3).
@@ -42,10 +42,9 @@ struct ZipExtents {
         extents.append(extent)
     }
 
-    /// - parameters:
-    ///   - end: where the list begins
-    /// - throws: ``ZipError`` when they do not fill the file up to there, or overlap;
-    ///   ``ArchiveError`` when the disk fails
+    /// - Parameter end: The offset of the list.
+    /// - Throws: ``ZipError`` when the members do not fill the file up to there, or overlap;
+    ///   ``ArchiveError`` when the disk fails.
     func requireComplete(in descriptor: Int32, upTo end: Int64) throws {
         var position: Int64 = 0
         for extent in extents.sorted(by: { $0.offset < $1.offset }) {
@@ -67,14 +66,14 @@ struct ZipExtents {
         try Self.requireNothing(in: descriptor, from: position, to: end, isFirst: extents.isEmpty)
     }
 
-    /// - parameter isFirst: nothing comes before: then there must not be anything at all
+    /// - Parameter isFirst: Whether no member comes before: then no byte may be there at all.
     private static func requireNothing(
         in descriptor: Int32, from start: Int64, to end: Int64, isFirst: Bool
     ) throws {
         if isFirst, end > start { throw ZipError.holdsMore }
-        // Of two members that share bytes, as in archives that are made to fill a disk.
+        // Members that share bytes occur in archives that are made to fill a disk.
         guard start <= end else { throw ZipDirectory.damaged }
-        // Less than a header holds no member.
+        // Fewer bytes than a header are not a member.
         guard end - start >= Int64(headerBytes) else { return }
         var position = start + longestDescriptor
         while position < end {

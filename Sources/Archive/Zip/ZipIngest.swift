@@ -3,26 +3,26 @@ import Foundation
 import Glibc
 import Storage
 
-/// Unpacks one zip archive: its images are archived, what else is in it is set aside. When
-/// ``run()`` has returned that many are safe, and the zip archive has served.
+/// Unpacks one zip archive: its images are archived, other files are rejected. When ``run()`` has
+/// returned, that many images are safe, and the zip archive is not needed any more.
 ///
-/// Each member is written to a file without a name on the volume of `/incoming`, which becomes
-/// the blob without a further copy. A crash leaves the zip archive where it was.
+/// Each member is written to a file without a name on the volume of `/incoming`, which becomes the
+/// blob without another copy. A crash leaves the zip archive where it was.
 struct ZipIngest {
     /// Takes the members.
     let archive: Intake
     let request: IngestRequest
     let unpacking: Unpacking
-    /// Where what is no image is set aside, below `/rejected/<date>`.
+    /// The folder for rejected members, below `/rejected/<date>`.
     let rejectedPath: String
-    /// Told what became of each member; from any thread, one at a time.
+    /// Called with the outcome of each member; from any thread, one at a time.
     let each: @Sendable (ImportResult) -> Void
     /// Whether pacsfs is being stopped.
     let isStopping: @Sendable () -> Bool
 
-    /// - returns: how many images it holds
-    /// - throws: ``ZipError`` when the zip archive is to be set aside whole; anything else when
-    ///   it could not be unpacked now
+    /// - Returns: The number of its images.
+    /// - Throws: ``ZipError`` when the zip archive is to be rejected as a whole; any other error when
+    ///   it could not be unpacked now.
     func run() throws -> Int {
         let isEmpty = ZipReader.isEmpty(descriptor: request.file.descriptor)
         if isEmpty { throw ZipError("This is an empty zip archive.") }
@@ -33,7 +33,8 @@ struct ZipIngest {
         guard survey.bytes <= space.free else {
             throw ArchiveError(
                 .noSpace,
-                "\(survey.bytes) bytes do not fit, there is room for \(space.free). Add a volume; pacsfs deletes nothing to make room."
+                "\(survey.bytes) bytes do not fit, there is room for \(space.free).",
+                remedy: "Add a volume; pacsfs deletes nothing to make room."
             )
         }
         unpacking.begin(files: survey.files)
@@ -66,7 +67,7 @@ struct ZipIngest {
         }
     }
 
-    /// Gives every member that may be an image to the archive.
+    /// Archives every member that may be an image.
     private func unpack(_ survey: ZipSurvey, _ progress: ZipProgress) throws {
         let reader = try reader()
         let sequence = IngestSequence()
@@ -119,7 +120,7 @@ struct ZipIngest {
         }
     }
 
-    /// Sets the members aside that are no images, each for its reason.
+    /// Rejects the members that are not images, each for its reason.
     private func setAside(_ refused: [Int: String]) throws {
         guard !refused.isEmpty else { return }
         let reader = try reader()

@@ -6,19 +6,18 @@ struct ZipMemberFile {
     let open: IngestFile
     let bytes: Int64
     let digest: Digest
-    /// Why it is not an image, judged by its first bytes; `nil` when it may be one.
+    /// Why it is not an image, if its first bytes show that.
     let refusal: String?
 
     /// - Parameters:
     ///   - staging: The volume that gets the file.
-    ///   - checking: Takes the number of bytes so far; throws when there are too many.
-    /// - Throws: ``ZipError`` for a damaged member, `StorageError` when the volume fails or is
-    ///   full.
+    ///   - checking: Called with the number of bytes so far; throws when there are too many.
+    /// - Throws: ``ZipError`` for a damaged member, `StorageError` when the volume fails or is full.
     init(
         _ reader: ZipReader, _ member: ZipReader.Member, on staging: StagingArea,
         checking: (Int64) throws(ZipError) -> Void
     ) throws {
-        try staging.volume.requireRoom(for: member.bytes)
+        try staging.volume.requireSpace(for: member.bytes)
         let file = try staging.volume.makeUnnamedFile()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { buffer.deallocate() }

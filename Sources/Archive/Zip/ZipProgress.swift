@@ -1,17 +1,16 @@
-import Foundation
 import System
 
-/// What has become of the members of a zip archive so far, and how many are on their way.
+/// The outcomes of the members of a zip archive so far, and how many are on their way.
 final class ZipProgress: Sendable {
     struct Result {
         var images = 0
-        /// The numbers of the members that are no images, and why.
+        /// The numbers of the members that are not images, with the reasons.
         var refused: [Int: String] = [:]
-        /// The first member that is damaged.
+        /// The first damaged member.
         var damage: ZipError?
-        /// Why nothing can be said of the zip archive now.
+        /// Why the zip archive cannot be unpacked now.
         var failure: (any Error)?
-        /// Why the first of them is no image.
+        /// Why the first of them is not an image.
         var example = ""
     }
 
@@ -20,17 +19,15 @@ final class ZipProgress: Sendable {
         /// On their way into the archive.
         var files = 0
         var bytes: Int64 = 0
-        /// Reasons that were given, so that the same text is kept once.
+        /// Reasons so far, so that the same text is kept once.
         var reasons: [String: String] = [:]
     }
 
-    private let state = Lock(State())
+    private let state = Monitor(State())
     private let each: @Sendable (ImportResult) -> Void
-    /// Signalled whenever one has arrived.
-    private let arrival = NSCondition()
 
-    /// At most so many members, and so many bytes of them, are on their way at once: enough
-    /// to make many durable together.
+    /// At most so many members, and so many bytes of them, are on their way at once: enough to make
+    /// many durable together.
     private static let mostFiles = 64
     private static let mostBytes: Int64 = 64 << 20
 
@@ -38,14 +35,14 @@ final class ZipProgress: Sendable {
 
     var hasFailed: Bool { state.withLock { $0.result.failure != nil } }
 
-    /// A member goes on its way; waits until there is room for it among the others.
+    /// A member goes on its way; waits until the limits allow it.
     func begin(_ bytes: Int64) {
-        waitUntil {
-            $0.files == 0 || $0.files < Self.mostFiles && $0.bytes + bytes <= Self.mostBytes
-        }
-        state.withLock {
-            $0.files += 1
-            $0.bytes += bytes
+        state.wait { state -> Void? in
+            let fits = state.files < Self.mostFiles && state.bytes + bytes <= Self.mostBytes
+            guard state.files == 0 || fits else { return nil }
+            state.files += 1
+            state.bytes += bytes
+            return ()
         }
     }
 
@@ -64,13 +61,10 @@ final class ZipProgress: Sendable {
         case .success(.unpacked): break
         case .failure(let error): failed(error)
         }
-        state.withLock {
+        state.withLock(waking: .all) {
             $0.files -= 1
             $0.bytes -= bytes
         }
-        arrival.lock()
-        arrival.broadcast()
-        arrival.unlock()
     }
 
     private func took(
@@ -91,7 +85,7 @@ final class ZipProgress: Sendable {
         state.withLock { _ in each(ImportResult(path: source, bytes: bytes, outcome: .ignored)) }
     }
 
-    /// A member that is no image is told of when it has been set aside.
+    /// A member that is not an image is reported when it has been rejected.
     func refused(_ number: Int, _ source: String, bytes: Int64, _ reason: String) {
         state.withLock { state in
             if state.result.refused.isEmpty { state.result.example = "\(source): \(reason)" }
@@ -110,14 +104,5 @@ final class ZipProgress: Sendable {
     }
 
     /// Waits until all have arrived.
-    func wait() -> Result {
-        waitUntil { $0.files == 0 }
-        return state.withLock { $0.result }
-    }
-
-    private func waitUntil(_ isSo: (State) -> Bool) {
-        arrival.lock()
-        defer { arrival.unlock() }
-        while !state.withLock({ isSo($0) }) { arrival.wait() }
-    }
+    func wait() -> Result { state.wait { $0.files == 0 ? $0.result : nil } }
 }

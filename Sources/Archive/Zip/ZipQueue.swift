@@ -3,8 +3,8 @@ import Storage
 import Synchronization
 import System
 
-/// Zip archives wait here to be unpacked, on threads of their own, because whoever unpacks waits
-/// for the threads that archive. Of each size that ``lanes`` names one is unpacked at once, so that
+/// Zip archives that wait to be unpacked, and the threads that do it: they wait for the threads that
+/// archive, and so cannot be the same. Each of ``lanes`` unpacks one zip archive at a time, so that
 /// a small one does not wait for large ones.
 final class ZipQueue: Sendable {
     private struct Job: Sendable {
@@ -22,18 +22,18 @@ final class ZipQueue: Sendable {
     private let isStopping = Atomic(false)
     private let unfinished = Lock<[Unpacking]>([])
 
-    /// Each thread takes what is not larger than this, bytes.
+    /// The largest zip archive that each thread takes, in bytes.
     private static let lanes: [Int64] = [.max, 1 << 30, 32 << 20]
 
-    /// What is being unpacked, and what waits for that, in the order in which it came.
+    /// The zip archives that are being unpacked or wait, in the order in which they came.
     var all: [Unpacking] { unfinished.withLock { $0 } }
 
     /// Takes a zip archive. `completion` is called once, from another thread.
     ///
-    /// - parameters:
+    /// - Parameters:
     ///   - intake: Takes the members.
-    ///   - rejectedPath: where members that are no images are set aside, below `/rejected/<date>`
-    ///   - each: told what became of each member, one at a time
+    ///   - rejectedPath: The folder for rejected members, below `/rejected/<date>`.
+    ///   - each: Called with the outcome of each member, one at a time.
     func submit(
         _ request: IngestRequest, to intake: Intake, rejectedPath: String,
         each: @escaping @Sendable (ImportResult) -> Void = { _ in },
@@ -63,7 +63,7 @@ final class ZipQueue: Sendable {
         if !jobs.put(job) { job.completion(.failure(Self.stopped(request))) }
     }
 
-    /// Lets go of what is being unpacked, and ends the threads.
+    /// Interrupts the unpacking, and ends the threads.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
         jobs.close()
@@ -97,7 +97,7 @@ final class ZipQueue: Sendable {
         }
     }
 
-    /// It stays in `/incoming` until it is set aside, and must be on disk when `close` returns.
+    /// The file stays in `/incoming` until it is rejected, and must be on disk when `close` returns.
     private func refused(_ request: IngestRequest, _ reason: String) -> Result<
         IngestOutcome, ArchiveError
     > {

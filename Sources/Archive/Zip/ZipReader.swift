@@ -32,8 +32,8 @@ final class ZipReader {
 
     /// Opens the zip archive that an open file holds; the file must not change meanwhile.
     ///
-    /// - throws: ``ZipError`` when it has no central directory that can be read,
-    ///   ``ArchiveError`` when the disk fails
+    /// - Throws: ``ZipError`` when it has no central directory that can be read,
+    ///   ``ArchiveError`` when the disk fails.
     init(descriptor: Int32, bytes: Int64) throws {
         guard let archive = archive_read_new() else {
             throw ArchiveError(.storage, "There is no memory to read a zip archive.")
@@ -102,7 +102,7 @@ final class ZipReader {
 
     /// Fills `buffer` with the next bytes of the member.
     ///
-    /// - returns: how many; 0 at its end, when its checksum has been seen to be right
+    /// - Returns: The number of bytes; 0 at its end, when its checksum was right.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         let count = archive_read_data(archive, buffer.baseAddress, buffer.count)
         guard count >= 0 else {

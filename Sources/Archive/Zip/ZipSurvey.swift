@@ -1,28 +1,29 @@
 import Storage
 
-/// The contents of a zip archive by its own list, checked before anything is unpacked. An archive
-/// that cannot be trusted is rejected as a whole.
+/// The content of a zip archive by its list, before any of it is unpacked. An archive that cannot
+/// be trusted is refused as a whole.
 struct ZipSurvey {
     /// More members than the largest studies have images.
     static let mostMembers = 200_000
-    /// Of a member's path, bytes and folders: one that is longer could not be shown in `rejected`.
+    /// Limits of a member's path, in bytes and in folders: a longer one could not be shown in
+    /// `rejected`.
     static let longestPath = 1_000
     static let mostFolders = 50
-    /// From this size on, bytes, the ratio counts.
+    /// From this size on, in bytes, the ratio is checked.
     static let ratioCounts: Int64 = 100 << 20
-    /// Bytes unpacked for each packed one, at most; images rarely shrink to a tenth.
+    /// The most unpacked bytes for each packed one; images rarely shrink to a tenth.
     static let greatestRatio: Int64 = 200
 
-    /// How many members are files.
+    /// The number of members that are files.
     private(set) var files = 0
-    /// Sum of their sizes, bytes.
+    /// The sum of their sizes in bytes.
     private(set) var bytes: Int64 = 0
-    /// Size of the zip archive, bytes.
+    /// The size of the zip archive in bytes.
     let packed: Int64
-    /// The bytes that the volumes could hold if they were empty.
+    /// Bytes of images that would fit on empty volumes.
     let capacity: Int64
 
-    /// - throws: ``ZipError``
+    /// - Throws: ``ZipError`` when the archive cannot be trusted.
     init(_ reader: ZipReader, _ directory: ZipDirectory, packed: Int64, capacity: Int64) throws {
         self.packed = packed
         self.capacity = capacity
@@ -41,9 +42,9 @@ struct ZipSurvey {
         guard members == directory.members else { throw ZipError.holdsMore }
     }
 
-    /// Also called while it is unpacked, because its list may be wrong.
+    /// Also called while it is unpacked: the list may be wrong.
     ///
-    /// - Parameter bytes: The bytes that come out of it.
+    /// - Parameter bytes: The number of unpacked bytes.
     func requirePlausible(_ bytes: Int64) throws(ZipError) {
         if bytes > Self.ratioCounts, bytes / Self.greatestRatio > packed {
             throw .tooLarge("unpacks to more than \(Self.greatestRatio) times its size")
@@ -59,7 +60,7 @@ struct ZipSurvey {
                 "\(path.prefix(60))…",
                 "has a path of more than \(longestPath) bytes or \(mostFolders) folders")
         }
-        // By scalars: a combining mark after one of these would make another character of it.
+        // By scalars: with a combining mark after it, each of these is another character.
         let first = path.unicodeScalars.first
         let isDrive = parts.first.map { $0.unicodeScalars.dropFirst().first == ":" } ?? false
         if first == "/" || first == "\\" || isDrive { throw .refused(path, "has an absolute path") }

@@ -68,11 +68,11 @@ extension BackedTree {
             let node = try node(number)
             return node.isDirectory || node.isRemoved ? nil : node.path
         }
-        guard let path, !Volume.isRejectionReason(path) else { return nil }
+        guard let path, !RejectedFolder.isReason(path) else { return nil }
         let file: SharedDescriptor
         do {
             file = try SharedDescriptor(
-                at: directory, Volume.rejectionReason(of: path), flags: O_RDONLY)
+                at: directory, RejectedFolder.reason(of: path), flags: O_RDONLY)
         } catch {
             if error.code == ENOENT { return nil }
             throw error

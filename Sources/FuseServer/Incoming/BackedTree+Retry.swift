@@ -82,13 +82,13 @@ struct Retry: Sendable {
     }
 
     private static func subject(of reason: [UInt8]) -> [UInt8] {
-        Array(reason.dropLast(Volume.rejectionReason(of: []).count))
+        Array(reason.dropLast(RejectedFolder.reason(of: []).count))
     }
 
     /// Whether a path is that of a reason: the file that it is about lies beside it. Another may
     /// be somebody's only copy.
     private func isReason(_ path: [UInt8], in tree: BackedTree) -> Bool {
-        guard Volume.isRejectionReason(path) else { return false }
+        guard RejectedFolder.isReason(path) else { return false }
         var status = stat()
         let isThere = Self.subject(of: path).withCString {
             fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) == 0
@@ -99,7 +99,7 @@ struct Retry: Sendable {
     /// `mv rejected/…/* incoming` moves the reason of a file after the file: it has served, and
     /// goes when it settles.
     private func isServedReason(_ path: [UInt8]) -> Bool {
-        guard Volume.isRejectionReason(path) else { return false }
+        guard RejectedFolder.isReason(path) else { return false }
         let subject = Self.subject(of: path)
         return incoming.locked { incoming.servedReasons.contains { $0.path == subject } }
     }

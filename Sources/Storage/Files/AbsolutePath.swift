@@ -1,5 +1,5 @@
-/// Absolute paths without links, compared byte for byte as the kernel does: a `/` before a combining
-/// mark is one Character with it, and separates all the same.
+/// Absolute paths without links, compared byte for byte as the kernel does: a `/` separates even
+/// before a combining mark, with which it makes one Character.
 public enum AbsolutePath {
     /// Whether a path is a directory or lies below it.
     public static func isInside(_ path: String, _ directory: String) -> Bool {

@@ -52,17 +52,17 @@ extension Descriptor {
 
 /// Makes a system call, and makes it again while signals interrupt it.
 ///
-/// - Parameter failure: Makes the error of the call's `errno`.
-/// - Throws: The error from `failure`.
+/// - Parameter failure: Makes the error of the failed call.
+/// - Throws: What `failure` makes.
 @discardableResult
 @inline(__always)
 func call<Status: SignedInteger>(
-    _ failure: (Int32) -> StorageError, _ body: () -> Status
+    _ failure: (Errno) -> StorageError, _ body: () -> Status
 ) throws(StorageError) -> Status {
     do throws(Errno) {
         return try systemCall(body)
     } catch {
-        throw failure(error.code)
+        throw failure(error)
     }
 }
 
@@ -72,7 +72,7 @@ extension FileFacts {
         do throws(Errno) {
             return try FileFacts(of: descriptor)
         } catch {
-            throw .stat(error.code, path)
+            throw .stat(error, path)
         }
     }
 }
@@ -86,7 +86,7 @@ extension FileIO {
         do throws(Errno) {
             return try read(descriptor, into: buffer, at: offset)
         } catch {
-            throw .read(error.code, path)
+            throw .read(error, path)
         }
     }
 
@@ -97,7 +97,7 @@ extension FileIO {
         do throws(Errno) {
             try write(descriptor, buffer, at: offset)
         } catch {
-            throw .write(error.code, path)
+            throw .write(error, path)
         }
     }
 
@@ -117,7 +117,7 @@ extension FileIO {
         do throws(Errno) {
             return try bytes(descriptor, at: offset, count: count)
         } catch {
-            throw .read(error.code, path)
+            throw .read(error, path)
         }
     }
 

@@ -96,7 +96,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         return 64
     }
 
-    /// The outer and inner folder, from the first four digits.
+    /// The value of the first four digits.
     var firstTwoBytes: UInt16 { UInt16(words.0 >> 48) }
 
     public var description: String { hex }
@@ -122,8 +122,8 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// The digest of the first `bytes` bytes of an open file, which need not stand at its start.
     ///
-    /// - Parameter path: The file's name, for the message when it fails.
-    /// - Throws: `io` when it cannot be read, `corrupt` when it ends before.
+    /// - Parameter path: The file's name, for error messages.
+    /// - Throws: `io` when it cannot be read, `corrupt` when it is shorter.
     public static func of(
         descriptor: Int32, bytes: Int64, path: String
     ) throws(StorageError) -> Digest {
@@ -147,10 +147,10 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 }
 
-/// A SHA-256 that is fed piece by piece, while a client writes a file from front to back.
+/// A SHA-256 that is computed piece by piece, while a client writes a file from front to back.
 public struct StreamingDigest: Sendable {
     private var hash = SHA256()
-    /// How many bytes it has seen; equal to the offset at which the next piece must start.
+    /// The number of bytes so far: the offset at which the next piece must start.
     public private(set) var bytes: Int64 = 0
 
     public init() {}

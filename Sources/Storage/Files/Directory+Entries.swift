@@ -10,7 +10,7 @@ extension Directory {
     func forEachEntry(
         _ body: (Entry) throws(StorageError) -> Void
     ) throws(StorageError) {
-        try DirectoryEntry.forEach(in: number, orThrow: { .list($0.code, path) }, body)
+        try DirectoryEntry.forEach(in: number, orThrow: { .list($0, path) }, body)
     }
 
     /// The names in this folder, without `.` and `..`, in no order.

@@ -19,8 +19,8 @@ struct Directory: ~Copyable, Sendable {
 
     private static let directoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
 
-    /// Opens a folder by its absolute or relative path. A symbolic link is followed, because the
-    /// path of a volume may be one.
+    /// Opens a folder by its absolute or relative path; a symbolic link is followed, because
+    /// an owner may name a volume by one.
     static func open(path: String) throws(StorageError) -> Directory {
         let number = try call({ .open($0, path) }) { Glibc.open(path, directoryFlags) }
         return Directory(Descriptor(owning: number), path: path)
@@ -62,7 +62,7 @@ struct Directory: ~Copyable, Sendable {
         do {
             try call({ .makeDirectory($0, path(of: name)) }) { mkdirat(number, name, mode) }
             return true
-        } catch  where error.systemError == EEXIST {
+        } catch  where error.isTaken {
             return false
         }
     }
@@ -74,7 +74,7 @@ struct Directory: ~Copyable, Sendable {
             do throws(StorageError) {
                 try sync()
             } catch {
-                // A process that finds it there would take it for durable.
+                // Otherwise the next call would find it and take it for durable.
                 _ = unlinkat(number, name, AT_REMOVEDIR)
                 throw error
             }
@@ -82,7 +82,7 @@ struct Directory: ~Copyable, Sendable {
         return try openDirectory(name)
     }
 
-    /// The facts about a name; `nil` when it does not exist.
+    /// The facts about a name; `nil` when nothing has it.
     func facts(_ name: String) throws(StorageError) -> FileFacts? {
         var status = stat()
         do {
@@ -90,7 +90,7 @@ struct Directory: ~Copyable, Sendable {
                 fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW)
             }
             return FileFacts(status)
-        } catch  where error.systemError == ENOENT {
+        } catch  where error.isMissing {
             return nil
         }
     }
@@ -104,7 +104,7 @@ struct Directory: ~Copyable, Sendable {
         }
     }
 
-    /// Renames; an entry with the new name is replaced.
+    /// Renames a file, and replaces another that has the new name.
     func rename(
         _ name: String, to target: borrowing Directory, _ newName: String
     ) throws(StorageError) {
@@ -113,8 +113,8 @@ struct Directory: ~Copyable, Sendable {
         }
     }
 
-    /// Renames; throws `alreadyExists` when something has the new name. On file systems that
-    /// cannot do this in one step it is looked up first.
+    /// Renames a file; throws `alreadyExists` when another has the new name. On file systems that
+    /// cannot do this in one step the name is looked up first.
     func renameWithoutReplacing(
         _ name: String, to target: borrowing Directory, _ newName: String
     ) throws(StorageError) {
@@ -123,19 +123,19 @@ struct Directory: ~Copyable, Sendable {
                 renameat2(
                     number, name, target.number, newName, UInt32(PACSFS_RENAME_NOREPLACE))
             }
-        } catch  where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
+        } catch  where error.isUnsupported {
             guard try target.facts(newName) == nil else {
-                throw .rename(EEXIST, target.path(of: newName))
+                throw .rename(Errno(EEXIST), target.path(of: newName))
             }
             try rename(name, to: target, newName)
         }
     }
 
-    /// Removes a file's name; a name that is not there is as good.
+    /// Removes a file's name; it is no error when nothing has it.
     func remove(_ name: String) throws(StorageError) {
         do {
             try call({ .remove($0, path(of: name)) }) { unlinkat(number, name, 0) }
-        } catch  where error.systemError == ENOENT {}
+        } catch  where error.isMissing {}
     }
 
     /// Writes a small file durably under a name, and replaces an existing one. A crash leaves the
@@ -152,14 +152,14 @@ struct Directory: ~Copyable, Sendable {
         try sync()
     }
 
-    /// Makes the names in this folder durable. File systems without fsync for folders answer
-    /// EINVAL, which is not a failure.
+    /// Makes the names in this folder durable. It is not a failure when the file system has no
+    /// such call for folders.
     ///
     /// See: 'man 2 fsync'
     func sync() throws(StorageError) {
         do {
             try descriptor.syncAll(path: path)
-        } catch  where [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.systemError) {}
+        } catch  where error.isUnsupported {}
     }
 
     /// Makes everything on the file system durable.

@@ -21,12 +21,12 @@ extension FileCopy {
             return digest.finalize()
         } catch {
             switch error {
-            case .reading(let error): throw .read(error.code, path)
-            case .writing(let error): throw .write(error.code, path)
+            case .reading(let error): throw .read(error, path)
+            case .writing(let error): throw .write(error, path)
             case .wrongLength:
                 throw StorageError(
                     .corrupt,
-                    "the source of the copy has not the \(bytes) bytes it should have",
+                    "the source of the copy does not have the \(bytes) bytes it should have",
                     path: path,
                     remedy: "It changed while it was copied, or it is damaged; try again")
             }

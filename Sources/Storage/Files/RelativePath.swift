@@ -1,4 +1,4 @@
-/// Paths below a folder, as clients give them.
+/// Relative paths of clients.
 enum RelativePath {
     /// The components of a relative path, at least one.
     ///

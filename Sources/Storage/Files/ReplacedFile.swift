@@ -1,8 +1,8 @@
-/// Small files outside of volumes that must survive a power cut whole.
+/// Small files outside of volumes that a power cut must not leave half written.
 public enum ReplacedFile {
     /// Replaces a file durably: a crash leaves the old content or the new one.
     ///
-    /// - Parameter folder: The folder it is in; it must be there.
+    /// - Parameter folder: The existing folder of the file.
     /// - Throws: The error of a system call; the old file is unchanged then.
     public static func write(
         _ bytes: some Sequence<UInt8>, to name: String, in folder: String

@@ -13,6 +13,6 @@ extension RunningProcess {
     /// `process 123 ("pacsfs mount /mnt")`.
     public static func description(of process: pid_t?) -> String {
         guard let process else { return "another process" }
-        return "process \(process)" + (command(process).map { " («\($0)»)" } ?? "")
+        return "process \(process)" + (command(process).map { " (\"\($0)\")" } ?? "")
     }
 }

@@ -67,7 +67,4 @@ public struct StorageError: DescribedError {
 
     /// Whether it tells of this process or the system only, and nothing of the disk.
     public var isOfThisProcess: Bool { code == .tooManyOpenFiles || code == .outOfMemory }
-
-    /// The `errno` of the system call that failed; `nil` when none did.
-    var systemError: Int32? { (cause as? Errno)?.code }
 }

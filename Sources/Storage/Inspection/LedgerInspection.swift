@@ -98,7 +98,7 @@ public struct LedgerInspection: ~Copyable {
         let file: Descriptor
         do throws(StorageError) {
             file = try folder.openFile(LedgerFolder.name(segment))
-        } catch  where error.systemError == ENOENT {
+        } catch  where error.isMissing {
             _ = wrong("the segment is missing, and later ones are there")
             return false
         }

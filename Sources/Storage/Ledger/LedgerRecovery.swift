@@ -89,7 +89,8 @@ public struct LedgerRecovery: Sendable {
         let bytes = try folder.bytes(
             torn.segment, before: torn.offset + torn.bytes, count: torn.bytes)
         do throws(StorageError) {
-            let aside = try folder.volume.rejected.openOrMakeDirectory(Volume.Name.tornLedger)
+            let aside = try folder.volume.rejected.directory.openOrMakeDirectory(
+                Volume.Name.tornLedger)
             try aside.replaceFile(
                 "\(folder.site)-\(LedgerFolder.name(torn.segment)).\(torn.offset)", with: bytes)
         } catch  where error.code == .noSpace {

@@ -2,14 +2,14 @@ import CLinux
 import Glibc
 import System
 
-/// Reads and hashes files, one after another, through one buffer. Each thread of a scan has one.
+/// Reads and hashes files, one after the other, through one buffer; each thread of a scan has one.
 final class BlobReader {
     private let source: BlobSource
     private let pace: Pace?
     private let shouldStop: () -> Bool
     private let buffer: UnsafeMutableRawBufferPointer
 
-    /// As much as stays in the second-level cache between reading and hashing.
+    /// In bytes: fits into the second-level cache, so that hashing finds there what was read.
     private static let bufferSize = 1 << 18
 
     init(_ source: BlobSource, _ pace: Pace?, shouldStop: @escaping () -> Bool) {
@@ -21,7 +21,9 @@ final class BlobReader {
 
     deinit { buffer.deallocate() }
 
-    /// The finding about a file; `nil` when reading was stopped.
+    /// Reads a file.
+    ///
+    /// - Returns: `nil` when reading was stopped.
     func read(_ item: BlobSource.Item) -> BlobFinding? {
         if shouldStop() { return nil }
         var blob = ExpectedBlob(digest: item.digest, bytes: item.expectedBytes ?? 0)
@@ -37,8 +39,8 @@ final class BlobReader {
                 guard let digest = try hash(file, bytes: blob.bytes, path: path) else { return nil }
                 fault = digest == blob.digest ? nil : .altered
             }
-        } catch  where error.systemError == ENOENT {
-            // Removed since the folder was listed. An unexpected file may disappear.
+        } catch  where error.isMissing {
+            // Removed since the folder was listed; nobody may have expected it.
             fault = .missing
         } catch  where error.code == .corrupt {
             fault = .altered
@@ -73,12 +75,16 @@ final class BlobReader {
         return hash.finalize()
     }
 
-    /// Whether the beginning of a file is in memory. If the file system cannot say, the answer is
-    /// yes.
+    /// Whether the beginning of a file is in memory; true where the file system cannot tell.
     ///
     /// See: 'man 2 preadv2'
     private func isCached(_ file: Int32) -> Bool {
         var byte = iovec(iov_base: buffer.baseAddress, iov_len: 1)
-        return preadv2(file, &byte, 1, 0, Int32(PACSFS_RWF_NOWAIT)) >= 0 || errno != EAGAIN
+        do throws(StorageError) {
+            try call({ .read($0, "") }) { preadv2(file, &byte, 1, 0, Int32(PACSFS_RWF_NOWAIT)) }
+            return true
+        } catch {
+            return !error.wouldWait
+        }
     }
 }

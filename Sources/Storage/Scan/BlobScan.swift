@@ -1,4 +1,4 @@
-/// Reads and hashes every blob of a volume, and compares the blobs with the expected ones.
+/// Reads and hashes every blob of a volume, and compares them with the expected ones.
 ///
 /// ```swift
 /// let scan = try volume.scan(.init(threads: 2))
@@ -7,24 +7,24 @@
 /// }
 /// ```
 ///
-/// A scan goes through the 256 outer folders `blobs/ab` in order. For each folder it lists the
-/// names and asks the caller for the expected digests. Blobs in both lists are read by several
-/// threads, in the order of their inodes, which on a disk is about the order of the blocks. Only
-/// the names of a few outer folders are in memory at a time.
+/// A scan goes through the 256 outer folders `blobs/ab` in order. For each it lists the names that
+/// are there, and gets the expected digests from the caller. Files in both lists are read, by
+/// several threads, in the order of their inodes, which on a disk is about the order of the blocks.
+/// Only the names of a few outer folders are in memory at a time.
 ///
-/// A scan changes nothing, not even the times of access. Pages that it reads do not stay in the
-/// page cache unless they were there before, so that images in use are not pushed out. It may run
-/// while files are archived: the expected digests are asked for before the folder is listed, so
-/// that new blobs can show as unexpected, and never as missing.
+/// A scan changes nothing, not even times of access. The bytes it reads do not stay in the page
+/// cache unless they were there before, so that the images in use are not pushed out. It may run
+/// while files are archived: the expected digests are asked for before a folder is listed, so that
+/// new blobs show as unexpected and never as missing.
 public struct BlobScan: Sendable {
-    /// How it is read.
+    /// How blobs are read.
     public struct Options: Sendable {
         /// How many files are read at once.
         public var threads = 2
-        /// The limit of the rate; `nil` for none. Scans that share a limit share the rate.
+        /// The limit of the rate; `nil` for none. Scans that share it share the rate.
         public var pace: Pace?
-        /// Whether other programs' reads go first: IO class idle, where the scheduler of the
-        /// disk knows it.
+        /// Whether the reads of other programs go first: IO class idle, where the scheduler of the
+        /// disk supports it.
         public var isIdle = false
 
         public init(threads: Int = 2, pace: Pace? = nil, isIdle: Bool = false) {
@@ -58,11 +58,11 @@ public struct BlobScan: Sendable {
     ///   - folders: The folders, in this order; each is the first byte of the digests in it.
     ///   - expecting: The blobs that should be in an outer folder, in the order of their
     ///     digests; called before the folder is listed.
-    ///   - shouldStop: Asked between reads, by any thread. After the first yes, the scan ends with
-    ///     the current reads.
+    ///   - shouldStop: Called between reads, by any thread; once it returns true, the scan ends as
+    ///     soon as the reads under way.
     ///   - completed: Called when all findings of an outer folder have been reported.
     ///   - report: Called with each finding, in no order within a folder.
-    /// - Throws: The errors of the closures; `io` when `blobs` itself cannot be listed.
+    /// - Throws: The errors of the closures, and `io` when `blobs` itself cannot be listed.
     public func run(
         _ folders: some Sequence<UInt8> = allFolders,
         expecting: (UInt8) throws -> [ExpectedBlob],
@@ -76,7 +76,7 @@ public struct BlobScan: Sendable {
         var iterator = folders.makeIterator()
         var isListed = false
         while !shouldStop() {
-            // Names of a few folders are at hand, so that no thread waits for a listing.
+            // A few folders are listed ahead, so that no thread waits for a listing.
             while !isListed, work.wantsMore, !shouldStop() {
                 guard let folder = iterator.next() else {
                     isListed = true
@@ -111,26 +111,25 @@ public struct ExpectedBlob: Hashable, Sendable {
     }
 }
 
-/// The fault of a bad copy of a blob.
+/// A fault of a copy of a blob.
 public enum BlobFault: Hashable, Sendable {
     /// It is not there.
     case missing
     /// It has another size: this many bytes.
     case wrongSize(Int64)
-    /// Its bytes do not match its name.
+    /// Its bytes do not have the SHA-256 of its name.
     case altered
-    /// It cannot be read: the message of the system call that failed.
+    /// It cannot be read, for this reason.
     case unreadable(String)
 }
 
 /// A finding of a scan.
 public enum BlobFinding: Hashable, Sendable {
-    /// Expected, present and good: its content matches its name.
+    /// An expected blob with the right content.
     case good(ExpectedBlob)
-    /// Expected, and missing or bad.
+    /// An expected blob with a fault.
     case bad(ExpectedBlob, BlobFault)
-    /// Unexpected, with the name and the place of a blob. `fault` is `nil` when its content matches
-    /// its name.
+    /// A blob that is not expected; `fault` is `nil` when it has the right content.
     case unexpected(ExpectedBlob, fault: BlobFault?)
     /// Not a blob: its name is not `<sha256>.dcm`, it is in the wrong folder, or it is not a plain
     /// file. The path is below `blobs`.

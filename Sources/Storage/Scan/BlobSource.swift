@@ -2,17 +2,17 @@ import CLinux
 import Glibc
 import System
 
-/// The folder `blobs` of a volume as a scan sees it: the files in its outer folders.
+/// The folder `blobs` of a volume as a scan sees it.
 struct BlobSource: Sendable {
-    /// A file that is to be read.
+    /// A file to be read.
     struct Item: Sendable {
         var digest: Digest
         var inode: UInt64
-        /// The size it must have; `nil` when nobody expects it.
+        /// The size it must have; `nil` when it is not expected.
         var expectedBytes: Int64?
     }
 
-    /// The work in one outer folder, and the findings that need no reading.
+    /// The files to be read in one outer folder, and the findings that need no reading.
     struct Listing {
         /// In the order of their inodes.
         var items: [Item] = []
@@ -25,14 +25,14 @@ struct BlobSource: Sendable {
         self.blobs = SharedDirectory(try blobs.openDirectory("."))
     }
 
-    /// Opens a blob, without leaving a trace in its inode where that can be.
+    /// Opens a blob, without changing its time of access where that is possible.
     func open(_ digest: Digest) throws(StorageError) -> Descriptor {
         let name = Volume.blobName(digest)
-        // If the file has become a pipe meanwhile, opening it must not block.
+        // A pipe that has taken its place must not block the thread.
         let flags = O_RDONLY | O_NONBLOCK
         do {
             return try blobs.directory.openFile(name, flags | Int32(PACSFS_O_NOATIME))
-        } catch  where error.systemError == EPERM {
+        } catch  where error.isForbidden {
             return try blobs.directory.openFile(name, flags)
         }
     }
@@ -41,7 +41,7 @@ struct BlobSource: Sendable {
         blobs.directory.path(of: Volume.blobName(digest))
     }
 
-    /// The entries of `blobs` itself that are not outer folders.
+    /// Entries of `blobs` that are not outer folders.
     func strayNames() throws(StorageError) -> [BlobFinding] {
         var findings: [BlobFinding] = []
         try blobs.directory.forEachEntry { entry throws(StorageError) in
@@ -56,7 +56,7 @@ struct BlobSource: Sendable {
         return findings
     }
 
-    /// Lists an outer folder. If it cannot be listed, the blobs expected there are unreadable.
+    /// Lists an outer folder. Blobs that are expected where the listing fails are unreadable.
     ///
     /// - Parameter expected: In the order of the digests.
     func list(_ outer: UInt8, expecting expected: [ExpectedBlob]) -> Listing {
@@ -81,8 +81,8 @@ struct BlobSource: Sendable {
                     failures[inner] = error.description
                 }
             }
-        } catch  where error.code == .notFound && error.systemError == ENOENT {
-            // Nothing was ever stored here; the expected blobs are missing.
+        } catch  where error.isMissing {
+            // Nothing was ever stored here; expected blobs are missing.
         } catch {
             for inner in UInt8.min...UInt8.max where failures[inner] == nil {
                 failures[inner] = error.description
@@ -117,7 +117,7 @@ struct BlobSource: Sendable {
         }
     }
 
-    /// Compares the files with the expected blobs: both sorted, side by side.
+    /// Compares the files that are there with the expected ones, both sorted.
     private func match(
         _ found: inout [(digest: Digest, inode: UInt64)], with expected: [ExpectedBlob],
         _ failures: [UInt8: String], _ listing: inout Listing
@@ -150,7 +150,7 @@ struct BlobSource: Sendable {
 
     private enum Kind { case file, folder }
 
-    /// The kind is asked for where the file system does not say it with the name.
+    /// Looks at the inode where the file system does not give the kind with the name.
     private func isKind(
         _ kind: Kind, _ entry: Directory.Entry, in folder: borrowing Directory
     ) throws(StorageError) -> Bool {
@@ -186,7 +186,7 @@ struct BlobSource: Sendable {
     }
 }
 
-/// A folder that several threads use.
+/// A directory that several threads use.
 private final class SharedDirectory: Sendable {
     let directory: Directory
     init(_ directory: consuming Directory) { self.directory = directory }

@@ -1,10 +1,9 @@
 import CLinux
 
-/// Lets the reads of everybody else go before those of a thread.
+/// Gives the reads of a thread the lowest priority.
 enum IdlePriority {
-    /// Runs `body` with the IO class idle, if asked to, and gives the thread the class it had
-    /// before. Schedulers of disks that know no classes (`none`, `mq-deadline` before Linux
-    /// 5.14) go on as without it.
+    /// Runs `body` with the IO class idle, if `isIdle`, and restores the class of the thread.
+    /// Schedulers without classes (`none`, `mq-deadline` before Linux 5.14) ignore it.
     ///
     /// See: 'man 2 ioprio_set'
     static func during(_ isIdle: Bool, _ body: () -> Void) {

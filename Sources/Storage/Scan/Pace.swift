@@ -14,28 +14,26 @@ public final class Pace: Sendable {
     /// The longest single pause, in ns: a waiting thread checks this often whether to stop.
     private static let slice: Int64 = 100_000_000
 
+    private let clock: any MonotonicClock
+
     /// - Parameter rate: Bytes a second, at least one.
-    public init(bytesPerSecond rate: Int64) { self.rate = max(1, rate) }
+    public init(bytesPerSecond rate: Int64, clock: any MonotonicClock = SystemClock()) {
+        self.rate = max(1, rate)
+        self.clock = clock
+    }
 
     /// Counts bytes that were read and waits as long as they take.
     func pay(for bytes: Int, unless shouldStop: () -> Bool) {
         let cost = Int64(Double(bytes) / Double(rate) * 1e9)
         let due = free.withLock { free in
-            free = max(free, Self.now() - 1_000_000_000) + cost
+            free = max(free, clock.now - 1_000_000_000) + cost
             return free
         }
         while true {
-            let left = due - Self.now()
+            let left = due - clock.now
             if left <= 0 || shouldStop() { return }
             var pause = timespec(tv_sec: 0, tv_nsec: Int(min(left, Self.slice)))
             nanosleep(&pause, nil)
         }
-    }
-
-    /// See: 'man 2 clock_gettime'
-    private static func now() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

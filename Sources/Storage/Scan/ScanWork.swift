@@ -1,8 +1,7 @@
-import Dispatch
 import System
 
-/// The exchange between the thread that lists folders and those that read files: files to read one
-/// way, findings the other.
+/// The exchange between the thread that lists folders and those that read files: files to be read
+/// in one direction, findings in the other.
 final class ScanWork: Sendable {
     enum Event {
         case finding(BlobFinding)
@@ -17,29 +16,24 @@ final class ScanWork: Sendable {
 
     private struct State {
         var waiting: ArraySlice<Task> = []
-        /// For each outer folder, how many of its files have not been read.
+        /// For each outer folder, the number of its files that have not been read.
         var unread: [UInt8: Int] = [:]
         var events: [Event] = []
         var isEnding = false
     }
 
-    private let state = Lock(State())
-    /// Counts files that wait; at the end it lets all threads go.
-    private let toDo = DispatchSemaphore(value: 0)
-    /// Says that there are events, or that a thread has stopped.
-    private let news = DispatchSemaphore(value: 0)
-    private let threads: Int
-    private let running = DispatchGroup()
+    private let state = Monitor(State())
+    private let threads = ThreadGroup()
+    private let threadCount: Int
 
-    /// Starts the threads. The caller must call ``end()``.
+    /// Starts the threads. The caller also calls ``end()``.
     init(
         _ source: BlobSource, _ options: BlobScan.Options,
         shouldStop: @escaping @Sendable () -> Bool
     ) {
-        threads = max(1, options.threads)
-        for number in 1...threads {
-            // A serial queue has a thread of its own for as long as its one block runs.
-            DispatchQueue(label: "scan \(number)").async(group: running) { [self] in
+        threadCount = max(1, options.threads)
+        for number in 1...threadCount {
+            threads.start("scan \(number)") { [self] in
                 let stops: @Sendable () -> Bool = { [self] in
                     state.withLock { $0.isEnding } || shouldStop()
                 }
@@ -50,57 +44,54 @@ final class ScanWork: Sendable {
                         finish(task, finding)
                     }
                 }
-                news.signal()
+                // This thread has stopped reading: whoever waits for events looks again.
+                state.withLock(waking: .all) { _ in }
             }
         }
     }
 
-    /// Whether the threads would have nothing to do soon.
-    var wantsMore: Bool { state.withLock { $0.waiting.count < threads * 16 } }
+    /// Whether the threads will run out of files soon.
+    var wantsMore: Bool { state.withLock { $0.waiting.count < threadCount * 16 } }
 
     /// Gives the threads the files of an outer folder, at least one.
     func add(_ folder: UInt8, _ items: [BlobSource.Item]) {
-        state.withLock { state in
+        state.withLock(waking: .all) { state in
             state.unread[folder] = items.count
             state.waiting.append(contentsOf: items.map { Task(folder: folder, item: $0) })
         }
-        for _ in items { toDo.signal() }
     }
 
-    /// The events since the last call; waits for one. Empty when there is nothing left to wait for,
-    /// or the threads have stopped.
+    /// Waits for events since the last call.
+    ///
+    /// - Returns: Nothing when there is nothing to wait for, or reading was stopped.
     func events(unless shouldStop: () -> Bool) -> [Event] {
-        while true {
-            let (events, isIdle) = state.withLock { state in
-                defer { state.events.removeAll(keepingCapacity: true) }
-                return (state.events, state.unread.isEmpty)
-            }
-            if !events.isEmpty || isIdle || shouldStop() { return events }
-            news.wait()
+        state.wait { state in
+            guard !state.events.isEmpty || state.unread.isEmpty || shouldStop() else { return nil }
+            defer { state.events.removeAll(keepingCapacity: true) }
+            return state.events
         }
     }
 
     /// Ends the threads and waits for them.
     func end() {
-        state.withLock { $0.isEnding = true }
-        for _ in 0..<threads { toDo.signal() }
-        running.wait()
+        state.withLock(waking: .all) { $0.isEnding = true }
+        threads.wait(for: "scan")
     }
 
+    /// - Returns: `nil` at the end.
     private func take() -> Task? {
-        toDo.wait()
-        return state.withLock { $0.isEnding ? nil : $0.waiting.popFirst() }
+        state.wait { state -> Task?? in
+            if state.isEnding { return .some(nil) }
+            return state.waiting.popFirst().map { .some($0) }
+        }
     }
 
     private func finish(_ task: Task, _ finding: BlobFinding) {
-        let isFirst = state.withLock { state in
-            let isFirst = state.events.isEmpty
+        state.withLock(waking: .all) { state in
             state.events.append(.finding(finding))
             let left = (state.unread[task.folder] ?? 1) - 1
             state.unread[task.folder] = left == 0 ? nil : left
             if left == 0 { state.events.append(.completed(task.folder)) }
-            return isFirst
         }
-        if isFirst { news.signal() }
     }
 }

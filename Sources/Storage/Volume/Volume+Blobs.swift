@@ -1,18 +1,8 @@
 import Glibc
 import System
 
-/// The file with a blob's name on a volume.
-public enum BlobState: Hashable, Sendable {
-    /// A file of the right size; its content was not looked at.
-    case present
-    /// Nothing.
-    case missing
-    /// A file of another size, in bytes, or something that is not a plain file (-1).
-    case wrongSize(Int64)
-}
-
 extension Volume {
-    /// Where a blob is, below the volume's folder: `blobs/ab/cd/<sha256>.dcm`.
+    /// The path of a blob below the volume's folder: `blobs/ab/cd/<sha256>.dcm`.
     public func blobPath(_ digest: Digest) -> String {
         "\(Name.blobs)/\(Self.blobName(digest))"
     }
@@ -30,16 +20,18 @@ extension Volume {
         try blobs.openFile(Self.blobName(digest))
     }
 
-    /// Whether a blob is there and has the right size, from its inode alone.
+    /// Checks a blob by its inode alone: whether it is there and has the right size.
     ///
     /// - Parameter bytes: The size it must have.
-    public func blobState(_ digest: Digest, bytes: Int64) throws(StorageError) -> BlobState {
+    /// - Returns: `nil` when it is; its content was not read.
+    /// - Throws: `io` when the volume does not answer.
+    public func inodeFault(of digest: Digest, bytes: Int64) throws(StorageError) -> BlobFault? {
         guard let facts = try blobs.facts(Self.blobName(digest)) else { return .missing }
-        guard facts.isRegular else { return .wrongSize(-1) }
-        return facts.bytes == bytes ? .present : .wrongSize(facts.bytes)
+        guard facts.isRegular else { return .unreadable("it is not a plain file") }
+        return facts.bytes == bytes ? nil : .wrongSize(facts.bytes)
     }
 
-    /// Reads a whole blob and says whether its content matches its name.
+    /// Reads a whole blob: whether its content has the SHA-256 that its name says.
     ///
     /// - Parameter bytes: The size it must have.
     /// - Returns: False when it has another size or another content.
@@ -51,16 +43,16 @@ extension Volume {
         return try file.digest(bytes: bytes, path: path) == digest
     }
 
-    /// Moves a blob that was found damaged to `rejected/bad-blobs/<sha256>.<time>.dcm`, durably.
-    /// It is never deleted: the rest of a damaged image may be the only one.
+    /// Moves a damaged blob to `rejected/bad-blobs/<sha256>.<time>.dcm`, durably. It is never
+    /// deleted: the remains of a damaged image may be all there is.
     ///
-    /// - Returns: Where it is now, below the volume's folder.
+    /// - Returns: Its new path below the volume's folder.
     /// - Throws: `notFound` when the volume does not have it.
     @discardableResult
     public func setAside(
         _ digest: Digest, at time: Timestamp = .now()
     ) throws(StorageError) -> String {
-        let bad = try rejected.openOrMakeDirectory(Name.badBlobs)
+        let bad = try rejected.directory.openOrMakeDirectory(Name.badBlobs)
         let name = Self.badBlobName(digest, time)
         try blobs.renameWithoutReplacing(Self.blobName(digest), to: bad, name)
         try bad.sync()
@@ -69,7 +61,7 @@ extension Volume {
     }
 
     static func badBlobName(_ digest: Digest, _ time: Timestamp) -> String {
-        // File systems that come from Windows do not allow colons in names.
+        // File systems that come from Windows allow no colons in names.
         "\(digest.hex).\(time.description.replacing(":", with: "")).dcm"
     }
 

@@ -13,10 +13,10 @@ import System
 //  3.          each gets its second name blobs/ab/cd/<sha256>.dcm by a hard link, and every
 //              folder that changed is made durable, new ones in their parents too.
 //  4. ledger   the caller appends the record and makes it durable. Now it is safe.
-//  5. finish   the name in staging/commit is removed. The caller does not wait for that.
+//  5. finish   the name in staging/commit is removed; nobody waits for the disk.
 //
-// So a name in staging/commit says: "this file may not be in the ledger". Recovery reads
-// pendingCommits() and does the remaining steps for each:
+// So a name in staging/commit means: "this file may not be in the ledger". Recovery reads
+// pendingCommits() and finishes each of them:
 //
 //   crash          staging/commit     blobs      recovery
 //   in 1           *.part             -          removePartialCopies(); the source is still in
@@ -29,29 +29,29 @@ import System
 //   after 4        good               good       the ledger has the record: finish()
 //   after 5        -, or back again   good       the ledger has the record: finish()
 //
-// A failed sync leaves a staged file whose bytes are in memory and may never reach the disk. The
-// volume remembers it, and writes its bytes to another file before the next commit of it. It does
-// the same with a file that an earlier process left in staging/commit.
+// A sync that fails leaves a staged file whose bytes are in memory and may never reach the disk.
+// The file is remembered, and before its next commit its bytes are written to another file. The
+// same is done with a file that an earlier process left in staging/commit.
 //
-// A blob never has its name before its bytes are durable: after any crash, a name below blobs/
-// means whole content. After a power cut, a file system that does not keep the order of changes to
-// folders (ext4, XFS and Btrfs do) could show the blob and not the name in staging/commit. Then a
-// good blob exists that no record names. It was never acknowledged as safe; its source still exists
-// and is committed again, and commit finds the blob and reports alreadyPresent.
+// A blob never has its name before its bytes are durable: whatever the crash, a name below
+// blobs/ stands for whole content. After power loss, a file system that does not keep the order
+// of changes to folders (ext4, XFS and Btrfs do) could show the blob and not the name in
+// staging/commit. Then there is a good blob without a record. Nobody was told that it is safe; its
+// source is still there and is committed again: commit finds the blob and reports alreadyPresent.
 //
 // File systems without hard links (exFAT): step 3 first makes an empty file
 // staging/commit/<sha256>.pending durable, then renames the staged file to its blob name. The
 // .pending file has the meaning of the name in staging/commit, and is removed in step 5.
 
-/// The result of committing one file.
+/// The outcome of committing one file.
 public enum CommitOutcome: Hashable, Sendable {
-    /// It is a blob now.
+    /// The file is a blob now.
     case stored
     /// There was a blob of this name and size, which stays; the staged file was not used. A caller
-    /// that relies on the blob must verify it first.
+    /// that relies on the blob verifies it first.
     case alreadyPresent
-    /// There is a file of this name with another size, which stays: set it aside, or commit
-    /// again and name the digest in `replacing`.
+    /// There is a file of this name with another size, which stays: set it aside, or commit again
+    /// with the digest in `replacing`.
     case blocked(bytes: Int64)
 }
 
@@ -66,7 +66,7 @@ public struct PendingCommit: Hashable, Sendable {
 }
 
 extension Volume {
-    /// From this many files on, one `syncfs` is cheaper than one sync for each file and folder.
+    /// For so many files or more, one `syncfs` is cheaper than one sync for each file and folder.
     static let wholeSyncThreshold = 16
     static let pendingSuffix = ".pending"
 
@@ -76,11 +76,11 @@ extension Volume {
     /// - Parameters:
     ///   - batch: Files in `staging/commit`; a digest that appears twice counts once.
     ///   - replacing: Digests whose blob, if there is one, is known to be bad: the old file is
-    ///     moved to `rejected/bad-blobs`, and the staged one replaces it in one step.
-    /// - Returns: The result of each file of `batch`, in its order.
-    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when a staged file
-    ///   has a wrong size, `io` and `noSpace` from the file system. Some files of the batch may be
-    ///   blobs already then.
+    ///     set aside in `rejected/bad-blobs` and the staged one takes its place in one step.
+    /// - Returns: The outcome of each file of `batch`, in its order.
+    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when the staged file
+    ///   has the wrong size, `io` and `noSpace` from the file system. Some files of the batch may
+    ///   be blobs then.
     public func commit(
         _ batch: [StagedBlob], replacing: Set<Digest> = []
     ) throws(StorageError) -> [CommitOutcome] {
@@ -114,8 +114,10 @@ extension Volume {
         return outcomes
     }
 
-    /// Forgets staged files whose ledger record is durable, or whose bytes proved bad.
-    /// Not made durable: a name that comes back after power loss is finished again.
+    /// Removes the names of staged files whose ledger record is durable, or whose bytes are bad.
+    /// The removal is not made durable: a name that comes back after power loss is finished again.
+    ///
+    /// - Throws: `io` and `readOnly` from the file system.
     public func finish(_ digests: some Sequence<Digest>) throws(StorageError) {
         for digest in digests {
             try committing.remove(Self.stagedName(digest))
@@ -124,6 +126,8 @@ extension Volume {
     }
 
     /// The files that may be staged or blobs without being in the ledger; see the table above.
+    ///
+    /// - Throws: `io` when the volume does not answer.
     public func pendingCommits() throws(StorageError) -> [PendingCommit] {
         var pending: [Digest: PendingCommit] = [:]
         for name in try committing.entries() {
@@ -132,7 +136,7 @@ extension Volume {
             }
             let suffix = name[dot...]
             guard suffix == ".dcm" || suffix == Self.pendingSuffix else { continue }
-            // The process that left it may have got an error when its bytes were written.
+            // The process that left it may have failed to write its bytes.
             distrusted.withLock { _ = $0.insert(digest) }
             if suffix == Self.pendingSuffix { setNoHardLinks() }
             pending[digest] = PendingCommit(
@@ -143,9 +147,10 @@ extension Volume {
         return pending.values.sorted { $0.digest < $1.digest }
     }
 
-    /// Removes copies that were never completed. Only when no one is staging: at start.
+    /// Removes incomplete copies. Only when nobody is staging: at start.
     ///
-    /// - Returns: How many there were.
+    /// - Returns: Their number.
+    /// - Throws: `io` and `readOnly` from the file system.
     @discardableResult
     public func removePartialCopies() throws(StorageError) -> Int {
         let names = try committing.entries().filter { $0.hasSuffix(Self.partialSuffix) }
@@ -168,8 +173,8 @@ extension Volume {
         if facts.mode != 0o444 {
             do {
                 try call({ .setMode($0, path) }) { fchmod(file.number, 0o444) }
-            } catch  where [EPERM, ENOSYS, EOPNOTSUPP].contains(error.systemError) {
-                // A file system without modes; the mode protects, but promises nothing.
+            } catch  where error.meansNoModes {
+                // A file system without modes; the mode is a protection, not a promise.
             }
         }
         guard syncing else { return }
@@ -185,16 +190,16 @@ extension Volume {
         }
     }
 
-    /// Writes the bytes of a staged file to another file, which replaces it.
+    /// Writes the bytes of a staged file to another file that takes its place.
     ///
-    /// Linux reports only once that bytes could not be written, and then takes them for written: a
-    /// further sync succeeds and means nothing, although reading still finds the bytes in memory.
-    /// See: 'man 2 fsync', ERRORS, and https://lwn.net/Articles/752063/.
+    /// Linux reports once that bytes could not be written, and treats them as written from then
+    /// on: a further sync succeeds and means nothing, while reading still finds the bytes in
+    /// memory. See: 'man 2 fsync', ERRORS, and https://lwn.net/Articles/752063/.
     private func writeAgain(_ staged: StagedBlob) throws(StorageError) {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
         guard let old = try openStaged(staged) else { return }
-        // A blob has its name because its bytes were synced.
+        // A blob got its name after its bytes were synced.
         if let blob = try blobs.facts(Self.blobName(staged.digest)),
             blob.isSameFile(as: try old.facts(path: path))
         {
@@ -218,13 +223,13 @@ extension Volume {
         distrusted.withLock { _ = $0.remove(staged.digest) }
     }
 
-    /// `nil` when the file has its blob name already and no other: renamed by an earlier commit
-    /// on a file system without hard links.
+    /// - Returns: `nil` when the file has only its blob name: an earlier commit renamed it, on a
+    ///   file system without hard links.
     private func openStaged(_ staged: StagedBlob) throws(StorageError) -> Descriptor? {
         do {
             return try committing.openFile(Self.stagedName(staged.digest))
         } catch  where error.code == .notFound {
-            guard try blobState(staged.digest, bytes: staged.bytes) == .present,
+            guard try inodeFault(of: staged.digest, bytes: staged.bytes) == nil,
                 try committing.facts(staged.digest.hex + Self.pendingSuffix) != nil
             else { throw error }
             return nil
@@ -263,7 +268,7 @@ extension Volume {
         if hasHardLinks {
             do {
                 return try committing.link(name, to: blobs, blob)
-            } catch  where Self.meansNoLinks(error) {
+            } catch  where error.meansNoHardLinks {
                 setNoHardLinks()
             }
         }
@@ -271,10 +276,10 @@ extension Volume {
         try committing.renameWithoutReplacing(name, to: blobs, blob)
     }
 
-    /// Replaces a bad blob by the staged file. A process that opens the blob meanwhile gets one or
-    /// the other.
+    /// Puts the staged file in the place of a bad blob. A reader that opens the blob meanwhile gets
+    /// one of the two.
     private func replaceBlob(_ digest: Digest) throws(StorageError) {
-        let bad = try rejected.openOrMakeDirectory(Name.badBlobs)
+        let bad = try rejected.directory.openOrMakeDirectory(Name.badBlobs)
         let blob = Self.blobName(digest)
         let aside = Self.badBlobName(digest, .now())
         guard hasHardLinks else {
@@ -288,7 +293,7 @@ extension Volume {
         do {
             try blobs.link(blob, to: bad, aside)
             try committing.link(Self.stagedName(digest), to: committing, second)
-        } catch  where Self.meansNoLinks(error) {
+        } catch  where error.meansNoHardLinks {
             setNoHardLinks()
             return try replaceBlob(digest)
         }
@@ -296,14 +301,10 @@ extension Volume {
         try committing.rename(second, to: blobs, blob)
     }
 
-    /// File systems without hard links: says durably that a blob may not be in the ledger.
+    /// On file systems without hard links: marks durably that a blob may not be in the ledger.
     private func markPending(_ digest: Digest) throws(StorageError) {
         _ = try committing.openFile(digest.hex + Self.pendingSuffix, O_WRONLY | O_CREAT)
         try committing.sync()
-    }
-
-    private static func meansNoLinks(_ error: StorageError) -> Bool {
-        [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(error.systemError)
     }
 
     // MARK: Folders
@@ -319,13 +320,13 @@ extension Volume {
     private func makeBlobFolder(_ folder: UInt16) throws(StorageError) {
         let names = Self.folderNames(folder)
         if try blobs.facts(names.inner) != nil { return }
-        // Noted before it is made, so that a thread that finds it there knows that it is new.
+        // Noted before it is made, so that a thread that finds it there knows that it is fresh.
         blobFolders.withLock { _ = $0.fresh.insert(folder) }
         try blobs.makeDirectory(names.outer)
         try blobs.makeDirectory(names.inner)
     }
 
-    /// Makes the names in a folder durable, and for a fresh one also those of its parents.
+    /// Makes the names in a folder durable, and for a fresh folder also the names in its parents.
     private func makeDurable(_ folder: UInt16) throws(StorageError) {
         let names = Self.folderNames(folder)
         try blobs.openDirectory(names.inner).sync()

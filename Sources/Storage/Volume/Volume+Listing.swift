@@ -13,6 +13,8 @@ extension Volume {
     /// Calls `body` for every blob, in no order. Files below `blobs` with another name or in the
     /// wrong folder are ignored.
     ///
+    /// - Throws: The errors of `body`, and `io` when the volume does not answer.
+    ///
     /// See: 'man 2 fstatat'
     public func listBlobs(_ body: (ListedBlob) throws -> Void) throws {
         for outer in try blobs.entries() where Self.isTwoDigits(outer) {

@@ -2,15 +2,15 @@ import Glibc
 import System
 
 extension Volume {
-    /// Makes a folder a volume of an archive: an empty folder, or one that can be made in a
-    /// folder that is there. A creation that was interrupted may be repeated.
+    /// Makes a folder a volume of an archive: an empty folder, or a new one in a folder that
+    /// exists. A creation that was interrupted can be repeated.
     ///
     /// - Parameters:
     ///   - archive: The archive's id, a UUID.
     ///   - ordinal: The volume's number in the archive, from 1.
     ///   - domain: Its failure domain.
     ///   - reserve: Bytes to keep free; `nil` for ``defaultReserve(ofTotal:)``.
-    /// - Throws: `notEmpty` when the folder holds anything else, or what a system call says.
+    /// - Throws: `notEmpty` when the folder holds anything else, or the error of a system call.
     public static func create(
         at path: String, archive: String, ordinal: Int, domain: String, reserve: Int64? = nil
     ) throws(StorageError) -> Volume {
@@ -34,10 +34,10 @@ extension Volume {
         return try Volume(root: root, identity: identity, reserve: reserve)
     }
 
-    /// Refuses a folder that ``create(at:archive:ordinal:domain:reserve:)`` would refuse for
-    /// what is in it, so that of several volumes none is made when one cannot be.
+    /// Refuses a folder whose content ``create(at:archive:ordinal:domain:reserve:)`` would refuse,
+    /// so that of several volumes none is made when one cannot be.
     ///
-    /// - Throws: `notEmpty`, or what a system call says.
+    /// - Throws: `notEmpty`, or the error of a system call.
     public static func requireUnused(at path: String) throws(StorageError) {
         let root: Directory
         do {
@@ -51,9 +51,9 @@ extension Volume {
     /// Opens a volume of an archive.
     ///
     /// - Parameter archive: The archive's id; `nil` opens a volume of any archive, for a
-    ///   rebuild from a volume that is all that is left.
+    ///   rebuild from the only volume that is left.
     /// - Throws: `notFound` when the folder is not there, `notAVolume` when it has no identity,
-    ///   `wrongArchive`, `newerFormat`, or what a system call says.
+    ///   `wrongArchive`, `newerFormat`, or the error of a system call.
     public static func open(
         at path: String, archive: String?, reserve: Int64? = nil
     ) throws(StorageError) -> Volume {
@@ -92,14 +92,14 @@ extension Volume {
                     : "the folder has no identity file \(Name.identity)",
                 path: root.path,
                 remedy: isEmpty
-                    ? "Is the disk mounted? If this is a new one in its place: pacsfs volume replace"
+                    ? "Is the disk mounted? If this is a new one in its place: pacsfs volume replace VOLUME"
                     : "Is this the right folder? A new volume needs an empty one")
         }
         let facts = try file.facts(path: path)
         guard facts.isRegular, facts.bytes <= 65536 else {
             throw StorageError(
-                .corrupt, "the identity file is damaged: it is no small plain file", path: path,
-                remedy: "Write it again from the archive's list of volumes (pacsfs log)")
+                .corrupt, "the identity file is damaged: it is not a small plain file", path: path,
+                remedy: VolumeIdentity.remedy)
         }
         return try VolumeIdentity(
             fileContent: file.bytes(at: 0, count: Int(facts.bytes), path: path),
@@ -109,7 +109,7 @@ extension Volume {
     private static func makeFolder(at path: String) throws(StorageError) {
         do {
             try call({ .makeDirectory($0, path) }) { mkdir(path, 0o755) }
-        } catch  where error.systemError == EEXIST {
+        } catch  where error.isTaken {
             return
         }
         try Directory.open(path: path + "/..").sync()

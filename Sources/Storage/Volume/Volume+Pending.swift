@@ -3,6 +3,8 @@ import System
 extension Volume {
     /// Whether a blob is on its way: it has a name in `staging/commit` until its record is in
     /// the ledger.
+    ///
+    /// - Throws: `io` when the volume does not answer.
     public func isStaged(_ digest: Digest) throws(StorageError) -> Bool {
         try Self.isStaged(digest, in: committing)
     }
@@ -23,17 +25,10 @@ extension Volume {
 }
 
 extension Volume {
-    /// Whether a file of this size lies at a path below `rejected`.
-    public func hasRejected(_ path: String, bytes: Int64) -> Bool {
-        guard let facts = (try? rejected.facts(path)) ?? nil else { return false }
-        return facts.isRegular && facts.bytes == bytes
-    }
-
     /// Opens the identity file for reading.
+    ///
+    /// - Throws: `notFound` when it is not there.
     public func openIdentity() throws(StorageError) -> Descriptor {
         try root.openFile(Name.identity)
     }
-
-    /// The descriptor of `rejected`, for showing it; valid as long as the volume lives.
-    public var rejectedDescriptor: Int32 { rejected.number }
 }

@@ -2,19 +2,19 @@ import CLinux
 import Glibc
 import System
 
-/// An open file that has no name. It goes when nobody has it any more, unless
-/// ``Volume/stageLink(from:as:bytes:)`` has given it one.
+/// An open file without a name. It vanishes when nobody has it open any more, unless
+/// ``Volume/stageLink(from:as:bytes:)`` has given it a name.
 public final class UnnamedFile: Sendable {
-    /// Open for reading and writing; valid as long as this is.
-    public let descriptor: Int32
+    private let file: SharedDescriptor
     private let path: String
 
-    fileprivate init(_ descriptor: Int32, path: String) {
-        self.descriptor = descriptor
+    /// Open for reading and writing; valid as long as this object lives.
+    public var descriptor: Int32 { file.number }
+
+    fileprivate init(_ file: consuming Descriptor, path: String) {
+        self.file = SharedDescriptor(file)
         self.path = path
     }
-
-    deinit { close(descriptor) }
 
     /// Writes all of `bytes` at `offset`.
     ///
@@ -25,22 +25,23 @@ public final class UnnamedFile: Sendable {
 }
 
 extension Volume {
-    /// Makes an empty file without a name, for bytes that will be archived and have no file yet.
+    /// Makes an empty file without a name, for bytes that are to be archived and are in no file
+    /// yet.
     ///
-    /// - Throws: `io`, `readOnly` and similar codes when the volume accepts no writes.
+    /// - Throws: `io`, `readOnly` and the like when the volume takes no files.
     ///
     /// See: 'man 2 open', O_TMPFILE
     public func makeUnnamedFile() throws(StorageError) -> UnnamedFile {
-        let number = openat(committing.number, ".", PACSFS_O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
-        if number >= 0 { return UnnamedFile(number, path: committing.path) }
-        // File systems without such files: one that loses its name at once; recovery removes
-        // it if a crash comes in between.
-        guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(errno) else {
-            throw .open(errno, committing.path)
+        do throws(StorageError) {
+            let file = try committing.openFile(".", PACSFS_O_TMPFILE | O_RDWR, mode: 0o600)
+            return UnnamedFile(file, path: committing.path)
+        } catch {
+            guard error.meansNoUnnamedFiles else { throw error }
         }
+        // A file that loses its name at once; recovery removes it after a crash in between.
         let name = "\(UInt64.random(in: .min ... .max))\(Self.partialSuffix)"
         let file = try committing.openFile(name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         try committing.remove(name)
-        return UnnamedFile(file.release(), path: committing.path)
+        return UnnamedFile(file, path: committing.path)
     }
 }

@@ -2,8 +2,8 @@ import Glibc
 import Synchronization
 import System
 
-/// One volume of an archive: a folder on its own disk with blobs, the ledger, files being written
-/// and rejected files.
+/// One volume of an archive: a folder on its own disk with blobs, the ledger, files that are being
+/// written, and rejected files.
 ///
 /// ```
 /// VOLUME/
@@ -13,18 +13,18 @@ import System
 ///   ledger/<site>/000001.jsonl     the catalogue, see Ledger
 ///   staging/incoming/              a tree that clients write to, see DESIGN section 4
 ///   staging/commit/<sha256>.dcm    complete files on their way to blobs/, see Volume+Commit
-///   rejected/<date>/<path>         rejected files, each with a .reason.txt
+///   rejected/<date>/<path>         rejected files, see RejectedFolder
 ///   rejected/bad-blobs/            blobs that were found damaged, never deleted
 ///   rejected/torn-ledger/          ends of ledger segments that a crash left unfinished
 /// ```
 ///
 /// All access is relative to descriptors that stay open from the moment the volume was opened:
-/// when the disk disappears, calls fail, and nothing is written into the empty mount point below.
+/// when the disk goes, calls fail, and nothing is written into the empty mount point.
 /// Any thread may use a volume at any time.
 public final class Volume: Sendable {
     /// Which volume of which archive this is.
     public let identity: VolumeIdentity
-    /// Where it was when it was opened.
+    /// Its path when it was opened.
     public let path: String
     /// Bytes that ``stageCopy(from:as:bytes:checking:)`` leaves free, so that the ledger can grow
     /// and work in progress can be finished when the disk is full.
@@ -35,10 +35,9 @@ public final class Volume: Sendable {
     let ledger: Directory
     let incoming: Directory
     let committing: Directory
-    let rejected: Directory
+    /// The folder of rejected files.
+    public let rejected: RejectedFolder
     let blobFolders = Lock(BlobFolders())
-    /// Folders below `rejected`, by their path in it, that this process knows to be durable.
-    let rejectedFolders = Lock<Set<String>>([])
     /// Staged files whose bytes a sync could not write, or may have failed to.
     let distrusted = Lock<Set<Digest>>([])
     private let lacksHardLinks = Atomic(false)
@@ -49,8 +48,8 @@ public final class Volume: Sendable {
     /// Remembers that it has none.
     func setNoHardLinks() { lacksHardLinks.store(true, ordering: .relaxed) }
 
-    /// The descriptor of `staging/incoming`, for a layer that works in this tree by itself;
-    /// valid as long as the volume lives.
+    /// The descriptor of `staging/incoming`, whose tree belongs to the layer above; valid as long
+    /// as the volume lives.
     public var incomingDescriptor: Int32 { incoming.number }
 
     enum Name {
@@ -66,25 +65,27 @@ public final class Volume: Sendable {
         static let layout: Set = [blobs, ledger, staging, rejected]
     }
 
-    /// The mount decides who may see images; the disk must not offer a way around that.
+    /// The mount decides who may see images; the disk must not be a way around that.
     static let closedMode: mode_t = 0o700
 
     init(
-        root: consuming Directory, identity: VolumeIdentity, reserve: Int64?
+        root: consuming Directory, identity: VolumeIdentity, reserve wanted: Int64?
     ) throws(StorageError) {
         let staging = try root.openOrMakeDirectory(Name.staging, mode: Self.closedMode)
         incoming = try staging.openOrMakeDirectory(Name.incoming)
         committing = try staging.openOrMakeDirectory(Name.commit)
-        rejected = try root.openOrMakeDirectory(Name.rejected, mode: Self.closedMode)
         blobs = try root.openDirectory(Name.blobs)
         ledger = try root.openDirectory(Name.ledger)
         self.identity = identity
         path = root.path
-        if let reserve {
-            self.reserve = reserve
-        } else {
-            self.reserve = Self.defaultReserve(ofTotal: try Self.space(of: root).total)
-        }
+        let reserve: Int64 =
+            if let wanted { wanted } else {
+                Self.defaultReserve(ofTotal: try FileSystemSpace.of(root).total)
+            }
+        self.reserve = reserve
+        rejected = try RejectedFolder(
+            root.openOrMakeDirectory(Name.rejected, mode: Self.closedMode), staging: committing,
+            reserve: reserve)
         self.root = root
     }
 
@@ -96,42 +97,30 @@ public final class Volume: Sendable {
         min(max(total / 100, 8 << 20), 1 << 30)
     }
 
-    /// The size of a file system.
-    public struct Space: Hashable, Sendable {
-        /// Bytes it has.
-        public var total: Int64
-        /// Bytes that this process can still write, the reserve not taken off.
-        public var available: Int64
-        /// Whether it is mounted read-only.
-        public var isReadOnly: Bool
-    }
-
-    /// How large the volume's disk is and how much room it has.
+    /// The size of the volume's disk and its free space.
     ///
     /// - Throws: `io` when the disk does not answer.
-    public func space() throws(StorageError) -> Space { try Self.space(of: root) }
+    public func space() throws(StorageError) -> FileSystemSpace { try FileSystemSpace.of(root) }
 
-    /// Bytes for new files: the available bytes less the reserve, never negative.
-    public func room() throws(StorageError) -> Int64 { room(in: try space()) }
+    /// Bytes that new files can take: the available ones without the reserve, never negative.
+    ///
+    /// - Throws: `io` when the disk does not answer.
+    public func freeSpace() throws(StorageError) -> Int64 { freeSpace(in: try space()) }
 
     /// The same, of a space that was just asked for.
-    public func room(in space: Space) -> Int64 { max(0, space.available - reserve) }
+    public func freeSpace(in space: FileSystemSpace) -> Int64 { max(0, space.available - reserve) }
 
-    /// See: 'man 3 fstatvfs'
-    private static func space(of root: borrowing Directory) throws(StorageError) -> Space {
-        var status = statvfs()
-        try call({ .space($0, root.path) }) { fstatvfs(root.number, &status) }
-        let block = Int64(status.f_frsize)
-        return Space(
-            total: Int64(clamping: status.f_blocks) * block,
-            available: Int64(clamping: status.f_bavail) * block,
-            isReadOnly: status.f_flag & UInt(ST_RDONLY) != 0)
+    /// Refuses a file for which there is no space above the reserve.
+    ///
+    /// - Throws: `noSpace` or `readOnly`.
+    public func requireSpace(for bytes: Int64) throws(StorageError) {
+        try space().require(bytes, above: reserve, path: path)
     }
 }
 
-/// The folders to make durable besides the folder of a blob. A folder below `blobs` that existed at
-/// the first commit of this process was made durable then, with everything else. The parents of
-/// folders made since then must be made durable once.
+/// The folders that have to be made durable besides the one a blob is in. A folder below `blobs`
+/// that was there at the first commit of this process became durable with everything else then;
+/// for those made since, the parents need a sync too, once.
 struct BlobFolders: Sendable {
     /// Whether everything that was there when this process began is durable.
     var oldOnesAreDurable = false

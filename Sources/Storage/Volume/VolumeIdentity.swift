@@ -1,7 +1,7 @@
 import JSON
 
-/// Which volume of which archive a folder is: the content of `pacsfs-volume.json`. Without it
-/// nothing is written to a folder.
+/// The identity of a volume: the content of `pacsfs-volume.json`. Without it nothing is written
+/// to a folder.
 public struct VolumeIdentity: Codable, Hashable, Sendable {
     /// The version of the layout below the volume; this program writes and reads 1.
     public var format: Int
@@ -11,13 +11,17 @@ public struct VolumeIdentity: Codable, Hashable, Sendable {
     public var volume: String
     /// 1, 2, … in the order in which volumes were added to the archive, never used again.
     public var ordinal: Int
-    /// The failure domain: volumes with the same word may fail together.
+    /// The failure domain: volumes of the same domain may fail together.
     public var domain: String
     /// When it was made, as ``Timestamp`` writes it.
     public var created: String
 
     /// The version of the layout that this program writes.
     public static let currentFormat = 1
+
+    /// What to do about a damaged identity file.
+    static let remedy =
+        "Check the disk with smartctl. Copy the file from a backup, or put an empty folder in the place of the volume: pacsfs volume replace VOLUME NEW-DIR"
 
     /// Names a new volume, with a random id and the present time.
     public init(archive: String, ordinal: Int, domain: String) {
@@ -72,12 +76,12 @@ extension VolumeIdentity {
         func damaged(_ why: String) -> StorageError {
             StorageError(
                 .corrupt, "the identity file is damaged: \(why)", path: path,
-                remedy: "Write it again from the archive's list of volumes (pacsfs log)")
+                remedy: Self.remedy)
         }
         let object: JSONObject
         do throws(JSONError) {
             guard let value = try JSONParser.value(of: fileContent).object else {
-                throw JSONError(offset: 0, reason: "it is no JSON object")
+                throw JSONError(offset: 0, reason: "it is not a JSON object")
             }
             object = value
         } catch {

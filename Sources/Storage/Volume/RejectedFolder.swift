@@ -1,102 +1,109 @@
 import Glibc
 import System
 
-extension Volume {
-    /// A folder below `rejected`, and a file in it under a name that was free.
-    private struct Place: ~Copyable {
+/// The folder `rejected` of a volume. Any thread may use it at any time, but only one thread at a
+/// time for the same path.
+///
+/// ```
+/// rejected/<date>/<path>               a rejected file
+/// rejected/<date>/<path>.reason.txt    why
+/// ```
+public final class RejectedFolder: Sendable {
+    let directory: Directory
+    /// `staging/commit`, where files are complete before they get their names.
+    private let staging: Directory
+    private let reserve: Int64
+    /// Folders that this process knows to be durable, by their paths.
+    private let durableFolders = Lock<Set<String>>([])
+
+    /// - Parameter reserve: Bytes to keep free.
+    init(
+        _ directory: consuming Directory, staging: borrowing Directory, reserve: Int64
+    ) throws(StorageError) {
+        self.directory = directory
+        self.staging = try staging.openDirectory(".")
+        self.reserve = reserve
+    }
+
+    /// The descriptor of the folder, for showing it; valid as long as the volume lives.
+    public var descriptor: Int32 { directory.number }
+
+    /// Whether a file of this size is at a path below the folder.
+    public func holds(_ path: String, bytes: Int64) -> Bool {
+        guard let facts = (try? directory.facts(path)) ?? nil else { return false }
+        return facts.isRegular && facts.bytes == bytes
+    }
+
+    /// A folder below `rejected`, and a name in it that is free or has the same bytes.
+    private struct Destination: ~Copyable {
         var folder: Directory
         var folderPath: String
         var name: String
-        /// The same bytes lie there already.
+        /// The same bytes are there already.
         var isThere: Bool
-        /// A reason of it lies there, which may be written over.
+        /// A reason of the file is there, which may be overwritten.
         var hasReason: Bool
     }
 
-    /// Rejects a file of `staging/incoming`: moves it to `rejected/<date>/<path>` and writes the
-    /// reason to `<name>.reason.txt` beside it. This is durable when the function returns. A crash
-    /// leaves the file in one of the two places.
+    /// Copies a file to `rejected/<date>/<path>`, and says why in `<name>.reason.txt` beside it.
+    /// Durable when it returns.
     ///
-    /// If other bytes have the name, it gets a suffix from the file's SHA-256 (` ~1f3a`). A name
-    /// that looks like a reason, `X.reason.txt`, becomes `X.reason (1).txt`. If the same bytes have
-    /// the name already, only the reason is rewritten.
-    ///
-    /// - Parameters:
-    ///   - incoming: The file's path below `staging/incoming`; it must not be open for writing.
-    ///   - reason: One or more sentences for a person.
-    ///   - time: When; its date in UTC is the name of the folder.
-    /// - Returns: Its new path below the volume's folder.
-    public func reject(
-        incoming relativePath: String, reason: String, at time: Timestamp = .now()
-    ) throws(StorageError) -> String {
-        let parts = try RelativePath.components(relativePath)
-        let source = try incoming.openFolder(parts.dropLast())
-        let name = parts[parts.count - 1]
-        let file = try source.openFile(name)
-        try file.syncAll(path: source.path(of: name))
-        let text = Self.text(reason)
-        let place = try place(for: [time.date] + parts, contentOf: file.number, reason: text)
-        try writeReason(text, in: place)
-        if place.isThere {
-            try source.remove(name)
-        } else {
-            try source.renameWithoutReplacing(name, to: place.folder, place.name)
-        }
-        try place.folder.sync()
-        try source.sync()
-        return place.folderPath + "/" + place.name
-    }
-
-    /// Sets a copy of a file aside, one that lies elsewhere: as
-    /// ``reject(incoming:reason:at:)``, and the source stays.
+    /// If other bytes have the name, the file gets a suffix from its SHA-256 (` ~1f3a`). A name
+    /// that would itself be taken for a reason, `X.reason.txt`, becomes `X.reason (1).txt`. If the
+    /// same bytes are there already, only the reason is written anew.
     ///
     /// - Parameters:
     ///   - source: An open descriptor of the file.
     ///   - relativePath: The path it gets below `rejected/<date>`.
+    ///   - reason: One or more sentences for a person.
+    ///   - time: Its date in UTC names the folder.
+    /// - Returns: Its path below the volume's folder.
+    /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
     public func reject(
         copyOf source: Int32, path relativePath: String, reason: String,
         at time: Timestamp = .now()
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
         let text = Self.text(reason)
-        let place = try place(for: [time.date] + parts, contentOf: source, reason: text)
+        let place = try destination(for: [time.date] + parts, contentOf: source, reason: text)
         try writeReason(text, in: place)
         if !place.isThere { try fill(place.folder, place.name, from: source) }
         try place.folder.sync()
         return place.folderPath + "/" + place.name
     }
 
-    /// Copies a file durably to a name that is free. The folder is made durable by the caller.
+    /// Copies a file durably to a name that is free. The caller makes the folder durable.
     private func fill(
         _ folder: borrowing Directory, _ name: String, from source: Int32
     ) throws(StorageError) {
         let path = folder.path(of: name)
         let bytes = try FileFacts.of(source, path: path).bytes
-        try requireRoom(for: bytes)
+        try FileSystemSpace.of(directory).require(bytes, above: reserve, path: directory.path)
         let temporary = Self.rejectTemporary()
         do throws(StorageError) {
-            let copy = try committing.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
+            let copy = try staging.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
             _ = try FileCopy.copy(
                 from: source, to: copy, bytes: bytes, hashing: false, path: path)
             try copy.syncData(path: path)
-            try committing.renameWithoutReplacing(temporary, to: folder, name)
+            try staging.renameWithoutReplacing(temporary, to: folder, name)
         } catch {
-            try? committing.remove(temporary)
+            try? staging.remove(temporary)
             throw error
         }
     }
 
-    /// Copies a rejected file of another volume here, with its reason, durably and under the same
-    /// path. If other bytes have that name here, it gets a suffix as in
-    /// ``reject(incoming:reason:at:)``. The source stays.
+    /// Copies a rejected file of another volume, with its reason: durably, and to the same path.
+    /// If other bytes have that name here, it gets a suffix as in
+    /// ``reject(copyOf:path:reason:at:)``. The source stays.
     ///
     /// - Parameter relativePath: The file's path below `rejected`, there and here.
-    public func takeOverRejected(_ relativePath: String, from source: Volume) throws(StorageError) {
+    /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
+    public func copy(_ relativePath: String, from source: RejectedFolder) throws(StorageError) {
         let parts = try RelativePath.components(relativePath)
-        let folder = try source.rejected.openFolder(parts.dropLast())
+        let folder = try source.directory.openFolder(parts.dropLast())
         let name = parts[parts.count - 1]
         let file = try folder.openFile(name)
-        let place = try place(for: parts, contentOf: file.number, reason: nil)
+        let place = try destination(for: parts, contentOf: file.number, reason: nil)
         // The file first: a reason without it would not be known again after a crash.
         if !place.isThere { try fill(place.folder, place.name, from: file.number) }
         let reasonName = name + Self.reasonSuffix
@@ -109,34 +116,35 @@ extension Volume {
 
     static let reasonSuffix = ".reason.txt"
 
-    /// The path of the file with the reason for a rejected file, beside it.
-    public static func rejectionReason(of path: [UInt8]) -> [UInt8] {
+    /// The path of the reason of a file, beside it.
+    public static func reason(of path: [UInt8]) -> [UInt8] {
         path + Array(reasonSuffix.utf8)
     }
 
-    /// Whether a path can be that of a reason. It is one only if the rejected file is beside it:
-    /// users may give their own files such names.
-    public static func isRejectionReason(_ path: [UInt8]) -> Bool {
+    /// Whether a path may be that of a reason. It is one if the file it belongs to is beside it:
+    /// a file of a user may have such a name too.
+    public static func isReason(_ path: [UInt8]) -> Bool {
         path.suffix(reasonSuffix.utf8.count).elementsEqual(reasonSuffix.utf8)
     }
 
-    /// The reason is written in `staging/commit` and gets its name when it is durable. Recovery
-    /// removes what a crash leaves there. The caller makes the folder durable.
-    private func writeReason(_ text: [UInt8], in place: borrowing Place) throws(StorageError) {
+    /// Writes the reason in `staging/commit`, and gives it its name when it is durable. Recovery
+    /// removes the remains after a crash. The caller makes the folder durable.
+    private func writeReason(_ text: [UInt8], in place: borrowing Destination) throws(StorageError)
+    {
         let temporary = Self.rejectTemporary()
-        let path = committing.path(of: temporary)
+        let path = staging.path(of: temporary)
         do throws(StorageError) {
-            let file = try committing.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL)
+            let file = try staging.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL)
             try file.write(text, at: 0, path: path)
             try file.syncAll(path: path)
             let name = place.name + Self.reasonSuffix
             if place.hasReason {
-                try committing.rename(temporary, to: place.folder, name)
+                try staging.rename(temporary, to: place.folder, name)
             } else {
-                try committing.renameWithoutReplacing(temporary, to: place.folder, name)
+                try staging.renameWithoutReplacing(temporary, to: place.folder, name)
             }
         } catch {
-            try? committing.remove(temporary)
+            try? staging.remove(temporary)
             throw error
         }
     }
@@ -146,44 +154,44 @@ extension Volume {
     }
 
     private static func rejectTemporary() -> String {
-        "\(UInt64.random(in: .min ... .max))\(partialSuffix)"
+        "\(UInt64.random(in: .min ... .max))\(Volume.partialSuffix)"
     }
 
     /// Makes the folders for a rejected file and finds a name that is free or has the same bytes.
     ///
-    /// - Parameter reason: The text of its reason. `nil` when it is not known; then a reason that
-    ///   lies there without its file is not taken for it.
-    private func place(
+    /// - Parameter reason: The content of its reason; `nil` when that is not known: then a reason
+    ///   without its file is not taken for it.
+    private func destination(
         for parts: [String], contentOf file: Int32, reason: [UInt8]?
-    ) throws(StorageError) -> Place {
-        let path = rejected.path(of: parts.joined(separator: "/"))
+    ) throws(StorageError) -> Destination {
+        let path = directory.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
         let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
         var folderPath = ""
-        var folder = try rejected.openFolder([])
+        var folder = try directory.openFolder([])
         for part in parts.dropLast() {
             let name = try Self.folderName(part, in: folder, digest)
             folderPath += folderPath.isEmpty ? name : "/" + name
             folder = try durableFolder(name, in: folder, folderPath)
         }
-        folderPath = folderPath.isEmpty ? Name.rejected : "\(Name.rejected)/\(folderPath)"
+        folderPath =
+            folderPath.isEmpty ? Volume.Name.rejected : "\(Volume.Name.rejected)/\(folderPath)"
         for name in Self.candidates(for: parts[parts.count - 1], digest) {
             let reasonFacts = try folder.facts(name + Self.reasonSuffix)
             guard let facts = try folder.facts(name) else {
-                // This is a user's file, unless it has the text of our reason: then its file was
-                // moved away, or was about to come when we crashed.
-                if reasonFacts != nil, try !Self.isReason(folder, name + Self.reasonSuffix, reason)
-                {
+                // Somebody's file has the name of the reason, unless it has our content: then its
+                // file was moved away, or a crash came before it.
+                if reasonFacts != nil, try !Self.holds(folder, name + Self.reasonSuffix, reason) {
                     continue
                 }
-                return Place(
+                return Destination(
                     folder: folder, folderPath: folderPath, name: name, isThere: false,
                     hasReason: reasonFacts != nil)
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
             if try other.digest(bytes: bytes, path: path) == digest {
-                return Place(
+                return Destination(
                     folder: folder, folderPath: folderPath, name: name, isThere: true,
                     hasReason: reasonFacts != nil)
             }
@@ -192,7 +200,7 @@ extension Volume {
     }
 
     /// Whether a file is there and holds just these bytes.
-    private static func isReason(
+    private static func holds(
         _ folder: borrowing Directory, _ name: String, _ text: [UInt8]?
     ) throws(StorageError) -> Bool {
         guard let text, let facts = try folder.facts(name), facts.isRegular,
@@ -202,18 +210,18 @@ extension Volume {
         return try file.digest(bytes: facts.bytes, path: folder.path(of: name)) == Digest.of(text)
     }
 
-    /// Opens a folder whose name is durable. A folder that existed at the first use may come from a
-    /// process that died before it could sync.
+    /// Opens a folder and makes its name durable. A folder that this process has not made may come
+    /// from one that died before it could sync.
     ///
     /// - Parameter path: Its path below `rejected`.
     private func durableFolder(
         _ name: String, in folder: borrowing Directory, _ path: String
     ) throws(StorageError) -> Directory {
         let isNew = try folder.makeDirectory(name)
-        if isNew || !rejectedFolders.withLock({ $0.contains(path) }) {
-            rejectedFolders.withLock { _ = $0.remove(path) }
+        if isNew || !durableFolders.withLock({ $0.contains(path) }) {
+            durableFolders.withLock { _ = $0.remove(path) }
             try folder.sync()
-            rejectedFolders.withLock {
+            durableFolders.withLock {
                 if $0.count >= 4096 { $0 = [] }
                 $0.insert(path)
             }
@@ -221,7 +229,7 @@ extension Volume {
         return try folder.openDirectory(name)
     }
 
-    /// The name for a folder: its own, unless a file has that.
+    /// The name for a folder: its own, unless a file has it.
     private static func folderName(
         _ part: String, in folder: borrowing Directory, _ digest: Digest
     ) throws(StorageError) -> String {
@@ -234,7 +242,7 @@ extension Volume {
     /// The name itself, then with more and more of the digest before its extension; all so
     /// short that the name of the reason has at most 255 bytes.
     ///
-    /// None ends as a reason does: in `rejected` that ending is ours.
+    /// None ends like a reason: in `rejected` that ending belongs to pacsfs.
     private static func candidates(for wanted: String, _ digest: Digest) -> [String] {
         let name =
             wanted.hasSuffix(reasonSuffix) ? wanted.dropLast(".txt".count) + " (1).txt" : wanted
@@ -254,7 +262,7 @@ extension Volume {
 
     private static func noName(_ path: String) -> StorageError {
         StorageError(
-            .alreadyExists, "no free name to set a file aside under", path: path,
-            remedy: "Clear the folder rejected of what was dealt with")
+            .alreadyExists, "there is no free name for a rejected file", path: path,
+            remedy: "Remove files from the folder rejected that have been dealt with")
     }
 }

@@ -1,15 +1,15 @@
 import Glibc
 import TOMLKit
 
-/// A group of users, as the configuration names it.
-public enum Group: Sendable, Equatable {
+/// A group of users as the configuration names it.
+public enum UserGroup: Sendable, Equatable {
     case name(String)
     case number(gid_t)
 
-    /// - returns: `nil` for an empty text
+    /// - Returns: `nil` for an empty text.
     init?(_ text: String) {
         guard !text.isEmpty else { return nil }
-        self = gid_t(text).map(Group.number) ?? .name(text)
+        self = gid_t(text).map(UserGroup.number) ?? .name(text)
     }
 
     /// Its number on this system; `nil` when there is no group of that name.
@@ -31,20 +31,20 @@ public enum Group: Sendable, Equatable {
         }
     }
 
-    /// - parameters:
-    ///   - file: the configuration, for the message
-    ///   - setting: what names it there
-    /// - throws: ``ArchiveError`` when this system has no such group
+    /// - Parameters:
+    ///   - file: The configuration, for the message.
+    ///   - setting: The setting that names the group.
+    /// - Throws: ``ArchiveError`` when this system has no such group.
     public func number(in file: String, as setting: String) throws(ArchiveError) -> gid_t {
         if let number { return number }
         throw ArchiveError(
             .configuration,
-            "\(file): «\(setting)» names the group \(self), which this system does not know. Make it with «groupadd --system \(self)», or name another group or its number."
+            "\(file): \"\(setting)\" names the group \(self), which this system does not know. Make it with \"groupadd --system \(self)\", or name another group or its number."
         )
     }
 }
 
-extension Group: CustomStringConvertible {
+extension UserGroup: CustomStringConvertible {
     public var description: String {
         switch self {
         case .name(let name): name
@@ -54,21 +54,21 @@ extension Group: CustomStringConvertible {
 }
 
 extension Settings {
-    /// - throws: ``SettingMistake`` when the setting is there and can be no group
-    static func group(_ table: TOMLTable, _ name: String) throws -> Group? {
+    /// - Throws: ``SettingMistake`` when the value of the setting cannot be a group.
+    static func group(_ table: TOMLTable, _ name: String) throws -> UserGroup? {
         guard let value = table[name] else { return nil }
         guard
-            let group = value.string.flatMap(Group.init)
-                ?? value.int.flatMap(gid_t.init(exactly:)).map(Group.number)
+            let group = value.string.flatMap(UserGroup.init)
+                ?? value.int.flatMap(gid_t.init(exactly:)).map(UserGroup.number)
         else {
             throw SettingMistake(
-                name, "«\(name)» must be the name of a group in quotes, or its number.")
+                name, "\"\(name)\" must be the name of a group in quotes, or its number.")
         }
         return group
     }
 
-    /// The line that sets a group, as a comment when there is none.
-    static func setting(_ name: String, _ group: Group?) -> String {
+    /// The line that sets a group; a comment when there is none.
+    static func setting(_ name: String, _ group: UserGroup?) -> String {
         switch group {
         case nil: "# \(name) = \"GROUP\""
         case .number(let number): "\(name) = \(number)"

@@ -1,0 +1,47 @@
+import System
+import Testing
+
+@testable import Archive
+
+@Suite("A pool of workers")
+struct WorkerPoolTests {
+    /// A clock that does not wait for anybody.
+    private final class FastClock: MonotonicClock {
+        private let start = SystemClock().now
+        /// A thousand times as fast as the machine's.
+        var now: Int64 { (SystemClock().now - start) * 1000 }
+        var utc: Int64 { now }
+        var passesByItself: Bool { false }
+        private let actions = Lock<[@Sendable () -> Void]>([])
+
+        func onAdvance(_ action: @escaping @Sendable () -> Void) {
+            actions.withLock { $0.append(action) }
+        }
+
+        /// Has the time looked at.
+        func tick() { for action in actions.withLock({ $0 }) { action() } }
+    }
+
+    @Test("Jobs that hang do not keep others from being done")
+    func hanging() throws {
+        let clock = FastClock()
+        let isReleased = Monitor(false)
+        let done = Monitor<[Int]>([])
+        let pool = WorkerPool<Int>("test", workers: 2, clock: clock) { job in
+            if job < 3 { isReleased.wait { $0 ? () : nil } }
+            done.withLock(waking: .all) { $0.append(job) }
+        }
+        for job in 0..<10 { #expect(pool.put(job)) }
+        // Three hang: both workers, and the first spare thread.
+        let end = SystemClock().now + 30_000_000_000
+        while done.withLock({ $0.count }) < 7, SystemClock().now < end {
+            clock.tick()
+            _ = done.wait(until: SystemClock().now + 5_000_000) { $0.count >= 7 ? () : nil }
+        }
+        #expect(done.withLock { $0 }.sorted() == Array(3..<10))
+        isReleased.withLock(waking: .all) { $0 = true }
+        pool.drain()
+        #expect(done.withLock { $0 }.sorted() == Array(0..<10))
+        #expect(!pool.put(10))
+    }
+}
