@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the benchmarks share; read by them, not run. They set -euo pipefail and then do
-# «source bench.bash NAME».
+# The functions that the benchmarks share; they read this file, it is not run. They set -euo pipefail and then do
+# "source bench.bash NAME".
 #
 # A ratio compares two things measured in turn in the same run, on the same disk: figures of
 # two machines, or of two runs an hour apart, cannot be compared.
@@ -9,7 +9,7 @@ bench=$1
 package=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
 pacsfs=$(realpath -m -- "${PACSFS_BINARY:-$package/.build/release/pacsfs}")
 [[ -x $pacsfs ]] || {
-    echo "bench $bench: there is no $pacsfs; build it with «swift build -c release», or set PACSFS_BINARY" >&2
+    echo "bench $bench: there is no $pacsfs; build it with 'swift build -c release', or set PACSFS_BINARY" >&2
     exit 69
 }
 # On the disk that is to be measured.
@@ -50,7 +50,7 @@ mount_archive() { "$pacsfs" mount "$mount_point" --archive "$archive" "${mount_o
 unmount_archive() { "$pacsfs" unmount "$mount_point" >/dev/null; }
 daemon() { tr -d '[:space:]' <"$archive/lock"; }
 
-# status KEY: a value of «pacsfs status».
+# status KEY: a value of "pacsfs status".
 status() {
     "$pacsfs" status --json --archive "$archive" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }
@@ -92,7 +92,7 @@ synthesize() {
     "$program" "$@" >&2
 }
 
-# What the figures depend on.
+# The machine: the figures depend on it.
 machine() {
     say "on: $(nproc) cores $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)$(grep -qw sha_ni /proc/cpuinfo && echo ', sha_ni')," \
         "kernel $(uname -r), $(df --output=fstype "$top" | tail -n 1) in $top," \
