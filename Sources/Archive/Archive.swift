@@ -16,6 +16,8 @@ import TagIndex
 ///   lock             the process that has it open
 /// ```
 ///
+/// README.md explains the words (blob, volume, ledger, …) under "Twenty words".
+///
 /// This type is the way in. The work is done by its parts, each of which owns its state and locks:
 ///
 ///     ArchiveCore            settings, volumes, ledger and index: what the parts share
