@@ -66,7 +66,7 @@ struct AbsentVolumeTests {
     }
 
     @Test(
-        "Nothing is taken in meanwhile: the error names the file and what to do", arguments: 1...2)
+        "No file is accepted meanwhile: the error names the file and what to do", arguments: 1...2)
     func ingest(volume: Int) throws {
         try unplug(volume)
         let other = temporary.volumes[2 - volume]
@@ -126,7 +126,8 @@ struct AbsentVolumeTests {
                 #expect(try contents(of: three.blob(.of(image), on: volume)) == image)
             }
         }
-        // Back again, it gets the ledger it missed, and the index made anew knows all this.
+        // The volume is back: it gets the missing part of the ledger, and a rebuilt index knows all
+        // this.
         try FileManager.default.moveItem(
             atPath: three.folder.path("unplugged"), toPath: three.volumes[gone - 1])
         try three.open { _ in }
@@ -137,7 +138,7 @@ struct AbsentVolumeTests {
         #expect(try three.index.dump() == before)
     }
 
-    @Test("Nothing is set aside on one volume alone")
+    @Test("Nothing is rejected onto one volume alone")
     func reject() throws {
         try unplug(2)
         let path = try temporary.folder.write(Array("letter".utf8), to: "cd/letter.txt")

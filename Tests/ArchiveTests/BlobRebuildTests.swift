@@ -50,7 +50,7 @@ struct BlobRebuildTests {
         #expect(summary.damagedCopies == 0 && summary.leftOut.isEmpty)
         #expect(try paths() == before)
         try temporary.expectBlobs(images)
-        // What was begun goes on, and is a ledger as any other.
+        // The new ledger continues like any other.
         try temporary.archive(series(seed: 4))
         let index = try temporary.index.dump()
         #expect(index.contains("rebuilt from blobs"))
@@ -86,7 +86,7 @@ struct BlobRebuildTests {
     }
 
     @Test(
-        "A copy that is not what its name says is no copy; without a good one the image is left out"
+        "A copy whose bytes do not match its name does not count; without a good one the image is left out"
     )
     func damaged() throws {
         let digests = images.map(Digest.of)
@@ -118,7 +118,7 @@ struct BlobRebuildTests {
         }
     }
 
-    @Test("What an interrupted run left is cleared, and nothing else")
+    @Test("Leftovers of an interrupted run are cleared, and nothing else")
     func interrupted() throws {
         try removeLedgers()
         let site = Ledger.site(archive: try temporary.volume(1).identity.archive)

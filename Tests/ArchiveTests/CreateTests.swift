@@ -65,7 +65,7 @@ struct CreateTests {
                     || message.contains(folder.path(volumes[1])))
             #expect(try everything == [])
         }
-        // Names that only begin alike are no matter.
+        // Names that only begin with the same letters do not matter.
         try create(folder.path("v"), [folder.path("v1"), folder.path("v11")])
     }
 
@@ -104,7 +104,7 @@ struct CreateTests {
         try create(folder.path("c"), [folder.path("w"), folder.path("x")])
     }
 
-    @Test("A directory that is no archive does not open, and is named")
+    @Test("A directory that is not an archive does not open, and is named")
     func noArchive() throws {
         for path in [folder.path, folder.path("missing")] {
             let error = try #require(throws: ArchiveError.self) {

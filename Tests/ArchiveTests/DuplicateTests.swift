@@ -15,7 +15,7 @@ struct DuplicateTests {
         try temporary.archive([image])
     }
 
-    /// What a volume has under the blob's name, and a way to damage it.
+    /// The file with the blob's name on a volume, and a way to damage it.
     private func damage(on volume: Int, _ bytes: [UInt8]) throws {
         let path = temporary.blob(.of(image), on: volume)
         try temporary.folder.write(
@@ -55,7 +55,7 @@ struct DuplicateTests {
     }
 
     @Test(
-        "A copy that was not hashed for a day is hashed; a bad one is healed and set aside",
+        "A copy that was not hashed for a day is hashed; a bad one is moved away and healed",
         arguments: 1...2)
     func heals(volume: Int) throws {
         try damage(on: volume, spoiled)
@@ -108,7 +108,7 @@ struct DuplicateTests {
             #expect(pread(descriptor, &bytes, bytes.count, 0) == image.count)
             #expect(bytes == image)
         }
-        // It was made anew from the good one, before it was read.
+        // It was replaced from the good copy before it was read.
         try temporary.expectBlobs([image])
         try damage(on: 1, [])
         try damage(on: 2, [])

@@ -31,7 +31,9 @@ struct FullDiskTests {
         return image.write()
     }
 
-    @Test("What does not fit is refused early, leaves nothing, and works when there is room")
+    @Test(
+        "A file that does not fit is refused early, leaves nothing, and is accepted when there is space"
+    )
     func full() throws {
         try withSmallDisk { temporary, disk in
             let images = (1...3).map { image(UInt64($0)) }
@@ -69,7 +71,7 @@ struct FullDiskTests {
         }
     }
 
-    @Test("A file that cannot be set aside for want of room stays where it is")
+    @Test("A file that cannot be rejected because the disk is full stays where it is")
     func reject() throws {
         try withSmallDisk { temporary, _ in
             let path = try temporary.folder.write(
@@ -88,7 +90,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "A third disk that another program fills to the last byte stops nobody, and status tells of it"
+        "A third disk that another program fills completely stops nobody, and status says so"
     )
     func fullThird() throws {
         var disk: SmallDisk?
@@ -131,7 +133,7 @@ struct FullDiskTests {
         #expect(Set(ends).count == 1)
     }
 
-    @Test("A disk that fills up behind our back makes one file fail and leaves nothing half stored")
+    @Test("A disk that other programs fill makes one file fail and leaves nothing half stored")
     func filledByOthers() throws {
         try withSmallDisk { temporary, disk in
             let (first, second) = (image(1), image(2))

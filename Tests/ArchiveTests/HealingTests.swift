@@ -122,12 +122,14 @@ struct HealingTests {
         #expect(try temporary.ledger().contains { $0.entry.body["op"]?.string == "failing" })
     }
 
-    @Test("A copy that cannot be read is not moved away when there is no other: it may come back")
+    @Test(
+        "An unreadable copy is not moved away when there is no other: it may become readable again")
     func unreadable() throws {
         let digest = Digest.of(images[0])
         try temporary.open { archive in
             for volume in 1...2 {
-                // A folder is opened as a file is, and cannot be read: EISDIR, told as an error of the disk.
+                // A folder opens like a file but cannot be read: EISDIR, reported as an error of
+                // the disk.
                 try FileManager.default.moveItem(
                     atPath: temporary.blob(digest, on: volume),
                     toPath: temporary.folder.path("kept\(volume)"))
@@ -148,7 +150,7 @@ struct HealingTests {
                     atPath: temporary.folder.path("kept\(volume)"),
                     toPath: temporary.blob(digest, on: volume))
             }
-            // The disks are well again: the scrub finds what is there.
+            // The disks work again: the scrub finds the copies.
             _ = try archive.scrub()
             #expect(try archive.index.read { try $0.copies(of: 1)?.volumes } == [1, 2])
             #expect(try read(archive, 1) == images[0])
@@ -182,14 +184,14 @@ struct HealingTests {
             try volume.finish([staged[0].digest])
             try volume.store(staged)
             for file in staged { #expect(try volume.verifyBlob(file.digest, bytes: file.bytes)) }
-            // What is nowhere is not passed over.
+            // An image without any copy is not skipped.
             let missing = StagedBlob(digest: .of(Array("nothing".utf8)), bytes: 7)
             #expect(throws: StorageError.self) { try volume.store([missing]) }
             try volume.finish(staged.map(\.digest))
         }
     }
 
-    @Test("What the ledger tells of damage makes the same index again")
+    @Test("The records of damage in the ledger make the same index again")
     func replay() throws {
         try damage(0, on: 1, .bitFlip)
         try damage(1, on: 1, .bitFlip)

@@ -11,7 +11,7 @@ struct LockTests {
 
     init() throws { temporary = try TemporaryArchive() }
 
-    @Test("A second opener is refused, and told which process has the archive")
+    @Test("A second opener is refused, with the process that has the archive")
     func second() throws {
         try temporary.open { archive in
             let error = try #require(throws: ArchiveError.self) { try temporary.open { _ in } }
@@ -92,7 +92,7 @@ struct LockTests {
         }
     }
 
-    @Test("Who holds a volume is found among more locks than the kernel tells of at once")
+    @Test("The holder of a volume is found among more locks than the kernel lists at once")
     func manyLocks() throws {
         try temporary.open { archive in
             let files = try (0..<400).map { number in
@@ -108,7 +108,7 @@ struct LockTests {
         }
     }
 
-    @Test("What a process that has died left in the lock does not matter")
+    @Test("The leftovers of a dead process in the lock file do not matter")
     func stale() throws {
         try Data("4194303\n".utf8).write(to: URL(fileURLWithPath: temporary.path + "/lock"))
         #expect(Archive.holder(of: temporary.path) == nil)
@@ -123,7 +123,7 @@ struct LockTests {
         #expect(Archive.holder(of: temporary.path) == nil)
     }
 
-    @Test("Nobody has what is not there")
+    @Test("A missing volume has no holder")
     func nothing() {
         #expect(Archive.holder(of: temporary.folder.path("missing")) == nil)
     }

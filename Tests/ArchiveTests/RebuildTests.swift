@@ -110,7 +110,7 @@ struct RebuildTests {
         try expectEqual(temporary)
     }
 
-    @Test("A ledger with two series in one place is told as such, and the index stays")
+    @Test("A ledger with two series at one path is reported as such, and the index stays")
     func contradiction() throws {
         let temporary = try TemporaryArchive()
         try temporary.archive(series(images: 1))
@@ -134,7 +134,7 @@ struct RebuildTests {
         #expect(try temporary.index.dump() == before)
     }
 
-    @Test("Rebuilding is refused while a process has the archive, and tells what to do")
+    @Test("Rebuilding is refused while a process has the archive, with what to do")
     func refused() throws {
         let temporary = try TemporaryArchive()
         try temporary.archive(series(images: 1))
@@ -162,7 +162,9 @@ struct RebuildTests {
         #expect(try temporary.index.dump() == before)
     }
 
-    @Test("An index with damage deep inside is set aside at the next start, and the reader is told")
+    @Test(
+        "An index with damage deep inside is put aside at the next start, and the reader gets an error"
+    )
     func damagedPage() throws {
         let temporary = try TemporaryArchive()
         try temporary.archive(series(images: 40))

@@ -14,8 +14,8 @@ struct ReplayTests {
 
     init() throws { temporary = try TemporaryArchive() }
 
-    /// Everything that makes records: images of several series, further versions, a duplicate
-    /// that is verified and one that is healed, files that are set aside.
+    /// Everything that makes records: images of several series, further versions, a verified
+    /// duplicate and a healed one, rejected files.
     private func fill() throws {
         var versions: [[UInt8]] = []
         for number in 0..<3 {
@@ -49,7 +49,7 @@ struct ReplayTests {
         }
     }
 
-    @Test("An index made anew equals the one that was lost, row for row")
+    @Test("A rebuilt index equals the lost one, row for row")
     func madeAnew() throws {
         try fill()
         let before = try temporary.index.dump()
@@ -103,7 +103,7 @@ struct ReplayTests {
         #expect(try temporary.index.dump() == before)
     }
 
-    @Test("An index that is behind the ledger catches up to the same rows")
+    @Test("An index older than the ledger catches up to the same rows")
     func behind() throws {
         try temporary.archive(series(seed: 7))
         let old = try contents(of: temporary.path + "/index.sqlite")
@@ -116,7 +116,7 @@ struct ReplayTests {
         #expect(temporary.log.messages(.notice).contains { $0.hasPrefix("Took ") })
     }
 
-    @Test("An archive goes on after the index was made anew as if nothing had been")
+    @Test("An archive works on after its index was rebuilt, as if nothing had happened")
     func goesOn() throws {
         try fill()
         temporary.removeIndex()
@@ -129,7 +129,7 @@ struct ReplayTests {
     }
 
     @Test(
-        "A damaged index is set aside, named in the log, and made anew",
+        "A damaged index is put aside, named in the log, and rebuilt",
         arguments: ["garbage", "cut", "empty file", "old version"])
     func corrupt(how: String) throws {
         try fill()
@@ -157,7 +157,7 @@ struct ReplayTests {
     }
 
     @Test(
-        "An index that knows more than the volumes that are there is set aside; what they have is shown"
+        "An index that knows more than the present volumes is put aside; their images are shown"
     )
     func ahead() throws {
         let images = series(images: 4)
@@ -197,7 +197,7 @@ struct ReplayTests {
         #expect(try temporary.index.dump() == before)
     }
 
-    @Test("The unfinished end of a ledger is cut off and told")
+    @Test("The unfinished end of a ledger is cut off and reported")
     func tornEnd() throws {
         let images = series()
         try temporary.archive(images)
@@ -210,14 +210,14 @@ struct ReplayTests {
         try temporary.expectBlobs(images)
     }
 
-    @Test("Views that are the same in another order are no change")
+    @Test("The same views in another order are not a change")
     func reorderedViews() throws {
         try temporary.open { _ in }
         try temporary.open { _ in }
         #expect(temporary.log.messages(.warning) == [])
     }
 
-    @Test("What the archive was made with is used from the first image on")
+    @Test("The configuration at creation applies from the first image on")
     func ownViews() throws {
         try temporary.configure { text in
             text.prefix { $0 != "\u{0}" }.components(separatedBy: "[views]")[0]

@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test(
-        "A good copy that no record tells of is adopted; files that are no images are told and left"
+        "A good copy without a record is adopted; files that are not images are reported and left"
     )
     func strays() throws {
         let digest = Digest.of(images[3])
@@ -182,12 +182,12 @@ import Testing
 
     private typealias VolumeStateText = String
 
-    @Test("A volume that is away is told, and the others are scrubbed") func absent() throws {
+    @Test("An absent volume is reported, and the others are scrubbed") func absent() throws {
         try FileManager.default.removeItem(atPath: temporary.volumes[0])
         try temporary.open { archive in
             let report = try archive.scrub()
             #expect(report.volumes.map(\.files) == [0, 8])
-            // One ledger alone takes no records: what was read is told, and read again.
+            // A single ledger gets no records: the folders are reported, and read again.
             #expect(report.volumes.map(\.complete) == [false, false])
         }
         try temporary.configure { $0.replacing("# min_copies = 1", with: "min_copies = 1") }

@@ -11,7 +11,7 @@ struct SettingsTests {
     private static let volume = "\n[[volume]]\npath = \"/v\"\n"
 
     @Test(
-        "What makes no sense is refused, and the message names the place",
+        "A setting that makes no sense is refused, with its line and column",
         arguments: [
             ("copies = 0", "\"copies\""), ("copies = 17", "\"copies\""),
             ("copies = \"two\"", "\"copies\""),
@@ -84,7 +84,7 @@ struct SettingsTests {
         #expect(error.description.contains("/no/such/pacsfs.toml"))
     }
 
-    @Test("What is not said has a default")
+    @Test("A missing setting has a default")
     func defaults() throws {
         let settings = try Settings(toml: Self.volume)
         #expect(settings.copies == 2)
@@ -148,7 +148,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "A mistake in a template is told with its line and column, whatever quotes and escapes come before it",
+        "A mistake in a template is reported with line and column, after any quotes and escapes",
         arguments: [
             (#"b = "{StudyDate}/{PatienID}""#, 19), (#"  b="{PatienID}""#, 7),
             (#"b = '{PatientID}\{PatienID}' # why"#, 19),
@@ -165,7 +165,7 @@ struct SettingsTests {
         #expect(place.excerpt == "    \(line)\n" + String(repeating: " ", count: 3 + column) + "^")
     }
 
-    @Test("A mistake in one of several volumes is told with its line")
+    @Test("A mistake in one of several volumes is reported with its line")
     func volumePlace() throws {
         for (wrong, place) in [
             ("path = 7", "7:1"), ("# nothing", "6:1"), ("path = \"/w\"\ndoman = \"x\"", "8:1"),

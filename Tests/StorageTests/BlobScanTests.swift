@@ -82,7 +82,7 @@ import Testing
         #expect(findings == blobs.map { .bad($0, .missing) })
     }
 
-    @Test("tells missing, truncated, longer and altered blobs") func faults() throws {
+    @Test("reports missing, truncated, longer and altered blobs") func faults() throws {
         let (one, two, three, four) = (blobs[3], blobs[50], blobs[99], blobs[150])
         try FileManager.default.removeItem(atPath: path(one))
         truncate(path(two), off_t(two.bytes - 1))
@@ -100,7 +100,7 @@ import Testing
             ])
     }
 
-    @Test("tells what nobody expects, good or not") func unexpected() throws {
+    @Test("reports unexpected blobs, good or not") func unexpected() throws {
         let known = blobs.filter { $0 != blobs[7] && $0 != blobs[8] }
         var altered = try read(path(blobs[8]))
         altered[0] ^= 1
@@ -113,7 +113,7 @@ import Testing
             ])
     }
 
-    @Test("tells what is no blob, and does not read it") func foreign() throws {
+    @Test("reports files that are not blobs, and does not read them") func foreign() throws {
         let root = volume.path + "/blobs/"
         let blob = blobs[20]
         let hex = blob.digest.hex
@@ -144,7 +144,7 @@ import Testing
         #expect(others.subtracting(places.map { .bad($0, .missing) }).count == foreign.count)
     }
 
-    @Test("tells what cannot be read", .disabled(if: geteuid() == 0, "root reads everything"))
+    @Test("reports unreadable blobs", .disabled(if: geteuid() == 0, "root reads everything"))
     func unreadable() throws {
         chmod(path(blobs[5]), 0)
         let others = try scan().others
@@ -155,7 +155,7 @@ import Testing
         #expect(reason.contains(blobs[5].digest.hex))
     }
 
-    @Test("calls what lies in a folder that cannot be listed unreadable, not missing")
+    @Test("calls blobs in a folder that cannot be listed unreadable, not missing")
     func unlistable() throws {
         // A file stands where the outer folder was.
         let outer = String(blobs[60].digest.hex.prefix(2))
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test("stops when it is told to, and goes on with the folders that were not completed")
+    @Test("stops on request, and continues with the folders that were not completed")
     func stopped() throws {
         let seen = Lock(0)
         var completed: [UInt8] = []
@@ -183,7 +183,7 @@ import Testing
             good[blob, default: 0] += 1
             seen.withLock { $0 += 1 }
         }
-        // So slow that reading cannot run far ahead of what is reported.
+        // So slow that reading cannot run far ahead of the reports.
         let pace = Pace(bytesPerSecond: blobs.reduce(0) { $0 + $1.bytes } / 6)
         let end = try volume.scan(.init(threads: 2, pace: pace)).run(
             expecting: { expected(in: $0, of: blobs) },
@@ -235,7 +235,7 @@ import Testing
             expecting: { expected(in: $0, of: blobs) }, shouldStop: isStopped, report: { _ in })
     }
 
-    @Test("leaves in memory what was there, and nothing else, and no time of access")
+    @Test("leaves only the cached pages from before in memory, and changes no time of access")
     func traceless() throws {
         let cold = blobs[10]
         let warm = blobs.first { $0.bytes == 700_001 } ?? blobs[11]

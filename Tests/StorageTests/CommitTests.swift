@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test(
-        "replaces a bad blob only when told to, and the bad one is kept", arguments: [true, false])
+        "replaces a bad blob only on request, and keeps the bad one", arguments: [true, false])
     func replace(hardLinks: Bool) throws {
         let volume = try folder.volume()
         if !hardLinks { volume.setNoHardLinks() }
@@ -191,7 +191,8 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test("refuses a source that is not what was said, and leaves nothing") func wrong() throws {
+    @Test("refuses a source that does not match its digest, and leaves nothing") func wrong() throws
+    {
         let volume = try folder.volume()
         let source = try folder.file("source", content(2))
         expectError(.corrupt) {
@@ -303,7 +304,7 @@ import Testing
 }
 
 @Suite("A bad blob", .onEveryFileSystem) struct BadBlobTests {
-    @Test("is set aside as often as it is found, and never deleted") func setAside() throws {
+    @Test("is moved away as often as it is found, and never deleted") func setAside() throws {
         let folder = try TemporaryFolder()
         let volume = try folder.volume()
         let digest = Digest.of(content(1))

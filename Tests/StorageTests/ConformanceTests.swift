@@ -4,7 +4,7 @@ import Testing
 
 @testable import Storage
 
-/// What a volume does when its disk lets it down, on every file system that can be had here.
+/// A volume whose disk fails, on every file system that is available here.
 @Suite(
     "A volume on a disk of its own",
     .enabled(if: !FileSystemKind.disks.isEmpty, "no disk can be mounted here"))
@@ -34,7 +34,7 @@ struct ConformanceTests {
         return try LoopDisk(kind, at: point)
     }
 
-    /// What a volume goes through with a file, one step after the other; each may be tried again.
+    /// The steps of a volume with a file, one after another; each may be tried again.
     private enum Step: CaseIterable {
         case stage, commit, append, finish, reject, setAside, replace, appendMore
     }
@@ -103,7 +103,7 @@ struct ConformanceTests {
     }
 
     @Test(
-        "that is read-only is read, and refuses clearly what is new",
+        "that is read-only can be read, and clearly refuses new files",
         arguments: FileSystemKind.disks)
     func readOnly(kind: FileSystemKind) throws {
         let disk = try disk(kind)
@@ -136,7 +136,7 @@ struct ConformanceTests {
         let volume = try folder.volume()
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive)
         disk.unplug()
-        // Who holds it open may go on; nothing goes into the empty folder.
+        // Programs that have it open may continue; nothing goes into the empty folder.
         for step in Step.allCases { try take(step, volume, ledger) }
         #expect(try files(below: disk.path) == [])
         expectError(.notAVolume) { try folder.reopen() }

@@ -149,7 +149,7 @@ import Testing
     }
 
     @Test(
-        "that is mounted read-only is read, and refuses what is new",
+        "that is mounted read-only can be read, and refuses new files",
         .onPlainFolder, .enabled(if: SmallDisk.isPossible, "mounting needs root"))
     func readOnly() throws {
         let point = folder.path("volume1")

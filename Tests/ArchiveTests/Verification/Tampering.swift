@@ -6,7 +6,7 @@ import TemporaryArchive
 import Testing
 
 extension TemporaryArchive {
-    /// What `pacsfs verify` finds.
+    /// The findings of `pacsfs verify`.
     func verify(head: String? = nil, volumes: [String] = []) throws -> VerificationReport {
         let verification = try Verification(
             archive: path, volumes: volumes, head: head.map { try #require(Verification.Head($0)) })
@@ -27,7 +27,7 @@ extension TemporaryArchive {
         return try files(below: folder).map { folder + "/" + $0 }
     }
 
-    /// Writes a volume's ledger anew, each portion of lines a segment.
+    /// Rewrites the ledger of a volume, with each portion of lines as a segment.
     func rewrite(_ segments: [[String]], on number: Int) throws {
         let old = try self.segments(on: number)
         let folder = (try #require(old.first) as NSString).deletingLastPathComponent

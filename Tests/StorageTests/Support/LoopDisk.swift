@@ -100,7 +100,7 @@ final class LoopDisk: Sendable {
         }
     }
 
-    /// Takes it away under whoever uses it.
+    /// Takes the disk away while it is in use.
     func unplug() { umount2(path, Int32(MNT_DETACH)) }
 
     deinit { unplug() }
