@@ -27,7 +27,11 @@ extension Archive {
         guard volumes.count >= copies else {
             throw ArchiveError(
                 .configuration,
-                "\(copies) copies need at least \(copies) volumes, and \(volumes.count) \(volumes.count == 1 ? "was" : "were") given. Name more with --volume, or lower --copies."
+                """
+                \(copies) copies need at least \(copies) volumes, and \(volumes.count) \
+                \(volumes.count == 1 ? "was" : "were") given. Name more with --volume, or lower \
+                --copies.
+                """
             )
         }
         let paths = volumes.map(\.path)
@@ -72,8 +76,14 @@ extension Archive {
                 throw ArchiveError(
                     .configuration,
                     path == other
-                        ? "\(path) is named twice, or is a volume already. Name another directory, best on another disk."
-                        : "\(path) and \(other) lie in one another. Each volume needs a directory of its own, best on its own disk."
+                        ? """
+                        \(path) is named twice, or is a volume already. Name another \
+                        directory, best on another disk.
+                        """
+                        : """
+                        \(path) and \(other) lie in one another. Each volume needs a directory \
+                        of its own, best on its own disk.
+                        """
                 )
             }
         }
@@ -90,13 +100,19 @@ extension Archive {
         guard !FileManager.default.fileExists(atPath: path + "/" + configurationName) else {
             throw ArchiveError(
                 .configuration,
-                "\(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \(path)"
+                """
+                \(path) is an archive already. Mount it with: pacsfs mount MOUNTPOINT --archive \
+                \(path)
+                """
             )
         }
         guard isFree(path) else {
             throw ArchiveError(
                 .configuration,
-                "\(path) is not empty. An archive needs a directory of its own; nothing is overwritten."
+                """
+                \(path) is not empty. An archive needs a directory of its own; nothing is \
+                overwritten.
+                """
             )
         }
     }

@@ -41,7 +41,10 @@ extension ArchiveCore {
             }
             if let torn = volume.tornTail {
                 log.notice(
-                    "Cut off \(torn.bytes) unfinished bytes of the ledger of volume \(volume.volume)."
+                    """
+                    Cut off \(torn.bytes) unfinished bytes of the ledger of volume \
+                    \(volume.volume).
+                    """
                 )
             }
         }
@@ -91,9 +94,15 @@ extension ArchiveCore {
         let paths = missing.map(\.place.path).joined(separator: " or ")
         throw ArchiveError(
             .storage,
-            "The volumes that are here end with record \(ledger.position.number), and record \(known.number) was written.",
+            """
+            The volumes that are here end with record \(ledger.position.number), and record \
+            \(known.number) was written.
+            """,
             remedy:
-                "Bring back \(paths), which has the records since then. If that is lost for good, \"pacsfs rebuild\" goes on with what is here."
+                """
+                Bring back \(paths), which has the records since then. If that is lost for good, \
+                \"pacsfs rebuild\" goes on with what is here.
+                """
         )
     }
 

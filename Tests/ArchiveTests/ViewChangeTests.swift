@@ -348,7 +348,8 @@ struct ViewChangeTests {
         let body: JSONObject = ["view": "x", "template": "{PatientID", "through": 1, "paths": []]
         _ = try ledger.append([LedgerEntry(kind: "paths", by: "test", time: .now(), body: body)])
         let report = try #require(try Verification(archive: temporary.path).run())
-        #expect(report.findings.contains { $0.severity == .fault && $0.reason.contains("\"paths\"") })
+        #expect(
+            report.findings.contains { $0.severity == .fault && $0.reason.contains("\"paths\"") })
         #expect(throws: ArchiveError.self) {
             try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
         }

@@ -125,7 +125,8 @@ struct PermissionTests {
             let run = try archive.pacsfs("mount", archive.mountpoint)
             #expect(
                 run.code == 2
-                    && run.errors.contains("pacsfs.toml: \"writers\" names the group no-such-group"))
+                    && run.errors.contains("pacsfs.toml: \"writers\" names the group no-such-group")
+            )
             #expect(run.errors.contains("groupadd --system no-such-group") && !archive.isMounted)
         }
     }

@@ -17,7 +17,7 @@ import Testing
         #expect(
             try Placement.choose(copies: 2, bytes: 5, among: volumes)
                 == [2, 4])
-        #expect(try Placement.choose(copies: 3, bytes: 5, among: volumes)==[2, 4, 3])
+        #expect(try Placement.choose(copies: 3, bytes: 5, among: volumes) == [2, 4, 3])
     }
 
     @Test("takes different volumes of one domain when it must") func shared() throws {
@@ -32,7 +32,7 @@ import Testing
 
     @Test("takes the lower ordinal of equals, whatever their order") func ties() throws {
         let volumes = [volume(3, "c", 7), volume(1, "a", 7), volume(2, "b", 7)]
-        #expect(try Placement.choose(copies: 2, bytes: 1, among: volumes)==[1, 2])
+        #expect(try Placement.choose(copies: 2, bytes: 1, among: volumes) == [1, 2])
     }
 
     @Test("takes no volume that is absent, closed or too full") func states() throws {
@@ -40,7 +40,7 @@ import Testing
             volume(1, "a", nil), volume(2, "b", 9, takesFiles: false), volume(3, "c", 4),
             volume(4, "d", 5),
         ]
-        #expect(try Placement.choose(copies: 1, bytes: 5, among: volumes)==[4])
+        #expect(try Placement.choose(copies: 1, bytes: 5, among: volumes) == [4])
         let few = expectError(.tooFewVolumes) {
             try Placement.choose(copies: 3, bytes: 1, among: volumes)
         }

@@ -14,12 +14,18 @@ extension Configuration {
             if let known = members.first(where: { $0.place.path == place.path }) {
                 if known.place.domain != place.domain {
                     notes.append(
-                        "\(place.path) is in the domain \"\(place.domain)\" after a restart of the daemon."
+                        """
+                        \(place.path) is in the domain \"\(place.domain)\" after a restart of the \
+                        daemon.
+                        """
                     )
                 }
             } else if let mountpoint, AbsolutePath.isInside(place.path, mountpoint) {
                 notes.append(
-                    "\(place.path) lies in the mount \(mountpoint) itself and cannot be a volume. Correct the path in pacsfs.toml."
+                    """
+                    \(place.path) lies in the mount \(mountpoint) itself and cannot be a volume. \
+                    Correct the path in pacsfs.toml.
+                    """
                 )
             } else {
                 notes.append(note(onNew: place, members, new))
@@ -35,7 +41,12 @@ extension Configuration {
                 }
             guard !hasMoved else { continue }
             notes.append(
-                "\(member.place.path) is not in pacsfs.toml any more, but still a volume of the archive. It is used until the daemon is restarted, and missing from then on. Put its [[volume]] back; to take it out for good: pacsfs volume retire \(member.place.path)"
+                """
+                \(member.place.path) is not in pacsfs.toml any more, but still a volume of the \
+                archive. It is used until the daemon is restarted, and missing from then on. Put \
+                its [[volume]] back; to take it out for good: pacsfs volume retire \
+                \(member.place.path)
+                """
             )
         }
         if let problem = Self.countProblem(new) { notes.append(problem) }
@@ -55,26 +66,43 @@ extension Configuration {
         if let twin, twin.volume != nil, new.volumes.contains(where: { $0.path == twin.place.path })
         {
             return
-                "\(place.path) is the volume \(twin.place.path) once more, or a copy of it. Take one of the two out of pacsfs.toml."
+                """
+                \(place.path) is the volume \(twin.place.path) once more, or a copy of it. Take \
+                one of the two out of pacsfs.toml.
+                """
         }
         let known = try? core.index.read { try $0.volumes() }.first {
             $0.id == volume.identity.volume
         }
         if known?.state == .retired {
             return
-                "\(place.path) was volume \(number), and was retired or replaced: it is no part of the archive any more. Take it out of pacsfs.toml."
+                """
+                \(place.path) was volume \(number), and was retired or replaced: it is no part of \
+                the archive any more. Take it out of pacsfs.toml.
+                """
         }
         return
-            "\(place.path) is volume \(number) of this archive, and is used there after a restart of the daemon."
+            """
+            \(place.path) is volume \(number) of this archive, and is used there after a restart \
+            of the daemon.
+            """
     }
 
     private static func note(on place: Settings.VolumePlace, _ error: StorageError) -> String {
-        "\(place.path) cannot be used, and would be absent after a restart: \(error). If it is to become a new volume, take it out of pacsfs.toml again, and: pacsfs volume add \(place.path)"
+        """
+        \(place.path) cannot be used, and would be absent after a restart: \(error). If it is to \
+        become a new volume, take it out of pacsfs.toml again, and: pacsfs volume add \
+        \(place.path)
+        """
     }
 
     private static func countProblem(_ settings: Settings) -> String? {
         settings.volumes.count < settings.copies
-            ? "\"copies\" is \(settings.copies), and pacsfs.toml names \(settings.volumes.count == 1 ? "one volume" : "\(settings.volumes.count) volumes"). Add one: pacsfs volume add DIR; or lower \"copies\"."
+            ? """
+            \"copies\" is \(settings.copies), and pacsfs.toml names \
+            \(settings.volumes.count == 1 ? "one volume" : "\(settings.volumes.count) volumes"). \
+            Add one: pacsfs volume add DIR; or lower \"copies\".
+            """
             : nil
     }
 

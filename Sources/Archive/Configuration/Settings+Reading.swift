@@ -40,7 +40,10 @@ extension Settings {
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw SettingMistake(
                 unknown,
-                "\"\(unknown)\" is not a setting. There are: \(known.sorted().joined(separator: ", "))."
+                """
+                \"\(unknown)\" is not a setting. There are: \
+                \(known.sorted().joined(separator: ", ")).
+                """
             )
         }
         if let value = table["copies"] {
@@ -94,7 +97,10 @@ extension Settings {
             if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
                 throw SettingMistake(
                     in: "volume", number: index, unknown,
-                    "\"\(unknown)\" of the \(index + 1). [[volume]] is not a setting. There are: domain, path."
+                    """
+                    \"\(unknown)\" of the \(index + 1). [[volume]] is not a setting. There are: \
+                    domain, path.
+                    """
                 )
             }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
@@ -127,7 +133,10 @@ extension Settings {
             else {
                 throw SettingMistake(
                     in: "scrub", "rate",
-                    "\"rate\" of [scrub] must be bytes a second such as \"20M\", or \"0\" for no limit."
+                    """
+                    \"rate\" of [scrub] must be bytes a second such as \"20M\", or \"0\" for no \
+                    limit.
+                    """
                 )
             }
             scrubRate = rate == 0 ? nil : rate

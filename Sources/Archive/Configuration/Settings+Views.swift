@@ -20,7 +20,10 @@ extension Settings {
             guard folded.insert(PortableName.folded(name)).inserted else {
                 throw SettingMistake(
                     in: "views", name,
-                    "There are two views \"\(name)\": names that differ in case only are the same. Rename one."
+                    """
+                    There are two views \"\(name)\": names that differ in case only are the same. \
+                    Rename one.
+                    """
                 )
             }
             do throws(TemplateError) { return View(name: name, template: try Template(text)) } catch

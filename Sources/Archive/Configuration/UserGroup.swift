@@ -39,7 +39,10 @@ public enum UserGroup: Sendable, Equatable {
         if let number { return number }
         throw ArchiveError(
             .configuration,
-            "\(file): \"\(setting)\" names the group \(self), which this system does not know. Make it with \"groupadd --system \(self)\", or name another group or its number."
+            """
+            \(file): \"\(setting)\" names the group \(self), which this system does not know. Make \
+            it with \"groupadd --system \(self)\", or name another group or its number.
+            """
         )
     }
 }

@@ -49,7 +49,10 @@ extension Scrubs {
                 try scrub.run(due, into: &report)
                 if scrub.result.bad > 0 {
                     core.log.error(
-                        "The scrub of \(volume.path) found \(scrub.result.bad) bad copies and healed \(scrub.result.healed)."
+                        """
+                        The scrub of \(volume.path) found \(scrub.result.bad) bad copies and \
+                        healed \(scrub.result.healed).
+                        """
                     )
                 }
             }

@@ -173,8 +173,14 @@ final class VolumeScrub {
                 .init(
                     file: file,
                     reason: fault == nil
-                        ? "No record knows this image. If it belongs here, import it again; it is left where it is."
-                        : "No record says that this image is here, and its content is not what its name says."
+                        ? """
+                        No record knows this image. If it belongs here, import it again; it is \
+                        left where it is.
+                        """
+                        : """
+                        No record says that this image is here, and its content is not what \
+                        its name says.
+                        """
                 ))
         }
     }

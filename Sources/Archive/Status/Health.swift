@@ -43,27 +43,40 @@ extension Health {
         if copies.lost > 0 {
             add(
                 .risk,
-                "\(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy left. If the original is still on the machine that took it, copy it into incoming again; what is left of the damaged copies is in rejected/bad-blobs of the volumes."
+                """
+                \(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy \
+                left. If the original is still on the machine that took it, copy it into incoming \
+                again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.
+                """
             )
         }
         if copies.offlineOnly > 0, !readable.isEmpty {
             add(
                 .risk,
-                "\(copies.offlineOnly) of \(images) cannot be read: all copies are on volumes that are not here. Bring back \(missing.map(\.path).joined(separator: " or "))."
+                """
+                \(copies.offlineOnly) of \(images) cannot be read: all copies are on volumes that \
+                are not here. Bring back \(missing.map(\.path).joined(separator: " or ")).
+                """
             )
         }
         if copies.single > 0 {
             if status.resilver.isRunning {
                 add(
                     .attention,
-                    "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only; the second is being made now."
+                    """
+                    \(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy \
+                    only; the second is being made now.
+                    """
                 )
             } else {
                 // With a disk away every image has one copy within reach: that is mended by
                 // plugging it in. Without, there is nothing that will mend it by itself.
                 add(
                     missing.isEmpty ? .risk : .attention,
-                    "\(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy only. "
+                    """
+                    \(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy \
+                    only. 
+                    """
                         + (missing.isEmpty
                             ? "Make room or add a volume: pacsfs volume add DIR"
                             : "Bring back \(missing.map(\.path).joined(separator: " and "))."))
@@ -72,7 +85,10 @@ extension Health {
         if let damage = status.indexDamage {
             add(
                 .attention,
-                "The index is damaged, and folders may lack images (\(damage)). No image is lost: unmount the archive and mount it again, which makes the index anew."
+                """
+                The index is damaged, and folders may lack images (\(damage)). No image is lost: \
+                unmount the archive and mount it again, which makes the index anew.
+                """
             )
         }
         if let problem = status.configurationProblem {
@@ -83,14 +99,21 @@ extension Health {
         if takers < copies.minimum, missing.isEmpty {
             add(
                 .attention,
-                "New images are refused: each is to be stored on \(copies.minimum) volumes, and only \(takers) \(takers == 1 ? "takes" : "take") files. Add a volume: pacsfs volume add DIR"
+                """
+                New images are refused: each is to be stored on \(copies.minimum) volumes, and \
+                only \(takers) \(takers == 1 ? "takes" : "take") files. Add a volume: \
+                pacsfs volume add DIR
+                """
             )
         }
         let few = copies.underReplicated - copies.single - copies.lost
         if few > 0 {
             add(
                 .attention,
-                "\(few) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) copies"
+                """
+                \(few) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) \
+                copies
+                """
                     + (status.resilver.isRunning
                         ? "; more are being made now."
                         : status.volumes.count < copies.wanted
@@ -115,7 +138,13 @@ extension Health {
         if !unwritten.isEmpty {
             add(
                 .attention,
-                "The catalogue is not written on \(unwritten.map(\.path).joined(separator: " and ")), so \(unwritten.count == 1 ? "it is" : "they are") no full copy of the archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). The log says why: a full disk or damage; pacsfs verify finds that."
+                """
+                The catalogue is not written on \
+                \(unwritten.map(\.path).joined(separator: " and ")), so \
+                \(unwritten.count == 1 ? "it is" : "they are") no full copy of the \
+                archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). \
+                The log says why: a full disk or damage; pacsfs verify finds that.
+                """
             )
         }
         if takers >= copies.minimum, let text = Self.finding(about: status.freeSpace) {
@@ -145,7 +174,10 @@ extension Health {
             let what =
                 status.instances == 1 ? "the image is" : "all \(images(status.instances)) are"
             return
-                "Safe: \(what) stored \(copies == 1 ? "once" : "\(copies) times"), on \(copies == 1 ? "one volume" : "\(copies) different volumes")."
+                """
+                Safe: \(what) stored \(copies == 1 ? "once" : "\(copies) times"), on \
+                \(copies == 1 ? "one volume" : "\(copies) different volumes").
+                """
         }
     }
 
@@ -167,14 +199,24 @@ extension Health {
                 + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
         case .readOnly:
             return
-                "\(volume.path) is read-only: its images can be read, new ones are not stored there. See dmesg, check the file system, mount it again."
+                """
+                \(volume.path) is read-only: its images can be read, new ones are not stored \
+                there. See dmesg, check the file system, mount it again.
+                """
         case .failing:
             return
-                "\(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) NEW-DIR"
+                """
+                \(volume.path) had \(volume.errors) bad copies: its disk is probably failing. Look \
+                at it with smartctl, and replace it soon: pacsfs volume replace \(volume.path) \
+                NEW-DIR
+                """
         case .retiring:
             return
-                "\(volume.path) is being emptied. Leave it plugged in until it is gone from this list."
-                + (volume.problem.map { " \($0)" } ?? "")
+                """
+                \(volume.path) is being emptied. Leave it plugged in until it is gone from this \
+                list.
+                """
+                    + (volume.problem.map { " \($0)" } ?? "")
         case .online: return nil
         }
     }
@@ -191,7 +233,10 @@ extension Health {
         }
         guard let days = space.daysLeft, days < 30 else { return nil }
         return
-            "The room will last for about \(days == 1 ? "one day" : "\(days) days"). Add a volume: pacsfs volume add DIR"
+            """
+            The room will last for about \(days == 1 ? "one day" : "\(days) days"). Add a volume: \
+            pacsfs volume add DIR
+            """
     }
 
     private static func images(_ count: Int64) -> String {

@@ -60,7 +60,11 @@ struct StatusReport {
             ArchiveStatus.Volume(
                 ordinal: $0.ordinal, id: $0.id, path: $0.domain, domain: $0.domain, state: .absent,
                 problem:
-                    "The ledger has volume \($0.ordinal), and pacsfs.toml does not name its path. Add it there as a [[volume]], or put another in its place: pacsfs volume replace \($0.ordinal) NEW-DIR",
+                    """
+                    The ledger has volume \($0.ordinal), and pacsfs.toml does not name its path. \
+                    Add it there as a [[volume]], or put another in its place: \
+                    pacsfs volume replace \($0.ordinal) NEW-DIR
+                    """,
                 blobs: 0, free: 0, total: 0, errors: $0.errors, scrubbed: nil, isUnlisted: true)
         }
     }

@@ -20,7 +20,10 @@ enum TooFewVolumes {
         let remedy =
             away.isEmpty
             ? "Add a volume: pacsfs volume add DIR; or lower \"copies\" in pacsfs.toml."
-            : "Bring back \(away.joined(separator: " and ")); if its disk is dead: pacsfs volume replace \(away[0]) NEW-DIR"
+            : """
+            Bring back \(away.joined(separator: " and ")); if its disk is dead: \
+            pacsfs volume replace \(away[0]) NEW-DIR
+            """
         return "\(wanted) copies of each image are wanted, and \(there): \(consequence). \(remedy)"
     }
 }

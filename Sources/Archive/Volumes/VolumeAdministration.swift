@@ -65,7 +65,11 @@ final class VolumeAdministration: Sendable {
             guard others.count >= settings.copies else {
                 throw ArchiveError(
                     .configuration,
-                    "\(member.place.path) cannot be retired: \(settings.copies) copies of each image are wanted, and only \(others.count) other volumes would be left. Add another volume first, or lower \"copies\" in pacsfs.toml."
+                    """
+                    \(member.place.path) cannot be retired: \(settings.copies) copies of each \
+                    image are wanted, and only \(others.count) other volumes would be left. Add \
+                    another volume first, or lower \"copies\" in pacsfs.toml.
+                    """
                 )
             }
             if member.state != .retiring { try catalogue.record([.retire(member.ordinal)]) }
@@ -87,21 +91,30 @@ final class VolumeAdministration: Sendable {
             guard old.volume == nil || old.isReadOnly || old.state == .failing else {
                 throw ArchiveError(
                     .configuration,
-                    "\(old.place.path) is there and well. To take it out, add another volume, then: pacsfs volume retire \(old.place.path)"
+                    """
+                    \(old.place.path) is there and well. To take it out, add another volume, then: \
+                    pacsfs volume retire \(old.place.path)
+                    """
                 )
             }
             let path = path ?? old.place.path
             guard old.volume == nil || path != old.place.path else {
                 throw ArchiveError(
                     .configuration,
-                    "\(path) still has the old volume. Mount the new disk there, or name another folder: pacsfs volume replace \(old.place.path) NEW"
+                    """
+                    \(path) still has the old volume. Mount the new disk there, or name another \
+                    folder: pacsfs volume replace \(old.place.path) NEW
+                    """
                 )
             }
             let only = try index.read { try $0.onlyCopies(on: old.ordinal) }
             guard only == 0 || acceptingLoss else {
                 throw ArchiveError(
                     .configuration,
-                    "\(only) images have their only copy on \(old.place.path). Try to bring it back first, if only for reading. If it is lost for good: --accept-loss."
+                    """
+                    \(only) images have their only copy on \(old.place.path). Try to bring it back \
+                    first, if only for reading. If it is lost for good: --accept-loss.
+                    """
                 )
             }
             let domain = old.place.domain == old.place.path ? path : old.place.domain
@@ -125,7 +138,10 @@ final class VolumeAdministration: Sendable {
         let problems = takeOverAll(of: member)
         guard problems.isEmpty else {
             let problem =
-                "Its images are on other volumes, but not yet all that waits or was set aside on it. "
+                """
+                Its images are on other volumes, but not yet all that waits or was set aside on \
+                it. 
+                """
                 + problems[0]
                 + (problems.count > 1 ? " (And \(problems.count - 1) more.)" : "")
                 + " It is tried again."
@@ -138,7 +154,10 @@ final class VolumeAdministration: Sendable {
         volumes.remove(ordinal)
         try configuration.change { try $0.removeVolume(at: member.place.path) }
         log.notice(
-            "All images of \(member.place.path) are on other volumes. It is no part of the archive any more and can be taken away."
+            """
+            All images of \(member.place.path) are on other volumes. It is no part of the archive \
+            any more and can be taken away.
+            """
         )
         return true
     }
@@ -175,8 +194,14 @@ final class VolumeAdministration: Sendable {
                 throw ArchiveError(
                     .configuration,
                     place.path == other
-                        ? "\(place.path) is named twice, or is a volume already. Name another directory, best on another disk."
-                        : "\(place.path) and the volume \(other) lie in one another. Each volume needs a directory of its own, best on its own disk."
+                        ? """
+                        \(place.path) is named twice, or is a volume already. Name another \
+                        directory, best on another disk.
+                        """
+                        : """
+                        \(place.path) and the volume \(other) lie in one another. Each volume \
+                        needs a directory of its own, best on its own disk.
+                        """
                 )
             }
         }
@@ -225,7 +250,10 @@ final class VolumeAdministration: Sendable {
             else {
                 throw ArchiveError(
                     .configuration,
-                    "\(place.path) has been volume \(volume.identity.ordinal) of this archive already, and was retired or is in use. Use an empty folder."
+                    """
+                    \(place.path) has been volume \(volume.identity.ordinal) of this archive \
+                    already, and was retired or is in use. Use an empty folder.
+                    """
                 )
             }
             try volume.claim()

@@ -139,7 +139,10 @@ extension VolumeSet {
                 "this is volume \(volume.identity.ordinal), which the archive does not use",
                 path: path,
                 remedy:
-                    "Mount the right disk here; to use this one, add an empty folder on it: pacsfs volume add DIR"
+                    """
+                    Mount the right disk here; to use this one, add an empty folder on it: \
+                    pacsfs volume add DIR
+                    """
             )
         }
         try volume.claim()
@@ -214,7 +217,10 @@ extension VolumeSet {
             "this volume was retired or replaced, and does not belong to the archive any more",
             path: volume.path,
             remedy:
-                "Remove it from pacsfs.toml; to use the disk again, add an empty folder on it: pacsfs volume add DIR"
+                """
+                Remove it from pacsfs.toml; to use the disk again, add an empty folder on it: \
+                pacsfs volume add DIR
+                """
         )
     }
 

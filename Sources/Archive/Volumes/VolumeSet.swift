@@ -93,7 +93,10 @@ final class VolumeSet: Sendable {
     }
 
     static func readOnlyProblem(_ volume: Volume) -> String {
-        "\(volume.path) is mounted read-only. See dmesg for why, check the file system, and mount it again."
+        """
+        \(volume.path) is mounted read-only. See dmesg for why, check the file system, and mount \
+        it again.
+        """
     }
 
     /// The first that can be written to; otherwise the first that is there.

@@ -19,19 +19,29 @@ struct ZipError: Error, Equatable {
     /// A member would be outside of its folder, needs a password, or is not a file.
     static func refused(_ member: String, _ why: String) -> ZipError {
         ZipError(
-            "This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If you trust it, unpack it yourself and copy the images."
+            """
+            This is a zip archive whose member \(member) \(why). Nothing of it was unpacked. If \
+            you trust it, unpack it yourself and copy the images.
+            """
         )
     }
 
     /// Its list of members does not account for the whole file: the rest would be lost.
     static let holdsMore = ZipError(
-        "This is a zip archive that holds more than its list says: perhaps two were joined, or there are bytes before or after it. Nothing of it was unpacked. Unpack it yourself and copy the images."
+        """
+        This is a zip archive that holds more than its list says: perhaps two were joined, or \
+        there are bytes before or after it. Nothing of it was unpacked. Unpack it yourself and \
+        copy the images.
+        """
     )
 
     /// It would fill the disks.
     static func tooLarge(_ why: String) -> ZipError {
         ZipError(
-            "This is a zip archive that \(why), like archives that are made to fill a disk. If you trust it, unpack it yourself and copy the images."
+            """
+            This is a zip archive that \(why), like archives that are made to fill a disk. If you \
+            trust it, unpack it yourself and copy the images.
+            """
         )
     }
 }

@@ -48,7 +48,10 @@ struct ZipIngest {
         }
         if result.images == 0 {
             throw ZipError(
-                "This is a zip archive without a DICOM image. The first of its \(survey.files) files: \(result.example)."
+                """
+                This is a zip archive without a DICOM image. The first of its \(survey.files) \
+                files: \(result.example).
+                """
             )
         }
         try setAside(result.refused)

@@ -37,7 +37,10 @@ struct ZipMemberFile {
         digest = hash.finalize()
         refusal =
             if bytes == 0 { "It is empty (0 bytes)." } else if isZip {
-                "It is a zip archive within a zip archive, which is not unpacked. Unpack it yourself and copy the images."
+                """
+                It is a zip archive within a zip archive, which is not unpacked. Unpack it \
+                yourself and copy the images.
+                """
             } else { nil }
     }
 }

@@ -64,7 +64,10 @@ public enum Placement {
         if active < wanted {
             return StorageError(
                 .tooFewVolumes,
-                "\(wanted) copies are to be made, and only \(active) of \(candidates.count) volumes \(active == 1 ? "takes" : "take") files",
+                """
+                \(wanted) copies are to be made, and only \(active) of \(candidates.count) volumes \
+                \(active == 1 ? "takes" : "take") files
+                """,
                 path: path,
                 remedy: absent.isEmpty
                     ? "Add a volume, or lower copies in pacsfs.toml"

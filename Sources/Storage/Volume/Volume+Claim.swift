@@ -20,7 +20,10 @@ extension Volume {
         }
         throw StorageError(
             .inUse,
-            "the volume is in use by \(RunningProcess.description(of: holder)), for another directory of its archive",
+            """
+            the volume is in use by \(RunningProcess.description(of: holder)), for another \
+            directory of its archive
+            """,
             path: path, remedy: "Unmount that archive, or end that process, and try again")
     }
 

@@ -92,7 +92,10 @@ extension Volume {
                     : "the folder has no identity file \(Name.identity)",
                 path: root.path,
                 remedy: isEmpty
-                    ? "Is the disk mounted? If this is a new one in its place: pacsfs volume replace VOLUME"
+                    ? """
+                    Is the disk mounted? If this is a new one in its place: \
+                    pacsfs volume replace VOLUME
+                    """
                     : "Is this the right folder? A new volume needs an empty one")
         }
         let facts = try file.facts(path: path)
@@ -124,7 +127,10 @@ extension Volume {
             throw StorageError(
                 .notEmpty, "the folder is a volume already", path: root.path,
                 remedy:
-                    "Choose an empty folder. If the directory of its archive is lost: pacsfs init --from \(root.path)"
+                    """
+                    Choose an empty folder. If the directory of its archive is lost: pacsfs init \
+                    --from \(root.path)
+                    """
             )
         }
         for name in names {

@@ -21,7 +21,10 @@ public struct VolumeIdentity: Codable, Hashable, Sendable {
 
     /// What to do about a damaged identity file.
     static let remedy =
-        "Check the disk with smartctl. Copy the file from a backup, or put an empty folder in the place of the volume: pacsfs volume replace VOLUME NEW-DIR"
+        """
+        Check the disk with smartctl. Copy the file from a backup, or put an empty folder in the \
+        place of the volume: pacsfs volume replace VOLUME NEW-DIR
+        """
 
     /// Names a new volume, with a random id and the present time.
     public init(archive: String, ordinal: Int, domain: String) {
