@@ -43,9 +43,8 @@ struct VolumeChangeTests {
                 try volume.verifyBlob(.of(image), bytes: Int64(image.count)),
                 sourceLocation: sourceLocation)
         }
-        let check = try LedgerVerification.of(
-            volume: volume, site: Ledger.site(archive: volume.identity.archive))
-        #expect(check.fault == nil, sourceLocation: sourceLocation)
+        let ledger = try strictReading(of: volume)
+        #expect(ledger.fault == nil, sourceLocation: sourceLocation)
     }
 
     @Test(

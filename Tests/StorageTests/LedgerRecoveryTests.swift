@@ -88,7 +88,7 @@ import Testing
             _ = try ledger.append([entry(3)])
         }
         #expect(try records(volume).count == 5)
-        #expect(try LedgerVerification.of(volume: volume, site: site).fault == nil)
+        #expect(try StrictReading(volume).fault == nil)
     }
 
     @Test("cuts off a batch of which the middle did not reach the disk") func holes() throws {
@@ -105,7 +105,7 @@ import Testing
         #expect(torn.offset > before.count && torn.offset < 4096)
         #expect(torn.offset + torn.bytes == bytes.count)
         #expect(again.position.offset == torn.offset)
-        #expect(try LedgerVerification.of(volume: volume, site: site).fault == nil)
+        #expect(try StrictReading(volume).fault == nil)
     }
 
     @Test("does not take damage for a batch that is not there yet") func damageIsNoHole() throws {
@@ -125,7 +125,7 @@ import Testing
             try write(bytes, to: segmentPath(volume))
             expectError(.corrupt) { try open([volume]) }
             #expect(try read(segmentPath(volume)) == bytes)
-            #expect(try LedgerVerification.of(volume: volume, site: site).fault != nil)
+            #expect(try StrictReading(volume).fault != nil)
         }
         // A block that was never written, and everything after it.
         var bytes = whole
@@ -147,7 +147,7 @@ import Testing
         for volume in volumes {
             #expect(try ledgerBytes(volume) == ledgerBytes(volumes[1]))
             #expect(
-                try LedgerVerification.of(volume: volume, site: site, expected: ledger.position)
+                try StrictReading(volume, expected: ledger.position)
                     .fault == nil)
         }
         let (_, second) = try open(volumes, limit: 1500)
@@ -227,16 +227,18 @@ import Testing
     @Test("reads only the end of a long segment") func longSegment() throws {
         let volumes = [try folder.volume(1), try folder.volume(2)]
         let (ledger, _) = try open(volumes)
-        for _ in 0..<4 { _ = try ledger.append((0..<10).map { entry($0, padding: 200_000) }) }
+        for _ in 0..<8 { _ = try ledger.append((0..<10).map { entry($0, padding: 200_000) }) }
+        #expect(try ledgerBytes(volumes[0]).count == 1)
         // A change further back than a batch can reach is left to verification.
         let path = segmentPath(volumes[0])
         var bytes = try read(path)
         bytes[300_000] ^= 1
         try write(bytes, to: path)
-        let (again, _) = try open(volumes)
+        let (again, recovery) = try open(volumes)
         #expect(again.position == ledger.position)
-        #expect(try LedgerVerification.of(volume: volumes[0], site: site).fault != nil)
-        #expect(try LedgerVerification.of(volume: volumes[1], site: site).fault == nil)
+        #expect(recovery.volumes.allSatisfy { $0.failure == nil })
+        #expect(try StrictReading(volumes[0]).fault != nil)
+        #expect(try StrictReading(volumes[1]).fault == nil)
     }
 }
 

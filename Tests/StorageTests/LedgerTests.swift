@@ -74,8 +74,7 @@ import Testing
         }
         let sizes = try ledgerBytes(volume).mapValues(\.count)
         #expect(sizes.keys.sorted().first == "000001.jsonl" && sizes.count > 4)
-        let verified = try LedgerVerification.of(
-            volume: volume, site: site, expected: ledger.position)
+        let verified = try StrictReading(volume, expected: ledger.position)
         #expect(verified.fault == nil)
         #expect(verified.end == ledger.position)
         #expect(verified.end.number == 20)
@@ -130,7 +129,7 @@ import Testing
         }
         for volume in volumes {
             #expect(
-                try LedgerVerification.of(volume: volume, site: site, expected: ledger.position)
+                try StrictReading(volume, expected: ledger.position)
                     .fault == nil)
             #expect(try ledgerBytes(volume) == ledgerBytes(volumes[0]))
         }
@@ -143,7 +142,7 @@ import Testing
         let entries = (0..<5000).map { entry($0) }
         for _ in 0..<20 { _ = try ledger.append(entries) }
         #expect(try ledgerBytes(volume).count == 2)
-        var reader = try LedgerReader(volume: volume, site: site)
+        var reader = try LedgerChain(volume: volume, site: site)
         var count = 0
         while let record = try reader.next() {
             count += 1
@@ -171,14 +170,13 @@ import Testing
                 var changed = bytes
                 changed[index] ^= UInt8(1 + index % 255)
                 try write(changed, to: path)
-                let verified = try LedgerVerification.of(
-                    volume: volume, site: site, expected: ledger.position)
+                let verified = try StrictReading(volume, expected: ledger.position)
                 if verified.fault == nil { Issue.record("byte \(index) of \(name)") }
             }
             try write(bytes, to: path)
         }
         #expect(
-            try LedgerVerification.of(volume: volume, site: site, expected: ledger.position)
+            try StrictReading(volume, expected: ledger.position)
                 .fault == nil)
     }
 
@@ -192,7 +190,7 @@ import Testing
         let name = "\\\"\(victim.number - 1)\\\""
         try write(Array(try text(path).replacing(name, with: "\\\"x\\\"").utf8), to: path)
         let fault = try #require(
-            try LedgerVerification.of(volume: volume, site: site).fault)
+            try StrictReading(volume).fault)
         #expect(fault.segment == 2)
         #expect(fault.expectedNumber == victim.number + 1)
         let firstOfSegment = try #require(all.first { $0.end.segment == 2 })
@@ -215,7 +213,7 @@ import Testing
         for change in changes {
             try write(Array(change.utf8), to: segmentPath(volume))
             #expect(
-                try LedgerVerification.of(volume: volume, site: site, expected: ledger.position)
+                try StrictReading(volume, expected: ledger.position)
                     .fault != nil)
         }
     }
@@ -225,9 +223,8 @@ import Testing
         let (ledger, _) = try Ledger.open(on: [volume], archive: archive, segmentLimit: 500)
         for number in 0..<6 { _ = try ledger.append([entry(number)]) }
         try FileManager.default.removeItem(atPath: segmentPath(volume, 2))
-        let error = expectError(.corrupt) {
-            try LedgerVerification.of(volume: volume, site: site)
-        }
+        #expect(try StrictReading(volume).fault?.segment == 2)
+        let error = expectError(.corrupt) { try records(volume) }
         #expect(error?.path?.hasSuffix("000002.jsonl") == true)
     }
 }

@@ -25,7 +25,7 @@ extension Catalogue {
         // would be taken in twice, and the position be set back.
         try index.write { writer in
             let position = try writer.reader.position()
-            var reader = try LedgerReader(
+            var reader = try LedgerChain(
                 volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging,
                 site: ledger.site,
                 from: position.map { try LedgerPosition($0) } ?? .start)

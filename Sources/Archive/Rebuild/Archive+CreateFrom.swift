@@ -219,7 +219,7 @@ private struct LedgerTelling {
     }
 
     private init(of volume: Volume, site: String) throws {
-        var reader = try LedgerReader(volume: volume, site: site)
+        var reader = try LedgerChain(volume: volume, site: site)
         while let record = try reader.next() {
             records = record.number
             let body = record.entry.body

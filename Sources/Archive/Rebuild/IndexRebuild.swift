@@ -87,7 +87,7 @@ struct IndexRebuild {
         } amend: { writer in
             guard let passedOver else { return }
             var images = passedOver.images
-            var reader = try LedgerReader(volume: volume, site: site, from: passedOver.position)
+            var reader = try LedgerChain(volume: volume, site: site, from: passedOver.position)
             while let record = try reader.next() {
                 if record.entry.kind == "ingest" { images += 1 }
                 guard Self.concernsCopies(record.entry) else { continue }
@@ -118,7 +118,7 @@ struct IndexRebuild {
         let (volume, site) = (volume, site)
         let thread = Thread {
             do {
-                var reader = try LedgerReader(volume: volume, site: site)
+                var reader = try LedgerChain(volume: volume, site: site)
                 var batch = Batch()
                 while let record = try reader.next() {
                     batch.steps.append(try Self.step(record.entry, prepares: prepares))

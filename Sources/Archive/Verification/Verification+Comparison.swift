@@ -66,8 +66,10 @@ extension Verification {
     }
 
     private func compareSegments(of check: VolumeCheck, with reference: VolumeCheck) {
-        let sizes = (check.ledger?.sizes ?? []).filter { $0 > 0 }
-        let others = reference.ledger?.sizes ?? []
+        func goodBytes(_ check: VolumeCheck) -> [Int64] {
+            (check.ledger?.goodBytes ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+        }
+        let (sizes, others) = (goodBytes(check), goodBytes(reference))
         let isSame =
             sizes.count <= others.count
             && zip(sizes, others).dropLast().allSatisfy { $0 == $1 }
@@ -107,7 +109,7 @@ extension Verification {
                 add(
                     .fault, check, file: one.path(left.end.segment), line: one.line,
                     record: left.number,
-                    "The record is another one in the ledger of \(reference.path) (segment \(right.end.segment), line \(other.line)), which fits \(reference.notedAt != nil || reference.agreesWithIndex == true ? "with the index or the noted head" : "no better: with two ledgers alone nobody can say which of them was changed")."
+                    "The record is another one in the ledger of \(reference.path) (segment \(right.end.segment), line \(other.line ?? 0)), which fits \(reference.notedAt != nil || reference.agreesWithIndex == true ? "with the index or the noted head" : "no better: with two ledgers alone nobody can say which of them was changed")."
                 )
                 return
             }
@@ -121,7 +123,7 @@ extension Verification {
     ) throws -> Bool {
         guard let torn = check.tornTail else { return true }
         let file = check.ledger?.path(torn.segment) ?? check.path
-        let line = (check.ledger?.line ?? 0) + 1
+        let line = check.place.line + 1
         let bytes =
             try check.ledger?.bytes(of: torn.segment, at: torn.offset, count: Int(torn.bytes)) ?? []
         let known =

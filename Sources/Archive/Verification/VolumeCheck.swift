@@ -5,7 +5,7 @@ final class VolumeCheck {
     let volume: InspectedVolume
     let identity: VolumeIdentity?
     /// Its ledger as far as it was read; `nil` when there is none.
-    var ledger: LedgerInspection?
+    var ledger: LedgerChain?
     /// Whether it has the record that the index took in last; `nil` when it ends before.
     var agreesWithIndex: Bool?
     /// Where the noted head was found, and where it should have been.
@@ -38,7 +38,9 @@ final class VolumeCheck {
 
     /// Where the record is that was read last.
     var place: Place {
-        Place(file: ledger?.path(end.segment) ?? path, line: ledger?.line ?? 0, record: end.number)
+        Place(
+            file: ledger?.path(end.segment) ?? path, line: (ledger?.line ?? nil) ?? 0,
+            record: end.number)
     }
 
     var summary: VerificationReport.Volume {

@@ -1,22 +1,22 @@
 import Glibc
 
-/// A volume that is looked at and nothing else: nothing is made, mended or written, so that it
-/// may be on a file system that is mounted read-only, be in use by a running daemon, or be in
-/// a state in which ``Volume/open(at:archive:reserve:)`` refuses it.
+/// A volume opened for inspection: nothing is made, mended or written, so that the volume may be
+/// on a file system that is mounted read-only, in use by a running daemon, or in a state in which
+/// ``Volume/open(at:archive:reserve:)`` refuses it.
 public final class InspectedVolume: Sendable {
     /// Where it was when it was opened.
     public let path: String
-    /// What its identity file says, or why that cannot be told.
+    /// The content of its identity file, or why it cannot be read.
     public let identity: Result<VolumeIdentity, StorageError>
     /// Whether the identity file is byte for byte what pacsfs wrote for this identity.
     public let isIdentityAsWritten: Bool
-    /// The names in its folder that are none of a volume's.
+    /// The names in its folder that do not belong to a volume.
     public let strayNames: [String]
-    /// Whether anything of a volume is there; an empty mount point has nothing.
+    /// Whether any folder of the layout is there; an empty mount point has none.
     public let hasLayout: Bool
     let root: Directory
 
-    /// What became of `README.txt`.
+    /// The state of `README.txt`.
     public enum Readme: Hashable, Sendable {
         case asWritten
         case changed
@@ -32,7 +32,7 @@ public final class InspectedVolume: Sendable {
         let root = try Directory.open(path: path)
         let known = Volume.Name.layout.union([
             Volume.Name.identity, VolumeReadme.name, "lost+found",
-            // Left by a crash while they were written.
+            // A crash leaves these while they are written.
             Volume.Name.identity + ".tmp", VolumeReadme.name + ".tmp",
         ])
         let names = try root.entries()
@@ -72,8 +72,8 @@ public final class InspectedVolume: Sendable {
         return bytes == Array(VolumeReadme.text.utf8) ? .asWritten : .changed
     }
 
-    /// The bytes of a small file; `nil` when it is not there. Of one that is too large, or no
-    /// file, none.
+    /// The bytes of a small file; `nil` when it is not there, and empty when it is too large or not
+    /// a file.
     private static func content(
         of name: String, in root: borrowing Directory
     ) throws(StorageError) -> [UInt8]? {
@@ -94,7 +94,7 @@ public final class InspectedVolume: Sendable {
 
     /// Reads one blob, as a scan does.
     ///
-    /// - Returns: What is wrong with it; `nil` when nothing is.
+    /// - Returns: Its fault; `nil` when it is good.
     /// - Throws: `notFound` when the folder `blobs` is gone, `io` when the volume is.
     public func fault(of blob: ExpectedBlob) throws(StorageError) -> BlobFault? {
         let reader = BlobReader(try BlobSource(root.openDirectory(Volume.Name.blobs)), nil) {
@@ -107,6 +107,8 @@ public final class InspectedVolume: Sendable {
 
     /// Whether a blob is on its way: it has a name in `staging/commit` until its record is in
     /// the ledger.
+    ///
+    /// - Throws: `io` when the volume cannot be read.
     public func isStaged(_ digest: Digest) throws(StorageError) -> Bool {
         do throws(StorageError) {
             let staging = try root.openDirectory(Volume.Name.staging)
@@ -116,7 +118,9 @@ public final class InspectedVolume: Sendable {
         }
     }
 
-    /// The sites whose ledgers are on this volume, and names of `ledger` that are no folders.
+    /// The sites whose ledgers are on this volume, and the names in `ledger` that are not folders.
+    ///
+    /// - Throws: `notFound` when the folder `ledger` is gone, `io` when the volume is.
     public func ledgerNames() throws(StorageError) -> (sites: [String], others: [String]) {
         let ledger = try root.openDirectory(Volume.Name.ledger)
         var (sites, others): ([String], [String]) = ([], [])
@@ -130,10 +134,12 @@ public final class InspectedVolume: Sendable {
         return (sites, others)
     }
 
-    /// Begins to read the ledger of a site, from its first record.
+    /// Begins to read the ledger of a site strictly, from its first record.
     ///
     /// - Throws: `notFound` when the volume has none.
-    public func ledger(of site: String) throws(StorageError) -> LedgerInspection {
-        try LedgerInspection(root.openDirectory(Volume.Name.ledger).openDirectory(site))
+    public func ledger(of site: String) throws(StorageError) -> LedgerChain {
+        let ledger = try root.openDirectory(Volume.Name.ledger)
+        return LedgerChain(
+            LedgerFolder(try ledger.openDirectory(site), site: site), policy: .strict)
     }
 }

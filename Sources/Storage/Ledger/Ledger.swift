@@ -43,7 +43,7 @@ public final class Ledger: Sendable {
     ///
     /// - Throws: `notFound` when it has none.
     public static func bytes(on volume: Volume, site: String) throws(StorageError) -> Int64 {
-        try LedgerFolder(volume: volume, site: site, making: false).sizes().values.reduce(0, +)
+        try LedgerFolder(site: site, on: volume).list().sizes.values.reduce(0, +)
     }
 
     /// Opens the ledger of an archive on its volumes, after bringing them to the same state;
@@ -64,11 +64,11 @@ public final class Ledger: Sendable {
     private static func open(
         on volumes: [Volume], site: String, segmentLimit: Int64
     ) throws(StorageError) -> (Ledger, LedgerRecovery) {
-        let (recovery, folders) = try LedgerRecovery.run(on: volumes, site: site)
+        let (recovery, writers) = try LedgerRecovery.run(on: volumes, site: site)
         return (
             Ledger(
                 site: site, limit: segmentLimit,
-                State(position: recovery.end, writers: folders.map(LedgerWriter.init))),
+                State(position: recovery.end, writers: writers)),
             recovery
         )
     }
@@ -89,7 +89,7 @@ public final class Ledger: Sendable {
 
     /// The ordinals of the volumes that take part.
     public var volumes: [Int] {
-        state.withLock { $0.writers.map(\.folder.volume.identity.ordinal) }
+        state.withLock { $0.writers.map(\.volume.identity.ordinal) }
     }
 
     /// Appends records to all volumes and returns when they are durable.
@@ -147,7 +147,7 @@ public final class Ledger: Sendable {
         for (writer, error) in zip(state.writers, errors) {
             guard let error else { continue }
             failures.append(
-                LedgerAppend.Failure(volume: writer.folder.volume.identity.ordinal, error: error))
+                LedgerAppend.Failure(volume: writer.volume.identity.ordinal, error: error))
         }
         state.writers = zip(state.writers, errors).filter { $0.1 == nil }.map(\.0)
         state.position = ends[ends.count - 1]
@@ -165,7 +165,7 @@ public final class Ledger: Sendable {
             try writer.takeBack(to: begin)
         }
         for (writer, error) in zip(writers, errors) where error != nil {
-            unsound[writer.folder.volume.identity.volume] = begin
+            unsound[writer.volume.identity.volume] = begin
         }
         return zip(writers, errors).filter { $0.1 == nil }.map(\.0)
     }
@@ -217,18 +217,18 @@ public final class Ledger: Sendable {
     /// - Throws: As ``open(on:archive:segmentLimit:)``; the ledger goes on as it was then.
     public func admit(_ volume: Volume) throws(StorageError) -> LedgerRecovery {
         try state.withLock { (state) throws(StorageError) in
-            let others = state.writers.map(\.folder.volume).filter {
+            let others = state.writers.map(\.volume).filter {
                 $0.identity.volume != volume.identity.volume
             }
             let id = volume.identity.volume
             // Without another volume what it has may be all there is.
             if let end = state.unsound[id], !others.isEmpty {
-                let folder = try LedgerFolder(volume: volume, site: site, making: true)
-                try LedgerWriter(folder).takeBack(to: end)
+                let folder = try LedgerFolder(making: site, on: volume)
+                try LedgerWriter(folder, on: volume).takeBack(to: end)
             }
-            let (recovery, folders) = try LedgerRecovery.run(on: others + [volume], site: site)
+            let (recovery, writers) = try LedgerRecovery.run(on: others + [volume], site: site)
             state.position = recovery.end
-            state.writers = folders.map(LedgerWriter.init)
+            state.writers = writers
             state.unsound[id] = nil
             return recovery
         }
@@ -237,7 +237,7 @@ public final class Ledger: Sendable {
     /// Lets a volume take part no longer.
     public func drop(_ volume: Volume) {
         state.withLock { state in
-            state.writers.removeAll { $0.folder.volume.identity.volume == volume.identity.volume }
+            state.writers.removeAll { $0.volume.identity.volume == volume.identity.volume }
         }
     }
 }

@@ -1,32 +1,34 @@
 import Glibc
 import JSON
+import System
 
 /// How the ledger on one volume ends.
 struct LedgerEnd {
     let folder: LedgerFolder
-    /// Sizes of the segments, without the unfinished end.
+    /// The sizes of the segments in bytes, without the torn tail.
     private(set) var sizes: [Int: Int64]
     /// After the last whole record.
     private(set) var position: LedgerPosition
-    /// What follows that.
+    /// The bytes after that.
     private(set) var tornTail: TornTail?
 
-    /// How far back from its end a ledger is read: one batch, and lines before it.
-    private static let window = Int64(Ledger.batchLimit + 1 << 20)
+    /// How far back from its end a ledger is read, in bytes: a torn tail, a whole line before it
+    /// from which the chain is followed, and a line that is cut off in front.
+    private static let window = 3 * Int64(Ledger.batchLimit)
 
     /// Reads the end of a ledger.
     ///
-    /// - Throws: `corrupt` when records there do not fit and are not just unfinished; `io`.
+    /// - Throws: `corrupt` when the end is damaged, and not just torn; `io`.
     init(of folder: LedgerFolder) throws(StorageError) {
         self.folder = folder
-        sizes = try folder.sizes()
+        sizes = try folder.list().sizes
         position = .start
         guard let last = sizes.keys.max(), let size = sizes[last] else { return }
         let start = try Self.start(in: folder, last, size: size, sizes)
-        var reader = try LedgerReader(folder: folder, from: start)
-        while try reader.next() != nil {}
-        position = reader.position
-        if let torn = reader.tornTail {
+        var chain = LedgerChain(folder, from: start, policy: .recovering)
+        while try chain.next() != nil {}
+        position = chain.position
+        if let torn = chain.tornTail {
             tornTail = torn
             sizes[torn.segment] = torn.offset == 0 ? nil : torn.offset
         }
@@ -53,7 +55,7 @@ struct LedgerEnd {
 extension LedgerFolder {
     /// The last line before `end` of a segment, with its newline.
     ///
-    /// - Throws: `corrupt` when none ends there.
+    /// - Throws: `corrupt` when no line ends there.
     func lastLine(_ segment: Int, before end: Int64) throws(StorageError) -> [UInt8] {
         var count: Int64 = 1 << 14
         while true {
@@ -70,12 +72,16 @@ extension LedgerFolder {
     }
 
     /// The place after the record that ends at `end` of a segment.
+    ///
+    /// - Throws: `corrupt` when no record ends there.
     func position(after segment: Int, _ end: Int64) throws(StorageError) -> LedgerPosition {
         let line = try lastLine(segment, before: end)
         return try position(of: line.dropLast(), in: segment, end: end)
     }
 
     /// The place after the first whole line that begins at `offset` of a segment or later.
+    ///
+    /// - Throws: `corrupt` when there is none, or it is not a record.
     func position(
         afterFirstLineFrom offset: Int64, of segment: Int
     ) throws(StorageError) -> LedgerPosition {
@@ -97,13 +103,15 @@ extension LedgerFolder {
     }
 
     /// The digest that the first record of a segment gives for the record before.
+    ///
+    /// - Throws: `corrupt` when the segment does not begin with a record.
     func firstPrevious(_ segment: Int) throws(StorageError) -> Digest {
         var lines = try LineReader(try open(segment), from: 0, path: path(segment))
         guard let line = try lines.next() else { throw unreadable(segment, "it is empty") }
         do throws(JSONError) {
             return try LedgerLine(line.content).previous
         } catch {
-            throw unreadable(segment, "its first line is no record: \(error.reason)")
+            throw unreadable(segment, "its first line is not a record: \(error.reason)")
         }
     }
 
@@ -118,7 +126,8 @@ extension LedgerFolder {
             return LedgerPosition(
                 segment: segment, offset: end, number: number, head: Digest.of(line))
         } catch {
-            throw unreadable(segment, "the line before byte \(end) is no record: \(error.reason)")
+            throw unreadable(
+                segment, "the line before byte \(end) is not a record: \(error.reason)")
         }
     }
 

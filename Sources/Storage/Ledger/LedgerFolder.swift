@@ -10,29 +10,43 @@ import System
 ///   000003.jsonl      the last one, which grows
 /// ```
 ///
-/// The chain of hashes goes on from the last line of a segment to the first of the next.
+/// The chain of hashes continues from the last line of a segment to the first of the next.
 final class LedgerFolder: Sendable {
     private let directory: Directory
-    /// The volume on which it is.
-    let volume: Volume
-    /// The site, a name of a folder.
+    /// The name of the folder.
     let site: String
 
-    /// Opens the folder.
-    ///
-    /// - Parameter making: Make it, durably, when it is not there.
-    /// - Throws: `notFound` when it is not there.
-    init(volume: Volume, site: String, making: Bool) throws(StorageError) {
-        self.volume = volume
+    /// The files of a folder.
+    struct Listing {
+        /// The sizes of the segments in bytes, by their number. An empty segment, left by a crash
+        /// before its first record, is left out.
+        var sizes: [Int: Int64] = [:]
+        /// Sorted names of everything else.
+        var strayNames: [String] = []
+    }
+
+    init(_ directory: consuming Directory, site: String) {
+        self.directory = directory
         self.site = site
-        if making {
-            try volume.ledger.makeDirectory(site)
-            // Whether it was there or not: a process that died may have made it just before.
-            do throws(StorageError) {
-                try volume.ledger.sync()
-            } catch  where error.code == .readOnly {}
-        }
-        directory = try volume.ledger.openDirectory(site)
+    }
+
+    /// Opens the ledger of a site on a volume.
+    ///
+    /// - Throws: `notFound` when the volume has none.
+    convenience init(site: String, on volume: Volume) throws(StorageError) {
+        self.init(try volume.ledger.openDirectory(site), site: site)
+    }
+
+    /// Makes the ledger of a site on a volume, durably, unless it is there.
+    ///
+    /// - Throws: What a system call says.
+    convenience init(making site: String, on volume: Volume) throws(StorageError) {
+        try volume.ledger.makeDirectory(site)
+        // Even if it was there: a process that died may have made it just before.
+        do throws(StorageError) {
+            try volume.ledger.sync()
+        } catch  where error.code == .readOnly {}
+        try self.init(site: site, on: volume)
     }
 
     static func name(_ segment: Int) -> String {
@@ -42,28 +56,34 @@ final class LedgerFolder: Sendable {
 
     func path(_ segment: Int) -> String { directory.path(of: Self.name(segment)) }
 
-    /// The sizes in bytes of the segments that are there, by their number. An empty one, left
-    /// by a crash before its first record, is as good as none.
-    func sizes() throws(StorageError) -> [Int: Int64] {
-        var sizes: [Int: Int64] = [:]
+    /// - Throws: `io` when the folder cannot be read.
+    func list() throws(StorageError) -> Listing {
+        var listing = Listing()
         for name in try directory.entries() {
+            guard let facts = try directory.facts(name) else { continue }
             guard name.hasSuffix(".jsonl"), let segment = Int(name.dropLast(6)), segment > 0,
-                name == Self.name(segment), let facts = try directory.facts(name),
-                facts.bytes > 0
-            else { continue }
-            sizes[segment] = facts.bytes
+                name == Self.name(segment), facts.isRegular
+            else {
+                listing.strayNames.append(name)
+                continue
+            }
+            if facts.bytes > 0 { listing.sizes[segment] = facts.bytes }
         }
-        return sizes
+        listing.strayNames.sort()
+        return listing
     }
 
-    /// Opens a segment that is there.
+    /// Opens a segment.
+    ///
+    /// - Throws: `notFound` when it is not there.
     func open(_ segment: Int, _ flags: Int32 = O_RDONLY) throws(StorageError) -> Descriptor {
         try directory.openFile(Self.name(segment), flags)
     }
 
     /// Opens a segment for writing, and makes it when it should be empty and is not there.
     ///
-    /// - Throws: `diverged` when it has not the size it should have: somebody else wrote to it.
+    /// - Parameter size: The bytes it should have.
+    /// - Throws: `diverged` when it has others: another program wrote to it.
     func openForWriting(_ segment: Int, size: Int64) throws(StorageError) -> Descriptor {
         let file = try directory.openFile(
             Self.name(segment), size == 0 ? O_RDWR | O_CREAT : O_RDWR)
@@ -90,6 +110,8 @@ final class LedgerFolder: Sendable {
     }
 
     /// The last `count` bytes before `end` of a segment, or as many as there are.
+    ///
+    /// - Throws: `notFound` when it is not there.
     func bytes(_ segment: Int, before end: Int64, count: Int64) throws(StorageError) -> [UInt8] {
         let start = max(0, end - count)
         return try open(segment).bytes(

@@ -1,7 +1,7 @@
 import Glibc
 import System
 
-/// Which copy of each segment is the longest, and what the others lack of it.
+/// Which copy of each segment is the longest, and which bytes the others lack.
 struct LedgerPlan {
     private struct Longest {
         var folder: LedgerFolder
@@ -14,14 +14,14 @@ struct LedgerPlan {
 
     /// Compares the ends of ledgers, and whole segments by size and last line.
     ///
-    /// - Throws: `diverged` when one has what does not follow from another; `corrupt` when no
-    ///   volume has a segment.
+    /// - Throws: `diverged` when one is not the beginning of another; `corrupt` when no volume has
+    ///   a segment.
     init(_ ends: [LedgerEnd]) throws(StorageError) {
         end =
             ends.map(\.position).max { ($0.segment, $0.offset) < ($1.segment, $1.offset) }
             ?? .start
         let last = ends.compactMap { $0.sizes.keys.max() }.max() ?? 0
-        // From the last segment back: the first line of a segment tells how the one before ends.
+        // From the last segment back: the first line of a segment has the hash of the line before.
         for segment in stride(from: last, to: 0, by: -1) {
             let copies = ends.compactMap { end in
                 end.sizes[segment].map { Longest(folder: end.folder, size: $0) }
@@ -78,7 +78,7 @@ struct LedgerPlan {
             remedy: "Start with only the volume that is right, and add the other as a new one")
     }
 
-    /// What a volume lacks.
+    /// The pieces that a volume lacks.
     func copies(to end: LedgerEnd) -> [SegmentCopy] {
         longest.keys.sorted().compactMap { segment in
             guard let truth = longest[segment] else { return nil }
@@ -95,19 +95,21 @@ struct SegmentCopy {
     var segment: Int
     var from: LedgerFolder
     var to: LedgerFolder
-    /// In bytes; the target ends where it begins.
+    /// In bytes. The target ends where the range begins.
     var range: Range<Int64>
 
-    /// Copies it durably.
+    /// Copies it durably, in pieces that are like batches: whole lines, each piece durable before
+    /// the next is written. So a crash leaves a ``TornTail`` and nothing worse.
     ///
     /// - Returns: How many bytes.
+    /// - Throws: `corrupt` when the source changes meanwhile; what a system call says.
     func run() throws(StorageError) -> Int64 {
         let source = try from.open(segment)
         let target = try to.openForWriting(segment, size: range.lowerBound)
         do throws(StorageError) {
             try write(from: source, to: target)
         } catch {
-            // What cannot be synced must not be taken for what is there.
+            // Bytes that could not be synced may be read, and yet never reach the disk.
             try? target.cut(to: range.lowerBound, path: to.path(segment))
             throw error
         }
@@ -120,16 +122,16 @@ struct SegmentCopy {
         var offset = range.lowerBound
         while offset < range.upperBound {
             let bytes = try source.bytes(
-                at: offset, count: Int(min(1 << 20, range.upperBound - offset)),
+                at: offset, count: Int(min(Int64(Ledger.batchLimit), range.upperBound - offset)),
                 path: from.path(segment))
-            guard !bytes.isEmpty else {
+            guard let newline = bytes.lastIndex(of: UInt8(ascii: "\n")) else {
                 throw StorageError(
-                    .corrupt, "the ledger became shorter while it was copied",
+                    .corrupt, "the ledger was changed while it was copied",
                     path: from.path(segment), remedy: "Stop what changes it; start again")
             }
-            try target.write(bytes, at: offset, path: to.path(segment))
-            offset += Int64(bytes.count)
+            try target.write(Array(bytes[...newline]), at: offset, path: to.path(segment))
+            try target.syncData(path: to.path(segment))
+            offset += Int64(newline + 1)
         }
-        try target.syncData(path: to.path(segment))
     }
 }

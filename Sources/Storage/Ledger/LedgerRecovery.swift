@@ -1,26 +1,27 @@
 import Glibc
+import System
 
 /// Brings the ledgers on several volumes to the same state after a crash or an absence, and
-/// tells what it did.
+/// reports what it did.
 ///
-/// A crash leaves ledgers of different length, each a beginning of the longest, perhaps with an
-/// unfinished end. Recovery
+/// A crash leaves ledgers of different length, each a beginning of the longest, perhaps with a
+/// ``TornTail``. Recovery
 ///
-/// 1. finds unfinished ends: it reads the last lines of each, as far back as a batch may reach;
-/// 2. takes for each segment the longest copy, and makes sure by their last lines that the
-///    others are beginnings of it; when one is not, it stops with `diverged`, and nothing has
-///    been changed;
-/// 3. cuts the unfinished ends off (they are kept in `rejected/torn-ledger`) and copies what is
-///    missing, segments that were lost too.
+/// 1. finds torn tails: it reads the last lines of each ledger, as far back as a batch may reach;
+/// 2. takes the longest copy of each segment, and makes sure by their last lines that the others
+///    are beginnings of it; when one is not, it stops with `diverged`, and nothing has been
+///    changed;
+/// 3. cuts the torn tails off (they are kept in `rejected/torn-ledger`) and copies missing lines
+///    and segments.
 ///
-/// It takes time by the length of the ends, not of the ledgers. That older lines are what they
-/// were, ``LedgerVerification`` tells.
+/// It takes time by the length of the ends, not of the ledgers. Only a strict ``LedgerChain`` from
+/// the first record on tells whether older lines were changed.
 public struct LedgerRecovery: Sendable {
-    /// What was done and found on one volume.
+    /// What was found and done on one volume.
     public struct OnVolume: Sendable {
         /// The volume's ordinal.
         public var volume: Int
-        /// The unfinished end that was cut off.
+        /// The torn tail that was cut off.
         public var tornTail: TornTail?
         /// Bytes that were copied from other volumes.
         public var copiedBytes: Int64
@@ -40,11 +41,11 @@ public struct LedgerRecovery: Sendable {
 
     /// Runs on one site's ledger.
     ///
-    /// - Returns: What was done, and the ledgers of those volumes that take part.
+    /// - Returns: What was done, and writers for those volumes that take part.
     /// - Throws: `diverged`; when no volume can take part, why the first cannot.
     static func run(
         on volumes: [Volume], site: String
-    ) throws(StorageError) -> (LedgerRecovery, [LedgerFolder]) {
+    ) throws(StorageError) -> (LedgerRecovery, [LedgerWriter]) {
         guard !volumes.isEmpty else {
             throw StorageError(
                 .tooFewVolumes, "no volume is present", path: site,
@@ -56,45 +57,46 @@ public struct LedgerRecovery: Sendable {
         var ends: [Int: LedgerEnd] = [:]
         for (index, volume) in volumes.enumerated() {
             do throws(StorageError) {
-                ends[index] = try LedgerEnd(
-                    of: LedgerFolder(volume: volume, site: site, making: true))
+                ends[index] = try LedgerEnd(of: LedgerFolder(making: site, on: volume))
             } catch {
                 reports[index].failure = error
             }
         }
         let plan = try LedgerPlan(ends.sorted { $0.key < $1.key }.map(\.value))
-        var folders: [LedgerFolder] = []
+        var writers: [LedgerWriter] = []
         for (index, end) in ends.sorted(by: { $0.key < $1.key }) {
             do throws(StorageError) {
                 if let torn = end.tornTail {
-                    try cut(torn, from: end.folder)
+                    try cut(torn, from: end.folder, on: volumes[index])
                     reports[index].tornTail = torn
                 }
                 for copy in plan.copies(to: end) {
                     reports[index].copiedBytes += try copy.run()
                 }
-                folders.append(end.folder)
+                writers.append(LedgerWriter(end.folder, on: volumes[index]))
             } catch {
                 reports[index].failure = error
             }
         }
-        guard !folders.isEmpty else {
+        guard !writers.isEmpty else {
             throw reports.lazy.compactMap(\.failure).first
                 ?? StorageError(.io, "no ledger can be used", path: site, remedy: "See the log")
         }
-        return (LedgerRecovery(end: plan.end, volumes: reports), folders)
+        return (LedgerRecovery(end: plan.end, volumes: reports), writers)
     }
 
-    private static func cut(_ torn: TornTail, from folder: LedgerFolder) throws(StorageError) {
+    private static func cut(
+        _ torn: TornTail, from folder: LedgerFolder, on volume: Volume
+    ) throws(StorageError) {
         let bytes = try folder.bytes(
             torn.segment, before: torn.offset + torn.bytes, count: torn.bytes)
         do throws(StorageError) {
-            let aside = try folder.volume.rejected.directory.openOrMakeDirectory(
+            let aside = try volume.rejected.directory.openOrMakeDirectory(
                 Volume.Name.tornLedger)
             try aside.replaceFile(
                 "\(folder.site)-\(LedgerFolder.name(torn.segment)).\(torn.offset)", with: bytes)
         } catch  where error.code == .noSpace {
-            // Nobody was told that these records are safe; a full disk must not stop recovery.
+            // These records were never acknowledged: a full disk must not stop recovery.
         }
         let file = try folder.open(torn.segment, O_RDWR)
         try file.cut(to: torn.offset, path: folder.path(torn.segment))

@@ -1,8 +1,7 @@
-import Dispatch
 import Glibc
 import System
 
-/// Appends to the ledger of one volume, on a thread of its own when there are several.
+/// Appends to the ledger of one volume.
 final class LedgerWriter: Sendable {
     private struct OpenSegment: ~Copyable {
         var segment: Int
@@ -14,42 +13,23 @@ final class LedgerWriter: Sendable {
         }
     }
 
+    let volume: Volume
     let folder: LedgerFolder
-    private let queue: DispatchQueue
     private let current = Lock<OpenSegment?>(nil)
 
-    init(_ folder: LedgerFolder) {
+    init(_ folder: LedgerFolder, on volume: Volume) {
+        self.volume = volume
         self.folder = folder
-        queue = DispatchQueue(label: "ledger of volume \(folder.volume.identity.ordinal)")
     }
 
-    /// Where the threads of one round leave what went wrong.
-    private final class Outcomes: Sendable {
-        let errors: Lock<[StorageError?]>
-        init(count: Int) { errors = Lock(Array(repeating: nil, count: count)) }
-    }
-
-    /// Does the same on all writers at once; returns each one's error, in their order.
+    /// Does the same on all writers at once.
+    ///
+    /// - Returns: The error of each, in their order.
     static func onAll(
         _ writers: [LedgerWriter],
         _ body: @escaping @Sendable (LedgerWriter) throws(StorageError) -> Void
     ) -> [StorageError?] {
-        let outcomes = Outcomes(count: writers.count)
-        @Sendable func run(_ index: Int) {
-            do throws(StorageError) {
-                try body(writers[index])
-            } catch {
-                outcomes.errors.withLock { $0[index] = error }
-            }
-        }
-        let group = DispatchGroup()
-        for index in writers.indices.dropFirst() {
-            writers[index].queue.async(group: group) { run(index) }
-        }
-        // The calling thread has nothing else to do.
-        if !writers.isEmpty { run(0) }
-        group.wait()
-        return outcomes.errors.withLock { $0 }
+        System.onAll(writers, body).map { if case .failure(let error) = $0 { error } else { nil } }
     }
 
     /// Writes a batch where the ledger ends, and makes it durable.
@@ -71,7 +51,9 @@ final class LedgerWriter: Sendable {
         }
     }
 
-    /// Cuts off what a failed ``write(_:at:)`` may have left.
+    /// Cuts off the bytes that a failed ``write(_:at:)`` may have left.
+    ///
+    /// - Throws: What a system call says.
     func takeBack(to begin: LedgerPosition) throws(StorageError) {
         current.withLock { $0 = nil }
         let file: Descriptor

@@ -7,10 +7,9 @@ struct LineReader: ~Copyable {
     struct Line {
         /// Its bytes without the newline.
         var content: UnsafeRawBufferPointer
-        /// Whether it ends with a newline; only the last one may not.
+        /// Whether it ends with a newline. The last line of a file may not, and a line that is
+        /// longer than a batch is given without its end.
         var isTerminated: Bool
-        /// Whether the file ends with it.
-        var isLast: Bool
         /// Bytes from its start to the end of the file.
         var bytesLeft: Int64
     }
@@ -24,10 +23,7 @@ struct LineReader: ~Copyable {
     /// The offset in the file of what comes into the buffer next.
     private var fileOffset: Int64
 
-    /// No ledger line is longer; a file with such lines is damaged.
-    private static let longestLine = 64 << 20
-
-    /// Reads what the file holds now, from an offset.
+    /// Reads the bytes that the file has now, from an offset.
     init(_ file: consuming Descriptor, from offset: Int64, path: String) throws(StorageError) {
         end = try file.facts(path: path).bytes
         _ = posix_fadvise(file.number, off_t(offset), 0, POSIX_FADV_SEQUENTIAL)
@@ -56,6 +52,7 @@ struct LineReader: ~Copyable {
             if fileOffset >= end {
                 return unread.isEmpty ? nil : take(unread.count, isTerminated: false)
             }
+            if unread.count > Ledger.batchLimit { return take(unread.count, isTerminated: false) }
             try fill()
         }
     }
@@ -66,17 +63,11 @@ struct LineReader: ~Copyable {
         unread = start + length + (isTerminated ? 1 : 0)..<unread.upperBound
         return Line(
             content: UnsafeRawBufferPointer(rebasing: buffer[start..<start + length]),
-            isTerminated: isTerminated, isLast: unread.isEmpty && fileOffset >= end,
-            bytesLeft: bytesLeft)
+            isTerminated: isTerminated, bytesLeft: bytesLeft)
     }
 
     private mutating func fill() throws(StorageError) {
         if unread.count > buffer.count / 2 {
-            guard buffer.count < Self.longestLine else {
-                throw StorageError(
-                    .corrupt, "a line is longer than \(Self.longestLine) bytes", path: path,
-                    remedy: "Take the ledger of another volume")
-            }
             let larger = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: buffer.count * 2, alignment: 16)
             larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[unread]))

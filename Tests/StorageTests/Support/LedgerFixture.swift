@@ -32,8 +32,28 @@ func ledgerBytes(_ volume: Volume) throws -> [String: [UInt8]] {
 func records(
     _ volume: Volume, from position: LedgerPosition = .start
 ) throws -> [LedgerRecord] {
-    var reader = try LedgerReader(volume: volume, site: site, from: position)
+    var reader = try LedgerChain(volume: volume, site: site, from: position)
     var records: [LedgerRecord] = []
     while let record = try reader.next() { records.append(record) }
     return records
+}
+
+/// What a strict reading of a volume's whole ledger finds.
+struct StrictReading: Equatable {
+    var end: LedgerPosition
+    var fault: LedgerFault?
+    var tornTail: TornTail?
+
+    /// - Parameter expected: Where the ledger must end; `nil` accepts any end. Without it a change
+    ///   of the last record cannot be seen, because no record follows it.
+    init(_ volume: Volume, expected: LedgerPosition? = nil) throws {
+        var chain = try LedgerChain(volume: volume, site: site, policy: .strict)
+        while try chain.next() != nil {}
+        (end, fault, tornTail) = (chain.position, chain.fault, chain.tornTail)
+        if fault == nil, let expected, end.number != expected.number || end.head != expected.head {
+            fault = LedgerFault(
+                segment: end.segment, line: nil, offset: end.offset,
+                expectedNumber: expected.number, reason: "not the end that was expected")
+        }
+    }
 }

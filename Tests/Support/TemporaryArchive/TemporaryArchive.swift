@@ -65,7 +65,7 @@ public final class TemporaryArchive: Sendable {
     /// The records of a volume's ledger, the whole chain checked.
     public func ledger(on number: Int = 1) throws -> [LedgerRecord] {
         let volume = try volume(number)
-        var reader = try LedgerReader(
+        var reader = try LedgerChain(
             volume: volume, site: Ledger.site(archive: volume.identity.archive))
         var records: [LedgerRecord] = []
         while let record = try reader.next() { records.append(record) }
