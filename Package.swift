@@ -124,9 +124,8 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests",
             dependencies: [
-                "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive",
-                "SyntheticStudy",
-                "TemporaryArchive", "TestSupport",
+                "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive", "Programs",
+                "SyntheticStudy", "TemporaryArchive", "TestSupport",
             ]),
         .testTarget(
             name: "FuseServerTests",

@@ -27,6 +27,8 @@ public struct ArchiveError: DescribedError {
         public static let file = Code("file")
         /// The system has no threads, descriptors or memory left.
         public static let resources = Code("resources")
+        /// A newer pacsfs wrote a record that this one does not understand.
+        public static let newerFormat = Code("newerFormat")
         /// Every copy of an image is damaged or gone.
         public static let noGoodCopy = Code("noGoodCopy")
         /// The daemon is being stopped.

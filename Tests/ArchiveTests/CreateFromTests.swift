@@ -16,7 +16,7 @@ struct CreateFromTests {
 
     private func create(
         _ temporary: TemporaryArchive, from survivor: String, others: [String] = [], copies: Int = 2
-    ) throws -> (path: String, RevivalSummary) {
+    ) throws -> (path: String, RestoreSummary) {
         let path = temporary.folder.path("again-" + String(UInt32.random(in: 0 ... .max)))
         return (
             path,

@@ -349,7 +349,8 @@ struct ViewChangeTests {
         _ = try ledger.append([LedgerEntry(kind: "paths", by: "test", time: .now(), body: body)])
         let report = try #require(try Verification(archive: temporary.path).run())
         #expect(
-            report.findings.contains { $0.severity == .fault && $0.reason.contains("\"paths\"") })
+            report.findings.contains { $0.severity == .fault && $0.reason.contains("\"template\"") }
+        )
         #expect(throws: ArchiveError.self) {
             try Archive.rebuild(at: temporary.path, log: temporary.log.logger) { _ in }
         }

@@ -38,6 +38,54 @@ struct RevivalTests {
         }
     }
 
+    /// `Tests/Fixtures/volume-v1`; ArchiveTests/FormatTests says how it is made.
+    private static let fixture = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "../Fixtures/volume-v1").standardizedFileURL.path
+
+    @Test(
+        "A volume of format 1 is mounted with the paths, inode numbers, sizes, times and bytes of old"
+    )
+    func formatOne() throws {
+        try MountedArchive.with { archive in
+            try archive.unmount()
+            // git keeps neither modes nor empty folders.
+            try archive.mustShell(
+                """
+                cp -r '\(Self.fixture)' survivor
+                mkdir survivor/staging
+                chmod 700 survivor/*/
+                find survivor/blobs -type f -exec chmod 444 {} +
+                rm -rf \(archive.archive) \(archive.volumes[0]) \(archive.volumes[1])
+                "$PACSFS" init --from survivor --archive \(archive.archive) --copies 1
+                """)
+            try archive.mount()
+            let shown = try archive.mustShell(
+                """
+                cd $M
+                export TZ=UTC
+                find by-* -type d -printf 'directory %i %TY-%Tm-%TdT%TH:%TM:%TS %p/\\n'
+                find by-* -type f -printf 'file %i %s %TY-%Tm-%TdT%TH:%TM:%TS %p\\n'
+                """
+            ).output.split(separator: "\n").map { line in
+                // GNU find prints ten digits of a second.
+                line.replacing(#/(:\d\d\.\d{9})0 /#) { "\($0.1)Z " }
+            }
+            let lines = try String(contentsOfFile: Self.fixture + ".txt", encoding: .utf8)
+                .split(separator: "\n")
+            let expected = lines.filter { $0.hasPrefix("directory ") || $0.hasPrefix("file ") }
+            #expect(expected.count > 20)
+            #expect(shown.sorted() == expected.sorted())
+            // The bytes of each image are those of its digest.
+            let digests = lines.filter { $0.hasPrefix("image ") }.map {
+                $0.split(separator: " ")[2]
+            }
+            let bytes = try archive.mustShell(
+                "cd $M && find by-* -type f -exec sha256sum {} + | cut -c1-64 | sort -u"
+            ).output
+            #expect(bytes.split(separator: "\n") == digests.sorted())
+        }
+    }
+
     @Test("A lost or damaged index is rebuilt by the next mount, and by command")
     func index() throws {
         try MountedArchive.with { archive in

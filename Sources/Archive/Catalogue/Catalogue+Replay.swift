@@ -1,15 +1,17 @@
-import Foundation
 import Naming
 import Storage
 import TagIndex
 
-// From the ledger to the index: what a start takes in that the index lacks, and what is applied
-// to the index when a record is written.
+// From the ledger to the index: the records that the index lacks at a start, and the events of a
+// record that is being written.
 extension Catalogue {
-    /// Takes the records into the index that it lacks: a few after a crash, those that a volume
-    /// had which came back, all of them when it is new.
+    /// Takes the records into the index that it lacks: a few after a crash, those of a volume that
+    /// came back, all of them when the index is new.
     ///
-    /// - returns: how many there were
+    /// - Returns: How many there were.
+    /// - Throws: ``ArchiveError`` for a record that this program does not understand, with code
+    ///   `newerFormat` when a newer pacsfs wrote it; `StorageError` when the ledger is damaged. The
+    ///   index is as it was before that record's step then.
     @discardableResult
     func replay() throws -> Int {
         var total = 0
@@ -21,25 +23,25 @@ extension Catalogue {
     }
 
     private func replaySome(_ limit: Int) throws -> Int {
-        // In one transaction, as records are appended in one: what another thread records just now
-        // would be taken in twice, and the position be set back.
+        // In one transaction, as records are appended in one. Otherwise a record that another
+        // thread appends now would be taken in twice, and the position be set back.
         try index.write { writer in
             let position = try writer.reader.position()
-            var reader = try LedgerChain(
+            var chain = try LedgerChain(
                 volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging,
                 site: ledger.site,
                 from: position.map { try LedgerPosition($0) } ?? .start)
             var (count, end) = (0, LedgerPosition?.none)
             let views = views
             do {
-                while count < limit, let record = try reader.next() {
-                    try apply(record.entry, with: writer)
+                while count < limit, let record = try chain.next() {
+                    try apply(LedgerEvent(record), at: record.entry.time, with: writer)
                     lastTime.withLock { $0 = max($0, record.entry.time.nanoseconds) }
                     (count, end) = (count + 1, record.end)
                 }
                 if let end { try writer.setPosition(IndexedPosition(end)) }
             } catch {
-                // Nothing came of it: what was shown is shown.
+                // The transaction is rolled back: its views are not shown.
                 show(views)
                 throw error
             }
@@ -47,75 +49,91 @@ extension Catalogue {
         }
     }
 
-    func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
+    /// Takes an event into the index.
+    func apply(_ event: LedgerEvent, at time: Timestamp, with writer: IndexWriter) throws {
         var replay = LedgerReplay(views: views)
-        try replay.apply(entry, with: writer)
-        if entry.kind == "views" { show(replay.views) }
+        try replay.apply(event, at: time, with: writer)
+        if case .views = event { show(replay.views) }
     }
 }
 
-/// Takes records of the ledger into an index, one after the other.
+/// Takes events into an index, in the order of the ledger.
 struct LedgerReplay {
-    /// The views that are shown, as far as the records have told.
+    /// The views that are shown after the last event.
     private(set) var views: [View]
 
-    mutating func apply(_ entry: LedgerEntry, with writer: IndexWriter) throws {
-        func damaged() -> ArchiveError { Self.incomplete(entry) }
-        switch entry.kind {
-        case "views":
-            guard let views = View.list(entry.body) else { throw damaged() }
-            try writer.setViews(views, at: entry.time.nanoseconds)
-            self.views = views
-        case "paths":
-            guard let record = PathsRecord(entry) else { throw damaged() }
-            try writer.apply(record)
-        case "series":
-            guard let record = SeriesRecord(entry) else { throw damaged() }
-            if try writer.hasSeries(record) { return }
-            try writer.apply(record, views: views)
-        case "ingest":
-            let id = try writer.nextInstance()
-            guard let record = try InstanceRecord(entry, id: id, base: writer.attributes(ofSeries:))
-            else {
-                throw damaged()
+    mutating func apply(
+        _ event: LedgerEvent, at time: Timestamp, with writer: IndexWriter
+    ) throws {
+        let time = time.nanoseconds
+        switch event {
+        case .views(let event):
+            try writer.setViews(event.views, at: time)
+            views = event.views
+        case .paths(let record): try writer.apply(record)
+        case .series(let record):
+            if try !writer.hasSeries(record) { try writer.apply(record, views: views) }
+        case .ingest(let event): try apply(event, with: writer)
+        case .duplicate(let event): try apply(event, at: time, with: writer)
+        case .reject(let record): try writer.apply(record)
+        case .volume(let event): try apply(event, with: writer)
+        case .damage(let event):
+            // A digest that the index does not know as an image is not a loss.
+            guard let id = try writer.instance(event.digest) else { return }
+            try writer.noteDamage(of: id, on: event.volume)
+        case .copies(let event):
+            for digest in event.digests {
+                guard let id = try writer.instance(digest) else { continue }
+                try writer.noteCopy(of: id, on: event.volume, verified: time)
             }
-            // Recorded again after an error: the first record counts.
-            if let known = try writer.reader.instance(sha256: record.sha256) {
-                for volume in record.volumes {
-                    try writer.noteCopy(of: known, on: volume, verified: record.received)
-                }
-                return
-            }
-            try writer.apply(record, sopInstanceUID: entry.body["uid"]?.string)
-        case "duplicate":
-            guard let digest = entry.body["sha256"]?.string.flatMap({ Digest(hex: $0) }) else {
-                throw damaged()
-            }
-            guard let id = try writer.reader.instance(sha256: digest.bytes) else { return }
-            func ordinals(_ key: String) -> [Int] {
-                entry.body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? []
-            }
-            for ordinal in ordinals("healed")
-            where try writer.reader.verified(id, on: ordinal) != nil {
-                try writer.noteDamage(of: id, on: ordinal)
-            }
-            for ordinal in ordinals("verified") + ordinals("healed") {
-                try writer.noteCopy(of: id, on: ordinal, verified: entry.time.nanoseconds)
-            }
-        case "reject":
-            guard let record = RejectRecord(entry) else { throw damaged() }
-            try writer.apply(record)
-        case "volume", "damage", "copies", "scrub":
-            guard try applyFact(entry, with: writer) else { throw damaged() }
-        case SearchChange.kind: try applySearch(entry, with: writer)
-        default: break
+        case .scrub(let event):
+            try writer.noteScrub(
+                of: event.folder, on: event.volume, errors: event.bad, at: time)
+        case .search(.keep(let words)): try writer.keepSearch(words, at: time)
+        case .search(.forget(let words)): try writer.forgetSearch(words)
+        case .search(.rename(let words, let new)): try writer.renameSearch(words, to: new)
         }
     }
 
-    static func incomplete(_ entry: LedgerEntry) -> ArchiveError {
-        ArchiveError(
-            .index,
-            "A \"\(entry.kind)\" record of \(entry.time) in the ledger lacks something. Run \"pacsfs verify\"."
-        )
+    private func apply(_ event: IngestEvent, with writer: IndexWriter) throws {
+        let image = event.image(
+            id: try writer.nextInstance(), in: try writer.attributes(ofSeries: event.image.series))
+        // An image that was recorded again after an error: the first record counts.
+        if let known = try writer.reader.instance(sha256: image.sha256) {
+            for volume in image.volumes {
+                try writer.noteCopy(of: known, on: volume, verified: image.received)
+            }
+            return
+        }
+        try writer.apply(image, sopInstanceUID: event.uid)
+    }
+
+    private func apply(_ event: DuplicateEvent, at time: Int64, with writer: IndexWriter) throws {
+        guard let id = try writer.instance(event.digest) else { return }
+        for ordinal in event.healed where try writer.reader.verified(id, on: ordinal) != nil {
+            try writer.noteDamage(of: id, on: ordinal)
+        }
+        for ordinal in event.verified + event.healed {
+            try writer.noteCopy(of: id, on: ordinal, verified: time)
+        }
+    }
+
+    private func apply(_ event: VolumeEvent, with writer: IndexWriter) throws {
+        switch event {
+        case .add(let ordinal, let id, let domain, _):
+            try writer.apply(VolumeRecord(ordinal: ordinal, id: id, domain: domain))
+        case .retire(let ordinal): try writer.setState(.retiring, ofVolume: ordinal)
+        case .retired(let ordinal), .replace(let ordinal, _):
+            try writer.setState(.retired, ofVolume: ordinal)
+        case .failing(let ordinal): try writer.setState(.failing, ofVolume: ordinal)
+        case .well(let ordinal): try writer.setState(.active, ofVolume: ordinal)
+        }
+    }
+}
+
+extension IndexWriter {
+    /// The `instance.id` of an image; `nil` when the index does not have it.
+    fileprivate func instance(_ digest: Digest) throws -> Int64? {
+        try reader.instance(sha256: digest.bytes)
     }
 }

@@ -2,33 +2,34 @@ import Naming
 import Storage
 import TagIndex
 
-// Change of the views that are shown.
+// A change of the views that are shown.
 //
-// A view is what its name and its template say. One that is not shown keeps its directories, and
-// one that is to be shown first gets all series that it lacks, some at a time, the oldest first:
+// A view is its name and its template. A view that is not shown keeps its directories. A view that
+// is to be shown first gets all series that it lacks, some at a time, the oldest first:
 //
-//   paths      a batch of series has its place in the view, which nobody sees yet
+//   paths      the places of a batch of series in the view, which is not shown yet
 //   …
-//   views      all have; from this record on, and in one transaction, these views are shown
+//   views      all series have one; from this record on, and in one transaction, it is shown
 //
-// A crash in between leaves a view that is not whole and not shown; the next start goes on with
-// the first series that it lacks. Paths and numbers of views that stay do not change, and one
+// After a crash in between the view is incomplete and not shown; the next start continues with the
+// first series that it lacks. Paths and inode numbers of views that stay do not change, and a view
 // that comes back has those that it had.
 extension Catalogue {
-    /// Series that are looked at in one step: other changes wait for it, for some milliseconds.
+    /// How many series are looked at in one step, for which other changes wait some milliseconds.
     static let seriesInStep = 250
 
-    /// What came of one step.
+    /// The result of one step.
     enum ViewStep {
         case underWay
-        /// They are shown. The names of the views that are not there any more, or show something else.
+        /// They are shown. `gone` are the names of views that are not shown any more, or are other
+        /// views now.
         case shown(gone: [String])
     }
 
     /// Brings the archive one step nearer to showing these views.
     ///
-    /// - parameter limit: series that are looked at
-    /// - throws: ``ArchiveError`` when the ledger cannot be written on enough volumes
+    /// - Parameter limit: How many series are looked at.
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes.
     func makeStep(to wanted: [View], atMost limit: Int = seriesInStep) throws -> ViewStep {
         try appending { writer, entries in
             let shown = try writer.reader.views()
@@ -40,13 +41,13 @@ extension Catalogue {
                 guard left > 0,
                     let record = try writer.addPaths(in: view, atMost: left, time: nextTime())
                 else { return .underWay }
-                entries.append(record.entry(by: actor))
+                entries.append(
+                    LedgerEvent.paths(record).entry(
+                        by: actor, at: Timestamp(nanoseconds: record.time)))
                 left -= Int(record.through - made)
                 if record.through < last { return .underWay }
             }
-            let views = entry(kind: "views", View.record(wanted))
-            try apply(views, with: writer)
-            entries.append(views)
+            try add(.views(ViewsEvent(wanted)), to: &entries, with: writer)
             return .shown(gone: shown.filter { !wanted.contains($0) }.map(\.name))
         }.result
     }

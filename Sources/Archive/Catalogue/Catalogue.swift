@@ -1,5 +1,4 @@
 import Foundation
-import JSON
 import Logging
 import Naming
 import Storage
@@ -7,20 +6,21 @@ import Synchronization
 import System
 import TagIndex
 
-/// Ledger and index together: what is appended to the one is taken into the other.
+/// Ledger and index together: records are appended to the ledger and taken into the index in one
+/// transaction.
 final class Catalogue: Sendable {
     let index: TagIndex
     let ledger: Ledger
     let volumes: VolumeSet
     private let shown = Lock<[View]>([])
-    /// How many views show each series; 0 when that differs.
+    /// How many views show each series; 0 when series differ in that.
     let commonLinks = Atomic<Int>(0)
     /// On how many volumes a record must be.
     private let minimum: Int
     private let log: Logger
     private let clock: any MonotonicClock
     let actor: String
-    /// The time of the last record, ns: times only ever go up, and no two changes of a
+    /// The time of the last record, ns since 1970. Times only go up, so that no two changes of a
     /// directory have the same one.
     let lastTime = Lock<Int64>(0)
     /// When volumes that dropped out were last tried, ns of `clock`; `nil` when they never were.
@@ -52,30 +52,31 @@ final class Catalogue: Sendable {
 
     /// Brings the index to the state of the ledger, and begins a ledger that is empty.
     ///
-    /// - returns: how many records the index lacked
+    /// - Returns: How many records the index lacked.
+    /// - Throws: As ``replay()``, and ``ArchiveError`` when the ledger cannot be begun.
     func start(_ settings: Settings) throws -> Int {
         let replayed = try replay()
         if views.isEmpty { try begin(settings) }
         return replayed
     }
 
-    /// The first records: which volumes there are, and how the archive is shown.
+    /// The first records: which volumes there are, and which views are shown.
     private func begin(_ settings: Settings) throws {
         _ = try appending(isBeginning: true) { writer, entries in
-            for member in volumes.members {
-                guard let identity = member.volume?.identity else { continue }
-                let add = entry(kind: "volume", Fact.addVolume(identity).body)
-                try apply(add, with: writer)
-                entries.append(add)
+            for identity in volumes.members.compactMap({ $0.volume?.identity }) {
+                try add(.volume(.add(identity)), to: &entries, with: writer)
             }
-            let views = entry(kind: "views", View.record(settings.views))
-            entries.append(views)
-            try apply(views, with: writer)
+            try add(.views(ViewsEvent(settings.views)), to: &entries, with: writer)
         }
     }
 
-    func entry(kind: String, _ body: JSONObject) -> LedgerEntry {
-        LedgerEntry(kind: kind, by: actor, time: Timestamp(nanoseconds: nextTime()), body: body)
+    /// Adds an event of this moment to a batch, and takes it into the index.
+    func add(
+        _ event: LedgerEvent, to entries: inout [LedgerEntry], with writer: IndexWriter
+    ) throws {
+        let time = Timestamp(nanoseconds: nextTime())
+        try apply(event, at: time, with: writer)
+        entries.append(event.entry(by: actor, at: time))
     }
 
     /// Where the ledger ends.
@@ -90,89 +91,139 @@ final class Catalogue: Sendable {
 
     /// Records a batch whose blobs are safe: steps 2 to 4 of ``Committer``.
     ///
-    /// - returns: what became of each
+    /// - Returns: The outcome of each file.
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes;
+    ///   ``RecordedButNotIndexed``.
     func record(_ batch: [Prepared]) throws -> Recorded<[IngestOutcome]> {
         try appending { writer, entries in
             let retired = try writer.retired()
             return try batch.map { prepared in
-                let time = nextTime()
                 switch prepared.kind {
                 case .new(let attributes, let flags, let same):
-                    guard prepared.volumes.allSatisfy({ !retired.contains($0.identity.ordinal) })
-                    else {
-                        throw ArchiveError(
-                            .storage,
-                            "A volume was taken out of the archive while it was stored. Copy it again."
-                        )
-                    }
-                    guard prepared.volumes.count >= minimum else {
-                        throw ArchiveError(
-                            .storage,
-                            "It is on \(prepared.volumes.count) volumes instead of \(minimum).")
-                    }
-                    let place = try writer.assign(
-                        attributes, hex: prepared.staged.digest.hex, received: time, views: views)
-                    if let series = place.newSeries { entries.append(series.entry(by: actor)) }
-                    let record = InstanceRecord(
-                        id: place.instance, series: place.series,
-                        sha256: prepared.staged.digest.bytes,
-                        bytes: prepared.staged.bytes, received: time, name: place.name,
-                        uidName: place.uidName, flags: flags, source: prepared.request.source,
-                        volumes: prepared.volumes.map(\.identity.ordinal).sorted(),
-                        difference: place.difference,
-                        same: same?.bytes)
-                    try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
-                    entries.append(
-                        record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
-                    return same == nil
-                        ? .archived(record.id, cutOff: prepared.cutOff)
-                        : .sameDataSet(record.id, cutOff: prepared.cutOff)
+                    try record(
+                        prepared, attributes, flags: flags, same: same, retired: retired,
+                        to: &entries, with: writer)
                 case .duplicate(let id):
-                    let healed = prepared.volumes.map(\.identity.ordinal).filter {
-                        !retired.contains($0)
-                    }.sorted()
-                    var body = JSONObject([
-                        .init("sha256", .string(prepared.staged.digest.hex)),
-                        .init("from", .string(prepared.request.source)),
-                    ])
-                    if !healed.isEmpty {
-                        body.append("healed", .array(healed.map { .int(Int64($0)) }))
-                    }
-                    if !prepared.verified.isEmpty {
-                        body.append("verified", .array(prepared.verified.map { .int(Int64($0)) }))
-                    }
-                    let entry = LedgerEntry(
-                        kind: "duplicate", by: actor, time: Timestamp(nanoseconds: time), body: body
-                    )
-                    try apply(entry, with: writer)
-                    entries.append(entry)
-                    return .duplicate(id)
+                    try record(
+                        duplicate: prepared, of: id, retired: retired, to: &entries, with: writer)
                 }
             }
         }
     }
 
-    /// Records that a file was set aside.
+    private func record(
+        _ prepared: Prepared, _ attributes: AttributeSet, flags: Int64, same: Digest?,
+        retired: Set<Int>, to entries: inout [LedgerEntry], with writer: IndexWriter
+    ) throws -> IngestOutcome {
+        let ordinals = prepared.volumes.map(\.identity.ordinal).sorted()
+        guard ordinals.allSatisfy({ !retired.contains($0) }) else {
+            throw ArchiveError(
+                .storage,
+                "A volume was taken out of the archive while it was stored. Copy it again.")
+        }
+        guard ordinals.count >= minimum else {
+            throw ArchiveError(
+                .storage, "It is on \(ordinals.count) volumes instead of \(minimum).")
+        }
+        let digest = prepared.staged.digest
+        let time = Timestamp(nanoseconds: nextTime())
+        let place = try writer.assign(
+            attributes, hex: digest.hex, received: time.nanoseconds, views: views)
+        if let series = place.newSeries {
+            entries.append(LedgerEvent.series(series).entry(by: actor, at: time))
+        }
+        let image = InstanceRecord(
+            id: place.instance, series: place.series, sha256: digest.bytes,
+            bytes: prepared.staged.bytes, received: time.nanoseconds, name: place.name,
+            uidName: place.uidName, flags: flags, source: prepared.request.source,
+            volumes: ordinals, difference: place.difference, same: same?.bytes)
+        let uid = attributes[.sopInstanceUID]
+        try writer.apply(image, sopInstanceUID: uid)
+        entries.append(LedgerEvent.ingest(IngestEvent(image, uid: uid)).entry(by: actor, at: time))
+        return same == nil
+            ? .archived(image.id, cutOff: prepared.cutOff)
+            : .sameDataSet(image.id, cutOff: prepared.cutOff)
+    }
+
+    private func record(
+        duplicate prepared: Prepared, of id: Int64, retired: Set<Int>,
+        to entries: inout [LedgerEntry], with writer: IndexWriter
+    ) throws -> IngestOutcome {
+        let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }
+        let duplicate = DuplicateEvent(
+            prepared.staged.digest, from: prepared.request.source, healed: healed.sorted(),
+            verified: prepared.verified)
+        try add(.duplicate(duplicate), to: &entries, with: writer)
+        return .duplicate(id)
+    }
+
+    /// Records that a file was rejected.
+    ///
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes.
     func record(_ reject: RejectRecord) throws {
         _ = try appending { writer, entries in
             var reject = reject
             reject.time = nextTime()
             try writer.apply(reject)
-            entries.append(reject.entry(by: actor))
+            entries.append(
+                LedgerEvent.reject(reject).entry(
+                    by: actor, at: Timestamp(nanoseconds: reject.time)))
         }
     }
 
-    /// - parameter isBeginning: nobody is promised anything: one volume is enough
+    /// From how many errors on a volume is marked as failing.
+    static let failingAfter: Int64 = 10
+
+    /// Records events of this moment: they are appended to the ledger and taken into the index.
+    ///
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes.
+    func record(_ events: [LedgerEvent]) throws {
+        guard !events.isEmpty else { return }
+        _ = try appending { writer, entries in
+            let retired = try writer.retired()
+            for event in events {
+                if case .copies(let copies) = event, retired.contains(copies.volume) { continue }
+                try add(event, to: &entries, with: writer)
+            }
+            for volume in try writer.reader.volumes()
+            where volume.state == .active && volume.errors >= Self.failingAfter {
+                try add(.failing(volume.ordinal), to: &entries, with: writer)
+            }
+        }
+    }
+
+    /// Records that a volume is empty and has left the archive.
+    ///
+    /// - Parameter last: Up to this `instance.id` everything on it was copied.
+    /// - Returns: False when images have come onto it since, from ingests that had begun before
+    ///   it was to be emptied; nothing is recorded then.
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes.
+    func recordRetired(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
+        try appending { writer, entries in
+            guard try writer.reader.instances(on: ordinal, after: last, limit: 1).isEmpty else {
+                return false
+            }
+            try add(.retired(ordinal), to: &entries, with: writer)
+            return true
+        }.result
+    }
+
+    /// Opens a transaction of the index, appends the records that `body` makes in it to the ledger,
+    /// and commits.
+    ///
+    /// - Parameter isBeginning: No image is archived yet, so that one volume is enough.
+    /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes: nothing is
+    ///   recorded then; ``RecordedButNotIndexed``.
     func appending<R>(
         isBeginning: Bool = false, _ body: (IndexWriter, inout [LedgerEntry]) throws -> R
     ) throws -> Recorded<R> {
         if !isBeginning { try admitAbsent() }
         // An earlier commit of the index may have failed after its records were durable, or a
-        // volume has come back with some: they come first, or they would be passed over for good.
-        // Whether that is so can be seen in a transaction only; outside of one, what another
-        // thread is just recording looks the same.
+        // volume has come back with some: the index takes them in first, or it would never take
+        // them in. This shows in a transaction only; outside of one, the records that another
+        // thread is just appending look the same.
         for _ in 1...3 {
-            do { return try appendingNow(body) } catch is Behind { try replay() }
+            do { return try appendingNow(body) } catch is IndexBehindLedger { try replay() }
         }
         throw ArchiveError(
             .index,
@@ -181,7 +232,7 @@ final class Catalogue: Sendable {
     }
 
     /// The index lacks records of the ledger. Nothing was recorded.
-    private struct Behind: Error {}
+    private struct IndexBehindLedger: Error {}
 
     private func appendingNow<R>(_ body: (IndexWriter, inout [LedgerEntry]) throws -> R) throws
         -> Recorded<R>
@@ -189,7 +240,7 @@ final class Catalogue: Sendable {
         var isAppended = false
         do {
             return try index.write { writer in
-                guard try !isBehind(writer) else { throw Behind() }
+                guard try !isBehind(writer) else { throw IndexBehindLedger() }
                 var entries: [LedgerEntry] = []
                 let views = views
                 let result: R
@@ -198,7 +249,7 @@ final class Catalogue: Sendable {
                     result = try body(writer, &entries)
                     append = try ledger.append(entries, enough: max(1, minimum))
                 } catch {
-                    // Nothing came of it: what was shown is shown. No other change may see another state.
+                    // The transaction is rolled back: its views are not shown.
                     show(views)
                     throw error
                 }
@@ -215,9 +266,9 @@ final class Catalogue: Sendable {
                     isShort: ledger.volumes.count < minimum)
             }
         } catch  where isAppended {
-            // Archived, but not indexed: take it from the ledger, as the next start would.
+            // Archived, but not indexed: the index takes it from the ledger, as at the next start.
             _ = try? replay()
-            throw Unindexed(reason: "\(error)")
+            throw RecordedButNotIndexed(reason: "\(error)")
         }
     }
 
@@ -227,8 +278,7 @@ final class Catalogue: Sendable {
 
     /// Lets volumes that have dropped out take part again, if they can.
     ///
-    /// - throws: ``ArchiveError`` when the ledger is on too few volumes even so: then nothing
-    ///   may be promised
+    /// - Throws: ``ArchiveError`` when the ledger is on too few volumes even so.
     private func admitAbsent() throws {
         admitDropped()
         guard ledger.volumes.count >= minimum else {
@@ -264,17 +314,17 @@ final class Catalogue: Sendable {
         }
     }
 
-    /// What came of a change, when it is in the ledger.
+    /// The result of a change that is in the ledger.
     struct Recorded<R> {
         var result: R
-        /// The directories that show something new.
+        /// The directories whose content changed.
         var changedNodes: Set<Int64>
         /// The ledger could not be written on as many volumes as are wanted.
         var isShort: Bool
     }
 
-    /// It is in the ledger, but the index did not take it the usual way.
-    struct Unindexed: Error { var reason: String }
+    /// The records are in the ledger, but the index could not be committed.
+    struct RecordedButNotIndexed: Error { var reason: String }
 }
 
 extension IndexedPosition {
@@ -294,5 +344,12 @@ extension LedgerPosition {
         self.init(
             segment: position.segment, offset: Int64(position.offset),
             number: Int64(position.number), head: head)
+    }
+}
+
+extension IndexWriter {
+    /// The ordinals of volumes that have left the archive, whatever is being stored on them now.
+    func retired() throws -> Set<Int> {
+        Set(try reader.volumes().filter { $0.state == .retired }.map(\.ordinal))
     }
 }

@@ -32,7 +32,7 @@ extension ImageReader {
     private func heal(_ image: ImageCopies, _ digest: Digest, bad: [BadCopy]) -> Healing {
         let log = core.log
         var outcome = Healing()
-        var facts: [Fact] = []
+        var facts: [LedgerEvent] = []
         // Another reader may have healed it meanwhile.
         let bad = bad.filter { isBad(image, digest, on: $0.volume) }
         let source = bad.isEmpty ? nil : goodCopy(of: image, digest, without: bad.map(\.volume))

@@ -67,7 +67,7 @@ final class Committer: Sendable {
                             : .success(outcome))
                 }
             }
-        } catch let error as Catalogue.Unindexed {
+        } catch let error as Catalogue.RecordedButNotIndexed {
             for prepared in batch {
                 prepared.completion(
                     .failure(

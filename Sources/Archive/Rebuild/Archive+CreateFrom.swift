@@ -4,8 +4,8 @@ import Naming
 import Storage
 import TagIndex
 
-/// What came of bringing an archive back from volumes that survived.
-public struct RevivalSummary: Codable, Sendable {
+/// The result of restoring an archive from volumes that survived.
+public struct RestoreSummary: Codable, Sendable {
     public struct Volume: Codable, Sendable {
         /// Its number in the archive.
         public var ordinal: Int
@@ -26,13 +26,13 @@ public struct RevivalSummary: Codable, Sendable {
     public var images: Int64
     /// Images that have no copy on a volume that is here.
     public var offlineOnly: Int64
-    /// Paths of some of those, in the first view.
+    /// Paths of some of these images, in the first view.
     public var examples: [String]
-    /// Where all of them are listed, with their SHA-256; `nil` when nothing lacks.
+    /// The file that lists all of them with their SHA-256; `nil` when no image lacks a copy.
     public var list: String?
-    /// No volume has a ledger that can be used: there is no index yet.
+    /// No volume has a usable ledger: there is no index yet.
     public var needsRebuildFromBlobs: Bool
-    /// Why new images will not be stored as often as is wanted; `nil` when they will.
+    /// Why new images will get fewer copies than wanted; `nil` when they will not.
     public var copiesProblem: String?
 
     enum CodingKeys: String, CodingKey {
@@ -46,21 +46,21 @@ public struct RevivalSummary: Codable, Sendable {
 extension Archive {
     private static let lackingName = "lacking.txt"
 
-    /// Makes an archive's directory anew, from volumes of it that survived.
+    /// Makes an archive's directory anew, from volumes of it that survived. Volumes that are still
+    /// where the ledger has them are used too.
     ///
-    /// - parameters:
-    ///   - path: a directory that is not there, or is empty
-    ///   - survivor: a volume of the archive
-    ///     Volumes that are still where the ledger has them are taken up too.
-    ///   - others: further volumes of the same archive, or empty directories that become new
-    ///     ones; absolute
-    ///   - copies: on how many volumes each image is kept
-    /// - throws: ``ArchiveError`` when a directory is taken, or belongs to another archive; then
-    ///   nothing was made
+    /// - Parameters:
+    ///   - path: A directory that is not there, or is empty.
+    ///   - survivor: A volume of the archive.
+    ///   - others: Absolute paths of further volumes of the archive, or of empty directories that
+    ///     become new ones.
+    ///   - copies: How many volumes keep each image.
+    /// - Throws: ``ArchiveError`` when a directory is taken or belongs to another archive, or when a
+    ///   newer pacsfs wrote a record; nothing was made then.
     public static func create(
         at path: String, from survivor: String, others: [String], copies: Int, log: Logger,
         progress: @escaping @Sendable (RebuildProgress) -> Void
-    ) throws(ArchiveError) -> RevivalSummary {
+    ) throws(ArchiveError) -> RestoreSummary {
         try ArchiveError.from {
             let first = try Volume.open(at: survivor, archive: nil)
             let id = first.identity.archive
@@ -86,11 +86,11 @@ extension Archive {
             try requireApart([path] + here.map(\.path) + new)
             try requireFree(path)
 
-            let told = LedgerTelling.best(of: here, site: Ledger.site(archive: id), log)
-            if let told { for volume in here { try requireMember(volume, of: told) } }
+            let ledger = try LedgerSummary.best(of: here, site: Ledger.site(archive: id), log)
+            if let ledger { for volume in here { try requireMember(volume, of: ledger) } }
             var settings = Settings()
             settings.copies = copies
-            if let views = told?.views { settings.views = views }
+            if let views = ledger?.views { settings.views = views }
             var members = here.map {
                 (
                     $0.identity.ordinal,
@@ -98,7 +98,7 @@ extension Archive {
                     VolumeCondition.online
                 )
             }
-            for record in told?.volumes ?? []
+            for record in ledger?.volumes ?? []
             where !members.contains(where: { $0.0 == record.ordinal }) {
                 let place = place(ofAbsent: record, taken: members.map(\.1.path) + new + [path])
                 let found = try? Volume.open(at: place.path, archive: id)
@@ -107,7 +107,7 @@ extension Archive {
                 members.append((record.ordinal, place, isHere ? .online : .absent))
             }
             for volume in here {
-                // Somebody who works with it would be disturbed by a second directory.
+                // A process that works with the volume must not get a second archive directory.
                 try volume.claim()
                 volume.release()
             }
@@ -119,14 +119,14 @@ extension Archive {
                     archive: id, volumes: members.map { .init(ordinal: $0.0, path: $0.1.path) }),
                 at: path)
 
-            var summary = RevivalSummary(
+            var summary = RestoreSummary(
                 archive: path,
                 volumes: members.map {
                     .init(ordinal: $0.0, path: $0.1.path, state: $0.2, isNew: false)
                 },
                 images: 0, offlineOnly: 0, examples: [], list: nil,
-                needsRebuildFromBlobs: told == nil)
-            if told == nil { return summary }
+                needsRebuildFromBlobs: ledger == nil)
+            if ledger == nil { return summary }
             _ = try rebuild(at: path, log: log, progress: progress)
             let archive = try Archive(at: path, log: log)
             defer { archive.close() }
@@ -141,17 +141,20 @@ extension Archive {
         }
     }
 
-    /// - throws: ``ArchiveError`` when the volume is no part of its archive any more
-    private static func requireMember(_ volume: Volume, of told: LedgerTelling) throws(ArchiveError)
+    /// - Throws: ``ArchiveError`` when the volume has left its archive.
+    private static func requireMember(_ volume: Volume, of ledger: LedgerSummary)
+        throws(ArchiveError)
     {
-        guard let since = told.gone[volume.identity.ordinal] else { return }
+        guard let since = ledger.departed[volume.identity.ordinal] else { return }
         throw ArchiveError(
             .configuration,
             "\(volume.path) was volume \(volume.identity.ordinal), and was retired or replaced on \(since.description.prefix(10)): it is no part of the archive any more, and lacks what came since. Name another volume. If no other is left, make a new archive (pacsfs init with --volume), mount it and take over what lies here: pacsfs import \(volume.path)/blobs"
         )
     }
 
-    /// A volume of the archive; `nil` when a new one can be made there.
+    /// A volume of the archive; `nil` when a new one can be made at the path.
+    ///
+    /// - Throws: `wrongArchive`, `notEmpty`, or what a system call says.
     private static func volume(at path: String, of archive: String) throws(StorageError) -> Volume?
     {
         do {
@@ -163,7 +166,7 @@ extension Archive {
         return nil
     }
 
-    /// Its domain is where it was, unless somebody named it.
+    /// Where an absent volume is expected: its domain is its path, unless a person named it.
     private static func place(ofAbsent record: VolumeRecord, taken: [String])
         -> Settings.VolumePlace
     {
@@ -174,7 +177,7 @@ extension Archive {
             domain: record.domain)
     }
 
-    private func listLacking(on volumes: [Int], in summary: inout RevivalSummary) throws {
+    private func listLacking(on volumes: [Int], in summary: inout RestoreSummary) throws {
         let file = path + "/" + Self.lackingName
         (summary.images, summary.offlineOnly) = try index.read {
             (try $0.totals().instances, try $0.offlineOnly(present: volumes))
@@ -199,42 +202,47 @@ extension Archive {
     }
 }
 
-/// What a ledger tells of the archive as a whole.
-private struct LedgerTelling {
+/// The archive as a whole, by a ledger.
+private struct LedgerSummary {
     var views: [View]?
-    /// Those that are no part of the archive any more are left out.
+    /// The volumes that are part of the archive.
     var volumes: [VolumeRecord] = []
-    /// Those, by their numbers, and when they left.
-    var gone: [Int: Timestamp] = [:]
+    /// The ordinals of volumes that have left it, and when they left.
+    var departed: [Int: Timestamp] = [:]
     var records: Int64 = 0
 
-    /// From the volume that has most of the ledger; `nil` when none has one that can be used.
-    static func best(of volumes: [Volume], site: String, _ log: Logger) -> LedgerTelling? {
-        volumes.compactMap { volume -> LedgerTelling? in
-            do { return try LedgerTelling(of: volume, site: site) } catch {
+    /// From the volume that has most of the ledger; `nil` when none has a usable one.
+    ///
+    /// - Throws: ``ArchiveError`` with code `newerFormat` when a newer pacsfs wrote a record.
+    static func best(
+        of volumes: [Volume], site: String, _ log: Logger
+    ) throws(ArchiveError) -> LedgerSummary? {
+        var best: LedgerSummary?
+        for volume in volumes {
+            do {
+                let summary = try LedgerSummary(of: volume, site: site)
+                if summary.records > best?.records ?? 0 { best = summary }
+            } catch let error as ArchiveError where error.code == .newerFormat {
+                throw error
+            } catch {
                 log.error("The ledger of \(volume.path) cannot be used: \(error)")
-                return nil
             }
-        }.filter { $0.records > 0 }.max { $0.records < $1.records }
+        }
+        return best
     }
 
     private init(of volume: Volume, site: String) throws {
-        var reader = try LedgerChain(volume: volume, site: site)
-        while let record = try reader.next() {
+        var chain = try LedgerChain(volume: volume, site: site)
+        while let record = try chain.next() {
             records = record.number
-            let body = record.entry.body
-            switch (record.entry.kind, body["op"]?.string) {
-            case ("views", _): views = View.list(body) ?? views
-            case ("volume", "add"):
-                guard let ordinal = body["volume"]?.int, let id = body["id"]?.string,
-                    let domain = body["domain"]?.string
-                else { continue }
-                volumes.removeAll { $0.ordinal == Int(ordinal) }
-                volumes.append(VolumeRecord(ordinal: Int(ordinal), id: id, domain: domain))
-            case ("volume", "retired"), ("volume", "replace"):
-                guard let ordinal = body["volume"]?.int.map(Int.init) else { continue }
+            switch try LedgerEvent(record) {
+            case .views(let event): views = event.views
+            case .volume(.add(let ordinal, let id, let domain, _)):
                 volumes.removeAll { $0.ordinal == ordinal }
-                gone[ordinal] = record.entry.time
+                volumes.append(VolumeRecord(ordinal: ordinal, id: id, domain: domain))
+            case .volume(let event) where event.isDeparture:
+                volumes.removeAll { $0.ordinal == event.ordinal }
+                departed[event.ordinal] = record.entry.time
             default: break
             }
         }

@@ -3,15 +3,15 @@ import Logging
 import Storage
 import TagIndex
 
-/// What a rebuild came to.
+/// The result of a rebuild.
 public struct RebuildSummary: Codable, Sendable {
-    /// Records of the ledger that were read, or written when it was begun anew.
+    /// How many records of the ledger were read; or written, when it was begun anew.
     public var records: Int64
     public var images: Int64
     public var seconds: Double
-    /// From bare blobs only: copies that are not what their name says.
+    /// From blobs only: how many copies are not what their name says.
     public var damagedCopies: Int64 = 0
-    /// From bare blobs only: SHA-256 of blobs that have no good copy, or are no image.
+    /// From blobs only: SHA-256 of blobs that have no good copy, or are not images.
     public var leftOut: [String] = []
 
     enum CodingKeys: String, CodingKey {
@@ -22,13 +22,13 @@ public struct RebuildSummary: Codable, Sendable {
 }
 
 extension Archive {
-    /// Makes the index anew from the ledger, while no process has the archive. The one before is
-    /// kept as `index.sqlite.corrupt-<time>`.
+    /// Makes the index anew from the ledger, while no process has the archive. The old index is kept
+    /// as `index.sqlite.corrupt-<time>`.
     ///
-    /// - parameter fromBlobs: make ledger and index from the images alone, when no volume has a
-    ///   ledger that can be used; the one that cannot is kept
-    /// - throws: ``ArchiveError``: a process has the archive, none of its volumes is there, or
-    ///   none has a ledger that fits together. The index is as it was then.
+    /// - Parameter fromBlobs: Make ledger and index from the images alone, when no volume has a
+    ///   usable ledger; the unusable one is kept.
+    /// - Throws: ``ArchiveError``: a process has the archive, none of its volumes is there, none has
+    ///   a usable ledger, or a newer pacsfs wrote a record. The index is as it was then.
     public static func rebuild(
         at path: String, fromBlobs: Bool = false, log: Logger,
         progress: @escaping @Sendable (RebuildProgress) -> Void

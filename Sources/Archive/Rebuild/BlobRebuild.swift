@@ -6,7 +6,7 @@ import Storage
 import System
 import TagIndex
 
-/// Makes ledger and index anew from bare blobs, where no volume has a ledger that can be used.
+/// Makes ledger and index anew from bare blobs, where no volume has a usable ledger.
 ///
 /// Every blob is read: a good copy is one whose content is what its name says. Images come in
 /// the order of their files' times, so that of two with the same name the later one gets the
@@ -19,22 +19,22 @@ struct BlobRebuild {
     let log: Logger
     let progress: @Sendable (RebuildProgress) -> Void
 
-    /// What `user.pacsfs.original-path` says of an image whose record was lost.
+    /// The `user.pacsfs.original-path` of an image whose record was lost.
     static let source = "rebuilt from blobs"
     private static let batch = 64
 
-    /// What was found of one blob.
+    /// What the copies of one blob are.
     private struct Reading: Sendable {
         var bytes: Int64 = 0
         /// Volumes with a good copy.
         var good: [Int] = []
-        /// Volumes with a copy that is bad.
+        /// Volumes with a bad copy.
         var bad: [Int] = []
         var attributes: AttributeSet?
         var flags: Int64 = 0
     }
 
-    /// - throws: ``ArchiveError`` with code `configuration` when a volume has a ledger that can be used
+    /// - Throws: ``ArchiveError`` with code `configuration` when a volume has a usable ledger.
     func run() throws -> RebuildSummary {
         let start = ContinuousClock.now
         let site = Ledger.site(archive: id)
@@ -81,7 +81,7 @@ struct BlobRebuild {
                     }
                     guard reading.attributes == nil else { continue }
                     log.error(
-                        "The blob \(hex) is left out: \(reading.good.isEmpty ? "no copy of it is good" : "it is no image that can be read")."
+                        "The blob \(hex) is left out: \(reading.good.isEmpty ? "no copy of it is good" : "it is not an image that can be read")."
                     )
                     summary.leftOut.append(hex)
                 }
@@ -163,7 +163,7 @@ struct BlobRebuild {
             self.views = views
         }
 
-        /// Times only go up, and none is later than now.
+        /// A time for the next record: times only go up, and none is later than now.
         private func next(_ time: Int64) -> Int64 {
             lastTime = max(min(time, Timestamp.now().nanoseconds), lastTime + 1)
             return lastTime
@@ -178,17 +178,16 @@ struct BlobRebuild {
             }
         }
 
-        /// The first records: which volumes there are, and how the archive is shown.
+        /// The first records: which volumes there are, and which views are shown.
         func begin(_ volumes: [VolumeIdentity], at time: Int64) throws {
             try append { writer, entries in
                 var replay = LedgerReplay(views: [])
-                for (kind, body) in volumes.map({ ("volume", Fact.addVolume($0).body) })
-                    + [("views", View.record(views))]
-                {
-                    let entry = LedgerEntry(
-                        kind: kind, by: actor, time: Timestamp(nanoseconds: next(time)), body: body)
-                    try replay.apply(entry, with: writer)
-                    entries.append(entry)
+                let events =
+                    volumes.map { LedgerEvent.volume(.add($0)) } + [.views(ViewsEvent(views))]
+                for event in events {
+                    let time = Timestamp(nanoseconds: next(time))
+                    try replay.apply(event, at: time, with: writer)
+                    entries.append(event.entry(by: actor, at: time))
                 }
             }
         }
@@ -200,20 +199,24 @@ struct BlobRebuild {
                     guard let attributes = reading.attributes,
                         let digest = Digest(bytes: blob.sha256)
                     else { continue }
-                    let time = next(blob.time)
+                    let time = Timestamp(nanoseconds: next(blob.time))
                     let place = try writer.assign(
-                        attributes, hex: digest.hex, received: time, views: views)
-                    if let series = place.newSeries { entries.append(series.entry(by: actor)) }
+                        attributes, hex: digest.hex, received: time.nanoseconds, views: views)
+                    if let series = place.newSeries {
+                        entries.append(LedgerEvent.series(series).entry(by: actor, at: time))
+                    }
                     let record = InstanceRecord(
                         id: place.instance, series: place.series, sha256: blob.sha256,
                         bytes: reading.bytes,
-                        received: time, name: place.name, uidName: place.uidName,
+                        received: time.nanoseconds, name: place.name, uidName: place.uidName,
                         flags: reading.flags,
                         source: BlobRebuild.source, volumes: reading.good.sorted(),
                         difference: place.difference)
-                    try writer.apply(record, sopInstanceUID: attributes[.sopInstanceUID])
+                    let uid = attributes[.sopInstanceUID]
+                    try writer.apply(record, sopInstanceUID: uid)
                     entries.append(
-                        record.entry(by: actor, sopInstanceUID: attributes[.sopInstanceUID]))
+                        LedgerEvent.ingest(IngestEvent(record, uid: uid)).entry(
+                            by: actor, at: time))
                 }
             }
         }

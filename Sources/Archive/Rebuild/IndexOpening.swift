@@ -7,18 +7,18 @@ import TagIndex
 public struct IndexRebuilt: Codable, Sendable, Equatable {
     /// ns since 1970.
     public var time: Int64
-    /// For a person: what was wrong with the one before.
+    /// For a person: the fault of the index before.
     public var reason: String
 }
 
-/// Opens `index.sqlite`, and makes it anew from the ledger when it is missing or damaged. The
-/// damaged one is kept as `index.sqlite.corrupt-<time>`.
+/// Opens `index.sqlite`, and makes it anew from the ledger when it is missing or damaged. A
+/// damaged index is kept as `index.sqlite.corrupt-<time>`.
 ///
 /// ```
-/// index.sqlite            what is used
-/// index.sqlite.new        being made; worth nothing until it has the other name
-/// index.sqlite.damaged    says that a look-up found damage: the next start makes it anew
-/// index.rebuilt           when and why that was done last
+/// index.sqlite            the index
+/// index.sqlite.new        an index that is being made; not used until it is renamed
+/// index.sqlite.damaged    a look-up found damage: the next start makes the index anew
+/// index.rebuilt           when and why that was last done
 /// ```
 struct IndexOpening {
     let archive: String
@@ -30,12 +30,12 @@ struct IndexOpening {
     private var path: String { archive + "/" + Archive.indexName }
     private static let noteName = "index.rebuilt"
 
-    /// Up to this size an index is checked as a whole after a run that did not end well: in a
-    /// fraction of a second. A larger one would make the start longer the more it holds; its
-    /// damage shows when it is met.
+    /// Up to this size, in bytes, an index is checked as a whole after an unclean end, which takes
+    /// a fraction of a second. Damage of a larger index shows when a look-up meets it: to check it
+    /// would make the start longer the more it holds.
     private static let checkedSize: Int64 = 32 << 20
 
-    /// - throws: what a rebuild throws
+    /// - Throws: As ``rebuild(because:replacing:)``.
     func open() throws -> TagIndex {
         if let reason = TagIndex.damage(of: path) { return try rebuild(because: reason) }
         let wasUnclean = Self.size(path + "-wal") ?? 0 > 0
@@ -60,11 +60,12 @@ struct IndexOpening {
         return try rebuild(because: "It was empty.", replacing: index)
     }
 
-    /// Makes the index anew, and takes it into use.
+    /// Makes the index anew, and puts it in the place of the old one.
     ///
-    /// - parameter index: is closed
-    /// - throws: `StorageError` when no volume has a ledger that fits together, `ArchiveError`
-    ///   when the archive's directory cannot be written; the old index is in its place then
+    /// - Parameter index: The old one, which is closed.
+    /// - Throws: `StorageError` when no volume has a usable ledger; ``ArchiveError`` when the
+    ///   archive's directory cannot be written, or for a record that this program does not
+    ///   understand. The old index stays in its place then.
     func rebuild(because reason: String, replacing index: TagIndex? = nil) throws -> TagIndex {
         index?.close()
         log.error("The index \(path) is made anew from the ledger. \(reason)")
@@ -87,7 +88,7 @@ struct IndexOpening {
                     "The ledger of volume \(volume.identity.ordinal) cannot be used: \(error)")
                 failure = failure ?? error
             } catch  where IndexError.isDamage(error) {
-                // Whole, but it tells what cannot be.
+                // The chain is whole, but the events contradict each other.
                 let refusal = ArchiveError(
                     .index,
                     "The ledger of volume \(volume.identity.ordinal) has records that contradict each other: \(error). Find the first one that does not fit: pacsfs verify"
@@ -104,7 +105,8 @@ struct IndexOpening {
 
     /// Gives `index.sqlite.new` its name.
     ///
-    /// - returns: what the index that was there is called now
+    /// - Returns: The new name of the index that was there; `nil` when there was none.
+    /// - Throws: ``ArchiveError`` when the archive's directory cannot be written.
     static func takeIntoUse(_ path: String, because reason: String, archive: String) throws
         -> String?
     {
@@ -114,7 +116,7 @@ struct IndexOpening {
             try move(path + suffix, to: aside + suffix)
         }
         try move(path + ".new", to: path)
-        // Not worth failing for: it only tells.
+        // Only for people: a failure does not matter.
         let note = try? JSONEncoder().encode(
             IndexRebuilt(time: Timestamp.now().nanoseconds, reason: reason))
         try? note?.write(to: URL(filePath: archive + "/" + noteName), options: .atomic)
@@ -131,7 +133,7 @@ struct IndexOpening {
         }
     }
 
-    /// In bytes; `nil` when there is no such file.
+    /// The size in bytes; `nil` when there is no such file.
     private static func size(_ path: String) -> Int64? {
         var status = stat()
         return lstat(path, &status) == 0 ? Int64(status.st_size) : nil

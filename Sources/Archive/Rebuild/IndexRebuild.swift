@@ -6,25 +6,25 @@ import TagIndex
 
 /// Makes an index from the ledger of one volume.
 ///
-/// One thread reads lines, follows the chain of hashes and makes records of them; the other
-/// makes rows. What concerns an image that came earlier (a copy, a damage, a duplicate) would
-/// need an index over digests from the first row on. It is passed over therefore, and gone
-/// through in its order when the rows are sorted, each record with no image in sight that is
-/// younger than itself. So the rows are those that came of it when it happened.
+/// One thread reads lines, follows the chain of hashes and decodes events; the other makes rows.
+/// An event about an image that came earlier (a copy, a damage, a duplicate) needs an index over
+/// digests, which is made when all rows are there. Such events are passed over at first. They are
+/// applied afterwards, in their order, each with the images hidden from it that came later. So the
+/// rows are the same as when each event happened.
 struct IndexRebuild {
     /// The volume whose ledger is read.
     let volume: Volume
     let site: String
-    /// The file that is made; one that is there is replaced.
+    /// The file to make; an existing one is replaced.
     let path: String
     let progress: @Sendable (RebuildProgress) -> Void
 
-    /// A record, as far as it can be prepared without an index.
+    /// An event, as far as it can be prepared without an index.
     private enum Step: Sendable {
-        /// - attributes: the difference as JSON, with the uid
+        /// - attributes: The difference as JSON, with the SOPInstanceUID.
         case image(InstanceRecord, uid: String?, attributes: String)
         case series(SeriesRows)
-        case other(LedgerEntry)
+        case other(LedgerEvent, Timestamp)
     }
 
     private struct Batch: Sendable {
@@ -36,14 +36,15 @@ struct IndexRebuild {
     private static let batch = 512
     private static let batchesAhead = 4
 
-    /// - returns: where the ledger ends
-    /// - throws: `StorageError` with code `corrupt` when the ledger does not fit together
+    /// - Returns: Where the ledger ends.
+    /// - Throws: `StorageError` with code `corrupt` when the ledger is damaged; ``ArchiveError``
+    ///   for a record that this program does not understand.
     func run() throws -> LedgerPosition {
         do {
             return try build(sorting: true)
         } catch let error as IndexError where error.code == .ambiguous {
-            // An image was recorded twice, after an error: the first record counts, which must
-            // be known when the second comes.
+            // An image was recorded twice, after an error. The first record counts, so that each
+            // image must be looked up when its record comes.
             return try build(sorting: false)
         }
     }
@@ -52,7 +53,7 @@ struct IndexRebuild {
         let total = try Ledger.bytes(on: volume, site: site)
         var position = LedgerPosition.start
         var replay = LedgerReplay(views: [])
-        // The first record that was passed over, and how many images there were before it.
+        // The first event that was passed over, and how many images there were before it.
         var passedOver: (position: LedgerPosition, images: Int64)?
         try TagIndex.build(at: path, sorting: sorting) { writer in
             var readBytes: Int64 = 0
@@ -62,13 +63,14 @@ struct IndexRebuild {
                     case .image(let record, let uid, let attributes):
                         try writer.append(record, sopInstanceUID: uid, difference: attributes)
                     case .series(let rows): try writer.append(rows, views: replay.views)
-                    case .other(let entry)
-                    where sorting && (passedOver != nil || Self.needsDigests(entry))
-                        && Self.concernsCopies(entry):
+                    case .other(let event, _)
+                    where sorting && (passedOver != nil || event.needsDigests)
+                        && event.concernsCopies:
                         if passedOver == nil {
                             passedOver = (position, try writer.nextInstance() - 1)
                         }
-                    case .other(let entry): try replay.apply(entry, with: writer)
+                    case .other(let event, let time):
+                        try replay.apply(event, at: time, with: writer)
                     }
                     readBytes +=
                         end.segment == position.segment ? end.offset - position.offset : end.offset
@@ -87,41 +89,27 @@ struct IndexRebuild {
         } amend: { writer in
             guard let passedOver else { return }
             var images = passedOver.images
-            var reader = try LedgerChain(volume: volume, site: site, from: passedOver.position)
-            while let record = try reader.next() {
-                if record.entry.kind == "ingest" { images += 1 }
-                guard Self.concernsCopies(record.entry) else { continue }
+            var chain = try LedgerChain(volume: volume, site: site, from: passedOver.position)
+            while let record = try chain.next() {
+                if record.entry.kind == IngestEvent.kind { images += 1 }
+                guard LedgerEvent.kindsOfCopies.contains(record.entry.kind) else { continue }
                 writer.hiddenFrom = images + 1
-                try replay.apply(record.entry, with: writer)
+                try replay.apply(LedgerEvent(record), at: record.entry.time, with: writer)
             }
         }
         return position
     }
 
-    /// Kinds that change copies or volumes, and nothing else.
-    private static func concernsCopies(_ entry: LedgerEntry) -> Bool {
-        ["duplicate", "volume", "damage", "copies", "scrub"].contains(entry.kind)
-    }
-
-    /// Whether images must be looked up by their digest, or by the volumes they are on.
-    private static func needsDigests(_ entry: LedgerEntry) -> Bool {
-        switch entry.kind {
-        case "volume": ["retired", "replace"].contains(entry.body["op"]?.string)
-        case "scrub": false
-        default: true
-        }
-    }
-
-    /// Reads the ledger on a thread of its own, and calls `body` with what it gives.
+    /// Reads the ledger on a thread of its own, and calls `body` with batches of steps.
     private func read(preparing prepares: Bool, _ body: (Batch) throws -> Void) throws {
         let queue = BlockingQueue<Result<Batch, any Error>>(limit: Self.batchesAhead)
         let (volume, site) = (volume, site)
-        let thread = Thread {
+        let thread = try WorkerThread("ledger reader") {
             do {
-                var reader = try LedgerChain(volume: volume, site: site)
+                var chain = try LedgerChain(volume: volume, site: site)
                 var batch = Batch()
-                while let record = try reader.next() {
-                    batch.steps.append(try Self.step(record.entry, prepares: prepares))
+                while let record = try chain.next() {
+                    batch.steps.append(try Self.step(record, prepares: prepares))
                     batch.ends.append(record.end)
                     if batch.steps.count == Self.batch {
                         guard queue.put(.success(batch)) else { return }
@@ -134,25 +122,44 @@ struct IndexRebuild {
             }
             queue.close()
         }
-        thread.name = "ledger reader"
-        thread.start()
-        defer { queue.close() }
-        while let batch = try queue.take(atMost: 1).first?.get() { try body(batch) }
+        defer {
+            queue.close()
+            thread.join()
+        }
+        while let batch = try queue.take()?.get() { try body(batch) }
     }
 
-    private static func step(_ entry: LedgerEntry, prepares: Bool) throws -> Step {
-        guard prepares else { return .other(entry) }
-        switch entry.kind {
-        case "ingest":
-            guard let record = InstanceRecord(entry, id: 0, base: { _ in AttributeSet() }) else {
-                throw LedgerReplay.incomplete(entry)
-            }
-            return .image(
-                record, uid: entry.body["uid"]?.string, attributes: record.difference.json)
-        case "series":
-            guard let record = SeriesRecord(entry) else { throw LedgerReplay.incomplete(entry) }
-            return .series(SeriesRows(record))
-        default: return .other(entry)
+    private static func step(_ record: LedgerRecord, prepares: Bool) throws -> Step {
+        let event = try LedgerEvent(record)
+        switch event {
+        case .ingest(let event) where prepares:
+            let image = event.image(id: 0, in: AttributeSet())
+            return .image(image, uid: event.uid, attributes: image.difference.json)
+        case .series(let series) where prepares: return .series(SeriesRows(series))
+        default: return .other(event, record.entry.time)
+        }
+    }
+}
+
+extension LedgerEvent {
+    /// The kinds that change copies or volumes, and nothing else.
+    fileprivate static let kindsOfCopies: Set = [
+        DuplicateEvent.kind, VolumeEvent.kind, DamageEvent.kind, CopiesEvent.kind, ScrubEvent.kind,
+    ]
+
+    fileprivate var concernsCopies: Bool {
+        switch self {
+        case .duplicate, .volume, .damage, .copies, .scrub: true
+        case .views, .paths, .series, .ingest, .reject, .search: false
+        }
+    }
+
+    /// Whether images must be looked up by their digest, or by the volumes they are on.
+    fileprivate var needsDigests: Bool {
+        switch self {
+        case .volume(let event): event.isDeparture
+        case .scrub: false
+        default: true
         }
     }
 }

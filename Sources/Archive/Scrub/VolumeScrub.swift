@@ -17,7 +17,7 @@ final class VolumeScrub {
     private var counts: [UInt8: FolderCounts] = [:]
     /// Files with proper names that nobody expected, to be looked up when their folder is done.
     private var unexpected: [UInt8: [(ExpectedBlob, BlobFault?)]] = [:]
-    private var done: [Fact] = []
+    private var done: [LedgerEvent] = []
     /// When the last record was written, ns of the archive's clock.
     private var recorded: Int64
     private(set) var result: ScrubReport.Volume

@@ -1,10 +1,9 @@
 import Foundation
-import JSON
 import Naming
 import Storage
 import TagIndex
 
-/// Which volume should hold what, as the records of a ledger tell it.
+/// The copies that each volume should hold, by the records of a ledger.
 ///
 /// The records of an archive do not fit into memory. They go to an unnamed file, sorted by the
 /// first byte of the digest as they come, and are resolved one 256th at a time.
@@ -12,13 +11,13 @@ final class RecordedCopies {
     /// A blob and the volumes that should hold it.
     struct Blob {
         var digest: Digest
-        /// Its size; `nil` when no record says it.
+        /// Its size; `nil` when no record has it.
         var bytes: Int64?
-        /// For each volume, the record that says so.
+        /// For each volume, the number of the record that says so.
         var holders: [Int: Int64] = [:]
     }
 
-    /// What a record says of one copy.
+    /// A record's statement about one copy.
     private struct Claim {
         enum Kind: UInt8 {
             case stored = 1
@@ -28,7 +27,7 @@ final class RecordedCopies {
         static let size = 32 + 8 + 8 + 4 + 1
 
         var digest: Digest
-        /// -1 where the record does not say it.
+        /// The size of the blob; -1 where the record does not have it.
         var bytes: Int64
         var record: Int64
         var volume: Int32
@@ -38,7 +37,7 @@ final class RecordedCopies {
     private struct Bucket {
         /// Where its full portions lie in the file.
         var portions: [Int64] = []
-        /// What has not been written yet.
+        /// Claims that are not in the file yet.
         var rest: [UInt8] = []
     }
 
@@ -48,15 +47,15 @@ final class RecordedCopies {
     private let file: FileHandle
     private var end: Int64 = 0
     private var buckets = Array(repeating: Bucket(), count: 256)
-    /// From which record on nothing is expected on a volume any more.
+    /// For each volume that left the archive, the record from which on nothing is expected on it.
     private var retired: [Int: Int64] = [:]
     private var resolved: (folder: UInt8, blobs: [Blob])?
     /// How many blobs have a record.
     private(set) var ingested: Int64 = 0
-    /// Bytes that all good copies together should have, as far as records say it.
+    /// Bytes that all good copies of a volume together should have, as far as records have sizes.
     private(set) var bytesOnVolume: [Int: Int64] = [:]
 
-    /// - throws: ``ArchiveError`` when there is no room for a file
+    /// - Throws: ``ArchiveError`` when a temporary file cannot be made.
     init() throws {
         let folder = FileManager.default.temporaryDirectory.path
         let name = "\(folder)/pacsfs-verify-\(VolumeIdentity.randomIdentifier())"
@@ -73,63 +72,37 @@ final class RecordedCopies {
 
     // MARK: Taking records in
 
-    /// Takes in what a record says of copies.
+    /// Takes in an event.
     ///
-    /// - returns: false when the record lacks something
-    @discardableResult
-    func add(_ record: LedgerRecord) throws -> Bool {
-        let body = record.entry.body
-        func ordinals(_ key: String) -> [Int] {
-            body[key]?.array?.compactMap { $0.int.map(Int.init) } ?? []
-        }
-        func digest(_ value: JSONValue?) -> Digest? { value?.string.flatMap { Digest(hex: $0) } }
-        func claim(_ kind: Claim.Kind, _ digest: Digest, _ volume: Int, bytes: Int64 = -1) throws {
+    /// - Parameter record: The number of its record.
+    /// - Throws: `CocoaError` when there is no room left for the temporary file.
+    func add(_ event: LedgerEvent, record: Int64) throws {
+        func claim(
+            _ kind: Claim.Kind, _ digest: Digest, _ volume: Int, bytes: Int64 = -1
+        ) throws {
             try add(
                 Claim(
-                    digest: digest, bytes: bytes, record: record.number,
-                    volume: Int32(clamping: volume),
+                    digest: digest, bytes: bytes, record: record, volume: Int32(clamping: volume),
                     kind: kind))
         }
-        switch record.entry.kind {
-        case "ingest":
-            guard let digest = digest(body["sha256"]), let bytes = body["bytes"]?.int, bytes >= 0,
-                body["on"]?.array != nil
-            else { return false }
+        switch event {
+        case .ingest(let event):
+            guard let digest = Digest(bytes: event.image.sha256) else { return }
             ingested += 1
-            for volume in ordinals("on") {
-                bytesOnVolume[volume, default: 0] += bytes
-                try claim(.stored, digest, volume, bytes: bytes)
+            for volume in event.image.volumes {
+                bytesOnVolume[volume, default: 0] += event.image.bytes
+                try claim(.stored, digest, volume, bytes: event.image.bytes)
             }
-        case "duplicate":
-            guard let digest = digest(body["sha256"]) else { return false }
-            for volume in ordinals("verified") + ordinals("healed") {
-                try claim(.stored, digest, volume)
+        case .duplicate(let event):
+            for volume in event.verified + event.healed {
+                try claim(.stored, event.digest, volume)
             }
-        case "damage":
-            guard let digest = digest(body["sha256"]), let volume = body["volume"]?.int else {
-                return false
-            }
-            try claim(.damaged, digest, Int(volume))
-        case "copies":
-            guard let list = body["sha256"]?.array, let volume = body["volume"]?.int else {
-                return false
-            }
-            for value in list {
-                guard let digest = digest(value) else { return false }
-                try claim(.stored, digest, Int(volume))
-            }
-        case "volume":
-            guard let volume = body["volume"]?.int, let operation = body["op"]?.string else {
-                return false
-            }
-            if operation == "retired" || operation == "replace" {
-                retired[Int(volume)] = record.number
-            }
-        case "paths": return PathsRecord(record.entry) != nil
-        case "views": return View.list(body) != nil
-        default: break
+        case .damage(let event): try claim(.damaged, event.digest, event.volume)
+        case .copies(let event):
+            for digest in event.digests { try claim(.stored, digest, event.volume) }
+        case .volume(let event) where event.isDeparture: retired[event.ordinal] = record
+        case .volume, .views, .paths, .series, .reject, .scrub, .search: break
         }
-        return true
     }
 
     private func add(_ claim: Claim) throws {
@@ -183,7 +156,7 @@ final class RecordedCopies {
         }
     }
 
-    /// What the records say of one blob; `nil` when none names it.
+    /// One blob by the records; `nil` when none names it.
     func blob(_ digest: Digest) throws -> Blob? {
         let blobs = try blobs(in: digest.bytes[0])
         var range = blobs.startIndex..<blobs.endIndex

@@ -1,7 +1,7 @@
 import Foundation
 import Storage
 
-// The blobs with the ledger: what should be there is there and good, and nothing else is.
+// The blobs with the ledger: every copy that should be there is there and good, and nothing else.
 extension Verification {
     func checkBlobs(
         of volumes: [VolumeCheck], with copies: RecordedCopies, _ reference: VolumeCheck
@@ -23,7 +23,7 @@ extension Verification {
                     "The images cannot be read: \(error)")
             }
             let unexpected = found.unexpected.filter { blob, _ in
-                // The other way round, a blob whose record comes just now would slip through.
+                // The other way round, a blob whose record comes at this moment would be reported.
                 (try? check.volume.isStaged(blob.digest)) != true
             }
             readAppended(reference, into: copies)
@@ -33,7 +33,7 @@ extension Verification {
         for check in volumes where check !== reference { readAppended(check) }
     }
 
-    /// What a scan found that was not as expected.
+    /// The blobs that are not as the ledger says.
     private final class BlobDifferences {
         var bad: [(ExpectedBlob, BlobFault)] = []
         var unexpected: [(ExpectedBlob, BlobFault?)] = []
@@ -56,7 +56,7 @@ extension Verification {
         case .foreign(let path, let reason):
             add(
                 .attention, check, file: "\(check.path)/blobs/\(path)",
-                "It is no image of the archive: \(reason).")
+                "It is not an image of the archive: \(reason).")
         }
     }
 
@@ -64,7 +64,7 @@ extension Verification {
         _ bad: [(ExpectedBlob, BlobFault)], on check: VolumeCheck, with copies: RecordedCopies
     ) throws {
         for (blob, fault) in bad.sorted(by: { $0.0.digest < $1.0.digest }) {
-            // A daemon may have healed it meanwhile.
+            // The daemon may have healed it meanwhile.
             if isInUse, (try? check.volume.fault(of: blob)) == .some(nil) {
                 check.goodBlobs += 1
                 check.goodBytes += blob.bytes

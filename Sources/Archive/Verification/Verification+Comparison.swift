@@ -1,11 +1,10 @@
 import Foundation
-import JSON
 import Storage
 
-// The ledgers with each other, with the volumes' identities, with the index and with a noted head.
+// The ledgers with each other, with the identity files, with the index and with a noted head.
 extension Verification {
-    /// The ledger that the others are compared with: the one that has the noted head, and the
-    /// record the index took in last, and most records.
+    /// The ledger that the others are compared with: it has the noted head, the last record that
+    /// the index took in, and the most records, in this order of weight.
     func reference(among volumes: [VolumeCheck]) -> VolumeCheck? {
         func rank(_ check: VolumeCheck) -> (Int, Int, Int64) {
             (
@@ -13,7 +12,7 @@ extension Verification {
                 check.agreesWithIndex == true ? 1 : 0, check.end.number
             )
         }
-        // Of equals the first.
+        // The first of equals.
         return volumes.max { rank($0) < rank($1) }
     }
 
@@ -24,24 +23,27 @@ extension Verification {
         guard reference.ledger != nil else { return }
         report.records = reference.end.number
         report.head = reference.end.head.hex
-        // What the reference says, and its hashes where the others end.
+        // The events of the reference, and its hashes where the others end.
         let ends = Set(volumes.map(\.end.number))
         var heads: [Int64: Digest] = [0: .zero]
-        var identities: [Int: JSONObject] = [:]
+        var identities: [Int: VolumeEvent] = [:]
         var again = try reference.volume.ledger(of: site)
         while again.position.number < reference.end.number, !shouldStop(),
             let record = try again.next()
         {
             if ends.contains(record.number) { heads[record.number] = record.end.head }
-            if try copies.add(record) == false {
+            let event: LedgerEvent
+            do throws(RecordError) {
+                event = try LedgerEvent(record.entry)
+            } catch {
                 add(
                     .fault, reference, file: again.path(record.end.segment), line: again.line,
-                    record: record.number, "The \"\(record.entry.kind)\" record lacks something.")
+                    record: record.number, error.reason)
+                continue
             }
-            if record.entry.kind == "volume", record.entry.body["op"]?.string == "add",
-                let ordinal = record.entry.body["volume"]?.int
-            {
-                identities[Int(ordinal)] = record.entry.body
+            try copies.add(event, record: record.number)
+            if case .volume(let volume) = event, case .add = volume {
+                identities[volume.ordinal] = volume
             }
         }
         if shouldStop() { return }
@@ -117,7 +119,9 @@ extension Verification {
         }
     }
 
-    /// Whether a ledger has no unfinished end, or one that a crash left.
+    /// Reports a torn end.
+    ///
+    /// - Returns: Whether it is none, or one that a crash left.
     private func isTailWhole(
         of check: VolumeCheck, _ reference: VolumeCheck, _ indexed: LedgerPosition?
     ) throws -> Bool {
@@ -130,7 +134,7 @@ extension Verification {
             try reference.end.number > check.end.number
             ? reference.ledger?.bytes(of: torn.segment, at: torn.offset, count: bytes.count) ?? []
             : []
-        // A crash leaves what was to be written, or nothing.
+        // A crash leaves the bytes that were to be written, or zeros.
         let differs = !known.isEmpty && zip(bytes, known).contains { $0 != 0 && $0 != $1 }
         let isKnown = reference.end.number < indexed?.number ?? 0
         if differs || isKnown {
@@ -149,25 +153,24 @@ extension Verification {
     }
 
     private func compareIdentity(
-        of check: VolumeCheck, with records: [Int: JSONObject], records count: Int64
+        of check: VolumeCheck, with records: [Int: VolumeEvent], records count: Int64
     ) {
         guard let identity = check.identity, count > 0 else { return }
         let file = check.path + "/pacsfs-volume.json"
-        guard let record = records[identity.ordinal] else {
+        guard case .add(_, let id, let domain, let created)? = records[identity.ordinal] else {
             add(
                 .fault, check, file: file,
                 "The ledger knows no volume with number \(identity.ordinal).")
             return
         }
-        let expected = [
-            ("id", identity.volume), ("domain", identity.domain), ("created", identity.created),
+        let pairs = [
+            ("id", identity.volume, id), ("domain", identity.domain, domain),
+            ("created", identity.created, created),
         ]
-        for (key, value) in expected {
-            // Ledgers of the first version do not tell when a volume was made.
-            guard let known = record[key]?.string, known != value else { continue }
+        for (key, found, known) in pairs where found != known {
             add(
                 .fault, check, file: file,
-                "The identity file was changed: it says \(key) \"\(value)\", the ledger says \"\(known)\"."
+                "The identity file was changed: it says \(key) \"\(found)\", the ledger says \"\(known)\"."
             )
         }
     }

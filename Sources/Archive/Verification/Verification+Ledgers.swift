@@ -1,7 +1,7 @@
 import Foundation
 import Storage
 
-// The ledgers, each for itself.
+// Each volume's identity file and ledger by themselves.
 extension Verification {
     var site: String { Ledger.site(archive: report.archive ?? "") }
 
@@ -28,7 +28,7 @@ extension Verification {
         case .missing: add(.attention, check, file: check.path + "/README.txt", "It is missing.")
         }
         for name in check.volume.strayNames {
-            add(.attention, check, file: check.path + "/" + name, "It is none of a volume's files.")
+            add(.attention, check, file: check.path + "/" + name, "It does not belong to a volume.")
         }
     }
 
@@ -49,7 +49,7 @@ extension Verification {
         for name in check.ledger?.strayNames ?? [] {
             add(
                 .attention, check, file: "\(check.path)/ledger/\(site)/\(name)",
-                "It is no segment of the ledger.")
+                "It is not a segment of the ledger.")
         }
         if let fault = check.fault {
             add(fault, of: check, file: check.ledger?.path(fault.segment) ?? check.path)
@@ -64,7 +64,9 @@ extension Verification {
         if let indexed, indexed.number == 0 { check.agreesWithIndex = indexed.head == .zero }
         while check.end.number < last ?? .max, !shouldStop(), let record = try check.ledger?.next()
         {
-            try copies?.add(record)
+            if let copies, let event = try? LedgerEvent(record.entry) {
+                try copies.add(event, record: record.number)
+            }
             if let indexed, record.number == indexed.number {
                 check.agreesWithIndex = record.end.head == indexed.head
             }
@@ -73,7 +75,8 @@ extension Verification {
         }
     }
 
-    /// Waits for appends that are under way: all volumes shall have what one of them has.
+    /// Waits for appends that are under way, until all volumes have the records of the longest
+    /// ledger.
     func awaitAppends(to volumes: [VolumeCheck]) {
         for _ in 0..<40 {
             let longest = volumes.map(\.end.number).max() ?? 0
@@ -83,16 +86,16 @@ extension Verification {
             }
             if late.isEmpty || !isInUse || shouldStop() { return }
             usleep(50_000)
-            // No further than that, or another one would be late.
+            // No further than that, or another volume would be late.
             for check in late { readAppended(check, through: max(longest, check.end.number + 1)) }
         }
     }
 
-    /// Reads what has been appended since, and reports what does not fit.
+    /// Reads the records that were appended since, and reports faults.
     ///
-    /// - parameters:
-    ///   - last: the number of the last record to read; `nil` reads to the end
-    ///   - copies: takes the records in, when there are such
+    /// - Parameters:
+    ///   - last: The number of the last record to read; `nil` reads to the end.
+    ///   - copies: Takes the records in; may be `nil`.
     func readAppended(
         _ check: VolumeCheck, through last: Int64? = nil, into copies: RecordedCopies? = nil
     ) {

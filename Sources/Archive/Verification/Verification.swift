@@ -4,23 +4,23 @@ import TagIndex
 
 /// Proves that ledgers, blobs and index of an archive fit together, or names what does not.
 ///
-/// What it compares, in this order:
+/// It compares, in this order:
 ///
 /// 1. the identity file of each volume: with the archive, and with the ledger's record of it
 /// 2. the ledger of each volume: every line follows the one before by its hash, from the first
 /// 3. the ledgers with each other: identical bytes, or the beginning of a longer one
-/// 4. the ledger with the index: the hash of the last record that this has taken in; with the
-///    head that somebody noted before
-/// 5. the blobs with the ledger: what should be on a volume is there, and hashes to its name;
-///    nothing else is
+/// 4. the ledger with the index: the hash of the last record that the index has taken in; with
+///    the head that a person noted before
+/// 5. the blobs with the ledger: every copy that should be on a volume is there, and hashes to
+///    its name; nothing else is there
 ///
-/// Nobody can change an image or a record of it without one of these failing, as long as he
-/// cannot change all ledgers, the index and the note together.
+/// A change of an image or of its record makes one of these fail, unless all ledgers, the index
+/// and the note are changed together.
 ///
-/// Volumes are read and never written. A daemon may go on meanwhile: what it appends is
-/// compared too, and what is on its way is not taken for damage.
+/// Volumes are read and never written. A daemon may work meanwhile: records that it appends are
+/// compared too, and images on their way are not taken for damage.
 public final class Verification {
-    /// The hash of a record, noted before.
+    /// The hash of a record that a person noted before.
     public struct Head: Sendable {
         public var digest: Digest
         /// The number of the record; `nil` accepts any.
@@ -38,11 +38,11 @@ public final class Verification {
         }
     }
 
-    /// How far it is.
+    /// How far a verification is.
     public struct Progress: Sendable {
         public var files: Int64 = 0
         public var bytes: Int64 = 0
-        /// Bytes that there are to read; 0 while the ledgers are read.
+        /// All bytes to read; 0 while the ledgers are read.
         public var totalBytes: Int64 = 0
     }
 
@@ -57,13 +57,13 @@ public final class Verification {
     var progress = Progress()
     let tell: (Progress) -> Void
 
-    /// - parameters:
-    ///   - path: the archive's directory; where it is not readable `volumes` must be named
-    ///   - volumes: folders of volumes; none means all of the archive
-    ///   - head: what was noted before
-    ///   - shouldStop: asked from any thread; from the first yes on reading ends
-    ///   - progress: told now and then, on the calling thread
-    /// - throws: ``ArchiveError`` when it cannot be told which volumes there are
+    /// - Parameters:
+    ///   - path: The archive's directory; if it is not readable, `volumes` must be given.
+    ///   - volumes: Folders of volumes; none means all of the archive.
+    ///   - head: A head that was noted before.
+    ///   - shouldStop: Called from any thread; reading ends when it returns true.
+    ///   - progress: Called now and then, on the calling thread.
+    /// - Throws: ``ArchiveError`` when the volumes of the archive are unknown.
     public init(
         archive path: String, volumes: [String] = [], head: Head? = nil,
         options: BlobScan.Options = BlobScan.Options(),
@@ -84,7 +84,7 @@ public final class Verification {
                 places = try Settings(file: path + "/" + Archive.configurationName).volumes.map(
                     \.path)
             } catch {
-                // The list that is kept for when volumes are away will do.
+                // Without a configuration, the list that is kept for absent volumes will do.
                 guard let known = identity?.volumes.map(\.path), !known.isEmpty else { throw error }
                 places = known
             }
@@ -93,10 +93,10 @@ public final class Verification {
 
     /// Runs all checks.
     ///
-    /// - returns: `nil` when it was stopped
-    /// - throws: ``ArchiveError`` when there is no room for a temporary file
+    /// - Returns: `nil` when it was stopped.
+    /// - Throws: ``ArchiveError`` when a temporary file cannot be made.
     public func run() throws(ArchiveError) -> VerificationReport? {
-        // Before the ledgers: they may grow meanwhile, and the index never is ahead of them.
+        // Before the ledgers: they may grow meanwhile, and the index is never ahead of them.
         let indexed = indexedPosition()
         var volumes = places.compactMap { present($0) }
         report.archive = identity?.archive ?? volumes.lazy.compactMap(\.archive).first
@@ -122,7 +122,7 @@ public final class Verification {
 
     // MARK: The archive
 
-    /// How far the index has taken the ledger in; `nil` when it does not tell.
+    /// How far the index has taken the ledger in; `nil` when it cannot be read.
     private func indexedPosition() -> LedgerPosition? {
         do {
             let index = try TagIndex(readingFrom: path + "/" + Archive.indexName)

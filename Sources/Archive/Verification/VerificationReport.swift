@@ -1,11 +1,11 @@
 import Foundation
 
-/// What `pacsfs verify` found, as it prints it as JSON.
+/// The result of `pacsfs verify`, as it prints it as JSON.
 public struct VerificationReport: Codable, Sendable {
-    /// Something that does not fit, or that somebody should look at.
+    /// Something that does not fit, or that a person should look at.
     public struct Finding: Codable, Sendable {
         public enum Severity: String, Codable, Sendable {
-            /// It is explained by a crash, an absence or a stranger's file, and is no tampering.
+            /// A crash, an absence or a stranger's file explains it: not tampering.
             case attention
             /// Ledger, blobs and index do not fit together: damage, or tampering.
             case fault
@@ -25,33 +25,33 @@ public struct VerificationReport: Codable, Sendable {
 
     public struct Volume: Codable, Sendable {
         public var path: String
-        /// Its number in the archive; `nil` when its identity file does not tell.
+        /// `nil` when its identity file cannot be read.
         public var ordinal: Int?
-        /// Records of its ledger that are good, from the first on.
+        /// How many records of its ledger are good, from the first on.
         public var records: Int64
         /// SHA-256 of the last of them.
         public var head: String
-        /// Blobs that are what their names say.
+        /// How many blobs are what their names say.
         public var good_blobs: Int64
-        /// Bytes of them.
+        /// The bytes of these blobs.
         public var good_bytes: Int64
     }
 
     public var archive: String?
     /// Whether the head that was noted before is in the chain; `nil` when none was given.
     public var noted_head_found: Bool?
-    /// The longest ledger that fits: how many records it has.
+    /// The number of records in the longest ledger that fits.
     public var records: Int64 = 0
     /// SHA-256 of its last record.
     public var head: String = ""
     public var volumes: [Volume] = []
     /// In the order in which they were found: ledgers before blobs.
     public var findings: [Finding] = []
-    /// How many findings there are of each severity, those that are not listed too.
+    /// How many findings there are of each severity, including those that are not listed.
     public private(set) var faults = 0
     public private(set) var attentions = 0
 
-    /// More of each severity are only counted.
+    /// Further findings of each severity are only counted.
     static let limit = 10_000
 
     mutating func add(_ finding: Finding) {
@@ -68,7 +68,7 @@ public struct VerificationReport: Codable, Sendable {
     }
 }
 
-// Written out, so that what is not known is `null` and not left out: programs look for the keys.
+// Written out, so that an unknown value is `null` and not left out: programs look for the keys.
 extension VerificationReport.Finding {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)

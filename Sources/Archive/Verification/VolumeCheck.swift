@@ -1,14 +1,14 @@
 import Storage
 
-/// What a verification knows of one volume; used by one thread.
+/// One volume in a verification; used by one thread.
 final class VolumeCheck {
     let volume: InspectedVolume
     let identity: VolumeIdentity?
-    /// Its ledger as far as it was read; `nil` when there is none.
+    /// Its ledger as far as it was read; `nil` when it has none.
     var ledger: LedgerChain?
-    /// Whether it has the record that the index took in last; `nil` when it ends before.
+    /// Whether its ledger has the last record that the index took in; `nil` when it ends before.
     var agreesWithIndex: Bool?
-    /// Where the noted head was found, and where it should have been.
+    /// Where the noted head is, and where the record of the noted number is.
     var notedAt: Place?
     var placeOfNotedNumber: Place?
     var goodBlobs: Int64 = 0
@@ -36,7 +36,7 @@ final class VolumeCheck {
     var fault: LedgerFault? { ledger?.fault }
     var tornTail: TornTail? { ledger?.tornTail }
 
-    /// Where the record is that was read last.
+    /// Where the last record is that was read.
     var place: Place {
         Place(
             file: ledger?.path(end.segment) ?? path, line: (ledger?.line ?? nil) ?? 0,
@@ -51,7 +51,7 @@ final class VolumeCheck {
 }
 
 extension VolumeCheck {
-    /// Where a blob is, or should be.
+    /// Where a blob should be.
     func path(of digest: Digest) -> String {
         let hex = digest.hex
         return "\(path)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"

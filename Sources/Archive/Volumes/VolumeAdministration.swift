@@ -209,7 +209,7 @@ final class VolumeAdministration: Sendable {
         let volume = try made(at: place, known: known)
         _ = try catalogue.ledger.admit(volume)
         try catalogue.replay()
-        var facts: [Fact] = []
+        var facts: [LedgerEvent] = []
         if !known.contains(where: { $0.id == volume.identity.volume }) {
             facts.append(.addVolume(volume.identity))
         }

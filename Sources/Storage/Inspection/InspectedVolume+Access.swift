@@ -1,16 +1,16 @@
 import Glibc
 
 extension InspectedVolume {
-    /// A folder of the volume's layout, and who may enter it.
+    /// A folder of the volume's layout, and its permissions.
     public struct Folder: Hashable, Sendable {
         public var name: String
         /// Permission bits.
         public var mode: UInt32
-        /// Who owns it.
+        /// The user id of its owner.
         public var uid: UInt32
     }
 
-    /// Those folders of the layout that are there.
+    /// The folders of the layout that are there.
     public var folders: [Folder] {
         Volume.Name.layout.sorted().compactMap { name in
             var status = stat()
@@ -19,8 +19,8 @@ extension InspectedVolume {
         }
     }
 
-    /// When the last whole record of the archive's ledger was written here, by the clock of then;
-    /// `nil` when there is none that can be read.
+    /// The time of the last whole record of the archive's ledger here; `nil` when none can be
+    /// read.
     public var lastRecordTime: Timestamp? {
         guard case .success(let identity) = identity,
             let ledger = try? root.openDirectory(Volume.Name.ledger),

@@ -9,24 +9,24 @@ import System
 /// VOLUME/ledger/<site>/000001.jsonl     see LedgerFolder for segments, LedgerLine for lines
 /// ```
 ///
-/// A volume whose append fails drops out: what it has of the batch is cut off, its ledger is a
+/// A volume whose append fails drops out: its part of the batch is cut off, its ledger is a
 /// beginning of the others' from then on, and ``admit(_:)`` tops it up. A batch that no volume
 /// has as a whole is taken back everywhere.
 ///
-/// Appends take turns; one waits for all disks, which work in parallel. To be fast, append
-/// what is at hand in one batch.
+/// Appends take turns; each waits for all disks, which work in parallel. For speed, append all
+/// events at hand in one batch.
 public final class Ledger: Sendable {
     private struct State {
         var position: LedgerPosition
         var writers: [LedgerWriter]
-        /// Where the ledger ends that can be relied on, of volumes that have dropped out and may
-        /// have bytes behind it: by the volume's id.
+        /// Where the reliable part ends of volumes that dropped out and may have bytes after it, by
+        /// the volume's id.
         var unsound: [String: LedgerPosition] = [:]
     }
 
-    /// A segment that has this many bytes is closed; the next batch begins a new one.
+    /// A segment of so many bytes or more is closed; the next batch begins a new one.
     public static let segmentLimit: Int64 = 16 << 20
-    /// The most bytes one batch may have. Recovery looks that far back for a torn end.
+    /// The most bytes that one batch may have, and so a ``TornTail``.
     public static let batchLimit = 4 << 20
 
     /// The name of this ledger's folder.
@@ -34,14 +34,14 @@ public final class Ledger: Sendable {
     private let limit: Int64
     private let state: Lock<State>
 
-    /// The name of an archive's own ledger folder: the first eight digits of its id.
+    /// The name of an archive's ledger folder: the first eight digits of its id.
     public static func site(archive: String) -> String {
         String(archive.lowercased().filter { $0 != "-" }.prefix(8))
     }
 
     /// How many bytes a volume's copy of a ledger has.
     ///
-    /// - Throws: `notFound` when it has none.
+    /// - Throws: `notFound` when the volume has none.
     public static func bytes(on volume: Volume, site: String) throws(StorageError) -> Int64 {
         try LedgerFolder(site: site, on: volume).list().sizes.values.reduce(0, +)
     }
@@ -50,11 +50,11 @@ public final class Ledger: Sendable {
     /// see ``LedgerRecovery``.
     ///
     /// - Parameters:
-    ///   - volumes: Those that are present; at least one.
+    ///   - volumes: The volumes that are present; at least one.
     ///   - segmentLimit: When a segment is closed, in bytes.
-    /// - Returns: The ledger, and what recovery did and found.
-    /// - Throws: `diverged` when two volumes tell different stories; nothing is changed then.
-    ///   What went wrong on the first volume when none can take part.
+    /// - Returns: The ledger, and the report of recovery.
+    /// - Throws: `diverged` when two volumes have different records; nothing is changed then.
+    ///   When no volume can take part, the error of the first.
     public static func open(
         on volumes: [Volume], archive: String, segmentLimit: Int64 = segmentLimit
     ) throws(StorageError) -> (Ledger, LedgerRecovery) {
@@ -73,7 +73,9 @@ public final class Ledger: Sendable {
         )
     }
 
-    /// The same for a folder of another name.
+    /// Opens a ledger in a folder of another name.
+    ///
+    /// - Throws: As ``open(on:archive:segmentLimit:)``.
     static func open(on volumes: [Volume], site: String) throws(StorageError) -> Ledger {
         try open(on: volumes, site: site, segmentLimit: segmentLimit).0
     }
@@ -98,8 +100,8 @@ public final class Ledger: Sendable {
     ///   - entries: At most ``batchLimit`` bytes of lines.
     ///   - enough: When some volumes are full and at least so many others have the batch, the
     ///     full ones drop out.
-    /// - Returns: Where each record ended, and the volumes that failed: those have dropped out.
-    ///   At least one volume has the whole batch.
+    /// - Returns: Where each record ended, and the volumes that failed and have dropped out. At
+    ///   least one volume has the whole batch.
     /// - Throws: `noSpace` when a volume is full and too few others have the batch, and when no volume could take the batch what
     ///   the first one said. The batch was taken back everywhere then; a volume where that failed too has dropped out.
     ///   `invalidArgument` for a batch that is too large or a body with a key that is taken.
@@ -118,7 +120,7 @@ public final class Ledger: Sendable {
         guard let first = state.writers.first else {
             throw StorageError(
                 .tooFewVolumes, "no volume takes ledger records", path: site,
-                remedy: "See the log for why they dropped out; start pacsfs again")
+                remedy: "The log says why they dropped out; start pacsfs again")
         }
         let begin = beginning(after: state.position)
         let (bytes, ends) = try encode(
@@ -126,14 +128,14 @@ public final class Ledger: Sendable {
         let errors = LedgerWriter.onAll(state.writers) { writer throws(StorageError) in
             try writer.write(bytes, at: begin)
         }
-        // A disk that is full is well otherwise: where the others are too few, the batch is taken
-        // back everywhere, and the volume goes on when there is room.
+        // A full disk is not broken: where the others are too few, the batch is taken back
+        // everywhere, and the volume goes on when there is space.
         let full = errors.first { $0?.code == .noSpace } ?? nil
         let isEnough = errors.count { $0 == nil } >= enough
         if let error = (isEnough ? nil : full)
             ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil)
         {
-            // What another program wrote is not ours to take back.
+            // Bytes that another program wrote stay.
             let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
             state.writers = Self.takeBack(ours, to: begin, &state.unsound)
             throw error
@@ -154,9 +156,9 @@ public final class Ledger: Sendable {
         return LedgerAppend(ends: ends, failures: failures)
     }
 
-    /// Cuts off what was written of a batch.
+    /// Cuts off the part of a batch that was written.
     ///
-    /// - Returns: Those that could; the others are noted as unsound.
+    /// - Returns: The writers that did; the others are noted as unsound.
     private static func takeBack(
         _ writers: [LedgerWriter], to begin: LedgerPosition,
         _ unsound: inout [String: LedgerPosition]
@@ -209,19 +211,19 @@ public final class Ledger: Sendable {
         return (writer.bytes, ends)
     }
 
-    /// Lets a volume take part, one that came late or dropped out: all are brought to the same
-    /// state again. When ``position`` is further on afterwards, the volume had records that
-    /// the others had not, and the caller reads them.
+    /// Lets a volume take part that came late or dropped out: all are brought to the same state
+    /// again. When ``position`` is further on afterwards, the volume had records that the others
+    /// did not have, and the caller reads them.
     ///
-    /// - Returns: What recovery did and found on all volumes.
-    /// - Throws: As ``open(on:archive:segmentLimit:)``; the ledger goes on as it was then.
+    /// - Returns: The report of recovery on all volumes.
+    /// - Throws: As ``open(on:archive:segmentLimit:)``; the ledger continues as before then.
     public func admit(_ volume: Volume) throws(StorageError) -> LedgerRecovery {
         try state.withLock { (state) throws(StorageError) in
             let others = state.writers.map(\.volume).filter {
                 $0.identity.volume != volume.identity.volume
             }
             let id = volume.identity.volume
-            // Without another volume what it has may be all there is.
+            // Without another volume, those bytes may be all that is left.
             if let end = state.unsound[id], !others.isEmpty {
                 let folder = try LedgerFolder(making: site, on: volume)
                 try LedgerWriter(folder, on: volume).takeBack(to: end)
@@ -234,7 +236,7 @@ public final class Ledger: Sendable {
         }
     }
 
-    /// Lets a volume take part no longer.
+    /// Takes a volume out: it gets no further records.
     public func drop(_ volume: Volume) {
         state.withLock { state in
             state.writers.removeAll { $0.volume.identity.volume == volume.identity.volume }
@@ -242,7 +244,7 @@ public final class Ledger: Sendable {
     }
 }
 
-/// What an append came to.
+/// The result of an append.
 public struct LedgerAppend: Sendable {
     /// A volume that could not take the batch.
     public struct Failure: Sendable {

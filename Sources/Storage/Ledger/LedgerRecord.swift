@@ -6,7 +6,7 @@ public struct LedgerEntry: Hashable, Sendable {
     public var time: Timestamp
     /// Who did it: a person or a program.
     public var by: String
-    /// What kind of event: `ingest`, `duplicate`, `reject`, …
+    /// The kind of event: `ingest`, `duplicate`, `reject`, …
     public var kind: String
     /// Everything else, in the order in which it is written. The keys `n`, `prev`, `t`, `by`
     /// and `kind` are taken.

@@ -76,7 +76,7 @@ struct Init: ParsableCommand {
         }
     }
 
-    private func text(_ summary: RevivalSummary) -> String {
+    private func text(_ summary: RestoreSummary) -> String {
         var lines = [
             summary.needsRebuildFromBlobs
                 ? "Made the archive \(summary.archive), without an index yet."
