@@ -124,7 +124,7 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests",
             dependencies: [
-                "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive", "Programs",
+                "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive",
                 "SyntheticStudy", "TemporaryArchive", "TestSupport",
             ]),
         .testTarget(

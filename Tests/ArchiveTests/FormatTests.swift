@@ -2,12 +2,12 @@ import DICOM
 import Foundation
 import JSON
 import Naming
-import Programs
 import Storage
 import SyntheticStudy
 import System
 import TagIndex
 import TemporaryArchive
+import TestSupport
 import Testing
 
 @testable import Archive
@@ -36,27 +36,18 @@ import Testing
     /// A copy of the fixture, with what git does not keep: modes and empty folders.
     private func copy() throws -> String {
         let copy = folder.path("volume")
-        let files = FileManager.default
-        try files.copyItem(atPath: Self.volume, toPath: copy)
-        try files.createDirectory(
+        let manager = FileManager.default
+        try manager.copyItem(atPath: Self.volume, toPath: copy)
+        try manager.createDirectory(
             atPath: copy + "/staging", withIntermediateDirectories: false)
         for name in ["blobs", "ledger", "staging", "rejected"] {
-            try files.setAttributes([.posixPermissions: 0o700], ofItemAtPath: copy + "/" + name)
+            try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: copy + "/" + name)
         }
-        for name in try plainFiles(below: copy + "/blobs") {
-            try files.setAttributes(
+        for name in try files(below: copy + "/blobs") {
+            try manager.setAttributes(
                 [.posixPermissions: 0o444], ofItemAtPath: copy + "/blobs/" + name)
         }
         return copy
-    }
-
-    /// The files below a folder, sorted.
-    private func plainFiles(below path: String) throws -> [String] {
-        try FileManager.default.subpathsOfDirectory(atPath: path).filter { name in
-            var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(
-                atPath: path + "/" + name, isDirectory: &isFolder) && !isFolder.boolValue
-        }.sorted()
     }
 
     /// Everything that an archive shows, a fact a line: paths, inode numbers, times, attributes,
@@ -144,7 +135,7 @@ import Testing
                 "add", "retire", "retired", "replace", "failing", "well", "keep", "rename",
                 "forget",
             ])
-        let bytes = try plainFiles(below: Self.volume).reduce(0) {
+        let bytes = try files(below: Self.volume).reduce(0) {
             $0 + (try contents(of: Self.volume + "/" + $1)).count
         }
         #expect((20_000...100_000).contains(bytes), "\(bytes) bytes")
@@ -184,7 +175,7 @@ import Testing
 
     private func ledgerName(of volume: String) throws -> String {
         try #require(
-            plainFiles(below: volume).first { $0.hasPrefix("ledger/") })
+            files(below: volume).first { $0.hasPrefix("ledger/") })
     }
 
     @Test(

@@ -5,6 +5,7 @@ import Naming
 import Storage
 import TagIndex
 import TemporaryArchive
+import TestSupport
 import Testing
 
 @testable import Archive
@@ -265,7 +266,8 @@ private struct Golden: CustomTestStringConvertible, Sendable {
     ]
 
     @Test(
-        "of a newer pacsfs stops this one, which says so and changes nothing", arguments: newerRecords)
+        "of a newer pacsfs stops this one, which says so and changes nothing",
+        arguments: newerRecords)
     func newer(_ entry: LedgerEntry) throws {
         try temporary.archive(series(images: 1))
         let number = try append([entry])
@@ -275,7 +277,7 @@ private struct Golden: CustomTestStringConvertible, Sendable {
         func expectRefusal(_ body: () throws -> Void) {
             let error = #expect(throws: ArchiveError.self) { try body() }
             #expect(error?.code == .newerFormat)
-            let message = error?.message ?? ""
+            let message = error?.description ?? ""
             #expect(message.contains("Record \(number) "), "\(message)")
             #expect(message.contains("\"\(entry.kind)\""), "\(message)")
             #expect(message.contains("newer pacsfs. Update pacsfs"), "\(message)")

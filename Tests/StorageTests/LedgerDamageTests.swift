@@ -1,20 +1,9 @@
 import Foundation
+import SyntheticStudy
+import TestSupport
 import Testing
 
 @testable import Storage
-
-/// Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
 
 /// A change of the files of a ledger, as a crash, a bad disk or a person makes it.
 private enum Damage: CaseIterable {
@@ -27,7 +16,7 @@ private enum Damage: CaseIterable {
     ///   - segments: The segments by their names.
     ///   - batch: How many bytes of the last segment the last batch has.
     func apply(
-        to segments: inout [String: [UInt8]], batch: Int, _ random: inout SplitMix
+        to segments: inout [String: [UInt8]], batch: Int, _ random: inout SeededRandom
     ) {
         let names = segments.keys.sorted()
         // Most damage at the end, where recovery looks.
@@ -100,7 +89,7 @@ private enum Damage: CaseIterable {
 
     /// A ledger of a few batches and segments.
     private func makeLedger(
-        on volumes: [Volume], _ random: inout SplitMix
+        on volumes: [Volume], _ random: inout SeededRandom
     ) throws -> (entries: [LedgerEntry], ends: [LedgerPosition]) {
         let limit = Int64.random(in: 600...6000, using: &random)
         let (ledger, _) = try Ledger.open(on: volumes, archive: archive, segmentLimit: limit)
@@ -127,7 +116,7 @@ private enum Damage: CaseIterable {
         "loses in recovery just what a strict reader calls torn, and is refused where that finds a fault",
         arguments: 0..<4)
     func oneDefinition(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededRandom(seed: seed)
         var (cuts, refusals) = (0, 0)
         for round in 0..<50 {
             let volume = try folder.volume(round + 1)
@@ -185,7 +174,7 @@ private enum Damage: CaseIterable {
 
     @Test("gets every acknowledged record back from another volume, or does not take part")
     func twoVolumes() throws {
-        var random = SplitMix(state: 99)
+        var random = SeededRandom(seed: 99)
         for round in 0..<40 {
             let volumes = [try folder.volume(2 * round + 1), try folder.volume(2 * round + 2)]
             let (entries, ends) = try makeLedger(on: volumes, &random)

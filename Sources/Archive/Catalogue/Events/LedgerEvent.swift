@@ -157,13 +157,13 @@ extension ArchiveError {
         case .unknown(let fact):
             self.init(
                 .newerFormat,
-                "\(place) \(fact), which this pacsfs does not know: it was written by a newer pacsfs. Update pacsfs; nothing was changed."
-            )
+                "\(place) \(fact), which this pacsfs does not know: it was written by a newer pacsfs",
+                remedy: "Update pacsfs; nothing was changed.")
         case .field(let key):
             self.init(
                 .index,
-                "\(place) is a \"\(record.entry.kind)\" record and lacks \"\(key)\", or has a value there that is not allowed. Run pacsfs verify."
-            )
+                "\(place) is a \"\(record.entry.kind)\" record and lacks \"\(key)\", or has a value there that is not allowed",
+                remedy: "Look at the whole ledger: pacsfs verify")
         }
     }
 }
