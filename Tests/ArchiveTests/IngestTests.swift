@@ -145,7 +145,8 @@ struct IngestTests {
         try temporary.open { archive in
             let result = archive.ingestAndWait(
                 IngestRequest(
-                    file: file.ingestFile, source: "/cd/a.dcm", bytes: Int64(image.count),
+                    file: file.ingestFile, source: .file("/cd/a.dcm", rejectedPath: "a.dcm"),
+                    bytes: Int64(image.count),
                     digest: .of([1])))
             let error = try #require(result.error)
             #expect(error.code == .storage)

@@ -190,7 +190,7 @@ struct RecoveryTests {
             let kept = try rejected(on: volume)
             #expect(kept.keys.sorted() == ["CD 1/DICOM/IM1.dcm"])
             #expect(kept["CD 1/DICOM/IM1.dcm"]?.bytes == half)
-            #expect(kept["CD 1/DICOM/IM1.dcm"]?.reason == Recovery.interrupted + "\n")
+            #expect(kept["CD 1/DICOM/IM1.dcm"]?.reason == IncomingDecision.interrupted + "\n")
         }
         #expect(
             try temporary.ledger().last?.entry.body["from"]?.string == "incoming/CD 1/DICOM/IM1.dcm"

@@ -66,7 +66,8 @@ struct RefusalTests {
         let file = try OpenFile(temporary.folder.write(bytes, to: "sources/reject"))
         try archive.reject(
             RejectRequest(
-                file: file.ingestFile, source: source, path: path, reason: "It is a letter."))
+                file: file.ingestFile, source: .file(source, rejectedPath: path),
+                reason: "It is a letter."))
     }
 
     private func aside(on volume: Int) throws -> [String] {

@@ -264,7 +264,8 @@ struct VolumeChangeTests {
         let path = try temporary.folder.write(image, to: "late.dcm")
         let file = StagedFile(open(path, O_RDONLY))
         let request = IngestRequest(
-            file: IngestFile(file.descriptor, owner: file), source: "late.dcm", bytes: file.bytes,
+            file: IngestFile(file.descriptor, owner: file), source: .incoming("late.dcm"),
+            bytes: file.bytes,
             digest: nil)
         let preparation = Preparation(
             volumes: archive.volumes, index: archive.index, copies: (2, 1))

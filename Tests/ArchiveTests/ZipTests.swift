@@ -306,9 +306,10 @@ struct ZipTests {
             for number in 1...3 {
                 let file = StagedFile(open(large, O_RDONLY))
                 let request = IngestRequest(
-                    file: IngestFile(file.descriptor, owner: file), source: "large \(number)",
+                    file: IngestFile(file.descriptor, owner: file),
+                    source: .file("large \(number)", rejectedPath: "x"),
                     bytes: file.bytes + 2 << 30, digest: nil)
-                archive.intake.zips.submit(request, to: archive.intake, rejectedPath: "x") { _ in
+                archive.intake.zips.submit(request, to: archive.intake) { _ in
                     hold.wait()
                     told.withLock { $0.append("large") }
                     hold.signal()

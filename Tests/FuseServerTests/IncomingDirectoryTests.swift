@@ -29,8 +29,8 @@ struct IncomingDirectoryTests {
         try fixture.save(image(1), as: "IM1.dcm", in: inner)
         #expect(try lookup("DICOM", in: outer).ino == inner)
         #expect(try lookup("DICOM", in: outer).attr.st_mode & S_IFMT == S_IFDIR)
-        #expect(try names(fixture.tree.snapshot(of: outer)) == ["DICOM"])
-        #expect(try fixture.tree.snapshot(of: outer).entries.map(\.isDirectory) == [true])
+        #expect(try names(fixture.tree.openDirectory(outer)) == ["DICOM"])
+        #expect(try fixture.tree.openDirectory(outer).entries.map(\.isDirectory) == [true])
         #expect(throws: Errno(EEXIST)) { try fixture.makeDirectory("CD 1") }
         #expect(throws: Errno(ENOTEMPTY)) {
             try fixture.tree.removeDirectory(Array("DICOM".utf8), in: outer)
@@ -54,7 +54,7 @@ struct IncomingDirectoryTests {
         #expect(throws: Errno(ESTALE)) { try fixture.create("IM1.dcm", in: directory) }
         #expect(throws: Errno(ESTALE)) { try fixture.makeDirectory("inner", in: directory) }
         #expect(throws: Errno(ESTALE)) { try lookup("IM1.dcm", in: directory) }
-        #expect(throws: Errno(ESTALE)) { try fixture.tree.snapshot(of: directory) }
+        #expect(throws: Errno(ESTALE)) { try fixture.tree.openDirectory(directory) }
         #expect(try fixture.left == [])
     }
 
@@ -70,13 +70,13 @@ struct IncomingDirectoryTests {
         let kinds = numbers.map { InodeNumber(rawValue: $0) }
         #expect(kinds.allSatisfy { if case .incoming = $0 { true } else { false } })
         // Nor those of an earlier run.
-        let later = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+        let later = IncomingTree(
+            staging: fixture.archive.staging, root: fixture.root,
             archive: fixture.archive, permissions: .everybody)
         try fixture.save([1], as: "y.part")
         usleep(1_100_000)
-        let third = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+        let third = IncomingTree(
+            staging: fixture.archive.staging, root: fixture.root,
             archive: fixture.archive, permissions: .everybody)
         let last = try third.lookup(Array("y.part".utf8), in: fixture.root).ino
         #expect(try last > later.lookup(Array("y.part".utf8), in: fixture.root).ino)
@@ -104,7 +104,7 @@ struct IncomingDirectoryTests {
         for name in ["link", "pipe"] {
             #expect(throws: Errno(ENOENT)) { try lookup(name) }
         }
-        #expect(try fixture.tree.snapshot(of: fixture.root).entries.isEmpty)
+        #expect(try fixture.tree.openDirectory(fixture.root).entries.isEmpty)
         // A directory that is a link is not gone into.
         #expect(symlink("/etc", fixture.path("etc")) == 0)
         #expect(throws: Errno(ENOENT)) { try lookup("etc") }
@@ -115,15 +115,13 @@ struct IncomingDirectoryTests {
         try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/a")
         let number = try lookup("a").ino
         #expect(try lookup("a").ino == number)
-        fixture.tree.locked { fixture.tree.forget(number, count: 1) }
+        fixture.tree.forget(number, count: 1)
         #expect(try fixture.tree.attributes(of: number).st_size == 1)
-        fixture.tree.locked { fixture.tree.forget(number, count: 1) }
+        fixture.tree.forget(number, count: 1)
         #expect(throws: Errno(ESTALE)) { try fixture.tree.attributes(of: number) }
         // Too often, or something unknown, or the root, is no matter.
-        fixture.tree.locked {
-            fixture.tree.forget(number, count: 5)
-            fixture.tree.forget(fixture.root, count: 100)
-        }
+        fixture.tree.forget(number, count: 5)
+        fixture.tree.forget(fixture.root, count: 100)
         #expect(try lookup("a").ino != number)
     }
 
@@ -131,14 +129,14 @@ struct IncomingDirectoryTests {
     func forgetUnsettled() throws {
         let handle = try fixture.create("IM1.dcm")
         try fixture.write(image(1), to: handle)
-        fixture.tree.locked { fixture.tree.forget(handle.number, count: 1) }
+        fixture.tree.forget(handle.number, count: 1)
         #expect(fixture.flush(handle) == 0)
         fixture.tree.release(handle)
         #expect(try lookup("IM1.dcm").ino == handle.number)
 
         let directory = try fixture.makeDirectory("CD")
         let inner = try fixture.create("IM2.dcm", in: directory)
-        fixture.tree.locked { fixture.tree.forget(directory, count: 1) }
+        fixture.tree.forget(directory, count: 1)
         try fixture.write(image(2), to: inner)
         #expect(fixture.flush(inner) == 0)
         #expect(
@@ -152,7 +150,7 @@ struct IncomingDirectoryTests {
         let b = try lookup("b", in: a).ino
         let c = try lookup("c", in: b).ino
         // In the order in which a kernel does it, and in the other.
-        for number in [a, c, b] { fixture.tree.locked { fixture.tree.forget(number, count: 1) } }
+        for number in [a, c, b] { fixture.tree.forget(number, count: 1) }
         for number in [a, b, c] {
             #expect(throws: Errno(ESTALE)) { try fixture.tree.attributes(of: number) }
         }
@@ -170,7 +168,7 @@ struct IncomingDirectoryTests {
             try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/file \(number)")
         }
         for size in [64, 100, 333, 4096] {
-            let snapshot = try fixture.tree.snapshot(of: fixture.root)
+            let snapshot = try fixture.tree.openDirectory(fixture.root)
             var listed: [String] = []
             var cookie = 0
             while true {
@@ -196,7 +194,7 @@ struct IncomingDirectoryTests {
         for number in 0..<9 {
             try fixture.temporary.folder.write([1], to: "volume1/staging/incoming/\(number)")
         }
-        let snapshot = try fixture.tree.snapshot(of: fixture.root)
+        let snapshot = try fixture.tree.openDirectory(fixture.root)
         func after(_ cookie: Int) -> [Listed] {
             list(size: 65_536) {
                 fixture.tree.list(snapshot, of: fixture.root, after: cookie, plus: false, into: &$0)

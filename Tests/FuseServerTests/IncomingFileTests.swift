@@ -17,8 +17,8 @@ struct IncomingFileTests {
 
     init() throws { fixture = try TreeFixture() }
 
-    private func status(_ handle: BackedHandle) -> BackedFile.Status {
-        handle.file.state.withLock { $0.status }
+    private func state(_ handle: IncomingHandle) -> IncomingFile.State? {
+        fixture.tree.locked { $0.files[handle.number]?.state }
     }
 
     @Test(
@@ -33,8 +33,8 @@ struct IncomingFileTests {
         #expect(fixture.flush(handle) == 0)
         #expect(try fixture.isBlob(bytes))
         #expect(try fixture.instance(bytes) == 1)
-        guard case .archived(1) = status(handle) else {
-            Issue.record("\(status(handle))")
+        guard case .archived(1) = state(handle) else {
+            Issue.record("\(String(describing: state(handle)))")
             return
         }
         fixture.tree.release(handle)
@@ -97,11 +97,11 @@ struct IncomingFileTests {
         #expect(try fixture.instances == 3)
     }
 
-    private func truncate(_ handle: BackedHandle, to size: Int) throws -> stat {
+    private func truncate(_ handle: IncomingHandle, to size: Int) throws -> stat {
         var wanted = stat()
         wanted.st_size = size
         return try fixture.tree.setAttributes(
-            handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
+            handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE))
     }
 
     @Test(
@@ -194,11 +194,11 @@ struct IncomingFileTests {
         let which =
             FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_MTIME
             | FUSE_SET_ATTR_ATIME
-        var shown = try fixture.tree.setAttributes(number, to: wanted, which: which, handle: nil)
+        var shown = try fixture.tree.setAttributes(number, to: wanted, which: which)
         // Then only one of them.
         wanted.st_mode = 0o600
         shown = try fixture.tree.setAttributes(
-            number, to: wanted, which: FUSE_SET_ATTR_MODE, handle: nil)
+            number, to: wanted, which: FUSE_SET_ATTR_MODE)
         #expect(shown.st_mode == S_IFREG | 0o600)
         #expect((shown.st_uid, shown.st_gid) == (1234, 5678))
         #expect((shown.st_mtim.tv_sec, shown.st_mtim.tv_nsec) == (1_000_000_000, 5))
@@ -217,8 +217,7 @@ struct IncomingFileTests {
         wanted.st_mode = 0o400
         wanted.st_mtim = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
         let shown = try fixture.tree.setAttributes(
-            handle.number, to: wanted, which: FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME,
-            handle: handle)
+            handle.number, to: wanted, which: FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_MTIME)
         // The daemon keeps what it needs itself.
         #expect(shown.st_mode == S_IFREG | 0o600)
         #expect(shown.st_mtim.tv_sec == 1_000_000_000)
@@ -230,8 +229,8 @@ struct IncomingFileTests {
         let handle = try fixture.create("letter.txt")
         try fixture.write(Array("Dear client".utf8), to: handle)
         #expect(fixture.flush(handle) == 0)
-        guard case .refused(let reason) = status(handle) else {
-            Issue.record("\(status(handle))")
+        guard case .refused(let reason) = state(handle) else {
+            Issue.record("\(String(describing: state(handle)))")
             return
         }
         #expect(reason.contains("DICOM"))
@@ -302,7 +301,7 @@ struct IncomingFileTests {
         #expect(throws: Errno(ENOENT)) {
             try fixture.tree.lookup(Array(".pacsfs-8".utf8), in: fixture.root)
         }
-        #expect(try fixture.tree.snapshot(of: fixture.root).entries.isEmpty)
+        #expect(try fixture.tree.openDirectory(fixture.root).entries.isEmpty)
         try fixture.save([1], as: "x.part")
         #expect(fixture.rename("x.part", to: ".pacsfs-9") == EPERM)
     }
@@ -329,7 +328,7 @@ struct IncomingFileTests {
         let name: [UInt8] = [0x4D, 0xFC, 0xFF]
         let (_, handle) = try fixture.tree.create(
             name, in: fixture.root, flags: O_WRONLY, mode: 0o644,
-            caller: (uid: getuid(), gid: getgid()))
+            caller: FileOwner(uid: getuid(), gid: getgid()))
         try fixture.write(image(1), to: handle)
         #expect(fixture.flush(handle) == 0)
         #expect(try fixture.isBlob(image(1)))

@@ -20,13 +20,13 @@ struct IncomingRoomTests {
         try FileManager.default.moveItem(
             atPath: temporary.volumes[1], toPath: temporary.folder.path("unplugged"))
         try temporary.open { (archive) throws in
-            let tree = BackedTree(
-                kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number,
+            let tree = IncomingTree(
+                staging: archive.staging, root: FixedEntry.incoming.number,
                 archive: archive, permissions: .everybody)
             #expect(throws: Errno(EIO)) {
                 try tree.create(
                     Array("IM1.dcm".utf8), in: FixedEntry.incoming.number, flags: O_WRONLY,
-                    mode: 0o644, caller: (0, 0))
+                    mode: 0o644, caller: FileOwner(uid: 0, gid: 0))
             }
         }
         #expect(try files(below: temporary.volumes[0] + "/staging") == [])
@@ -56,20 +56,15 @@ struct IncomingRoomTests {
         fixture.tree.release(handle)
         #expect(try fixture.left == ["IM1.dcm"])
         #expect(try fixture.instances == 0)
+        #expect(try fixture.state(of: handle.number) == "failed")
         #expect(
-            eventually {
-                guard case .failed(let error) = handle.file.state.withLock({ $0.status }) else {
-                    return false
-                }
-                return error.description.contains("incoming/IM1.dcm")
-            })
+            try fixture.reason(of: handle.number)?.contains("incoming/IM1.dcm") == true)
 
         #expect(mount("tmpfs", mounted.path, "tmpfs", UInt(MS_REMOUNT), "size=\(64 << 20)") == 0)
         let again = Answer()
-        let submission = try fixture.tree.locked { () throws(Errno) in
-            try fixture.tree.submission(of: fixture.tree.node(handle.number))
+        try fixture.tree.offer(handle.number, as: Array("IM1.dcm".utf8)) {
+            again.reply.answer($0)
         }
-        try #require(submission).run(replyingTo: again.reply)
         #expect(again.wait() == 0)
         #expect(try fixture.isBlob(bytes))
     }
@@ -90,7 +85,7 @@ struct IncomingRoomTests {
         var large = SyntheticImage(seed: 1)
         large.minimumLength = 30 << 20
         let bytes = large.write()
-        func fill(_ handle: BackedHandle, from start: Int = 0) throws -> Int? {
+        func fill(_ handle: IncomingHandle, from start: Int = 0) throws -> Int? {
             for offset in stride(from: start, to: bytes.count, by: 1 << 20) {
                 do {
                     try fixture.write(
@@ -140,7 +135,7 @@ struct IncomingRoomTests {
         wanted.st_size = 1 << 60
         #expect(throws: Errno(ENOSPC)) {
             try fixture.tree.setAttributes(
-                handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE), handle: handle)
+                handle.number, to: wanted, which: Int32(FUSE_SET_ATTR_SIZE))
         }
         #expect(throws: Errno(EOPNOTSUPP)) {
             try fixture.tree.allocate(handle, mode: 8, offset: 0, length: 10)

@@ -69,12 +69,13 @@ struct PermissionsTests {
     func inheritedGroup() throws {
         let fixture = try TreeFixture(permissions: Permissions(readers: nil, writers: 72))
         let made = try fixture.tree.makeDirectory(
-            Array("cd".utf8), in: fixture.root, mode: 0o755, caller: (uid: 71_001, gid: 71_002))
+            Array("cd".utf8), in: fixture.root, mode: 0o755,
+            caller: FileOwner(uid: 71_001, gid: 71_002))
         #expect(made.attr.st_uid == 71_001 && made.attr.st_gid == 72)
         #expect(made.attr.st_mode == S_IFDIR | S_ISGID | 0o755)
         let file = try fixture.tree.create(
             Array("a".utf8), in: made.ino, flags: O_WRONLY, mode: 0o640,
-            caller: (uid: 71_001, gid: 71_002))
+            caller: FileOwner(uid: 71_001, gid: 71_002))
         defer { fixture.tree.release(file.1) }
         #expect(file.0.attr.st_uid == 71_001 && file.0.attr.st_gid == 72)
         #expect(file.0.attr.st_mode == S_IFREG | 0o640)

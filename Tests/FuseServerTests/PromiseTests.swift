@@ -21,11 +21,11 @@ struct PromiseTests {
 
     /// Saves a zip archive with one image that takes long, as far as its size tells, and renames it.
     private func move(_ seed: UInt64, to name: String) throws {
-        let padding = [UInt8](repeating: 0, count: Int(BackedTree.largestAtOnce))
+        let padding = [UInt8](repeating: 0, count: Int(IncomingTree.largestAtOnce))
         let zip = ZipWriter.zip([("IM.dcm", image(seed)), ("Thumbs.db", padding)], stored: true)
         #expect(try fixture.save(zip, as: ".\(seed).part") == 0)
         #expect(fixture.rename(".\(seed).part", to: name) == 0)
-        fixture.tree.moves.wait(for: "move")
+        fixture.tree.renames.wait()
     }
 
     private var pending: Int { Settling { [tree = fixture.tree] in tree }.pending }
@@ -48,7 +48,7 @@ struct PromiseTests {
         let number = try fixture.tree.lookup(Array("x (1).zip".utf8), in: fixture.root).ino
         #expect(
             try fixture.tree.setAttributes(
-                number, to: stat(), which: FUSE_SET_ATTR_SIZE, handle: nil
+                number, to: stat(), which: FUSE_SET_ATTR_SIZE
             ).st_size == 0)
         #expect(try fixture.left == ["x (1) (1).zip", "x (1).zip", "x (2).zip", "x.zip"])
         try fixture.startAgain()
@@ -59,15 +59,16 @@ struct PromiseTests {
     @Test("After a start it is promised as well, and a move that fails leaves it its name")
     func afterStart() throws {
         try move(1, to: "x.zip")
-        let tree = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+        let tree = IncomingTree(
+            staging: fixture.archive.staging, root: fixture.root,
             archive: fixture.archive, permissions: .everybody)
         tree.takeUpLeftovers()
         _ = try fixture.makeDirectory("folder")
-        let target = BackedTree.Target(
+        let target = IncomingTree.Target(
             name: Array("x.zip".utf8), parent: fixture.root, mustBeNew: false)
         #expect(throws: Errno(ENOTDIR)) {
-            try tree.move(Array("folder".utf8), in: fixture.root, to: target)
+            try tree.move(
+                .init(name: Array("folder".utf8), directory: fixture.root), to: target)
         }
         #expect(try fixture.left == ["x.zip"])
         let number = try tree.lookup(target.name, in: fixture.root).ino
@@ -81,7 +82,7 @@ struct PromiseTests {
     @Test("A free name keeps the ending and whole characters, and is no longer than a name may be")
     func numbered() {
         func numbered(_ name: String, _ number: Int = 1) -> String {
-            String(decoding: BackedTree.numbered(Array(name.utf8), number), as: UTF8.self)
+            String(decoding: IncomingTree.numbered(Array(name.utf8), number), as: UTF8.self)
         }
         #expect(numbered("x.zip") == "x (1).zip")
         #expect(numbered("x", 12) == "x (12)")

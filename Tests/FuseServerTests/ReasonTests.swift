@@ -11,7 +11,7 @@ struct ReasonTests {
     init() throws { fixture = try TreeFixture() }
 
     private func reason(_ name: String) throws -> String? {
-        try fixture.tree.reason(of: fixture.tree.lookup(Array(name.utf8), in: fixture.root).ino)
+        try fixture.reason(of: fixture.tree.lookup(Array(name.utf8), in: fixture.root).ino)
     }
 
     @Test("A file of incoming says what it waits for, and an archived one nothing")
@@ -30,21 +30,21 @@ struct ReasonTests {
         #expect(try reason("empty.dcm")?.contains("empty") == true)
         try fixture.save([1], as: "Thumbs.db")
         #expect(try reason("Thumbs.db")?.contains("ignore") == true)
-        handle.file.state.withLock {
-            $0.status = .failed(ArchiveError(.noSpace, "There was no room."))
-        }
+        let failing = try fixture.create("c.dcm")
+        try fixture.write(image(3), to: failing)
+        try fixture.fail(failing, "There was no room.")
         #expect(
-            try reason("b.dcm")?.hasPrefix("Not stored: There was no room. It is tried again in ")
+            try reason("c.dcm")?.hasPrefix("Not stored: There was no room. It is tried again in ")
                 == true)
-        #expect(try fixture.tree.reason(of: fixture.root) == nil)
-        #expect(throws: Errno(116)) { try fixture.tree.reason(of: 4711) }
+        #expect(try fixture.reason(of: fixture.root) == nil)
+        #expect(throws: Errno(116)) { try fixture.reason(of: 4711) }
     }
 
     @Test("A file of rejected says what its reason says, which has none itself")
     func rejected() throws {
-        let tree = BackedTree(
-            kind: .rejected, staging: fixture.archive.staging, root: FixedEntry.rejected.number,
-            archive: fixture.archive, permissions: .everybody)
+        let tree = RejectedTree(
+            staging: fixture.archive.staging, root: FixedEntry.rejected.number,
+            permissions: .everybody)
         let folder = fixture.temporary.folder
         try folder.write(Array("x".utf8), to: "volume1/rejected/2024-05-01/a.txt")
         try folder.write(
@@ -53,11 +53,12 @@ struct ReasonTests {
         try folder.write(Array("x".utf8), to: "volume1/rejected/2024-05-01/by hand")
         let day = try tree.lookup(Array("2024-05-01".utf8), in: FixedEntry.rejected.number).ino
         func reason(_ name: String) throws -> String? {
-            try tree.reason(of: tree.lookup(Array(name.utf8), in: day).ino)
+            try tree.extendedAttributes(of: tree.lookup(Array(name.utf8), in: day).ino)
+                .first { $0.name == ExtendedAttribute.reason }?.value
         }
         #expect(try reason("a.txt") == "It is no image. Nothing to do.")
         #expect(try reason("a.txt.reason.txt") == nil)
         #expect(try reason("by hand") == nil)
-        #expect(try tree.reason(of: day) == nil)
+        #expect(try tree.extendedAttributes(of: day).isEmpty)
     }
 }

@@ -12,14 +12,14 @@ import Testing
 @Suite("Moving files from rejected back into incoming")
 struct RetryTests {
     private let fixture: TreeFixture
-    private let rejected: BackedTree
+    private let rejected: RejectedTree
     private static let day = "2024-05-01"
 
     init() throws {
         fixture = try TreeFixture(settle: 0.2)
-        rejected = BackedTree(
-            kind: .rejected, staging: fixture.archive.staging, root: FixedEntry.rejected.number,
-            archive: fixture.archive, permissions: .everybody)
+        rejected = RejectedTree(
+            staging: fixture.archive.staging, root: FixedEntry.rejected.number,
+            permissions: .everybody)
     }
 
     /// Puts a file below the day's folder on both volumes, as if it had been set aside.
@@ -53,7 +53,7 @@ struct RetryTests {
         fixture.tree.takeBack(
             Array(name.utf8), in: try number(folder), of: rejected,
             to: .init(name: Array(newName.utf8), parent: fixture.root, mustBeNew: mustBeNew),
-            caller: (uid: getuid(), gid: getgid()), replyingTo: answer.reply)
+            caller: FileOwner(uid: getuid(), gid: getgid()), replyingTo: answer.reply)
         return answer.wait()
     }
 
@@ -77,7 +77,7 @@ struct RetryTests {
         #expect(try fixture.isBlob(image(1)))
         #expect(try fixture.left == ["IM1.dcm"])
         #expect(try left(on: 1) == [Self.day, Self.day + "/CD", Self.day + "/CD/IM1.reason.txt"])
-        fixture.tree.moves.wait(for: "move")
+        fixture.tree.renames.wait()
         #expect(try left(on: 2) == [])
         // It is written to like any other, and the archived one stays.
         let writer = try fixture.open("IM1.dcm", flags: O_WRONLY)
@@ -114,7 +114,7 @@ struct RetryTests {
         #expect(try fixture.left == ["again/A/IM1", "again/IM2", "again/letter.txt"])
         // Behind the answer.
         #expect(try eventually { try fixture.isBlob(image(1)) && fixture.isBlob(image(2)) })
-        fixture.tree.moves.wait(for: "move")
+        fixture.tree.renames.wait()
         #expect(
             try left(on: 2) == [
                 Self.day, Self.day + "/CD", Self.day + "/CD/letter.txt",
@@ -174,7 +174,7 @@ struct RetryTests {
         #expect(fixture.flush(handle) == 0)
         fixture.tree.release(handle)
         #expect(try fixture.instances == 0)
-        let reason = try #require(try fixture.tree.reason(of: handle.number))
+        let reason = try #require(try fixture.reason(of: handle.number))
         #expect(
             reason.hasPrefix(
                 "Will be set aside: This image is cut off: the pixels end after 412 of 512 bytes."),
@@ -189,7 +189,7 @@ struct RetryTests {
         #expect(try fixture.isBlob(half))
         #expect(try move("CD", from: day, to: "again") == 0)
         #expect(try eventually { try fixture.isBlob(other) })
-        fixture.tree.moves.wait(for: "move")
+        fixture.tree.renames.wait()
         // Whoever changes it answers for it no more.
         let writer = try fixture.open("half.dcm", flags: O_WRONLY | O_TRUNC)
         try fixture.write(Array(image(3).dropLast(100)), to: writer)
@@ -206,7 +206,7 @@ struct RetryTests {
         // As when it is being stopped: nothing more is archived.
         fixture.archive.drain()
         #expect(try move("CD", to: "again") == 0)
-        fixture.tree.moves.wait(for: "move")
+        fixture.tree.renames.wait()
         #expect(try fixture.left == ["again/IM2", "again/half.dcm"])
         // Whoever writes there writes to a file of his own.
         let again = try fixture.tree.lookup(Array("again".utf8), in: fixture.root).ino

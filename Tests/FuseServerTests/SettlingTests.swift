@@ -106,7 +106,7 @@ struct SettlingTests {
         try fixture.save(image(1), as: "IM1.dcm", in: filled)
         func isThere(_ name: String) -> Bool { access(fixture.path(name), F_OK) == 0 }
         func settling(patience: Int64, _ body: () -> Void) {
-            let settling = Settling(patience: patience) { [tree = fixture.tree] in tree }
+            let settling = Settling(emptyFactor: patience) { [tree = fixture.tree] in tree }
             let threads = ThreadGroup()
             threads.start("settle") { settling.run() }
             body()
@@ -127,7 +127,7 @@ struct SettlingTests {
 
     @Test("A zip archive that fails again and again for one reason is set aside with it, whole")
     func lastingFailure() throws {
-        var failures = BackedFile.Failures()
+        var failures = Failures()
         func fail(_ message: String, isOwn: Bool = true) {
             failures.add(ArchiveError(.storage, message), duration: 60_000_000_000, isOwn: isOwn)
         }
@@ -145,14 +145,9 @@ struct SettlingTests {
         let bytes = [0x50, 0x4B, 3, 4] + [UInt8](repeating: 7, count: 1000)
         let handle = try fixture.create("broken.zip")
         try fixture.write(bytes, to: handle)
-        // Else it would be tried at once.
-        handle.file.state.withLock { $0.isChanged = false }
+        try fixture.fail(handle, "Broken.", times: 5)
         fixture.tree.release(handle)
-        handle.file.state.withLock { state in
-            state.status = .failed(ArchiveError(.storage, "Broken."))
-            state.failures = failures
-            state.lastUse = monotonicNow() - failures.pause
-        }
+        fixture.age(handle, by: failures.pause)
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
         #expect(
             try fixture.rejected()["broken.zip"]?.contains("time and again. Broken. If") == true)
@@ -168,15 +163,15 @@ struct SettlingTests {
     )
     func announcedSize() throws {
         let bytes = image(1)
-        func announce(_ name: String) throws -> BackedHandle {
+        func announce(_ name: String) throws -> IncomingHandle {
             let handle = try fixture.create(name)
             var wanted = stat()
             wanted.st_size = bytes.count
             _ = try fixture.tree.setAttributes(
-                handle.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: handle)
+                handle.number, to: wanted, which: FUSE_SET_ATTR_SIZE)
             return handle
         }
-        func finish(_ handle: BackedHandle) {
+        func finish(_ handle: IncomingHandle) {
             #expect(fixture.flush(handle) == 0)
             fixture.tree.release(handle)
         }
@@ -184,7 +179,7 @@ struct SettlingTests {
         try fixture.write(Array(bytes.prefix(600)), to: half)
         finish(half)
         #expect(
-            try fixture.tree.reason(of: half.number)?.contains("after 600 of \(bytes.count) bytes")
+            try fixture.reason(of: half.number)?.contains("after 600 of \(bytes.count) bytes")
                 == true)
         let whole = try announce("whole.dcm")
         try fixture.write(Array(bytes.prefix(600)), to: whole)
@@ -199,7 +194,7 @@ struct SettlingTests {
         var wanted = stat()
         wanted.st_size = bytes.count
         _ = try fixture.tree.setAttributes(
-            twice.number, to: wanted, which: FUSE_SET_ATTR_SIZE, handle: twice)
+            twice.number, to: wanted, which: FUSE_SET_ATTR_SIZE)
         try fixture.write(Array(bytes.prefix(600)), to: twice)
         finish(twice)
         let parallel = try announce("parallel.dcm")
@@ -208,7 +203,7 @@ struct SettlingTests {
         try fixture.write(Array(bytes.prefix(500)), to: parallel)
         finish(parallel)
         #expect(
-            try fixture.tree.reason(of: parallel.number)?.contains(
+            try fixture.reason(of: parallel.number)?.contains(
                 "only 600 of \(bytes.count) bytes") == true)
         // Zeros at the end that nobody wrote, as of a file with holes.
         let sparse = try fixture.create("sparse.dcm")
@@ -216,7 +211,7 @@ struct SettlingTests {
         var longer = stat()
         longer.st_size = 100_000
         _ = try fixture.tree.setAttributes(
-            sparse.number, to: longer, which: FUSE_SET_ATTR_SIZE, handle: sparse)
+            sparse.number, to: longer, which: FUSE_SET_ATTR_SIZE)
         finish(sparse)
         #expect(try fixture.instances == 2)
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
@@ -247,7 +242,7 @@ struct SettlingTests {
         try fixture.write(image(1), to: handle)
         #expect(fixture.flush(handle) == 0)
         fixture.tree.release(handle)
-        handle.file.state.withLock { $0.lastUse -= 86_401_000_000_000 }
+        fixture.age(handle, by: 86_401_000_000_000)
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
         #expect(try fixture.rejected()["IM1.dcm.part"]?.contains("never finished") == true)
     }
@@ -263,7 +258,7 @@ struct SettlingTests {
             let number = try fixture.tree.lookup(Array("IM2.dcm".utf8), in: fixture.root).ino
             for _ in 0..<20 {
                 usleep(useconds_t(Self.settle / 8 * 1_000_000))
-                _ = try fixture.tree.setAttributes(number, to: times, which: 1 << 5, handle: nil)
+                _ = try fixture.tree.setAttributes(number, to: times, which: 1 << 5)
             }
             #expect(exists("IM1.dcm"))
             #expect(exists("IM2.dcm"))
@@ -310,12 +305,9 @@ struct SettlingTests {
         let handle = try fixture.create("IM1.dcm")
         try fixture.write(image(1), to: handle)
         // As if it had been closed when there was no room.
-        handle.file.state.withLock { state in
-            state.status = .failed(ArchiveError(.noSpace, "There was no room."))
-            state.handles = 0
-            state.isChanged = false
-            state.lastUse -= 29_000_000_000
-        }
+        try fixture.fail(handle, "There was no room.")
+        fixture.tree.release(handle)
+        fixture.age(handle, by: 29_000_000_000)
         try settling { (settling) throws in
             usleep(500_000)
             #expect(try fixture.instances == 0)
@@ -346,7 +338,7 @@ struct SettlingTests {
             #expect(try eventually { try fixture.left == [".IM3.dcm.Ab3dE6"] })
         }
         #expect(try fixture.isBlob(image(1)))
-        #expect(try fixture.rejected() == ["CD/half.dcm": Recovery.interrupted + "\n"])
+        #expect(try fixture.rejected() == ["CD/half.dcm": IncomingDecision.interrupted + "\n"])
         // Whoever comes back and renames it is told that it is safe.
         #expect(fixture.rename(".IM3.dcm.Ab3dE6", to: "IM3.dcm") == 0)
         #expect(try fixture.isBlob(image(3)))
@@ -359,8 +351,8 @@ struct SettlingTests {
         try fixture.save(image(1), as: "IM1.dcm")
         #expect(fixture.rename("IM1.dcm", to: "IM1.dcm.part") == 0)
         // The next run.
-        let tree = BackedTree(
-            kind: .incoming, staging: fixture.archive.staging, root: fixture.root,
+        let tree = IncomingTree(
+            staging: fixture.archive.staging, root: fixture.root,
             archive: fixture.archive, permissions: .everybody)
         tree.takeUpLeftovers()
         let number = try tree.lookup(Array("IM1.dcm.part".utf8), in: fixture.root).ino

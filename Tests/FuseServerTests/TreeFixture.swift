@@ -14,7 +14,7 @@ import Testing
 final class TreeFixture {
     let temporary: TemporaryArchive
     let archive: Archive
-    let tree: BackedTree
+    let tree: IncomingTree
     let root = FixedEntry.incoming.number
 
     /// - parameter prepare: is told the folder before the volumes are made
@@ -24,8 +24,8 @@ final class TreeFixture {
     ) throws {
         temporary = try TemporaryArchive(settle: settle, prepare: prepare)
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
-        tree = BackedTree(
-            kind: .incoming, staging: archive.staging, root: FixedEntry.incoming.number,
+        tree = IncomingTree(
+            staging: archive.staging, root: FixedEntry.incoming.number,
             archive: archive, permissions: permissions)
     }
 
@@ -34,13 +34,13 @@ final class TreeFixture {
     /// What the next start makes of what is left, until `/incoming` is empty. The archive of this
     /// is closed then.
     func startAgain() throws {
-        tree.moves.wait(for: "move")
+        tree.renames.wait()
         archive.close()
         // This process still has the lock, which one that has ended has not.
         unlink(temporary.path + "/lock")
         try temporary.open { (archive) throws in
-            let tree = BackedTree(
-                kind: .incoming, staging: archive.staging, root: root, archive: archive,
+            let tree = IncomingTree(
+                staging: archive.staging, root: root, archive: archive,
                 permissions: .everybody)
             tree.takeUpLeftovers()
             let settling = Settling { tree }
@@ -55,15 +55,15 @@ final class TreeFixture {
     // MARK: What programs do
 
     func create(_ name: String, in parent: UInt64? = nil, flags: Int32 = O_WRONLY | O_EXCL) throws
-        -> BackedHandle
+        -> IncomingHandle
     {
         try tree.create(
             Array(name.utf8), in: parent ?? root, flags: flags, mode: 0o644,
-            caller: (uid: getuid(), gid: getgid())
+            caller: FileOwner(uid: getuid(), gid: getgid())
         ).1
     }
 
-    func write(_ bytes: [UInt8], to handle: BackedHandle, at offset: Int = 0) throws {
+    func write(_ bytes: [UInt8], to handle: IncomingHandle, at offset: Int = 0) throws {
         let count = try bytes.withUnsafeBytes { buffer throws(Errno) in
             try tree.write(handle, buffer, offset: offset)
         }
@@ -71,7 +71,7 @@ final class TreeFixture {
     }
 
     /// Waits for what `close()` is told.
-    func flush(_ handle: BackedHandle) -> Int32 {
+    func flush(_ handle: IncomingHandle) -> Int32 {
         let answer = Answer()
         tree.flush(handle, replyingTo: answer.reply)
         return answer.wait()
@@ -105,22 +105,56 @@ final class TreeFixture {
     func makeDirectory(_ name: String, in parent: UInt64? = nil) throws -> UInt64 {
         try tree.makeDirectory(
             Array(name.utf8), in: parent ?? root, mode: 0o755,
-            caller: (uid: getuid(), gid: getgid())
+            caller: FileOwner(uid: getuid(), gid: getgid())
         ).ino
     }
 
-    func open(_ name: String, flags: Int32, in parent: UInt64? = nil) throws -> BackedHandle {
+    func open(_ name: String, flags: Int32, in parent: UInt64? = nil) throws -> IncomingHandle {
         try tree.open(tree.lookup(Array(name.utf8), in: parent ?? root).ino, flags: flags)
     }
 
     // MARK: What is there
 
     /// All that READ would give.
-    func bytes(of handle: BackedHandle) throws -> [UInt8] {
+    func bytes(of handle: IncomingHandle) throws -> [UInt8] {
         let descriptor = try tree.descriptor(of: handle)
         var bytes = [UInt8](repeating: 0, count: Int(try descriptor.status().st_size))
         #expect(pread(descriptor.number, &bytes, bytes.count, 0) == bytes.count)
         return bytes
+    }
+
+    /// What `user.pacsfs.reason` says.
+    func reason(of number: UInt64) throws -> String? {
+        try attribute(ExtendedAttribute.reason, of: number)
+    }
+
+    /// What `user.pacsfs.state` says.
+    func state(of number: UInt64) throws -> String? {
+        try attribute(ExtendedAttribute.state, of: number)
+    }
+
+    private func attribute(_ name: String, of number: UInt64) throws -> String? {
+        try tree.extendedAttributes(of: number).first { $0.name == name }?.value
+    }
+
+    /// Lets the archive answer that it cannot take a file, as often as is said.
+    func fail(_ handle: IncomingHandle, _ message: String, times: Int = 1) throws {
+        for attempt in 1...times {
+            let hasFailed = try tree.locked { (state) throws(Errno) in
+                try state.update(handle.number) { file in
+                    let number = UInt64(1_000_000 + attempt)
+                    return file.offer(number, unpacking: Unpacking(source: ""))
+                        && file.finish(
+                            number, .failure(ArchiveError(.storage, message)), isOwn: true)
+                }
+            }
+            #expect(hasFailed)
+        }
+    }
+
+    /// A file was last used so long ago, ns.
+    func age(_ handle: IncomingHandle, by age: Int64) {
+        tree.locked { $0.touch(handle.number, now: tree.clock.now - age) }
     }
 
     func path(_ name: String) -> String { temporary.volumes[0] + "/staging/incoming/" + name }

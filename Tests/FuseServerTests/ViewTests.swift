@@ -168,8 +168,8 @@ struct ViewTests {
         _ = archive.importFiles([ImportFile(path: letter, rejectedPath: "cd/letter.txt")])
         try temporary.folder.write([1], to: "volume1/rejected/bad-blobs/x.dcm")
         try temporary.folder.write([1], to: "volume1/rejected/torn-ledger/x")
-        let tree = fileSystem.rejected
-        let days = try tree.snapshot(of: FixedEntry.rejected.number).entries
+        let tree = fileSystem.trees.rejected
+        let days = try tree.openDirectory(FixedEntry.rejected.number).entries
         #expect(days.count == 1)
         #expect(throws: Errno(ENOENT)) { try lookup(["rejected", "bad-blobs"]) }
         let day = String(decoding: days[0].name, as: UTF8.self)
@@ -177,12 +177,11 @@ struct ViewTests {
         #expect(entry.attr.st_mode == S_IFREG | 0o444)
         #expect(try lookup(["rejected", day]).attr.st_mode == S_IFDIR | 0o777)
         #expect(throws: Errno(EROFS)) { try fileSystem.open(entry.ino, flags: O_WRONLY) }
-        guard case .handle(let handle) = try fileSystem.open(entry.ino, flags: O_RDONLY) else {
+        guard case .rejected(let file) = try fileSystem.open(entry.ino, flags: O_RDONLY) else {
             Issue.record("it has no handle")
             return
         }
-        #expect(try tree.descriptor(of: handle).status().st_size == 6)
-        tree.release(handle)
+        #expect(try file.status().st_size == 6)
         #expect(try lookup(["rejected", day, "cd", "letter.txt.reason.txt"]).attr.st_size > 10)
     }
 }

@@ -135,7 +135,7 @@ final class Catalogue: Sendable {
         let image = InstanceRecord(
             id: place.instance, series: place.series, sha256: digest.bytes,
             bytes: prepared.staged.bytes, received: time.nanoseconds, name: place.name,
-            uidName: place.uidName, flags: flags, source: prepared.request.source,
+            uidName: place.uidName, flags: flags, source: "\(prepared.request.source)",
             volumes: ordinals, difference: place.difference, same: same?.bytes)
         let uid = attributes[.sopInstanceUID]
         try writer.apply(image, sopInstanceUID: uid)
@@ -151,7 +151,7 @@ final class Catalogue: Sendable {
     ) throws -> IngestOutcome {
         let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }
         let duplicate = DuplicateEvent(
-            prepared.staged.digest, from: prepared.request.source, healed: healed.sorted(),
+            prepared.staged.digest, from: "\(prepared.request.source)", healed: healed.sorted(),
             verified: prepared.verified)
         try add(.duplicate(duplicate), to: &entries, with: writer)
         return .duplicate(id)

@@ -11,7 +11,7 @@ extension Recovery {
     func gather(on target: Volume) {
         guard target !== volume else { return }
         let waiting: [IncomingFile]
-        do { waiting = try Self.incomingFiles(in: [], of: volume.incomingDescriptor) } catch {
+        do { waiting = try Self.incomingFiles(of: volume.incomingDescriptor) } catch {
             return archive.log.error(
                 "What waits in incoming of \(volume.path) cannot be listed: \(error)")
         }
@@ -20,7 +20,7 @@ extension Recovery {
                 archive.log.error("\(file.shown) of incoming stays on \(volume.path): \(error)")
             }
         }
-        try? removeEmptyFolders(in: volume.incomingDescriptor)
+        try? FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor)
     }
 
     func move(_ file: IncomingFile, to target: Volume) throws {

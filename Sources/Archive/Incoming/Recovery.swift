@@ -13,7 +13,7 @@ import TagIndex
 /// - one under a temporary name stays, for whoever wrote it to go on
 /// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums, so
 ///   that half of one does not pass for a whole
-/// - so do files that somebody has moved there from `/rejected` (``VouchedFile``)
+/// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)
 public struct Recovery {
     /// What the files are given to.
     let archive: Intake
@@ -22,16 +22,12 @@ public struct Recovery {
     let incoming: [IncomingFile]
     private let pendingCommits: [PendingCommit]
 
-    /// Why a file that was never closed is set aside.
-    public static let interrupted =
-        "The copy was interrupted: pacsfs ended before the file was closed. Copy the original again; if this is all there is, move it back into incoming."
-
     /// Looks at what is there. Nobody may be storing anything on the volume yet.
     init(archive: Intake, volume: Volume) throws {
         self.archive = archive
         self.volume = volume
         try volume.removePartialCopies()
-        incoming = try Self.incomingFiles(in: [], of: volume.incomingDescriptor)
+        incoming = try Self.incomingFiles(of: volume.incomingDescriptor)
         pendingCommits = try volume.pendingCommits()
     }
 
@@ -39,7 +35,7 @@ public struct Recovery {
     init(takingOverFrom volume: Volume, archive: Intake) throws {
         self.archive = archive
         self.volume = volume
-        incoming = try Self.incomingFiles(in: [], of: volume.incomingDescriptor, clearing: false)
+        incoming = try Self.incomingFiles(of: volume.incomingDescriptor, clearing: false)
         pendingCommits = []
     }
 
@@ -50,7 +46,7 @@ public struct Recovery {
                 archive.log.error("\(file.shown) of incoming was left as it is: \(error)")
             }
         }
-        try removeEmptyFolders(in: staging.incomingDescriptor)
+        try FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor)
     }
 
     struct IncomingFile {
@@ -88,10 +84,10 @@ public struct Recovery {
             try volume.finish([pending.digest])
             return nil
         }
-        let path = incoming.first { $0.inode == file.inode }?.shown
+        let path = incoming.first { $0.inode == file.inode }?.path
         let request = IngestRequest(
             file: IngestFile(file.descriptor, owner: file),
-            source: path.map { "incoming/\($0)" } ?? "recovered/\(pending.digest.hex).dcm",
+            source: path.map { .incoming($0) } ?? .recovered(pending.digest),
             bytes: file.bytes, digest: pending.digest,
             staging: pending.stagedBytes != nil ? staging : nil)
         switch archive.ingestAndWait(request) {
@@ -118,82 +114,91 @@ public struct Recovery {
 
     // MARK: staging/incoming
 
-    /// - parameter clearing: whether what was half made in a run that has ended goes
-    static func incomingFiles(
-        in path: [UInt8], of directory: Int32, clearing: Bool = true
-    ) throws -> [IncomingFile] {
+    /// - Parameters:
+    ///   - directory: An open `staging/incoming`.
+    ///   - clearing: Whether what was half made in a run that has ended goes.
+    static func incomingFiles(of directory: Int32, clearing: Bool = true) throws -> [IncomingFile] {
         var result: [IncomingFile] = []
-        try FolderWalk.entries(of: directory) { name, status in
-            let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
-            if status.st_mode & S_IFMT == S_IFDIR {
-                try FolderWalk.inside(name, of: directory) {
-                    result += try incomingFiles(in: path, of: $0, clearing: clearing)
-                }
-            } else if name.starts(with: ".pacsfs-".utf8) {
-                if clearing { _ = name.withCString { unlinkat(directory, $0, 0) } }
-            } else if status.st_mode & S_IFMT == S_IFREG {
-                result.append(IncomingFile(path: path, inode: UInt64(status.st_ino)))
+        try FolderWalk.files(below: directory) { entry in
+            if entry.name.starts(with: ".pacsfs-".utf8) {
+                if clearing { _ = entry.name.withCString { unlinkat(entry.folder, $0, 0) } }
+            } else {
+                result.append(
+                    IncomingFile(path: entry.path, inode: UInt64(entry.status.st_ino)))
             }
         }
         return result
     }
 
-    func settle(_ incoming: IncomingFile) throws {
-        let name = incoming.path.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
-        if TemporaryName.matches(path: incoming.path) { return }
-        let directory = staging.incomingDescriptor
-        if archive.settings.ignores(name) {
-            _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
-            return
-        }
+    /// Opens a file of `staging/incoming`.
+    ///
+    /// - Returns: `nil` when it is gone.
+    func open(_ incoming: IncomingFile) -> StagedFile? {
         let descriptor = incoming.path.withCString {
-            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         }
-        guard descriptor >= 0 else { return }
-        let file = StagedFile(descriptor)
-        if Archive.isZip(descriptor) || file.isVouchedFor {
-            // To archive them may take long, and whether a zip archive is whole is seen then: they
-            // wait in incoming as shown.
+        return descriptor < 0 ? nil : StagedFile(descriptor)
+    }
+
+    /// What decides what becomes of a file that is not on its way.
+    func facts(of incoming: IncomingFile, _ file: StagedFile) -> IncomingFacts {
+        var facts = IncomingFacts(
+            path: incoming.path, settings: archive.settings, bytes: file.bytes,
+            ending: .interrupted)
+        facts.isForced = file.isForced
+        facts.isZip = Archive.isZip(file.descriptor)
+        return facts
+    }
+
+    /// Whether the bytes of a file are archived.
+    func isIndexed(_ digest: Digest) throws -> Bool {
+        try archive.index.read { try $0.instance(sha256: digest.bytes) } != nil
+    }
+
+    /// Does about a file of an earlier run what is to be done: it goes, is set aside, or waits in
+    /// `/incoming` as that is shown now.
+    func settle(_ incoming: IncomingFile) throws {
+        guard let file = open(incoming) else { return }
+        var facts = facts(of: incoming, file)
+        switch IncomingDecision(facts) {
+        case .wait: return
+        case .discard: break
+        case .archive:
+            // To archive it may take long, and whether a zip archive is whole is seen then.
             let target = archive.volumes.staging
-            if target !== volume { try move(incoming, to: target) }
-            return
+            return target === volume ? () : try move(incoming, to: target)
+        case .setAside(let reason):
+            let digest = try Digest.of(
+                descriptor: file.descriptor, bytes: file.bytes, path: incoming.shown)
+            facts.isIndexed = try isIndexed(digest)
+            if IncomingDecision(facts) == .archive {
+                // Archived before; it goes when that has been seen to be good.
+                guard case .success = archive.ingestAndWait(request(for: incoming, file, digest))
+                else { return }
+            } else {
+                try setAside(incoming, file, .setAside(reason))
+            }
         }
-        let digest = try Digest.of(descriptor: descriptor, bytes: file.bytes, path: incoming.shown)
-        if try archive.index.read({ try $0.instance(sha256: digest.bytes) }) != nil {
-            // Archived before; it goes when that has been seen to be good.
-            let request = IngestRequest(
-                file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
-                bytes: file.bytes, digest: digest)
-            if case .failure = archive.ingestAndWait(request) { return }
-        } else if let reason = reason(for: incoming, file) {
-            try archive.reject(
-                RejectRequest(
-                    file: IngestFile(descriptor, owner: file), source: "incoming/\(incoming.shown)",
-                    path: incoming.shown, reason: reason))
-        }
-        _ = incoming.path.withCString { unlinkat(directory, $0, 0) }
+        _ = incoming.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
     }
 
-    /// - returns: why it is set aside; `nil` when it has served
-    private func reason(for incoming: IncomingFile, _ file: StagedFile) -> String? {
-        if file.bytes == 0 { return "It is empty (0 bytes). Copy the original again." }
-        var reader = HeaderReader()
-        do {
-            let header = try reader.read(FileDescriptorSource(descriptor: file.descriptor))
-            return header.isMediaStorageDirectory && archive.settings.ignoresDirectories
-                ? nil : Self.interrupted
-        } catch {
-            return error.message
-        }
+    private func request(
+        for incoming: IncomingFile, _ file: StagedFile, _ digest: Digest
+    ) -> IngestRequest {
+        IngestRequest(
+            file: IngestFile(file.descriptor, owner: file), source: .incoming(incoming.path),
+            bytes: file.bytes, digest: digest)
     }
 
-    func removeEmptyFolders(in directory: Int32) throws {
-        try FolderWalk.entries(of: directory) { name, status in
-            guard status.st_mode & S_IFMT == S_IFDIR else { return }
-            try FolderWalk.inside(name, of: directory) { try removeEmptyFolders(in: $0) }
-            // Fails where something is in it, as it should.
-            _ = name.withCString { unlinkat(directory, $0, AT_REMOVEDIR) }
-        }
+    private func setAside(
+        _ incoming: IncomingFile, _ file: StagedFile, _ decision: IncomingDecision
+    ) throws {
+        let decision = decision.refined(by: file.descriptor, archive.settings)
+        guard case .setAside(let reason) = decision else { return }
+        try archive.reject(
+            RejectRequest(
+                file: IngestFile(file.descriptor, owner: file), source: .incoming(incoming.path),
+                reason: reason))
     }
 }
 
@@ -202,8 +207,8 @@ final class StagedFile: Sendable {
     let descriptor: Int32
     let inode: UInt64
     let bytes: Int64
-    /// Whether somebody has moved it from `/rejected` to `/incoming` (``VouchedFile``).
-    let isVouchedFor: Bool
+    /// Whether somebody has moved it from `/rejected` to `/incoming` (``ForcedFile``).
+    let isForced: Bool
     private let modified: timespec
 
     init(_ descriptor: Int32) {
@@ -212,7 +217,7 @@ final class StagedFile: Sendable {
         fstat(descriptor, &status)
         inode = UInt64(status.st_ino)
         bytes = Int64(status.st_size)
-        isVouchedFor = VouchedFile.isMarked(status.st_mode)
+        isForced = ForcedFile.isMarked(status.st_mode)
         modified = status.st_mtim
     }
 
@@ -225,38 +230,4 @@ final class StagedFile: Sendable {
     }
 
     deinit { close(descriptor) }
-}
-
-/// The entries of a directory, one after the other.
-enum FolderWalk {
-    /// Calls `body` with the descriptor of a directory in `directory`.
-    static func inside(_ name: [UInt8], of directory: Int32, _ body: (Int32) throws -> Void)
-        rethrows
-    {
-        let child = name.withCString {
-            openat(directory, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        }
-        guard child >= 0 else { return }
-        defer { close(child) }
-        try body(child)
-    }
-
-    static func entries(of directory: Int32, _ body: ([UInt8], stat) throws -> Void) throws {
-        let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0, let stream = fdopendir(copy) else { return }
-        var names: [[UInt8]] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { [UInt8](cString: $0) }
-            }
-            if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
-        }
-        closedir(stream)
-        for name in names {
-            var status = stat()
-            guard name.withCString({ fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0
-            else { continue }
-            try body(name, status)
-        }
-    }
 }

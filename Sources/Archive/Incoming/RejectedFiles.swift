@@ -7,17 +7,15 @@ import TagIndex
 /// A file that is to be rejected.
 public struct RejectRequest: Sendable {
     public var file: IngestFile
-    /// Where it comes from, for the ledger.
-    public var source: String
-    /// Its name below `/rejected/<date>`, unless another file has it.
-    public var path: String
+    /// Where it comes from, which also says where it goes below `/rejected/<date>`, unless another
+    /// file has that name.
+    public var source: IngestSource
     /// For a person: what is wrong with it and what to do.
     public var reason: String
 
-    public init(file: IngestFile, source: String, path: String, reason: String) {
+    public init(file: IngestFile, source: IngestSource, reason: String) {
         self.file = file
         self.source = source
-        self.path = path
         self.reason = reason
     }
 }
@@ -34,27 +32,29 @@ final class RejectedFiles: Sendable {
     /// Rejects a file: see ``Archive/reject(_:)``.
     func reject(_ request: RejectRequest) throws {
         let facts: FileFacts
+        let source = "\(request.source)"
         do throws(Errno) {
             facts = try FileFacts(of: request.file.descriptor)
         } catch {
             throw ArchiveError(
-                .storage, "A file that is to be rejected cannot be read", path: request.source,
+                .storage, "A file that is to be rejected cannot be read", path: source,
                 cause: error)
         }
         let digest = try Digest.of(
-            descriptor: request.file.descriptor, bytes: facts.bytes, path: request.source)
+            descriptor: request.file.descriptor, bytes: facts.bytes, path: source)
         try changing.take { try reject(request, digest, bytes: facts.bytes) }
     }
 
     private func reject(_ request: RejectRequest, _ digest: Digest, bytes: Int64) throws {
         let (volumes, settings) = (core.volumes, core.settings)
+        let source = "\(request.source)"
         // Rejected before, and still there: since then somebody may have removed it by hand, or
         // moved it back into incoming.
         let known = try core.index.read {
-            try $0.rejected(sha256: digest.bytes, source: request.source)
+            try $0.rejected(sha256: digest.bytes, source: source)
         }
         if let known, volumes.staging.rejected.holds(known, bytes: bytes) { return }
-        let path = request.path.unicodeScalars.split(separator: "/").map {
+        let path = request.source.rejectedPath.unicodeScalars.split(separator: "/").map {
             PortableName.component(String($0))
         }
         .joined(separator: "/")
@@ -73,7 +73,7 @@ final class RejectedFiles: Sendable {
         try core.catalogue.record(
             RejectRecord(
                 sha256: digest.bytes, bytes: bytes,
-                path: String(place.trimmingPrefix("rejected/")), source: request.source,
+                path: String(place.trimmingPrefix("rejected/")), source: source,
                 reason: request.reason, time: 0))
         core.log.notice("Set aside \(request.source): \(request.reason)")
     }
@@ -142,7 +142,7 @@ final class RejectedFiles: Sendable {
         do {
             // Files that are rejected from now on go to the other volume.
             paths = try changing.take {
-                try Self.files(in: [], of: source.rejected.descriptor)
+                try Self.files(of: source.rejected.descriptor)
             }
         } catch {
             return ["The rejected files on \(source.path) cannot be listed: \(error)"]
@@ -169,22 +169,17 @@ final class RejectedFiles: Sendable {
         }
     }
 
-    /// The files below `rejected` that its user sees.
-    private static func files(in path: [UInt8], of directory: Int32) throws -> [[UInt8]] {
+    /// The files below `rejected` that its users see.
+    private static func files(of directory: Int32) throws -> [[UInt8]] {
         var result: [[UInt8]] = []
-        try FolderWalk.entries(of: directory) { name, status in
-            if path.isEmpty, [Array("bad-blobs".utf8), Array("torn-ledger".utf8)].contains(name) {
-                return
-            }
-            let path = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
-            if status.st_mode & S_IFMT == S_IFDIR {
-                try FolderWalk.inside(name, of: directory) {
-                    result += try files(in: path, of: $0)
-                }
-            } else if status.st_mode & S_IFMT == S_IFREG {
-                result.append(path)
-            }
-        }
+        let hidden = [Array("bad-blobs".utf8), Array("torn-ledger".utf8)]
+        try FolderWalk.walk(
+            below: directory,
+            visit: { entry in
+                if entry.prefix.isEmpty, hidden.contains(entry.name) { return false }
+                if entry.isFile { result.append(entry.path) }
+                return true
+            })
         return result
     }
 }

@@ -65,25 +65,24 @@ extension Recovery {
                 problems.append("\(file.shown) of incoming stays on \(volume.path): \(error)")
             }
         }
-        if problems.isEmpty { try? removeEmptyFolders(in: volume.incomingDescriptor) }
+        if problems.isEmpty { try? FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor) }
         return problems
     }
 
-    /// Whether a file is to wait on: for its rename, to be unpacked, because somebody has moved it from
-    /// `rejected`, or because it is whole and
-    /// could not be archived yet.
-    private func waits(_ file: IncomingFile) throws -> Bool {
-        if TemporaryName.matches(path: file.path) { return true }
-        let descriptor = file.path.withCString {
-            openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    /// Whether a file is to wait on: for its rename, to be unpacked, because somebody has moved it
+    /// from `rejected`, or because it is whole and could not be archived yet.
+    private func waits(_ incoming: IncomingFile) throws -> Bool {
+        guard let file = open(incoming) else { return false }
+        var facts = facts(of: incoming, file)
+        switch IncomingDecision(facts) {
+        case .wait, .archive: return true
+        case .discard: return false
+        case .setAside: break
         }
-        guard descriptor >= 0 else { return false }
-        let source = StagedFile(descriptor)
-        if Archive.isZip(descriptor) || source.isVouchedFor { return true }
-        let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
-        guard try archive.index.read({ try $0.instance(sha256: digest.bytes) }) == nil else {
-            return false
-        }
-        return try volume.isStaged(digest)
+        let digest = try Digest.of(
+            descriptor: file.descriptor, bytes: file.bytes, path: incoming.shown)
+        guard try !isIndexed(digest), try volume.isStaged(digest) else { return false }
+        facts.ending = .closed
+        return IncomingDecision(facts) == .archive
     }
 }

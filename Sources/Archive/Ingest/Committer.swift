@@ -107,7 +107,7 @@ final class Committer: Sendable {
         }
     }
 
-    private static func shortLedger(_ source: String) -> ArchiveError {
+    private static func shortLedger(_ source: IngestSource) -> ArchiveError {
         ArchiveError(
             .storage,
             "\(source) is stored, but its record could not be written on as many volumes as it should be.",

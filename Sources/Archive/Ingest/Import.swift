@@ -105,8 +105,8 @@ extension Archive {
             return completion(ImportResult(path: file.path, bytes: bytes, outcome: .ignored))
         }
         let open = IngestFile(descriptor, owner: staged)
-        var request = IngestRequest(
-            file: open, source: file.path, bytes: bytes, digest: nil)
+        let source = IngestSource.file(file.path, rejectedPath: file.rejectedPath)
+        var request = IngestRequest(file: open, source: source, bytes: bytes, digest: nil)
         @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
@@ -118,9 +118,7 @@ extension Archive {
             case .success(.duplicate): answer.outcome = .duplicate
             case .success(.refused(let reason)):
                 do {
-                    try reject(
-                        RejectRequest(
-                            file: open, source: file.path, path: file.rejectedPath, reason: reason))
+                    try reject(RejectRequest(file: open, source: source, reason: reason))
                     (answer.outcome, answer.reason) = (.rejected, reason)
                 } catch {
                     (answer.outcome, answer.reason) = (.failed, "\(error)")
@@ -130,12 +128,11 @@ extension Archive {
             }
             completion(answer)
         }
-        if ZipReader.isZip(descriptor: descriptor) {
+        let isZip = Self.isZip(descriptor)
+        request.isZip = isZip
+        if isZip {
             turn.sequence.take(turn.number) {}
-            intake.zips.submit(
-                request, to: intake, rejectedPath: file.rejectedPath, each: member,
-                completion: finish
-            )
+            intake.zips.submit(request, to: intake, each: member, completion: finish)
         } else {
             request.turn = turn
             ingest(request, completion: finish)

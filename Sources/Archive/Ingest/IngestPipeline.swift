@@ -78,7 +78,7 @@ final class IngestPipeline: Sendable {
                 try job.request.digest
                 ?? Digest.of(
                     descriptor: job.request.file.descriptor, bytes: job.request.bytes,
-                    path: job.request.source)
+                    path: "\(job.request.source)")
             let isFirst = inFlight.withLock { inFlight in
                 if inFlight[digest] != nil {
                     inFlight[digest]?.append(job)

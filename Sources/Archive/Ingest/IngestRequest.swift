@@ -14,8 +14,8 @@ public struct IngestFile: Sendable {
 /// A file that is to be archived.
 public struct IngestRequest: Sendable {
     public var file: IngestFile
-    /// Where it comes from, for the ledger.
-    public var source: String
+    /// Where it comes from.
+    public var source: IngestSource
     /// Its size. It does not change until the completion was called.
     public var bytes: Int64
     /// Its digest, when that is known already.
@@ -28,7 +28,9 @@ public struct IngestRequest: Sendable {
     public var mustBeWhole = false
     /// Why it is not to be archived, whatever it is: it is made durable where it lies, and refused.
     public var refusal: String?
-    /// Is told how far it is, when it is a zip archive.
+    /// Whether it is a zip archive; `nil` when nobody has looked.
+    public var isZip: Bool?
+    /// Learns how far it is, when it is a zip archive.
     public var unpacking: Unpacking?
     /// Whether it was unpacked into a file without a name, which goes when it is refused.
     var isExtracted = false
@@ -36,7 +38,8 @@ public struct IngestRequest: Sendable {
     var turn: (sequence: IngestSequence, number: Int)?
 
     public init(
-        file: IngestFile, source: String, bytes: Int64, digest: Digest?, staging: StagingArea? = nil
+        file: IngestFile, source: IngestSource, bytes: Int64, digest: Digest?,
+        staging: StagingArea? = nil
     ) {
         self.file = file
         self.source = source

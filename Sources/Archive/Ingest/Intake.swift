@@ -48,12 +48,9 @@ final class Intake: Sendable {
     /// Archives a file: see ``Archive/ingest(_:completion:)``.
     func ingest(_ request: IngestRequest, completion: @escaping Completion) {
         if !request.isExtracted, request.refusal == nil,
-            ZipReader.isZip(descriptor: request.file.descriptor)
+            request.isZip ?? ZipReader.isZip(descriptor: request.file.descriptor)
         {
-            let path =
-                request.source.hasPrefix("incoming/")
-                ? String(request.source.dropFirst(9)) : request.source
-            return zips.submit(request, to: self, rejectedPath: path, completion: completion)
+            return zips.submit(request, to: self, completion: completion)
         }
         let log = log
         pipeline.submit(request) { result in

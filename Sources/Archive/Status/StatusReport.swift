@@ -127,14 +127,8 @@ struct StatusReport {
     }
 
     private func pendingFiles() throws -> Int {
-        func count(in directory: Int32) throws -> Int {
-            var total = 0
-            try FolderWalk.entries(of: directory) { name, status in
-                guard status.st_mode & S_IFMT == S_IFDIR else { return total += 1 }
-                try FolderWalk.inside(name, of: directory) { total += try count(in: $0) }
-            }
-            return total
-        }
-        return try count(in: volumes.staging.incomingDescriptor)
+        var count = 0
+        try FolderWalk.files(below: volumes.staging.incomingDescriptor) { _ in count += 1 }
+        return count
     }
 }

@@ -13,8 +13,6 @@ struct ZipIngest {
     let archive: Intake
     let request: IngestRequest
     let unpacking: Unpacking
-    /// The folder for rejected members, below `/rejected/<date>`.
-    let rejectedPath: String
     /// Called with the outcome of each member; from any thread, one at a time.
     let each: @Sendable (ImportResult) -> Void
     /// Whether pacsfs is being stopped.
@@ -83,7 +81,7 @@ struct ZipIngest {
                 let source = source(of: member)
                 if archive.settings.ignores(Array(name.utf8)) {
                     unpacking.advance()
-                    progress.ignored(source, bytes: member.bytes)
+                    progress.ignored("\(source)", bytes: member.bytes)
                     continue
                 }
                 let before = total
@@ -102,7 +100,7 @@ struct ZipIngest {
                 total += file.bytes
                 if let reason = file.refusal {
                     unpacking.advance()
-                    progress.refused(number, source, bytes: file.bytes, reason)
+                    progress.refused(number, "\(source)", bytes: file.bytes, reason)
                     continue
                 }
                 var ingest = IngestRequest(
@@ -115,7 +113,7 @@ struct ZipIngest {
                 progress.begin(bytes)
                 archive.ingest(ingest) { [unpacking] result in
                     unpacking.advance()
-                    progress.end(index, source, bytes: bytes, result)
+                    progress.end(index, "\(source)", bytes: bytes, result)
                 }
             }
         } catch {
@@ -135,17 +133,15 @@ struct ZipIngest {
             let file = try ZipMemberFile(reader, member, on: archive.staging) {
                 _ throws(ZipError) in
             }
-            let (source, path) = (
-                source(of: member),
-                ([rejectedPath] + member.components.map(String.init)).joined(separator: "/")
-            )
-            try archive.reject(
-                RejectRequest(file: file.open, source: source, path: path, reason: reason))
-            each(ImportResult(path: source, bytes: file.bytes, outcome: .rejected, reason: reason))
+            let source = source(of: member)
+            try archive.reject(RejectRequest(file: file.open, source: source, reason: reason))
+            each(
+                ImportResult(
+                    path: "\(source)", bytes: file.bytes, outcome: .rejected, reason: reason))
         }
     }
 
-    private func source(of member: ZipReader.Member) -> String {
-        request.source + "/" + member.components.joined(separator: "/")
+    private func source(of member: ZipReader.Member) -> IngestSource {
+        .member(member.components.joined(separator: "/"), of: request.source)
     }
 }

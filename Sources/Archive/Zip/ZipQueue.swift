@@ -11,7 +11,6 @@ final class ZipQueue: Sendable {
         var request: IngestRequest
         var intake: Intake
         var unpacking: Unpacking
-        var rejectedPath: String
         var each: @Sendable (ImportResult) -> Void
         var completion: @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     }
@@ -32,10 +31,9 @@ final class ZipQueue: Sendable {
     ///
     /// - Parameters:
     ///   - intake: Takes the members.
-    ///   - rejectedPath: The folder for rejected members, below `/rejected/<date>`.
     ///   - each: Called with the outcome of each member, one at a time.
     func submit(
-        _ request: IngestRequest, to intake: Intake, rejectedPath: String,
+        _ request: IngestRequest, to intake: Intake,
         each: @escaping @Sendable (ImportResult) -> Void = { _ in },
         completion: @escaping @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     ) {
@@ -51,11 +49,10 @@ final class ZipQueue: Sendable {
             }
         }
         let unpacking =
-            request.unpacking ?? Unpacking(source: request.source, clock: intake.core.clock)
+            request.unpacking ?? Unpacking(source: "\(request.source)", clock: intake.core.clock)
         unfinished.withLock { $0.append(unpacking) }
         let job = Job(
-            request: request, intake: intake, unpacking: unpacking, rejectedPath: rejectedPath,
-            each: each
+            request: request, intake: intake, unpacking: unpacking, each: each
         ) { [self] result in
             unfinished.withLock { all in all.removeAll { $0 === unpacking } }
             completion(result)
@@ -78,7 +75,6 @@ final class ZipQueue: Sendable {
         let log = job.intake.log
         let ingest = ZipIngest(
             archive: job.intake, request: job.request, unpacking: job.unpacking,
-            rejectedPath: job.rejectedPath,
             each: job.each,
             isStopping: { [self] in isStopping.load(ordering: .relaxed) })
         do {
@@ -89,7 +85,7 @@ final class ZipQueue: Sendable {
             job.completion(refused(job.request, error.reason))
         } catch {
             var failure = ArchiveError(error)
-            if !failure.message.hasPrefix(job.request.source) {
+            if !failure.message.hasPrefix("\(job.request.source)") {
                 failure = failure.prefixed("\(job.request.source) was not unpacked.")
             }
             log.error("\(failure)")

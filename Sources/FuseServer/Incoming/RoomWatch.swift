@@ -1,13 +1,13 @@
 import System
 
-/// Looks every few megabytes whether there is room for more: each volume keeps a reserve that
+/// Checks every few megabytes whether there is room for more: each volume keeps a reserve that
 /// clients may not use up, because without it not even the catalogue could be written.
 final class RoomWatch: Sendable {
     private let unchecked = Lock(Int.max / 2)
-    /// Bytes between two looks.
+    /// Bytes between two checks.
     private static let interval = 8 << 20
 
-    /// - throws: what `check` throws
+    /// - Throws: What `check` throws.
     func take(_ bytes: Int, _ check: () throws(Errno) -> Void) throws(Errno) {
         let isDue = unchecked.withLock { unchecked in
             unchecked += bytes

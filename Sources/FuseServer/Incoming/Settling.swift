@@ -1,235 +1,309 @@
 import Archive
-import Dispatch
 import Glibc
 import System
 
-/// Clears `/incoming`: what has been archived goes some seconds after it was last touched,
-/// so that rsync can still rename it, tar set its times and Samba open it again; what is no
-/// DICOM is set aside; what failed is tried again.
+/// Clears `/incoming`: what has been archived goes some seconds after it was last used, so that
+/// rsync can still rename it, tar set its times and Samba open it again; what is no DICOM image
+/// is set aside; what failed is tried again.
+///
+/// One thread decides what is due; a few others do it, so that a file whose disk does not answer
+/// delays no other.
 final class Settling: Sendable {
     /// What is shown as `/incoming` now. Asked once for each look, and never with the lock of a
-    /// tree held: whoever puts another tree in its place holds his own and waits for that one.
-    private let current: @Sendable () -> BackedTree
-    private let isStopped = Lock(false)
-    /// Signalled by ``stop()``: whoever unmounts does not wait for the next look.
-    private let stopping = DispatchSemaphore(value: 0)
-    /// So many files at most are on their way into the archive when more are sent: each is open.
-    private static let mostUnderWay = 512
-    /// After which a temporary name is taken for abandoned, ns.
-    private static let abandoned: Int64 = 86_400_000_000_000
-    private let patience: Int64
+    /// tree held: another thread that puts a tree in its place may wait for that.
+    private let current: @Sendable () -> IncomingTree
+    private let isStopped = Monitor(false)
+    private let steps = BlockingQueue<@Sendable () -> Void>()
+    /// Nodes with a step that has not been done.
+    private let busy = Lock<Set<UInt64>>([])
+    private let emptyFactor: Int64
+    private static let workers = 4
 
-    /// - parameter patience: so many times as long as others a folder stays that never had a file:
-    ///   whoever made it may take his time
-    init(patience: Int64 = 60, _ tree: @escaping @Sendable () -> BackedTree) {
-        self.patience = patience
+    /// - Parameter emptyFactor: So many times longer than others a folder stays that never had a
+    ///   file: whoever made it may take time.
+    init(emptyFactor: Int64 = 60, _ tree: @escaping @Sendable () -> IncomingTree) {
+        self.emptyFactor = emptyFactor
         current = tree
     }
 
     /// Runs until ``stop()``; on a thread of its own.
     func run() {
-        while !isStopped.withLock({ $0 }) {
+        let threads = ThreadGroup()
+        for number in 1...Self.workers {
+            threads.start("settle \(number)") { [steps] in
+                while let step = steps.take() { step() }
+            }
+        }
+        while true {
             // It may be changed at any time.
             let settle = current().archive.settings.settle
-            _ = stopping.wait(timeout: .now() + max(min(settle / 4, 1), 0.05))
-            pass(over: current(), settle: Int64(settle * 1_000_000_000))
-            tidyRejected(current(), settle: Int64(settle * 1_000_000_000))
+            let pause = Int64(max(min(settle / 4, 1), 0.05) * 1_000_000_000)
+            let stops = isStopped.wait(until: SystemClock().now + pause) { $0 ? true : nil }
+            if stops == true { break }
+            look(at: current(), settle: Int64(settle * 1_000_000_000))
         }
-        tidyRejected(current(), settle: 0)
+        tidyRejected(of: current(), settle: 0)
+        steps.close()
+        threads.wait(for: "settle")
+    }
+
+    /// Lets ``run()`` end after what is under way.
+    func stop() { isStopped.withLock(waking: .all) { $0 = true } }
+
+    /// How many files are to be archived or set aside.
+    var pending: Int { current().locked { $0.pending } }
+
+    /// Hands out everything that is due.
+    ///
+    /// - Parameter settle: How long a file must have been quiet, ns.
+    private func look(at tree: IncomingTree, settle: Int64) {
+        let pace = IncomingState.Pace(
+            now: tree.clock.now, settle: settle, empty: emptyFactor * settle)
+        let settings = tree.archive.settings
+        for step in tree.locked({ $0.due(pace, settings) }) {
+            guard busy.withLock({ $0.insert(step.node).inserted }) else { continue }
+            let done: @Sendable () -> Void = { [self] in
+                tree.perform(step, pace)
+                busy.withLock { _ = $0.remove(step.node) }
+            }
+            if !steps.put(done) { busy.withLock { _ = $0.remove(step.node) } }
+        }
+        tidyRejected(of: tree, settle: settle)
     }
 
     /// Removes the reasons of what was moved from `/rejected` some time ago: until then
     /// `mv rejected/…/* incoming` may still come to them.
-    private func tidyRejected(_ tree: BackedTree, settle: Int64) {
-        let now = monotonicNow()
-        let served = tree.locked {
-            let due = tree.servedReasons.filter { now - $0.time >= settle }
-            tree.servedReasons.removeAll { now - $0.time >= settle }
+    private func tidyRejected(of tree: IncomingTree, settle: Int64) {
+        let now = tree.clock.now
+        let due = tree.locked { state in
+            let due = state.obsoleteReasons.filter { now - $0.time >= settle }
+            state.obsoleteReasons.removeAll { now - $0.time >= settle }
             return due.map(\.path)
         }
-        if !served.isEmpty { tree.archive.removeServedReasons(served, on: tree.staging) }
+        guard !due.isEmpty else { return }
+        _ = steps.put { tree.archive.removeServedReasons(due, on: tree.staging) }
+    }
+}
+
+extension IncomingState {
+    /// What is quiet enough, ns.
+    struct Pace: Sendable {
+        var now: Int64
+        /// How long a file must have been unused.
+        var settle: Int64
+        /// How long a folder that never had a file must have been unused.
+        var empty: Int64
     }
 
-    func stop() {
-        isStopped.withLock { $0 = true }
-        stopping.signal()
+    /// Something that is due.
+    enum Step: Sendable {
+        /// The name of a file goes from `/incoming`.
+        case clear(UInt64)
+        case setAside(UInt64, reason: String)
+        case offer(UInt64)
+        /// Folders go, if they are empty: each before the one that it is in. All are below `top`,
+        /// which lies in the root, or are it.
+        case clearFolders([UInt64], top: UInt64)
+
+        var node: UInt64 {
+            switch self {
+            case .clear(let number), .setAside(let number, _), .offer(let number): number
+            case .clearFolders(_, let top): top
+            }
+        }
     }
 
-    private enum Step {
-        case submit(Submission)
-        case reject(UInt64, RejectRequest)
-    }
+    /// At most so many files are on their way into the archive when more are offered: each is open.
+    private static let mostUnderWay = 512
 
-    /// One look at everything that waits.
+    /// Everything that is due. Takes time in proportion to the number of files and folders.
     ///
-    /// - parameter settle: how long a file must have been quiet, ns
-    private func pass(over tree: BackedTree, settle: Int64) {
-        let now = monotonicNow()
-        let steps: [Step] = tree.locked {
-            var steps: [Step] = []
-            var busy: Set<ObjectIdentifier> = []
-            var underWay = tree.unsettled.values.count { $0.file?.isUnderWay ?? false }
-            /// - returns: false when there is nothing to send
-            func submit(_ node: BackedNode) -> Bool {
-                guard underWay < Self.mostUnderWay else { return true }
-                guard let next = (try? tree.submission(of: node)) ?? nil else { return false }
-                underWay += 1
-                steps.append(.submit(next))
+    /// Folders go when their files have gone and nothing happens any more below the topmost of
+    /// them: rsync and tar set the times of directories at the very end.
+    func due(_ pace: Pace, _ settings: Settings) -> [Step] {
+        var steps: [Step] = []
+        var underWay = files.values.count(where: \.isUnderWay)
+        var folders: [DirectoryTree.Node] = []
+        var (isBusy, lastUse) = (false, Int64.min)
+        tree.forEachUpwards { node, depth in
+            lastUse = max(lastUse, node.lastUse)
+            if node.isDirectory {
+                if node.openings > 0 || !node.reserved.isEmpty || node.isMoving { isBusy = true }
+                if node.clearing != .never { folders.append(node) }
+            } else if let file = files[node.number] {
+                switch step(of: file, node, pace, settings) {
+                case .busy: isBusy = true
+                case .none: break
+                case .due(.offer) where underWay >= Self.mostUnderWay: break
+                case .due(let step):
+                    if case .offer = step { underWay += 1 }
+                    steps.append(step)
+                }
+            }
+            guard depth == 1 else { return }
+            // The walk has come to the end of what is below one name of the root.
+            let quiet = isBusy ? -1 : pace.now - max(lastUse, node.lastUse)
+            let due = folders.filter {
+                quiet >= ($0.clearing == .whenQuiet ? pace.settle : pace.empty)
+            }
+            if !due.isEmpty { steps.append(.clearFolders(due.map(\.number), top: node.number)) }
+            (folders, isBusy, lastUse) = ([], false, .min)
+        }
+        return steps
+    }
+
+    private enum Verdict {
+        /// Nothing around it settles.
+        case busy
+        /// It stays for now.
+        case none
+        case due(Step)
+    }
+
+    private func step(
+        of file: IncomingFile, _ node: DirectoryTree.Node, _ pace: Pace, _ settings: Settings
+    ) -> Verdict {
+        let (number, unused) = (node.number, pace.now - node.lastUse)
+        guard file.isOurs else { return .none }
+        guard file.handles == 0, !file.isTurnTaken, unused >= pace.settle else { return .busy }
+        switch file.state {
+        case .foreign: return .none
+        case .archiving, .settingAside: return .busy
+        case .archived, .consumed: return .due(.clear(number))
+        case .refused(let reason): return .due(.setAside(number, reason: reason))
+        case .failed(let error, let failures):
+            guard unused >= failures.pause else { return .none }
+            return .due(
+                failures.isLasting
+                    ? .setAside(number, reason: IncomingDecision.failsAgain(error))
+                    : .offer(number))
+        case .writing, .whole:
+            var facts = file.facts(path: tree.path(of: number), settings)
+            if facts.isTemporary, unused >= IncomingDecision.patience { facts.ending = .abandoned }
+            switch IncomingDecision(facts) {
+            case .wait: return .none
+            case .discard: return .due(.clear(number))
+            case .archive: return .due(.offer(number))
+            case .setAside(let reason): return .due(.setAside(number, reason: reason))
+            }
+        }
+    }
+
+    /// Whether a step that was due is still due.
+    fileprivate func isStillDue(_ number: UInt64, _ pace: Pace, _ settings: Settings) -> Bool {
+        guard var file = files[number], let node = try? tree.node(number), !node.isRemoved else {
+            return false
+        }
+        // By the thread that asks.
+        file.isTurnTaken = false
+        if case .due = step(of: file, node, pace, settings) { return true }
+        return false
+    }
+}
+
+extension IncomingTree {
+    /// Does something that is due, unless it is used again meanwhile; waits for disks.
+    fileprivate func perform(_ step: IncomingState.Step, _ pace: IncomingState.Pace) {
+        switch step {
+        case .offer(let number):
+            locked { $0.touch(number, now: clock.now) }
+            offer(number)
+        case .clear(let number):
+            try? withIdleTurn(of: number, pace) { () throws(Errno) in try clear(number) }
+        case .setAside(let number, let reason):
+            try? setAside(number, reason, pace)
+        case .clearFolders(let numbers, _):
+            for number in numbers { try? clearFolder(number) }
+        }
+    }
+
+    /// Calls `body` with the turn of a file that nobody uses; not at all when somebody does.
+    private func withIdleTurn(
+        of number: UInt64, _ pace: IncomingState.Pace, _ body: () throws(Errno) -> Void
+    ) throws(Errno) {
+        let settings = archive.settings
+        let isIdle = locked { state in
+            guard state.files[number]?.isTurnTaken == false,
+                state.isStillDue(number, pace, settings)
+            else { return false }
+            try? state.update(number) { $0.isTurnTaken = true }
+            return true
+        }
+        guard isIdle else { return }
+        defer { endTurn(of: number) }
+        try body()
+    }
+
+    /// Takes the name of a file away, unless it means another file by now. The thread has the turn
+    /// of the file, and nobody has it open: nobody can open it until the turn ends.
+    private func clear(_ number: UInt64) throws(Errno) {
+        guard let place = locked({ $0.tree.place(of: number) }) else { return }
+        try reserving([place]) { (folders) throws(Errno) in
+            let node = try locked { (state) throws(Errno) -> DirectoryTree.Node? in
+                guard state.tree.place(of: number) == place, state.files[number]?.handles == 0
+                else { return nil }
+                return try state.tree.node(number)
+            }
+            guard let node else { return }
+            let status = try? folders[0].status(of: place.name)
+            if let status, UInt64(status.st_ino) == node.inode {
+                try systemCall { place.name.withCString { unlinkat(folders[0].descriptor, $0, 0) } }
+            }
+            locked { state in
+                state.remove(number)
+                state.clearWhenQuiet(place.directory)
+            }
+        }
+    }
+
+    private func setAside(
+        _ number: UInt64, _ reason: String, _ pace: IncomingState.Pace
+    ) throws(Errno) {
+        var request: RejectRequest?
+        let attempt = locked { $0.nextAttempt() }
+        try withIdleTurn(of: number, pace) { () throws(Errno) in
+            let descriptor = try openOnDisk(number, flags: O_RDONLY)
+            request = try locked { (state) throws(Errno) -> RejectRequest? in
+                guard try state.update(number, { $0.setAside(attempt, reason) }) else { return nil }
+                return RejectRequest(
+                    file: IngestFile(descriptor.number, owner: descriptor),
+                    source: .incoming(state.tree.path(of: number)), reason: reason)
+            }
+        }
+        guard let request else { return }
+        let succeeded = (try? archive.reject(request)) != nil
+        try withTurn(of: number) { () throws(Errno) in
+            // Somebody may have gone on with it meanwhile; then it is looked at again.
+            let goes = try locked { (state) throws(Errno) in
+                if !succeeded { state.touch(number, now: clock.now) }
+                return try state.update(number) { file in
+                    file.endSettingAside(attempt, succeeded: succeeded)
+                }
+            }
+            if goes { try clear(number) }
+        }
+    }
+
+    private func clearFolder(_ number: UInt64) throws(Errno) {
+        guard let place = locked({ $0.tree.place(of: number) }) else { return }
+        try reserving([place]) { (folders) throws(Errno) in
+            let isEmpty = try locked { (state) throws(Errno) in
+                let node = try state.tree.node(number)
+                guard state.tree.place(of: number) == place, node.children.isEmpty,
+                    node.openings == 0, node.reserved.isEmpty, node.clearing != .never
+                else { return false }
+                state.tree.setMoving(number, true)
                 return true
             }
-            func append(_ step: Step?) { if let step { steps.append(step) } }
-            for node in Array(tree.unsettled.values) {
-                guard let file = node.file else { continue }
-                let (handles, lastUse, status, isChanged, failures) = file.state.withLock {
-                    ($0.handles, $0.lastUse, $0.status, $0.isChanged, $0.failures)
-                }
-                guard handles == 0, now - lastUse >= settle else {
-                    busy.insert(ObjectIdentifier(node.top))
-                    continue
-                }
-                switch status {
-                case .archiving: busy.insert(ObjectIdentifier(node.top))
-                case .archived, .served: clear(node, in: tree)
-                case .refused(let reason): append(reject(node, file, reason, in: tree))
-                case .failed(let error):
-                    guard now - lastUse >= failures.pause else { continue }
-                    file.state.withLock { $0.lastUse = now }
-                    if failures.isLasting {
-                        append(reject(node, file, Self.lasting(error), in: tree))
-                    } else {
-                        _ = submit(node)
-                    }
-                case .new where tree.archive.settings.ignores(node.name):
-                    clear(node, in: tree)
-                case .new where node.isTemporary:
-                    guard now - lastUse >= Self.abandoned else { continue }
-                    append(
-                        reject(
-                            node, file,
-                            "It was written under the temporary name of a copy that never finished. Copy the original again.",
-                            in: tree))
-                case .new:
-                    if isChanged, submit(node) { continue }
-                    if let status = try? tree.attributes(of: node), status.st_size == 0 {
-                        append(
-                            reject(
-                                node, file, "It is empty (0 bytes). Copy the original again.",
-                                in: tree))
-                    }
-                }
+            guard isEmpty else { return }
+            defer { setMoving(number, false) }
+            let result = place.name.withCString {
+                unlinkat(folders[0].descriptor, $0, AT_REMOVEDIR)
             }
-            vanish(in: tree, now: now, settle: settle, busy: busy)
-            return steps
-        }
-        for step in steps {
-            switch step {
-            case .submit(let submission): submission.run(replyingTo: nil)
-            case .reject(let number, let request): reject(number, request, in: tree)
-            }
-        }
-    }
-
-    private static func lasting(_ error: ArchiveError) -> String {
-        "This is a zip archive that could not be unpacked, time and again. \(error) If you have mended that, move it back into incoming; otherwise unpack it yourself and copy the images."
-    }
-
-    private func reject(
-        _ node: BackedNode, _ file: BackedFile, _ reason: String, in tree: BackedTree
-    ) -> Step? {
-        guard let descriptor = try? SharedDescriptor(at: tree.directory, node.path, flags: O_RDONLY)
-        else { return nil }
-        file.state.withLock { state in
-            state.status = .archiving
-            state.isChanged = false
-        }
-        let path = String(decoding: node.path, as: UTF8.self)
-        return .reject(
-            node.number,
-            RejectRequest(
-                file: IngestFile(descriptor.number, owner: descriptor), source: "incoming/\(path)",
-                path: path,
-                reason: reason))
-    }
-
-    /// Outside the lock: it waits for disks.
-    private func reject(_ number: UInt64, _ request: RejectRequest, in tree: BackedTree) {
-        do {
-            try tree.archive.reject(request)
-            tree.locked {
-                guard let node = try? tree.node(number), let file = node.file else { return }
-                // Somebody may have gone on with it meanwhile; then it is looked at again.
-                let isAsItWas = file.state.withLock { state in
-                    guard case .archiving = state.status else { return false }
-                    if state.handles == 0, !state.isChanged { return true }
-                    state.status = .refused(request.reason)
-                    return false
-                }
-                if isAsItWas { clear(node, in: tree) }
-            }
-        } catch {
-            tree.locked {
-                guard let node = try? tree.node(number) else { return }
-                node.file?.state.withLock { state in
-                    guard case .archiving = state.status else { return }
-                    state.status = .refused(request.reason)
-                    state.lastUse = monotonicNow()
-                }
-            }
-        }
-    }
-
-    /// Takes the name out of `/incoming`, unless it means another file by now.
-    private func clear(_ node: BackedNode, in tree: BackedTree) {
-        var status = stat()
-        let path = node.path
-        let found =
-            path.withCString { fstatat(tree.directory, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
-        if found, UInt64(status.st_ino) == node.backingInode {
-            _ = path.withCString { unlinkat(tree.directory, $0, 0) }
-        }
-        hadFiles(node.parent, in: tree)
-        tree.remove(node)
-    }
-
-    private func hadFiles(_ directory: BackedNode?, in tree: BackedTree) {
-        guard let directory, directory !== tree.root else { return }
-        directory.hadFiles = true
-        tree.vanishing[directory.number] = directory
-    }
-
-    /// Removes directories whose files have gone, once nothing happens any more below the
-    /// topmost of them: rsync and tar set the times of directories at the very end.
-    private func vanish(in tree: BackedTree, now: Int64, settle: Int64, busy: Set<ObjectIdentifier>)
-    {
-        var again = true
-        while again {
-            again = false
-            for node in Array(tree.vanishing.values) {
-                let top = node.top
-                let quiet = node.hadFiles ? settle : patience * settle
-                guard !busy.contains(ObjectIdentifier(top)), now - top.lastUse >= quiet,
-                    node.openings == 0
-                else { continue }
-                let result = node.path.withCString { unlinkat(tree.directory, $0, AT_REMOVEDIR) }
-                if result != 0, errno != ENOENT { continue }
-                hadFiles(node.parent, in: tree)
-                tree.remove(node)
-                again = true
-            }
-        }
-    }
-
-    /// How many files wait to be archived or set aside.
-    var pending: Int {
-        let tree = current()
-        return tree.locked {
-            tree.unsettled.values.count { node in
-                node.file?.state.withLock { state in
-                    switch state.status {
-                    case .archived, .served: false
-                    default: true
-                    }
-                } ?? false
+            guard result == 0 || errno == ENOENT else { throw .last }
+            locked { state in
+                state.remove(number)
+                state.clearWhenQuiet(place.directory)
             }
         }
     }

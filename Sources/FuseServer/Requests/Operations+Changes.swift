@@ -4,15 +4,14 @@ import System
 
 extension Operations {
     static func addChanges(to operations: inout fuse_lowlevel_ops) {
-        operations.setattr = { request, number, attributes, which, info in
+        operations.setattr = { request, number, attributes, which, _ in
             let fileSystem = fileSystem(request)
-            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let attributes else { return request.error(Errno(EINVAL)) }
             do throws(Errno) {
                 let tree = try fileSystem.writableTree(number)
                 let result = try tree.setAttributes(
-                    number, to: attributes.pointee, which: which, handle: handle)
+                    number, to: attributes.pointee, which: which)
                 request.attributes(result, timeout: 0)
             } catch {
                 request.error(error)
@@ -82,7 +81,7 @@ extension Operations {
             let request = taken(request)
             do throws(Errno) {
                 guard flags == 0 || flags == 1 else { throw Errno(EINVAL) }
-                let target = BackedTree.Target(
+                let target = IncomingTree.Target(
                     name: bytes(newName), parent: newParent, mustBeNew: flags == 1)
                 try fileSystem.requireKeeper(in: parent, request)
                 if try fileSystem.renameSearch(
@@ -131,12 +130,13 @@ extension Operations {
 extension FileSystem {
     /// Calls `body` with the tree in which something is to be made; when that fails because its
     /// volume has failed, again with the one that has taken its place.
-    func making<R>(in parent: UInt64, _ body: (BackedTree) throws(Errno) -> R) throws(Errno) -> R {
+    func making<R>(in parent: UInt64, _ body: (IncomingTree) throws(Errno) -> R) throws(Errno) -> R
+    {
         let tree = try writableTree(parent)
         do { return try body(tree) } catch {
             guard error.code == EIO || error.code == EROFS else { throw error }
             archive.suspect(tree.staging, isReadOnly: error.code == EROFS)
-            followStaging()
+            trees.follow()
             let other = try writableTree(parent)
             guard other !== tree else { throw error }
             return try body(other)
@@ -146,9 +146,9 @@ extension FileSystem {
     /// The trees of a RENAME that moves something from `/rejected` to `/incoming`.
     func treesOfRetry(
         from parent: UInt64, to newParent: UInt64
-    ) throws(Errno) -> (rejected: BackedTree, incoming: BackedTree)? {
-        guard case .tree(let rejected) = try place(parent), rejected.kind == .rejected,
-            case .tree(let incoming) = try place(newParent), incoming.kind == .incoming
+    ) throws(Errno) -> (rejected: RejectedTree, incoming: IncomingTree)? {
+        guard case .tree(let from) = try place(parent), let rejected = from as? RejectedTree,
+            case .tree(let to) = try place(newParent), let incoming = to as? IncomingTree
         else { return nil }
         // They are of two volumes after one of them went.
         guard rejected.staging.isSame(as: incoming.staging) else { throw Errno(EXDEV) }
@@ -156,40 +156,10 @@ extension FileSystem {
     }
 
     /// - throws: EROFS for whatever is not `/incoming` or below
-    func writableTree(_ number: UInt64) throws(Errno) -> BackedTree {
-        guard case .tree(let tree) = try place(number), tree.kind == .incoming else {
+    func writableTree(_ number: UInt64) throws(Errno) -> IncomingTree {
+        guard case .tree(let tree) = try place(number), let incoming = tree as? IncomingTree else {
             throw Errno(EROFS)
         }
-        return tree
-    }
-}
-
-extension BackedTree {
-    /// Fills `buffer` with the entries of an open directory after `cookie`, its place there.
-    /// The kernel asks for attributes itself: they may change at any moment.
-    func list(
-        _ snapshot: DirectorySnapshot, of number: UInt64, after cookie: Int, plus: Bool,
-        into buffer: inout DirectoryBuffer
-    ) {
-        func add(_ name: [UInt8], _ inode: UInt64, isDirectory: Bool, cookie: Int) -> Bool {
-            var entry = fuse_entry_param()
-            entry.attr.st_ino = UInt(inode)
-            entry.attr.st_mode = isDirectory ? S_IFDIR : S_IFREG
-            return name.withCString {
-                plus
-                    ? buffer.add($0, entry, cookie: cookie)
-                    : buffer.add($0, entry.attr, cookie: cookie)
-            }
-        }
-        if cookie < 1, !add(Array(".".utf8), number, isDirectory: true, cookie: 1) { return }
-        if cookie < 2, !add(Array("..".utf8), root.number, isDirectory: true, cookie: 2) { return }
-        let first = max(0, cookie - 2)
-        for index in first..<max(first, snapshot.entries.count) {
-            let entry = snapshot.entries[index]
-            let inode = shownInode(entry.inode)
-            guard add(entry.name, inode, isDirectory: entry.isDirectory, cookie: index + 3) else {
-                return
-            }
-        }
+        return incoming
     }
 }

@@ -27,6 +27,10 @@ extension Operations {
                 case .handle(let handle):
                     answer.fh = Handles.retain(handle)
                     isTaken = request.opened(answer)
+                case .rejected(let file):
+                    answer.noflush = 1
+                    answer.fh = Handles.retain(file)
+                    isTaken = request.opened(answer)
                 }
                 if !isTaken { fileSystem.release(number, handle: answer.fh) }
             } catch {
@@ -51,7 +55,7 @@ extension Operations {
             }
         }
         operations.write = { request, _, buffer, size, offset, info in
-            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let handle: IncomingHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.error(Errno(EBADF)) }
             do throws(Errno) {
@@ -63,14 +67,14 @@ extension Operations {
             }
         }
         operations.flush = { request, _, info in
-            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let handle: IncomingHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.ok() }
             let wasKilled = handle.canWrite && request.callingThread.isKilled
             handle.tree.flush(handle, wasKilled: wasKilled, replyingTo: request.deferred())
         }
         operations.fsync = { request, _, dataOnly, info in
-            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let handle: IncomingHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.ok() }
             do throws(Errno) {
@@ -81,7 +85,7 @@ extension Operations {
             }
         }
         operations.fallocate = { request, _, mode, offset, length, info in
-            let handle: BackedHandle? = Handles.object(info?.pointee.fh ?? 0)
+            let handle: IncomingHandle? = Handles.object(info?.pointee.fh ?? 0)
             let request = taken(request)
             guard let handle else { return request.error(Errno(EBADF)) }
             do throws(Errno) {
@@ -120,8 +124,10 @@ extension FileSystem {
         case shared(keepsCache: Bool)
         /// The same, past the kernel's cache: what others have open is another file.
         case direct(SharedDescriptor)
-        /// A file of a tree.
-        case handle(BackedHandle)
+        /// A file of `/incoming`.
+        case handle(IncomingHandle)
+        /// A file of `/rejected`.
+        case rejected(SharedDescriptor)
     }
 
     enum ReadSource {
@@ -131,7 +137,13 @@ extension FileSystem {
 
     func open(_ number: UInt64, flags: Int32) throws(Errno) -> Opened {
         let place = try place(number)
-        if case .tree(let tree) = place { return .handle(try tree.open(number, flags: flags)) }
+        if case .tree(let tree) = place {
+            if let incoming = tree as? IncomingTree {
+                return .handle(try incoming.open(number, flags: flags))
+            }
+            guard let rejected = tree as? RejectedTree else { throw Errno(ESTALE) }
+            return .rejected(try rejected.open(number, flags: flags))
+        }
         // Root may do what modes forbid, so they are not enough.
         guard flags & O_ACCMODE == O_RDONLY, flags & O_TRUNC == 0 else { throw Errno(EROFS) }
         switch place {
@@ -160,8 +172,14 @@ extension FileSystem {
         case .search(.note(let folder)):
             guard let note = try note(in: folder) else { throw Errno(ESTALE) }
             return .bytes(note.text)
-        case .tree:
-            guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
+        case .tree(let tree):
+            if tree is RejectedTree {
+                guard let file: SharedDescriptor = Handles.object(handle) else {
+                    throw Errno(EBADF)
+                }
+                return .file(file)
+            }
+            guard let handle: IncomingHandle = Handles.object(handle) else { throw Errno(EBADF) }
             return .file(try handle.tree.descriptor(of: handle))
         default: throw Errno(EISDIR)
         }
@@ -172,9 +190,9 @@ extension FileSystem {
     /// - throws: ENXIO beyond the end of the file
     func seek(_ number: UInt64, handle: UInt64, to offset: Int, whence: Int32) throws(Errno) -> Int
     {
-        if case .tree(let tree) = try place(number) {
-            guard let handle: BackedHandle = Handles.object(handle) else { throw Errno(EBADF) }
-            return try tree.seek(handle, to: offset, whence: whence)
+        if case .tree(let tree) = try place(number), tree is IncomingTree {
+            guard let handle: IncomingHandle = Handles.object(handle) else { throw Errno(EBADF) }
+            return try handle.tree.seek(handle, to: offset, whence: whence)
         }
         let size = try attributes(of: number).st_size
         guard (0..<size).contains(offset) else { throw Errno(ENXIO) }
@@ -194,17 +212,20 @@ extension FileSystem {
             } else {
                 Handles.release(handle, as: SharedDescriptor.self)
             }
-        case .tree:
-            guard let object: BackedHandle = Handles.object(handle) else { return }
+        case .tree(let tree):
+            if tree is RejectedTree {
+                return Handles.release(handle, as: SharedDescriptor.self)
+            }
+            guard let object: IncomingHandle = Handles.object(handle) else { return }
             object.tree.release(object)
-            Handles.release(handle, as: BackedHandle.self)
+            Handles.release(handle, as: IncomingHandle.self)
         default: return
         }
     }
 
     func forget(_ number: UInt64, count: UInt64) {
         switch try? place(number) {
-        case .tree(let tree): tree.locked { tree.forget(number, count: count) }
+        case .tree(let tree): tree.forget(number, count: count)
         case .search(.folder(let folder)): passingSearches.forget(folder, count: count)
         default: break
         }

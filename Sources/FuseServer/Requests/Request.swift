@@ -149,9 +149,11 @@ struct Request: ~Copyable {
     var callingThread: CallingThread { CallingThread(id: fuse_req_ctx(raw)?.pointee.pid ?? 0) }
 
     /// Who asks.
-    var caller: (uid: uid_t, gid: gid_t) {
-        guard let context = fuse_req_ctx(raw) else { return (getuid(), getgid()) }
-        return (context.pointee.uid, context.pointee.gid)
+    var caller: FileOwner {
+        guard let context = fuse_req_ctx(raw) else {
+            return FileOwner(uid: getuid(), gid: getgid())
+        }
+        return FileOwner(uid: context.pointee.uid, gid: context.pointee.gid)
     }
 
     /// The further groups of who asks; none where they cannot be found out (proc(5),

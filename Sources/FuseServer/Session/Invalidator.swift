@@ -67,7 +67,7 @@ final class Invalidator: ViewObserver {
                         session.raw, InodeNumber.instance(instance).rawValue, 0, 0)
                 }
                 for volume in batch.flatMap(\.lost) { fileSystem.images.lost(volume: volume) }
-                if batch.contains(where: { !$0.lost.isEmpty }) { fileSystem.followStaging() }
+                if batch.contains(where: { !$0.lost.isEmpty }) { fileSystem.trees.followSoon() }
                 for change in batch { change.completion() }
             }
         }

@@ -78,7 +78,7 @@ public final class Session: Sendable {
         }
         fuse_set_signal_handlers(session)
         let invalidator = Invalidator(session: Handle(raw: session), fileSystem: fileSystem)
-        archive.observe(views: invalidator, incoming: fileSystem)
+        archive.observe(views: invalidator, incoming: fileSystem.trees)
         let threadGroup = ThreadGroup()
         threadGroup.start("settle") { [settling] in settling.run() }
 
@@ -97,7 +97,7 @@ public final class Session: Sendable {
         archive.drain()
         // They still read the index, or the volumes, whose locks go when it is closed.
         fileSystem.readingAhead.sync {}
-        fileSystem.incoming.moves.wait(for: "move")
+        fileSystem.incoming.renames.wait()
         archive.close()
         archive.stopObserving()
         invalidator.stop()

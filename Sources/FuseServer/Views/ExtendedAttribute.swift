@@ -11,6 +11,8 @@ enum ExtendedAttribute {
     static let dicom = "user.dicom."
     /// `user.pacsfs.…`: what the archive knows of the file.
     static let pacsfs = "user.pacsfs."
+    /// How far a file of `/incoming` is, in one word for programs; README lists them.
+    static let state = pacsfs + "state"
     /// Why a file waits in `/incoming`, or lies in `/rejected`.
     static let reason = pacsfs + "reason"
 
@@ -102,7 +104,7 @@ extension FileSystem {
             recentAttributes.withLock { $0.keep(all, of: number, generation) }
             return all
         case .tree(let tree):
-            return try tree.reason(of: number).map { [(ExtendedAttribute.reason, $0)] } ?? []
+            return try tree.extendedAttributes(of: number)
         default: return []
         }
     }
@@ -111,7 +113,7 @@ extension FileSystem {
     /// views; ENOTSUP in `/incoming`, as on a file system that has none.
     func refusal(ofAttribute name: String, of number: UInt64) -> Errno {
         if ExtendedAttribute.isOurs(name) { return Errno(EPERM) }
-        if case .tree(let tree) = try? place(number), tree.kind == .incoming {
+        if case .tree(let tree) = try? place(number), tree is IncomingTree {
             return Errno(ENOTSUP)
         }
         return Errno(EROFS)

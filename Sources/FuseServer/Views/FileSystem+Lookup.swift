@@ -126,7 +126,7 @@ extension FileSystem {
         case .fixed(.searchHelp): return FixedEntry.search.number
         case .fixed: return FixedEntry.root.number
         case .tree(let tree):
-            return number == tree.root.number ? FixedEntry.root.number : try tree.parent(of: number)
+            return number == tree.root ? FixedEntry.root.number : try tree.parent(of: number)
         case .search(let place): return try parent(of: place)
         case .node(let id):
             guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
@@ -145,25 +145,5 @@ extension FileSystem {
     /// - parameter id: `node.id`, 0 for the root; -1, above a view that is not shown, is the root too
     func number(ofNode id: Int64) -> UInt64 {
         id <= 0 ? FixedEntry.root.number : InodeNumber.node(id).rawValue
-    }
-}
-
-extension BackedTree {
-    /// The entry of a node that is known, as one more look-up.
-    ///
-    /// - throws: ESTALE when it is not: numbers hold for as long as the daemon runs
-    func entry(of number: UInt64) throws(Errno) -> fuse_entry_param {
-        try locked { () throws(Errno) in
-            let node = try node(number)
-            guard !node.isRemoved else { throw Errno(ESTALE) }
-            return try entry(for: node)
-        }
-    }
-
-    func parent(of number: UInt64) throws(Errno) -> UInt64 {
-        try locked { () throws(Errno) in
-            guard let parent = try node(number).parent else { throw Errno(ESTALE) }
-            return parent.number
-        }
     }
 }

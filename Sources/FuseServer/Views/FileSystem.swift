@@ -9,7 +9,8 @@ import TagIndex
 /// Stateless for the views: every answer comes from a row, so there is nothing to forget.
 final class FileSystem: Sendable {
     let archive: Archive
-    private let trees: Lock<Trees>
+    /// `/incoming` and `/rejected`.
+    let trees: IncomingTrees
     let negotiation: InitNegotiation
     private let imageFiles = Lock<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views; changes are told.
@@ -33,22 +34,11 @@ final class FileSystem: Sendable {
         self.archive = archive
         self.permissions = permissions
         self.negotiation = negotiation
-        let staging = archive.staging
-        trees = Lock(
-            Trees(
-                incoming: BackedTree(
-                    kind: .incoming, staging: staging, root: FixedEntry.incoming.number,
-                    archive: archive,
-                    permissions: permissions),
-                rejected: BackedTree(
-                    kind: .rejected, staging: staging, root: FixedEntry.rejected.number,
-                    archive: archive,
-                    permissions: permissions)))
+        trees = IncomingTrees(archive: archive, permissions: permissions)
         created = (try? archive.index.read { try $0.created() }) ?? 0
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
         searchesChanged = Lock(
             (try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
-        incoming.takeUpLeftovers()
     }
 
     /// The open images. Made when the first is opened: only then it is known what the kernel
@@ -64,60 +54,7 @@ final class FileSystem: Sendable {
         }
     }
 
-    // MARK: Trees
-
-    private struct Trees {
-        var incoming: BackedTree
-        var rejected: BackedTree
-        /// Of volumes that went; kept by whoever has a file of them open.
-        var former: [WeakTree] = []
-    }
-
-    private struct WeakTree {
-        weak var tree: BackedTree?
-    }
-
-    var incoming: BackedTree { trees.withLock { $0.incoming } }
-
-    var rejected: BackedTree { trees.withLock { $0.rejected } }
-
-    /// Shows the trees of another volume when the one they were of has gone. Who has a file
-    /// open keeps it. Not to be called with a lock of a tree held.
-    func followStaging() {
-        let staging = archive.staging
-        let moved = trees.withLock { trees in
-            guard !trees.incoming.staging.isSame(as: staging) else { return false }
-            trees.former =
-                trees.former.filter { $0.tree != nil }
-                + [WeakTree(tree: trees.incoming), WeakTree(tree: trees.rejected)]
-            trees.incoming = BackedTree(
-                kind: .incoming, staging: staging, root: FixedEntry.incoming.number,
-                archive: archive,
-                permissions: permissions, predecessor: trees.incoming)
-            trees.rejected = BackedTree(
-                kind: .rejected, staging: staging, root: FixedEntry.rejected.number,
-                archive: archive,
-                permissions: permissions, predecessor: trees.rejected)
-            return true
-        }
-        if moved { incoming.takeUpLeftovers() }
-    }
-
-    /// Whether somebody writes a file of `/incoming` on a volume, or it is on its way into the
-    /// archive. Not to be called with a lock of a tree held.
-    func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {
-        let all = trees.withLock { [$0.incoming] + $0.former.compactMap(\.tree) }
-        return all.contains {
-            $0.kind == .incoming && $0.staging.isSame(as: staging) && $0.isInUse(inode: inode)
-        }
-    }
-
-    /// The tree that has a number.
-    private func tree(of number: UInt64, _ current: BackedTree) -> BackedTree {
-        let former = trees.withLock { $0.former.compactMap(\.tree) }
-        if former.isEmpty || current.has(number) { return current }
-        return former.first { $0.kind == current.kind && $0.has(number) } ?? current
-    }
+    var incoming: IncomingTree { trees.incoming }
 
     // MARK: Kinds of numbers
 
@@ -125,7 +62,7 @@ final class FileSystem: Sendable {
         case fixed(FixedEntry)
         case node(Int64)
         case image(Int64)
-        case tree(BackedTree)
+        case tree(any ServedTree)
         case search(SearchPlace)
     }
 
@@ -135,15 +72,15 @@ final class FileSystem: Sendable {
         case .fixed(let value):
             guard let entry = FixedEntry(rawValue: value) else { throw Errno(ESTALE) }
             switch entry {
-            case .incoming: return .tree(incoming)
-            case .rejected: return .tree(rejected)
+            case .incoming: return .tree(trees.incoming)
+            case .rejected: return .tree(trees.rejected)
             case .search: return .search(.top)
             case .root, .readme, .searchHelp: return .fixed(entry)
             }
         case .node(let id): return .node(id)
         case .instance(let id): return .image(id)
-        case .incoming: return .tree(tree(of: number, incoming))
-        case .rejected: return .tree(tree(of: number, rejected))
+        case .incoming: return .tree(trees.incoming(with: number))
+        case .rejected: return .tree(trees.rejected(with: number))
         case .search(let number): return .search(.folder(number))
         case .searchNote(let number): return .search(.note(number))
         case .foundStudy(let id, let search): return .search(.study(id, search: search))

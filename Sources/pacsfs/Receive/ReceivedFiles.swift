@@ -1,5 +1,6 @@
 import CLinux
 import Foundation
+import System
 
 /// The folder below `/incoming` into which the images of one association are written.
 ///
@@ -11,8 +12,6 @@ final class ReceivedFiles {
     /// What `storescp` appends to the names of files.
     static let unfinished = ".part"
     private static let finished = ".dcm"
-    /// How the reason of a file begins of which it is not known yet what becomes of it.
-    private static let underWay = "On its way"
 
     let path: String
     private let parent: String
@@ -92,17 +91,23 @@ final class ReceivedFiles {
 
     /// Why a file that has its final name is to be set aside in `/rejected`; `nil` for an image.
     private func rejection(of file: Int32) -> String? {
-        var text = [UInt8](repeating: 0, count: 4096)
-        var count = fgetxattr(file, "user.pacsfs.reason", &text, text.count)
-        // Tried once more meanwhile, after a disk had failed.
-        while count > 0, text.starts(with: Self.underWay.utf8) {
-            usleep(20_000)
-            count = fgetxattr(file, "user.pacsfs.reason", &text, text.count)
+        while true {
+            switch attribute("user.pacsfs.state", of: file) {
+            case "archived", "consumed": return nil
+            // Once more, after a disk had failed.
+            case "writing", "archiving": usleep(20_000)
+            // Anything else is not known to be safe.
+            case nil: return "what became of it cannot be read: \(Errno.last)"
+            case .some: return attribute("user.pacsfs.reason", of: file) ?? "it is not archived"
+            }
         }
-        if count > 0 { return String(decoding: text.prefix(count), as: UTF8.self) }
-        // It has none. Anything else is not known to be safe.
-        if count == 0 || errno == ENODATA { return nil }
-        return "what became of it cannot be read: \(String(cString: strerror(errno)))"
+    }
+
+    /// The text of an extended attribute; `nil` when it cannot be read, see `errno`.
+    private func attribute(_ name: String, of file: Int32) -> String? {
+        var text = [UInt8](repeating: 0, count: 4096)
+        let count = fgetxattr(file, name, &text, text.count)
+        return count < 0 ? nil : String(decoding: text.prefix(count), as: UTF8.self)
     }
 
     private func unfinished() -> [String] {

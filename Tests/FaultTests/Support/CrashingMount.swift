@@ -25,8 +25,14 @@ final class CrashingMount {
             program, "init", "--archive", archive, "--volume", volumes[0], "--volume", volumes[1],
         ])
         guard run.succeeded else { throw ProgramError(description: run.report) }
+        try settle(after: 1)
+    }
+
+    /// Names go from incoming after so many seconds.
+    func settle(after seconds: Int) throws {
         let settings = archive + "/pacsfs.toml"
-        let text = try Files.text(settings).replacing(/(?m)^settle = .*$/, with: "settle = 1")
+        let text = try Files.text(settings)
+            .replacing(/(?m)^settle = .*$/, with: "settle = \(seconds)")
         try Files.write(Array(text.utf8), to: settings)
     }
 

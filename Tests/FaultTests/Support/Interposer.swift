@@ -93,6 +93,11 @@ struct FaultRule: Sendable, CustomStringConvertible {
     /// A sync returns success and does nothing.
     static func lie(_ calls: Calls) -> FaultRule { FaultRule("lie", calls) }
 
+    /// Calls about a path that contains `name` wait as long as the file `gate` exists.
+    static func hang(name: String, kinds: [String], gate: String) -> FaultRule {
+        FaultRule("hang", Calls(kinds: kinds), ",name=\(name),gate=\(gate)")
+    }
+
     static func delay(microseconds: Int, _ calls: Calls) -> FaultRule {
         FaultRule("delay", calls, ",micros=\(microseconds)")
     }

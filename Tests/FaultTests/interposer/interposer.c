@@ -8,7 +8,7 @@
 //                      from 1.
 // PACSFS_FAULT_TRACE   a file to which a record of each call is appended, see struct record
 // PACSFS_FAULT_RULES   rules with semicolons between, each of key=value with commas between:
-//     action=kill|fail|short|lie|delay
+//     action=kill|fail|short|lie|delay|hang
 //     when=before|during|after   kill: where in the call; during writes a half first
 //     from=N to=N                the first and the last call that it hits, of those it is about;
 //                                to=0 for all from there on, without it the first only
@@ -17,6 +17,8 @@
 //     root=N                     calls below this root only
 //     type=file|folder           what is synced
 //     errno=N micros=N           fail: with which error; delay: how long
+//     name=X gate=FILE           hang: calls about a path that contains X wait as long as FILE
+//                                exists, whatever the root; no commas in either
 //
 // Calls that act on the roots take turns, so that the order of the records is the order of what
 // was done. The real calls are made as raw system calls: there is nothing to look up.
@@ -70,7 +72,7 @@ struct record {
 
 #define MAGIC 0x50414353u
 
-enum action { KILL, FAIL, SHORT, LIE, DELAY };
+enum action { KILL, FAIL, SHORT, LIE, DELAY, HANG };
 enum when { BEFORE, DURING, AFTER };
 
 struct rule {
@@ -81,6 +83,7 @@ struct rule {
     char type;  // 'f', 'd', or 0
     int error;
     unsigned long from, to, count, micros;
+    const char *name, *gate;
 };
 
 // What is to be done about one call.
@@ -93,6 +96,7 @@ static char *roots[16];
 static int root_count;
 static struct rule rules[16];
 static int rule_count;
+static bool some_hang;
 static int trace = -1;
 static unsigned watched = MUTATING | 1u << RANGE;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
@@ -130,13 +134,13 @@ static int choice(const char *text, const char *const *names, int count) {
 }
 
 static void add_rule(char *text) {
-    static const char *const actions[] = {"kill", "fail", "short", "lie", "delay"};
+    static const char *const actions[] = {"kill", "fail", "short", "lie", "delay", "hang"};
     static const char *const times[] = {"before", "during", "after"};
     struct rule rule = {.from = 1, .to = ULONG_MAX, .kinds = MUTATING, .error = EIO};
     char *rest;
     for (char *item = strtok_r(text, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
         const char *value;
-        if ((value = value_of(item, "action"))) rule.action = choice(value, actions, 5);
+        if ((value = value_of(item, "action"))) rule.action = choice(value, actions, 6);
         else if ((value = value_of(item, "when"))) rule.when = choice(value, times, 3);
         else if ((value = value_of(item, "from"))) rule.from = strtoul(value, NULL, 10);
         else if ((value = value_of(item, "to"))) rule.to = strtoul(value, NULL, 10);
@@ -144,14 +148,17 @@ static void add_rule(char *text) {
         else if ((value = value_of(item, "root"))) rule.root = atoi(value);
         else if ((value = value_of(item, "type"))) rule.type = strcmp(value, "folder") == 0 ? 'd' : 'f';
         else if ((value = value_of(item, "errno"))) rule.error = atoi(value);
+        else if ((value = value_of(item, "name"))) rule.name = value;
+        else if ((value = value_of(item, "gate"))) rule.gate = value;
         else if ((value = value_of(item, "micros"))) rule.micros = strtoul(value, NULL, 10);
         else complain("interposer: a rule has an unknown key");
     }
     if (rule.to == ULONG_MAX) rule.to = rule.from;
     else if (rule.to == 0) rule.to = ULONG_MAX;
     if (rule_count == 16) complain("interposer: too many rules");
+    if (rule.action == HANG && (!rule.name || !rule.gate)) complain("interposer: hang needs name and gate");
     rules[rule_count++] = rule;
-    watched |= rule.kinds;
+    if (rule.action == HANG) some_hang = true; else watched |= rule.kinds;
 }
 
 __attribute__((constructor)) static void begin(void) {
@@ -209,6 +216,42 @@ static int root_of_name(int folder, const char *name) {
     return root_of_path(path);
 }
 
+// Waits as long as a rule says that calls about this path hang. Others go on: no turn is taken.
+static void hang(enum kind kind, const char *path) {
+    for (int index = 0; index < rule_count; index++) {
+        struct rule *rule = &rules[index];
+        if (rule->action != HANG || !(rule->kinds & 1u << kind) || !strstr(path, rule->name)) continue;
+        while (syscall(SYS_faccessat, AT_FDCWD, rule->gate, F_OK) == 0) {
+            struct timespec time = {0, 5000000};
+            syscall(SYS_nanosleep, &time, NULL);
+        }
+    }
+}
+
+static void hang_descriptor(enum kind kind, int descriptor) {
+    if (!some_hang) return;
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = syscall(SYS_readlink, link, path, sizeof path - 1);
+    if (length <= 0) return;
+    path[length] = 0;
+    hang(kind, path);
+}
+
+static void hang_name(enum kind kind, int folder, const char *name) {
+    if (!some_hang) return;
+    int descriptor;
+    // A file that is linked by its descriptor.
+    if (sscanf(name, "/proc/self/fd/%d", &descriptor) == 1) return hang_descriptor(kind, descriptor);
+    if (name[0] == '/' || folder == AT_FDCWD) return hang(kind, name);
+    char link[64], path[2 * PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t length = syscall(SYS_readlink, link, path, PATH_MAX);
+    if (length <= 0) return;
+    snprintf(path + length, sizeof path - length, "/%s", name);
+    hang(kind, path);
+}
+
 static void die(void) {
     syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
     for (;;) syscall(SYS_pause);
@@ -221,7 +264,7 @@ static struct verdict enter(enum kind kind, int root, char type) {
     pthread_mutex_lock(&turn);
     for (int index = 0; index < rule_count; index++) {
         struct rule *rule = &rules[index];
-        if (!(rule->kinds & 1u << kind) || (rule->root && rule->root != root)
+        if (rule->action == HANG || !(rule->kinds & 1u << kind) || (rule->root && rule->root != root)
             || (rule->type && type && rule->type != type))
             continue;
         unsigned long number = ++rule->count;
@@ -235,6 +278,7 @@ static struct verdict enter(enum kind kind, int root, char type) {
         case SHORT: verdict.shorten = true; break;
         case LIE: verdict.lie = true; break;
         case DELAY: micros += rule->micros; break;
+        case HANG: break;
         }
     }
     if (micros) {
@@ -326,6 +370,7 @@ static ssize_t do_write(int descriptor, const void *bytes, size_t count, off_t o
     bool is_mark = !positioned && descriptor == STDOUT_FILENO && trace >= 0;
     // A log may lie in a root; nobody relies on it.
     int root = is_mark || descriptor == STDERR_FILENO ? 0 : root_of_descriptor(descriptor);
+    if (!is_mark && descriptor != STDERR_FILENO) hang_descriptor(WRITE, descriptor);
     if (!root && !is_mark)
         return positioned ? syscall(SYS_pwrite64, descriptor, bytes, count, offset)
                           : syscall(SYS_write, descriptor, bytes, count);
@@ -381,6 +426,7 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count) {
 }
 
 static ssize_t do_read(int descriptor, void *bytes, size_t count, off_t offset, bool positioned) {
+    hang_descriptor(READ, descriptor);
     int root = watched & 1u << READ ? root_of_descriptor(descriptor) : 0;
     if (root) {
         struct verdict verdict = enter(READ, root, 'f');
@@ -404,6 +450,8 @@ ssize_t read(int descriptor, void *bytes, size_t count) {
 
 ssize_t copy_file_range(
     int source, off64_t *from, int target, off64_t *to, size_t count, unsigned flags) {
+    hang_descriptor(COPY, source);
+    hang_descriptor(COPY, target);
     int root = root_of_descriptor(target);
     if (!root) return syscall(SYS_copy_file_range, source, from, target, to, count, flags);
     struct verdict verdict = enter(COPY, root, 'f');
@@ -435,6 +483,8 @@ ssize_t copy_file_range(
 }
 
 static int do_clone(int target, int source) {
+    hang_descriptor(CLONE, source);
+    hang_descriptor(CLONE, target);
     int root = root_of_descriptor(target);
     const unsigned long request = 0x40049409;
     if (!root) return (int)syscall(SYS_ioctl, target, request, source);
@@ -473,6 +523,7 @@ int ioctl(int descriptor, unsigned long request, ...) {
 static long simple(
     enum kind kind, int descriptor, int64_t offset, int64_t length, unsigned mode, long number,
     long second, long third, long fourth) {
+    hang_descriptor(kind, descriptor);
     int root = root_of_descriptor(descriptor);
     if (!root) return syscall(number, descriptor, second, third, fourth);
     struct stat status = {0};
@@ -530,6 +581,7 @@ int posix_fallocate64(int descriptor, off64_t offset, off64_t length) {
 
 static int do_open(int folder, const char *name, int flags, mode_t mode) {
     bool may_make = flags & O_CREAT, cuts = flags & O_TRUNC;
+    hang_name(may_make ? CREATE : OPEN, folder, name);
     int root = may_make || cuts || watched & 1u << OPEN ? root_of_name(folder, name) : 0;
     if (!root) return (int)syscall(SYS_openat, folder, name, flags, mode);
     struct stat status;
@@ -581,6 +633,7 @@ int creat(const char *name, mode_t mode) {
 }
 
 int mkdirat(int folder, const char *name, mode_t mode) {
+    hang_name(MKDIR, folder, name);
     int root = root_of_name(folder, name);
     struct stat status;
     // To make what is there changes nothing.
@@ -603,6 +656,7 @@ int mkdirat(int folder, const char *name, mode_t mode) {
 int mkdir(const char *name, mode_t mode) { return mkdirat(AT_FDCWD, name, mode); }
 
 int unlinkat(int folder, const char *name, int flags) {
+    hang_name(UNLINK, folder, name);
     int root = root_of_name(folder, name);
     struct stat status;
     if (!root || !status_of(folder, name, &status)) return (int)syscall(SYS_unlinkat, folder, name, flags);
@@ -628,6 +682,8 @@ static int two_names(
     enum kind kind, int folder, const char *name, int second_folder, const char *second,
     unsigned flags) {
     long number = kind == LINK ? SYS_linkat : SYS_renameat2;
+    hang_name(kind, folder, name);
+    hang_name(kind, second_folder, second);
     int root = root_of_name(second_folder, second);
     if (!root) root = kind == RENAME ? root_of_name(folder, name) : 0;
     if (!root) return (int)syscall(number, folder, name, second_folder, second, flags);

@@ -105,6 +105,12 @@ extension Archive {
         let file = try OpenFile(path)
         return ingestAndWait(
             IngestRequest(
-                file: file.ingestFile, source: source, bytes: Int64(bytes.count), digest: nil))
+                file: file.ingestFile, source: Self.source(source),
+                bytes: Int64(bytes.count), digest: nil))
+    }
+
+    private static func source(_ text: String) -> IngestSource {
+        text.hasPrefix("incoming/")
+            ? .incoming(String(text.dropFirst(9))) : .file(text, rejectedPath: text)
     }
 }

@@ -3,7 +3,7 @@ import Testing
 @testable import FuseServer
 
 @Suite("Files that were given their size ahead")
-struct AnnouncementTests {
+struct DeclaredSizeTests {
     /// What a program does to a file that is empty at first.
     private enum Step {
         case size(Int)
@@ -12,7 +12,7 @@ struct AnnouncementTests {
 
     /// What is missing at the end.
     private func missing(_ steps: [Step]) -> String? {
-        var announcement: Announcement?
+        var announcement: DeclaredSize?
         var length = 0
         for step in steps {
             switch step {
@@ -20,7 +20,7 @@ struct AnnouncementTests {
                 if announcement != nil {
                     announcement?.resize(to: size)
                 } else if size > length {
-                    announcement = Announcement(size: size, from: length)
+                    announcement = DeclaredSize(size: size, from: length)
                 }
                 length = size
             case .write(let range):

@@ -1,21 +1,24 @@
-/// The size that a file was given ahead, as Windows does before it copies, and what was written of
-/// it. Without the rest it is half a file, although it looks as long as the whole.
+/// The size that a file was given before its bytes, as Windows does before it copies, and which of
+/// the bytes were written since. As long as some are missing it is half a file, although it looks
+/// as long as the whole.
 ///
-/// A size that is set behind the last write counts for nothing: so end programs that leave out
-/// zeros (`cp --sparse`, tar). Such holes are let be within the file as well, as long as it is written
-/// from front to end; several writers at once have to write all of it.
-struct Announcement: Sendable {
+/// A size that is set after the last write does not count: programs that leave out zeros end this
+/// way (`cp --sparse`, tar). Nor do holes within the file count, as long as it is written from
+/// front to end; several writers at once have to write all of it.
+struct DeclaredSize: Sendable {
     private(set) var size: Int
-    /// Ascending; neither overlapping nor touching each other.
+    /// Ascending; the extents neither overlap nor touch each other.
     private var written: [Range<Int>]
     private var isInOrder = true
     /// Whether something was written after the size was set.
     private var counts = false
 
-    /// So many pieces are told apart; of more, those next to each other are taken for one.
-    private static let mostPieces = 1024
+    /// Beyond this number of extents, those nearest to each other are joined.
+    private static let mostExtents = 1024
 
-    /// - parameter old: the size before, to which it was written
+    /// - Parameters:
+    ///   - size: Bytes.
+    ///   - old: The size before, up to which the file was written.
     init(size: Int, from old: Int) {
         self.size = size
         written = old > 0 ? [0..<old] : []
@@ -28,7 +31,7 @@ struct Announcement: Sendable {
         written.first.map { $0.lowerBound == 0 && $0.upperBound >= size } ?? (size == 0)
     }
 
-    /// What is missing, as a part of a sentence; `nil` when it may be whole.
+    /// What is missing, as a part of a sentence; `nil` when the file may be whole.
     var missing: String? {
         guard counts, !isFulfilled else { return nil }
         if isInOrder {
@@ -40,13 +43,14 @@ struct Announcement: Sendable {
     mutating func wrote(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
         counts = true
-        // The first piece that ends where this begins, or behind, and the first that begins behind it.
+        // The first extent that ends at or after the start of this one, and the first that begins
+        // after its end.
         let first = Self.firstIndex(in: written) { $0.upperBound >= range.lowerBound }
         let last = Self.firstIndex(in: written) { $0.lowerBound > range.upperBound }
         var whole = range
         if first < last {
             let known = written[first].lowerBound..<written[last - 1].upperBound
-            // To write something once more leaves the order as it is.
+            // Writing something once more leaves the order as it is.
             if last - first == 1, known.lowerBound <= range.lowerBound,
                 range.upperBound <= known.upperBound
             {
@@ -57,11 +61,11 @@ struct Announcement: Sendable {
         }
         if range.lowerBound < end { isInOrder = false }
         written.replaceSubrange(first..<last, with: CollectionOfOne(whole))
-        if written.count > Self.mostPieces { joinNearest() }
+        if written.count > Self.mostExtents { joinNearest() }
     }
 
-    /// The size was set once more; to the same size behind the last write by whoever leaves out zeros,
-    /// as rsync does with `--preallocate --sparse`.
+    /// The size was set once more; to the same size after the last write by programs that leave out
+    /// zeros, such as rsync with `--preallocate --sparse`.
     mutating func resize(to new: Int) {
         if new > size { counts = missing != nil }
         if new == size { counts = false }
@@ -80,13 +84,14 @@ struct Announcement: Sendable {
         written.replaceSubrange(index...index + 1, with: CollectionOfOne(joined))
     }
 
-    /// By bisection; the number of pieces when there is none.
-    private static func firstIndex(in pieces: [Range<Int>], where isSo: (Range<Int>) -> Bool) -> Int
-    {
-        var (low, high) = (0, pieces.count)
+    /// By bisection; the number of extents when none matches.
+    private static func firstIndex(
+        in extents: [Range<Int>], where matches: (Range<Int>) -> Bool
+    ) -> Int {
+        var (low, high) = (0, extents.count)
         while low < high {
             let middle = (low + high) / 2
-            if isSo(pieces[middle]) { high = middle } else { low = middle + 1 }
+            if matches(extents[middle]) { high = middle } else { low = middle + 1 }
         }
         return low
     }

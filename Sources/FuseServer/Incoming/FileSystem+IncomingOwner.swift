@@ -1,7 +1,0 @@
-import Archive
-
-extension FileSystem: IncomingOwner {
-    func movedStaging() { followStaging() }
-
-    func tookOver(incoming path: [UInt8]) { incoming.takeUp(path) }
-}

@@ -1,0 +1,267 @@
+import Archive
+import CFuse3
+import Glibc
+import Naming
+import System
+
+/// Keeps an open directory from being cleared away when it is empty, until this goes.
+private final class DirectoryHold: Sendable {
+    private let tree: IncomingTree
+    private let number: UInt64
+
+    /// - Throws: `ESTALE` or `ENOTDIR`.
+    init(_ number: UInt64, of tree: IncomingTree) throws(Errno) {
+        self.tree = tree
+        self.number = number
+        try tree.locked { (state) throws(Errno) in
+            try state.tree.directory(number)
+            state.tree.update(number) { $0.openings += 1 }
+        }
+    }
+
+    deinit {
+        tree.locked { [number] state in
+            state.tree.update(number) { $0.openings -= 1 }
+            state.tree.forget(number, count: 0)
+        }
+    }
+}
+
+// Making, finding, listing and removing names.
+extension IncomingTree {
+    typealias Place = DirectoryTree.Place
+
+    func has(_ number: UInt64) -> Bool { locked { $0.tree.has(number) } }
+
+    func forget(_ number: UInt64, count: UInt64) {
+        locked { $0.tree.forget(number, count: count) }
+    }
+
+    func parent(of number: UInt64) throws(Errno) -> UInt64 {
+        try locked { (state) throws(Errno) in
+            guard let parent = try state.tree.node(number).parent else { throw Errno(ESTALE) }
+            return parent
+        }
+    }
+
+    // MARK: Looking up
+
+    func lookup(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param {
+        let place = Place(name: name, directory: parent)
+        let known = try locked { (state) throws(Errno) -> fuse_entry_param? in
+            try state.tree.directory(parent)
+            guard let number = state.tree.child(place), let file = state.files[number],
+                file.isOurs
+            else { return nil }
+            return try entry(of: number, file.shown, &state)
+        }
+        if let known { return known }
+        return try find(place) { (state, number, status) throws(Errno) in
+            try entry(of: number, status, &state)
+        }
+    }
+
+    func entry(of number: UInt64) throws(Errno) -> fuse_entry_param {
+        let status = try attributesOnDisk(of: number)
+        return try locked { (state) throws(Errno) in
+            guard try !state.tree.node(number).isRemoved else { throw Errno(ESTALE) }
+            return try entry(of: number, status, &state)
+        }
+    }
+
+    func attributes(of number: UInt64) throws(Errno) -> stat {
+        let status = try attributesOnDisk(of: number)
+        return try locked { (state) throws(Errno) in
+            let node = try state.tree.node(number)
+            return shown(state.files[number]?.shown ?? node.finalAttributes ?? status, node)
+        }
+    }
+
+    /// What the disk says of a node; it is not asked about a file that is remembered, or a
+    /// directory that was removed.
+    private func attributesOnDisk(of number: UInt64) throws(Errno) -> stat {
+        let isKnown = try locked { (state) throws(Errno) in
+            let node = try state.tree.node(number)
+            return state.files[number] != nil || node.finalAttributes != nil
+        }
+        return isKnown ? stat() : try statusOnDisk(of: number)
+    }
+
+    /// Finds what has a name on disk.
+    ///
+    /// - Parameter body: Called under the lock, with its number and what the disk says of it.
+    /// - Throws: `ENOENT` for what is neither file nor directory, errors of looking, and what
+    ///   `body` throws.
+    func find<R>(
+        _ place: Place, _ body: (inout IncomingState, UInt64, stat) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        try reserving([place]) { (folders) throws(Errno) in
+            let (place, status) = try look(at: place, in: folders[0])
+            return try locked { (state) throws(Errno) in
+                try body(&state, state.meet(place, status, now: clock.now), status)
+            }
+        }
+    }
+
+    /// Looks at a place on disk that the thread has reserved.
+    ///
+    /// - Returns: The place, with the name in the case that it has on disk.
+    func look(at place: Place, in folder: Folder) throws(Errno) -> (Place, stat) {
+        guard !HiddenName.matches(place.name) else { throw Errno(ENOENT) }
+        var place = place
+        var status: stat
+        do throws(Errno) {
+            status = try folder.status(of: place.name)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            guard let other = try otherCase(of: place.name, in: folder) else {
+                locked { state in
+                    if let gone = state.tree.child(place) { state.remove(gone) }
+                }
+                throw error
+            }
+            place.name = other
+            status = try folder.status(of: other)
+        }
+        guard [S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else { throw Errno(ENOENT) }
+        return (place, status)
+    }
+
+    /// With `ignore_case`, the name on disk that differs from `name` in case only.
+    private func otherCase(of name: [UInt8], in folder: Folder) throws(Errno) -> [UInt8]? {
+        guard archive.settings.ignoresCase else { return nil }
+        let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
+        return try DirectorySnapshot.entries(of: folder.descriptor, isHidden: HiddenName.matches)
+            .map(\.name)
+            .first {
+                $0 != name && PortableName.folded(String(decoding: $0, as: UTF8.self)) == folded
+            }
+    }
+
+    // MARK: Listing
+
+    func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot {
+        // A program that has a directory open, as to write into it again and again, finds it there.
+        let hold = try DirectoryHold(number, of: self)
+        let folder = try folder(number)
+        return DirectorySnapshot(
+            try DirectorySnapshot.entries(of: folder.descriptor, isHidden: HiddenName.matches),
+            hold: hold)
+    }
+
+    // MARK: Making and removing
+
+    /// MKDIR.
+    func makeDirectory(
+        _ name: [UInt8], in parent: UInt64, mode: mode_t, caller: FileOwner
+    ) throws(Errno) -> fuse_entry_param {
+        let place = Place(name: name, directory: parent)
+        try requireOpenForNames([place])
+        return try reserving([place]) { (folders) throws(Errno) in
+            let folder = folders[0]
+            // The daemon must be able to enter whatever its clients make.
+            guard name.withCString({ mkdirat(folder.descriptor, $0, mode | 0o700) }) == 0 else {
+                throw .last
+            }
+            let owner = try owner(for: caller, in: folder)
+            let shownOwner = try give(name, in: folder, to: owner)
+            let status = try folder.status(of: name)
+            return try locked { (state) throws(Errno) in
+                let now = clock.now
+                let number = state.meet(place, status, now: now)
+                state.tree.update(number) {
+                    $0.clearing = .whenAbandoned
+                    $0.shownOwner = shownOwner
+                }
+                return try entry(of: number, status, &state)
+            }
+        }
+    }
+
+    /// - Throws: `EIO` when another tree is shown by now, and `EPERM` for a name of the daemon's.
+    func requireOpenForNames(_ places: [Place]) throws(Errno) {
+        try locked { (state) throws(Errno) in
+            for place in places { try state.tree.directory(place.directory) }
+            // As from a volume that has gone: the one that has taken its place is tried then.
+            if state.isRetired { throw Errno(EIO) }
+        }
+        guard !places.contains(where: { HiddenName.matches($0.name) }) else { throw Errno(EPERM) }
+    }
+
+    /// To whom something belongs that a caller makes: with the group of the directory where that
+    /// has its bit set (inode(7), S_ISGID).
+    func owner(for caller: FileOwner, in folder: Folder) throws(Errno) -> FileOwner {
+        let above = try attributesOfDirectory(folder)
+        guard above.st_mode & S_ISGID != 0 else { return caller }
+        return FileOwner(uid: caller.uid, gid: above.st_gid)
+    }
+
+    func attributesOfDirectory(_ folder: Folder) throws(Errno) -> stat {
+        let status = try folder.status()
+        return try locked { (state) throws(Errno) in
+            shown(status, try state.tree.node(folder.number))
+        }
+    }
+
+    /// Makes a new directory its maker's.
+    ///
+    /// - Returns: To whom it is shown to belong, where it cannot be given away on disk.
+    func give(
+        _ name: [UInt8], in folder: Folder, to owner: FileOwner
+    ) throws(Errno) -> FileOwner? {
+        let isInherited = try attributesOfDirectory(folder).st_mode & S_ISGID != 0
+        if Capabilities.canGiveFilesAway {
+            _ = name.withCString {
+                fchownat(folder.descriptor, $0, owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW)
+            }
+        }
+        if isInherited {
+            // After chown, which takes the bit away.
+            let mode = try folder.status(of: name).st_mode & 0o7777 | S_ISGID
+            _ = name.withCString { fchmodat(folder.descriptor, $0, mode, 0) }
+        }
+        let isDaemons = owner == FileOwner(uid: geteuid(), gid: getegid())
+        return Capabilities.canGiveFilesAway || isDaemons ? nil : owner
+    }
+
+    /// RMDIR.
+    func removeDirectory(_ name: [UInt8], in parent: UInt64) throws(Errno) {
+        let place = Place(name: name, directory: parent)
+        try reserving([place]) { (folders) throws(Errno) in
+            let (place, status) = try look(at: place, in: folders[0])
+            let number = locked { $0.meet(place, status, now: clock.now) }
+            var final = try locked { (state) throws(Errno) in
+                shown(status, try state.tree.node(number))
+            }
+            final.st_nlink = 0
+            try removeDirectory(number, at: place, in: folders[0])
+            locked { state in state.tree.update(number) { $0.finalAttributes = final } }
+        }
+    }
+
+    /// Removes a directory whose name the thread has reserved.
+    func removeDirectory(_ number: UInt64, at place: Place, in folder: Folder) throws(Errno) {
+        setMoving(number, true)
+        defer { setMoving(number, false) }
+        let result = place.name.withCString { unlinkat(folder.descriptor, $0, AT_REMOVEDIR) }
+        guard result == 0 else { throw .last }
+        locked { state in
+            state.touch(place.directory, now: clock.now)
+            state.remove(number)
+        }
+    }
+
+    /// UNLINK: takes the name away. What has been archived from it stays archived.
+    func unlink(_ name: [UInt8], in parent: UInt64) throws(Errno) {
+        let place = Place(name: name, directory: parent)
+        try reserving([place]) { (folders) throws(Errno) in
+            let (place, _) = try look(at: place, in: folders[0])
+            let result = place.name.withCString { unlinkat(folders[0].descriptor, $0, 0) }
+            guard result == 0 else { throw .last }
+            locked { state in
+                state.touch(parent, now: clock.now)
+                if let number = state.tree.child(place) { state.remove(number) }
+            }
+        }
+    }
+}

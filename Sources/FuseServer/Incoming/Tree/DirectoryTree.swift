@@ -1,0 +1,277 @@
+import Glibc
+import System
+
+/// Names, numbers and folders of `/incoming` or `/rejected`, as far as the kernel knows them or
+/// pacsfs still needs them. It lives in memory only: whoever changes it has changed the disk, or
+/// is about to.
+///
+/// Nothing here recurses, because clients nest folders as deep as they like.
+struct DirectoryTree {
+    /// A file or folder.
+    struct Node {
+        /// What the kernel calls it: an InodeNumber, never given twice while the daemon runs.
+        let number: UInt64
+        let isDirectory: Bool
+        /// The number that the file system of the volume gives it.
+        var inode: UInt64
+        /// `nil` for the root, and after it was removed.
+        fileprivate(set) var parent: UInt64?
+        fileprivate(set) var name: [UInt8]
+        fileprivate(set) var isRemoved = false
+        fileprivate(set) var children: [[UInt8]: UInt64] = [:]
+        /// How often the kernel was given this number, less what it has forgotten.
+        var lookups: UInt64 = 0
+        /// When something last happened to it or to what is gone from it, monotonic ns.
+        var lastUse: Int64
+        /// Whether it must be remembered although the kernel has forgotten it.
+        var isNeeded = false
+
+        // MARK: Of directories
+
+        /// How many programs have it open.
+        var openings = 0
+        var clearing = Clearing.never
+        /// To whom it is shown to belong, where the daemon may not change that on disk.
+        var shownOwner: FileOwner?
+        /// The attributes of a directory when it was removed: programs in it may still ask.
+        var finalAttributes: stat?
+        /// Names in it for which a call to the disk is under way.
+        var reserved: Set<[UInt8]> = []
+        /// Whether it is being renamed or removed just now.
+        var isMoving = false
+    }
+
+    /// When a directory is removed from `/incoming`, once it is empty.
+    enum Clearing {
+        case never
+        /// It never had a file: whoever made it may take time.
+        case whenAbandoned
+        /// A file of it was archived or set aside: as soon as everything around it is quiet.
+        case whenQuiet
+    }
+
+    /// A name in a directory, whether or not anything has it.
+    struct Place: Hashable {
+        var name: [UInt8]
+        var directory: UInt64
+    }
+
+    let root: UInt64
+    private var nodes: [UInt64: Node]
+    private(set) var nextNumber: UInt64
+    private let makeNumber: @Sendable (UInt64) -> UInt64
+    /// Counts the beginnings and ends of directories' moves: a path that was read before one may
+    /// lead elsewhere after it.
+    private(set) var moves = 0
+
+    /// - Parameters:
+    ///   - root: The number of the root.
+    ///   - nextNumber: From which on numbers are given.
+    ///   - makeNumber: Turns that into what the kernel sees.
+    init(root: UInt64, nextNumber: UInt64, makeNumber: @escaping @Sendable (UInt64) -> UInt64) {
+        self.root = root
+        self.nextNumber = nextNumber
+        self.makeNumber = makeNumber
+        nodes = [
+            root: Node(
+                number: root, isDirectory: true, inode: 0, parent: nil, name: [], lastUse: 0)
+        ]
+    }
+
+    /// A number beyond all that an earlier run has given, as long as that gave fewer than 65,536 a
+    /// second.
+    static var firstNumber: UInt64 { UInt64(max(time(nil) - 1_700_000_000, 1)) << 16 }
+
+    // MARK: Looking
+
+    /// Whether a number is that of a node.
+    func has(_ number: UInt64) -> Bool { nodes[number] != nil }
+
+    /// - Throws: `ESTALE` for a number that was never given or has been forgotten.
+    func node(_ number: UInt64) throws(Errno) -> Node {
+        guard let node = nodes[number] else { throw Errno(ESTALE) }
+        return node
+    }
+
+    /// A directory that has not been removed.
+    ///
+    /// - Throws: `ESTALE` or `ENOTDIR`.
+    @discardableResult
+    func directory(_ number: UInt64) throws(Errno) -> Node {
+        let node = try node(number)
+        guard node.isDirectory else { throw Errno(ENOTDIR) }
+        guard !node.isRemoved else { throw Errno(ESTALE) }
+        return node
+    }
+
+    func child(_ place: Place) -> UInt64? { nodes[place.directory]?.children[place.name] }
+
+    /// The place of a node; `nil` for the root and for what was removed.
+    func place(of number: UInt64) -> Place? {
+        guard let node = nodes[number], let parent = node.parent else { return nil }
+        return Place(name: node.name, directory: parent)
+    }
+
+    /// Names from the root, joined with `/`; `.` for the root.
+    func path(of number: UInt64) -> [UInt8] {
+        var names: [[UInt8]] = []
+        var current = nodes[number]
+        while let node = current, let parent = node.parent {
+            names.append(node.name)
+            current = nodes[parent]
+        }
+        return names.isEmpty
+            ? [UInt8(ascii: ".")] : [UInt8](names.reversed().joined(separator: [UInt8(ascii: "/")]))
+    }
+
+    func path(of place: Place) -> [UInt8] {
+        place.directory == root
+            ? place.name : path(of: place.directory) + [UInt8(ascii: "/")] + place.name
+    }
+
+    /// Whether a directory, or one above it, is being renamed or removed.
+    func isMoving(_ directory: UInt64) -> Bool {
+        var current = nodes[directory]
+        while let node = current {
+            if node.isMoving { return true }
+            current = node.parent.flatMap { nodes[$0] }
+        }
+        return false
+    }
+
+    /// Calls `body` with every node below the root, each directory after all that is in it.
+    ///
+    /// - Parameter body: Also gets the depth, 1 for what is in the root.
+    func forEachUpwards(_ body: (Node, _ depth: Int) -> Void) {
+        var stack = (nodes[root]?.children.values).map { $0.map { (number: $0, depth: 1) } } ?? []
+        var entered: Set<UInt64> = []
+        while let (number, depth) = stack.last {
+            guard let node = nodes[number] else {
+                stack.removeLast()
+                continue
+            }
+            if !node.children.isEmpty, entered.insert(number).inserted {
+                stack += node.children.values.map { ($0, depth + 1) }
+            } else {
+                stack.removeLast()
+                body(node, depth)
+            }
+        }
+    }
+
+    /// All directories, each before those in it, with their paths; without the root.
+    var directories: [(node: Node, path: [UInt8])] {
+        var result: [(node: Node, path: [UInt8])] = []
+        var next = [(number: root, prefix: [UInt8]())]
+        while let (number, prefix) = next.popLast() {
+            for child in nodes[number]?.children.values ?? [:].values {
+                guard let node = nodes[child], node.isDirectory else { continue }
+                let path = prefix + node.name
+                result.append((node, path))
+                next.append((child, path + [UInt8(ascii: "/")]))
+            }
+        }
+        return result
+    }
+
+    // MARK: Changing
+
+    /// Changes what is said of a node; nothing when it is gone.
+    mutating func update(_ number: UInt64, _ change: (inout Node) -> Void) {
+        guard let index = nodes.index(forKey: number) else { return }
+        change(&nodes.values[index])
+    }
+
+    /// Adds a node at a place that nothing has.
+    ///
+    /// - Parameters:
+    ///   - number: The number it had on an earlier volume; `nil` for a fresh one.
+    mutating func add(
+        _ place: Place, inode: UInt64, isDirectory: Bool, as number: UInt64? = nil, now: Int64
+    ) -> UInt64 {
+        nextNumber += 1
+        let number = number ?? makeNumber(nextNumber)
+        nodes[number] = Node(
+            number: number, isDirectory: isDirectory, inode: inode, parent: place.directory,
+            name: place.name, lastUse: now)
+        nodes[place.directory]?.children[place.name] = number
+        return number
+    }
+
+    /// Takes the name away from a node, and from all that is below it; the kernel may still know
+    /// their numbers.
+    ///
+    /// - Returns: The numbers of all of them.
+    @discardableResult
+    mutating func remove(_ number: UInt64) -> [UInt64] {
+        detach(number)
+        var (numbers, removed) = ([number], [UInt64]())
+        while let number = numbers.popLast() {
+            guard let children = nodes[number]?.children.values else { continue }
+            removed.append(number)
+            numbers += children
+            update(number) { node in
+                node.children = [:]
+                node.parent = nil
+                node.isRemoved = true
+                node.clearing = .never
+            }
+            dropIfForgotten(number)
+        }
+        return removed
+    }
+
+    /// Moves a node to another place, which nothing has.
+    mutating func move(_ number: UInt64, to place: Place) {
+        detach(number)
+        nodes[number]?.parent = place.directory
+        nodes[number]?.name = place.name
+        nodes[place.directory]?.children[place.name] = number
+    }
+
+    private mutating func detach(_ number: UInt64) {
+        guard let node = nodes[number], let parent = node.parent else { return }
+        if nodes[parent]?.children[node.name] == number {
+            nodes[parent]?.children[node.name] = nil
+        }
+        if let use = nodes[parent]?.lastUse { nodes[parent]?.lastUse = max(use, node.lastUse) }
+    }
+
+    /// Marks the beginning or the end of a directory's move.
+    mutating func setMoving(_ number: UInt64, _ isMoving: Bool) {
+        nodes[number]?.isMoving = isMoving
+        moves += 1
+    }
+
+    /// The kernel has forgotten a number `count` times. With 0, nothing but a look whether the
+    /// node is still needed.
+    mutating func forget(_ number: UInt64, count: UInt64) {
+        guard number != root, let lookups = nodes[number]?.lookups else { return }
+        nodes[number]?.lookups = lookups - min(count, lookups)
+        dropIfForgotten(number)
+    }
+
+    /// Forgets a node that neither the kernel nor pacsfs needs, and those above it that were kept
+    /// because of it only.
+    private mutating func dropIfForgotten(_ number: UInt64) {
+        var next: UInt64? = number
+        while let number = next, number != root, let node = nodes[number], node.isForgotten {
+            next = node.parent
+            detach(number)
+            nodes[number] = nil
+        }
+    }
+}
+
+extension DirectoryTree.Node {
+    fileprivate var isForgotten: Bool {
+        lookups == 0 && !isNeeded && openings == 0 && clearing == .never && children.isEmpty
+            && reserved.isEmpty && !isMoving && (shownOwner == nil || isRemoved)
+    }
+}
+
+/// To whom a file belongs.
+struct FileOwner: Equatable, Sendable {
+    var uid: uid_t
+    var gid: gid_t
+}
