@@ -17,10 +17,10 @@ extension Archive {
     /// Makes an archive with its volumes.
     ///
     /// - Parameters:
-    ///   - path: A directory that is not there, or is empty.
-    ///   - volumes: Directories that are not there, or are empty; absolute.
+    ///   - path: A directory that does not exist or is empty.
+    ///   - volumes: Directories that do not exist or are empty; absolute.
     ///   - copies: The number of copies of each image, each on another volume.
-    /// - Throws: ``ArchiveError`` when a directory is taken; then nothing is left behind there.
+    /// - Throws: ``ArchiveError`` when a directory is in use; then nothing is left there.
     public static func create(
         at path: String, volumes: [Settings.VolumePlace], copies: Int
     ) throws(ArchiveError) {
@@ -93,7 +93,7 @@ extension Archive {
         AbsolutePath.isInside(one, other) || AbsolutePath.isInside(other, one)
     }
 
-    /// Called before anything is made, so that a call that fails leaves nothing behind.
+    /// Called before anything is made, so that a call that fails leaves nothing.
     ///
     /// - Throws: ``ArchiveError`` when the directory is not free.
     static func requireFree(_ path: String) throws(ArchiveError) {

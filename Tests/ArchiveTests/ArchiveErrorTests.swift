@@ -50,7 +50,7 @@ struct ArchiveErrorTests {
         #expect(stray.description.contains("please report it"))
     }
 
-    @Test("What is said first does not hide the rest")
+    @Test("A prefix does not hide the rest")
     func prefixed() {
         let error = ArchiveError(.storage, "it cannot be read", path: "/a", cause: Errno(EIO))
             .prefixed("a.dcm was not archived.")

@@ -7,7 +7,7 @@ import Testing
     "The daemon as a service", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct ServiceTests {
-    /// Starts the daemon in the foreground with a socket to tell it `READY=1`, and prints what comes.
+    /// Starts the daemon in the foreground with a socket for `READY=1`, and prints its messages.
     private static let listener = """
         import socket, time, signal
         def serve(address, variables, until, **options):
@@ -34,7 +34,7 @@ struct ServiceTests {
 
         """
 
-    @Test("It tells systemd that it is ready, lives and ends, and journald how urgent a line is")
+    @Test("systemd learns that it is ready, lives and ends, and journald how urgent a line is")
     func notification() throws {
         try MountedArchive.with(isMounted: false) { archive in
             try archive.python(
@@ -73,13 +73,13 @@ struct ServiceTests {
     }
 
     @Test(
-        "SIGTERM while programs write: what they were told is safe is safe, and the rest they were told of"
+        "SIGTERM while programs write: acknowledged images are safe, and the programs learn of the rest"
     )
     func termination() throws {
         try MountedArchive.with { archive in
             try archive.writeSamples()
             let daemon = try #require(archive.daemon)
-            // Each image many times over: bytes behind its end make it another one.
+            // Each image many times: bytes after its end make it another one.
             try archive.mustShell(
                 """
                 mapfile -t files < <(find samples -type f)

@@ -2,15 +2,15 @@ import Glibc
 import TestSupport
 import Testing
 
-/// pacsfs in the hands of a user who is not root, on an archive of his own.
+/// pacsfs as a user who is not root, on an archive of that user.
 @Suite(
     "Without root", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
     .enabled(if: geteuid() == 0, "only root can become another user"))
 struct UnprivilegedTests {
-    /// Runs a script as nobody. `$D` is a folder of his, with the program and two images in it; what
-    /// is mounted is seen by nobody else, and may be what the test wants: `prepare` is run first,
-    /// as root.
+    /// Runs a script as the user nobody. `$D` is a folder of that user, with the program and two
+    /// images in it. Only the script sees its mounts, and the test can prepare them: `prepare` runs
+    /// first, as root.
     private func asNobody(
         _ archive: MountedArchive, prepare: String = "", _ script: String,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -39,7 +39,7 @@ struct UnprivilegedTests {
     }
 
     @Test(
-        "A user does everything with an archive of his own: he makes, mounts, fills, reads, checks and extends it"
+        "A user makes, mounts, fills, reads, checks and extends an archive without being root"
     )
     func wholeLife() throws {
         try MountedArchive.with(isMounted: false) { archive in
@@ -78,7 +78,7 @@ struct UnprivilegedTests {
     }
 
     @Test(
-        "With user_allow_other others use his mount, and what they put into incoming is theirs there"
+        "With user_allow_other others use the mount, and own the files that they put into incoming"
     )
     func others() throws {
         try MountedArchive.with(isMounted: false) { archive in
@@ -107,7 +107,7 @@ struct UnprivilegedTests {
         }
     }
 
-    @Test("What keeps a user from mounting is said, with what to do")
+    @Test("Obstacles to mounting are named, with what to do")
     func refusals() throws {
         try MountedArchive.with(isMounted: false) { archive in
             try asNobody(

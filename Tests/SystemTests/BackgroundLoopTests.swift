@@ -64,7 +64,7 @@ import Testing
         #expect(loop.isStopping)
     }
 
-    @Test("What the work holds is released when the loop has ended")
+    @Test("The work is released when the loop has ended")
     func release() throws {
         final class Owner: Sendable {}
         let loop = BackgroundLoop("loop", clock: SystemClock())

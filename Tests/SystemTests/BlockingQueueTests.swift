@@ -11,7 +11,7 @@ import Testing
         #expect(queue.take(atMost: 9) == [4, 5])
     }
 
-    @Test("A closed queue takes nothing, and gives what it has")
+    @Test("A closed queue accepts nothing, and delivers its elements")
     func closing() {
         let queue = BlockingQueue<Int>()
         #expect(queue.put(1))
@@ -52,7 +52,7 @@ import Testing
         #expect(queue.take() == 2)
     }
 
-    @Test("A taker with a condition passes over what does not suit it")
+    @Test("A taker with a condition skips other elements")
     func selection() {
         let queue = BlockingQueue<Int>(isSelective: true)
         for number in [1, 3, 4, 6] { #expect(queue.put(number)) }

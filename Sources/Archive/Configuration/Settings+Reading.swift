@@ -18,7 +18,7 @@ extension Settings {
         }
     }
 
-    /// - Throws: ``ArchiveError`` with the place, where that can be told.
+    /// - Throws: ``ArchiveError``, with line and column if they are known.
     init(toml text: String) throws {
         do { try self.init(readingTOML: text) } catch let mistake as SettingMistake {
             throw mistake.error(in: ConfigurationFile(text))
@@ -143,7 +143,7 @@ extension Settings {
         }
     }
 
-    /// Reads `20M` as bytes a second, in powers of 1000; `nil` when it is none.
+    /// Reads `20M` as bytes per second, in powers of 1000; `nil` when it is not a rate.
     public static func rate(_ text: String) -> Int64? {
         let units: [Character: Double] = ["k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9]
         let unit = text.last.flatMap { units[$0] }

@@ -49,8 +49,8 @@ public final class RejectedFolder: Sendable {
     /// Durable when it returns.
     ///
     /// If other bytes have the name, the file gets a suffix from its SHA-256 (` ~1f3a`). A name
-    /// that would itself be taken for a reason, `X.reason.txt`, becomes `X.reason (1).txt`. If the
-    /// same bytes are there already, only the reason is written anew.
+    /// that looks like a reason, `X.reason.txt`, becomes `X.reason (1).txt`. If the same bytes are
+    /// there already, only the reason is rewritten.
     ///
     /// - Parameters:
     ///   - source: An open descriptor of the file.

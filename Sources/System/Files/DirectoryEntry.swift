@@ -7,10 +7,10 @@ public struct DirectoryEntry {
     /// The bytes of the name.
     public var name: UnsafeRawBufferPointer
     public var inode: UInt64
-    /// `DT_REG`, `DT_DIR`, …; `DT_UNKNOWN` where the file system does not tell.
+    /// `DT_REG`, `DT_DIR`, …; `DT_UNKNOWN` where the file system does not say.
     public var type: UInt8
 
-    /// The name for messages and calls; what is not UTF-8 shows as U+FFFD.
+    /// The name for messages and calls; bytes that are not UTF-8 show as U+FFFD.
     public var text: String { String(decoding: name, as: UTF8.self) }
 
     /// Calls `body` with each entry except `.` and `..`, in no order, in constant memory.

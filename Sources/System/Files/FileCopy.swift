@@ -122,7 +122,7 @@ public enum FileCopy {
         if count != piece.count { throw .wrongLength }
     }
 
-    /// Only a hint; the sync at the end does what this cannot start.
+    /// Only a hint; the sync at the end does the rest.
     ///
     /// See: 'man 2 sync_file_range'
     private static func startWriteBack(_ target: Int32, at offset: Int64, bytes: Int64) {

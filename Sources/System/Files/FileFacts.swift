@@ -1,6 +1,6 @@
 import Glibc
 
-/// The part of `struct stat` that pacsfs looks at.
+/// The part of `struct stat` that pacsfs uses.
 ///
 /// See: 'man 3type stat'
 public struct FileFacts: Sendable, Equatable {

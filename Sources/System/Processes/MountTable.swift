@@ -12,7 +12,7 @@ public struct MountedFileSystem: Sendable {
     public var options: [String]
     /// `ext4`, `fuse.pacsfs` and so on.
     public var type: String
-    /// A device, or what the file system calls its source.
+    /// A device, or another source in the words of the file system.
     public var source: String
     /// Options of the file system, such as `user_id=1000` of FUSE.
     public var superOptions: [String]

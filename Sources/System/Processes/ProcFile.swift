@@ -10,12 +10,12 @@ public enum ProcFile {
         return String(decoding: content, as: UTF8.self).split(separator: "\n")
     }
 
-    /// What a file of a process or thread says.
+    /// The content of a file of a process or thread.
     ///
     /// - Parameters:
     ///   - id: Of a process or thread.
     ///   - name: `cmdline`, `stat`, …
-    ///   - limit: At most so many bytes.
+    ///   - limit: The most bytes to read.
     /// - Returns: `nil` when it is empty or may not be read.
     public static func content(of name: String, id: pid_t, limit: Int = 2048) -> [UInt8]? {
         guard id > 0, let content = try? FileIO.content(of: "/proc/\(id)/\(name)", limit: limit),

@@ -60,6 +60,6 @@ public final class BlockingQueue<Element: Sendable>: Sendable {
         }
     }
 
-    /// Takes no more elements; what is in the queue can still be taken.
+    /// Accepts no more elements; those in the queue can still be taken.
     public func close() { state.withLock(waking: .all) { $0.isClosed = true } }
 }

@@ -8,7 +8,7 @@ public protocol MonotonicClock: Sendable {
     /// UTC, nanoseconds since 1970. May jump when somebody sets the machine's clock.
     var utc: Int64 { get }
 
-    /// Whether waiting makes time pass. If not, ``onAdvance(_:)`` tells when it has.
+    /// Whether waiting makes time pass. If not, ``onAdvance(_:)`` says when it has.
     var passesByItself: Bool { get }
 
     /// Registers an action to be called each time a hand has moved the clock.

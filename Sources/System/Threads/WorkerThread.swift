@@ -100,7 +100,7 @@ public final class ThreadGroup: Sendable {
 /// The calling thread takes the first element, and those for which the system has no room for a
 /// thread.
 ///
-/// - Returns: What each call returned or threw, in the order of `elements`.
+/// - Returns: The result or the error of each call, in the order of `elements`.
 public func onAll<Element: Sendable, R: Sendable, Failure: Error>(
     _ elements: [Element], _ body: @escaping @Sendable (Element) throws(Failure) -> R
 ) -> [Result<R, Failure>] {

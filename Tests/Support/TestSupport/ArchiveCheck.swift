@@ -18,7 +18,7 @@ public struct ArchiveCheck {
     public enum Option: String, Sendable {
         /// Each volume alone must have every acknowledged image, before pacsfs mends anything.
         case alone = "--alone"
-        /// Good blobs that no record names are allowed, and blobs that were set aside.
+        /// Good blobs that no record names are allowed, and blobs that were rejected.
         case afterPowerLoss = "--after-power-loss"
     }
 
@@ -26,9 +26,9 @@ public struct ArchiveCheck {
     public let problems: [String]
 
     /// - Parameters:
-    ///   - given: All that the archive was ever given.
-    ///   - acknowledged: What must be there, on every volume.
-    ///   - pacsfs: The program to ask for its status first; `nil` asks nothing.
+    ///   - given: All files that the archive ever got.
+    ///   - acknowledged: The files that must be there, on every volume.
+    ///   - pacsfs: The program whose status is asked first; `nil` asks nothing.
     /// - Throws: ``ProgramError`` when the check itself fails.
     public init(
         archive: String, volumes: [String], given: [Given], acknowledged: [Given],

@@ -1,9 +1,9 @@
 import Foundation
 
-/// Waits until `condition` holds; for what happens in another process or thread, and cannot be
-/// waited for otherwise.
+/// Waits until `condition` holds, for events in another process or thread that cannot be waited for
+/// otherwise.
 ///
-/// - Parameter seconds: After which it gives up.
+/// - Parameter seconds: When to give up.
 /// - Returns: Whether it did hold.
 public func eventually(within seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool
 {
