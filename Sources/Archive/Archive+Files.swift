@@ -93,23 +93,39 @@ extension Archive {
     /// and has not changed since, or is read now. Bad copies that are met are set aside and made
     /// anew from the good one before this returns.
     ///
-    /// - Parameter instance: `instance.id`.
+    /// - Parameters:
+    ///   - instance: `instance.id`.
+    ///   - first: The ordinal of the volume whose copy is looked at first, of those in
+    ///     ``readingOrder(of:)``; the best one when it is left out.
     /// - Returns: A descriptor that the caller closes, the file it leads to, and whether that was
     ///   known to be good before: if not, bytes that somebody has kept may be others.
     /// - Throws: ``ArchiveError`` with the code `noGoodCopy`: only the archived bytes are ever
     ///   given out.
-    public func openBlob(of instance: Int64) throws(ArchiveError) -> (
+    public func openBlob(of instance: Int64, first: Int? = nil) throws(ArchiveError) -> (
         descriptor: Int32, version: VerifiedBlob, wasKnown: Bool
     ) {
         try ArchiveError.from {
-            let opened = try images.open(instance)
+            let opened = try images.open(instance, first: first)
             return (opened.descriptor, opened.blob, opened.wasKnown)
         }
+    }
+
+    /// The ordinals of the volumes from which an image can be read, the best first.
+    ///
+    /// - Parameter instance: `instance.id`.
+    /// - Throws: ``ArchiveError`` when the index cannot be read.
+    public func readingOrder(of instance: Int64) throws(ArchiveError) -> [Int] {
+        try ArchiveError.from { try images.readingOrder(of: instance) }
     }
 
     /// Whether the file that was opened is still there unchanged, on a volume that is there, and
     /// was read within a day.
     public func isCurrent(_ blob: VerifiedBlob) -> Bool { images.isCurrent(blob) }
+
+    /// Whether an open file has the bytes of an image. Reads all of it.
+    public func isGood(_ descriptor: Int32, as blob: VerifiedBlob) -> Bool {
+        images.isGood(descriptor, as: blob)
+    }
 
     /// Whether the volume that the file is on is still there.
     public func isThere(_ blob: VerifiedBlob) -> Bool { images.isThere(blob) }

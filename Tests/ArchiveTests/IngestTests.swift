@@ -239,18 +239,16 @@ private final class Recorder: ViewObserver {
     var nodes: Set<Int64> { state.withLock { $0.nodes } }
     var events: [String] { state.withLock { $0.events } }
 
-    func published(
-        nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
-    ) {
+    func published(nodes: Set<Int64>, replaced: [Int64]) {
         // Late, as a kernel might be.
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(50)) { [self] in
-            state.withLock { state in
-                state.nodes.formUnion(nodes)
-                state.events.append("told")
-            }
-            completion()
+        usleep(50_000)
+        state.withLock { state in
+            state.nodes.formUnion(nodes)
+            state.events.append("told")
         }
     }
+
+    func healed(image: Int64) { state.withLock { $0.events.append("healed \(image)") } }
 
     func viewsChanged(gone: [String], images: Range<Int64>) {
         state.withLock { $0.events.append("gone \(gone)") }

@@ -40,7 +40,7 @@ struct MountpointTests {
                 == "There is no directory \(folder.path("missing")). Make it with: mkdir -p \(folder.path("missing"))"
         )
         let file = try folder.write([1], to: "file")
-        #expect(try refusal(file).hasPrefix("\(file) is no directory."))
+        #expect(try refusal(file).hasPrefix("\(file) is not a directory."))
         let full = try directory("full")
         try folder.write([1], to: "full/.hidden")
         #expect(try refusal(full).hasPrefix("\(full) is not empty"))

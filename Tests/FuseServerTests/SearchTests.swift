@@ -63,7 +63,7 @@ struct SearchTests {
     }
 
     private func text(_ number: UInt64) throws -> String {
-        guard case .bytes(let bytes) = try fileSystem.source(of: number, handle: 0) else {
+        guard case .text(let bytes, _) = try fileSystem.open(number, flags: O_RDONLY) else {
             return ""
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -119,7 +119,11 @@ struct ViewTests {
             InodeNumber.instance(1).rawValue, FixedEntry.readme.number,
             InodeNumber.node(1).rawValue,
         ] {
-            #expect(throws: Errno(EROFS)) { try fileSystem.open(number, flags: flags) }
+            #expect(throws: Errno(EROFS)) {
+                if try fileSystem.image(toOpen: number, flags: flags) == nil {
+                    _ = try fileSystem.open(number, flags: flags)
+                }
+            }
         }
         for number in [InodeNumber.instance(1).rawValue, FixedEntry.rejected.number, 1] {
             #expect(throws: Errno(EROFS)) { try fileSystem.writableTree(number) }
@@ -130,12 +134,12 @@ struct ViewTests {
     @Test("An image is read through the daemon byte for byte")
     func reading() throws {
         let number = InodeNumber.instance(3).rawValue
-        _ = try fileSystem.open(number, flags: O_RDONLY)
-        defer { fileSystem.release(number, handle: 0) }
-        guard case .file(let descriptor) = try fileSystem.source(of: number, handle: 0) else {
-            Issue.record("it is no file")
-            return
-        }
+        let id = try #require(try fileSystem.image(toOpen: number, flags: O_RDONLY))
+        let result = Monitor<Result<OpenImage, Errno>?>(nil)
+        fileSystem.images.open(id) { opened in result.withLock { $0 = opened } }
+        let open = try #require(result.withLock { $0 }).get()
+        defer { fileSystem.images.close(open) }
+        let descriptor = try #require(open.descriptor)
         var bytes = [UInt8](repeating: 0, count: image(3).count)
         #expect(pread(descriptor.number, &bytes, bytes.count, 0) == bytes.count)
         #expect(bytes == image(3))
@@ -146,8 +150,8 @@ struct ViewTests {
     func readme() throws {
         let entry = try lookup(["README.txt"])
         #expect(entry.attr.st_size == FixedEntry.readmeText.count)
-        guard case .bytes(let bytes) = try fileSystem.source(of: entry.ino, handle: 0) else {
-            Issue.record("it has no bytes")
+        guard case .text(let bytes, _) = try fileSystem.open(entry.ino, flags: O_RDONLY) else {
+            Issue.record("it is no text")
             return
         }
         #expect(String(decoding: bytes, as: UTF8.self).contains("incoming/"))

@@ -57,7 +57,7 @@ struct LifeTests {
                 try archive.pacsfs("mount", "missing"), saying: "no directory \(work)/missing",
                 "mkdir -p")
             expectRefused(
-                try archive.pacsfs("mount", "file"), saying: "\(work)/file is no directory")
+                try archive.pacsfs("mount", "file"), saying: "\(work)/file is not a directory")
             expectRefused(
                 try archive.pacsfs("mount", archive.folder.path),
                 saying: "lies in \(archive.folder.path)", "hidden")

@@ -25,7 +25,7 @@ extension Catalogue {
     private func replaySome(_ limit: Int) throws -> Int {
         // In one transaction, as records are appended in one. Otherwise a record that another
         // thread appends now would be taken in twice, and the position be set back.
-        try index.write { writer in
+        let count = try index.write { writer in
             let position = try writer.reader.position()
             var chain = try LedgerChain(
                 volume: ledger.volumes.first.flatMap { volumes[$0] } ?? volumes.staging,
@@ -47,6 +47,8 @@ extension Catalogue {
             }
             return count
         }
+        publishLinks()
+        return count
     }
 
     /// Takes an event into the index.

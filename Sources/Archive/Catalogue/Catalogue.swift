@@ -39,13 +39,18 @@ final class Catalogue: Sendable {
         self.actor = actor
         let known = try index.read { try $0.views() }
         show(known)
+        publishLinks()
     }
 
     /// The views that are shown.
     var views: [View] { shown.withLock { $0 } }
 
-    func show(_ views: [View]) {
-        shown.withLock { $0 = views }
+    /// Called in the transaction that changes the views.
+    func show(_ views: [View]) { shown.withLock { $0 = views } }
+
+    /// Called after the transaction: readers see no number of links before the paths it counts.
+    func publishLinks() {
+        let views = views
         commonLinks.store(
             views.contains { $0.template.isSelective } ? 0 : views.count, ordering: .relaxed)
     }
@@ -239,7 +244,7 @@ final class Catalogue: Sendable {
     {
         var isAppended = false
         do {
-            return try index.write { writer in
+            let recorded = try index.write { writer in
                 guard try !isBehind(writer) else { throw IndexBehindLedger() }
                 var entries: [LedgerEntry] = []
                 let views = views
@@ -265,6 +270,8 @@ final class Catalogue: Sendable {
                     result: result, changedNodes: writer.changedNodes,
                     isShort: ledger.volumes.count < minimum)
             }
+            publishLinks()
+            return recorded
         } catch  where isAppended {
             // Archived, but not indexed: the index takes it from the ledger, as at the next start.
             _ = try? replay()

@@ -67,7 +67,7 @@ extension ImageReader {
             log.error("That copies of \(digest.hex) were bad could not be recorded: \(error)")
         }
         for copy in bad { try? copy.volume.finish([digest]) }
-        if !outcome.healed.isEmpty { core.observers.published([], replaced: [image.id]) {} }
+        if !outcome.healed.isEmpty { core.observers.healed(image: image.id) }
         if !outcome.left.isEmpty { resilvering.wake() }
         return outcome
     }

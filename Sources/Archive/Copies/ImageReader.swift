@@ -37,17 +37,25 @@ final class ImageReader: Sendable {
         core.clock.now - blob.checked < Self.trust && isThere(blob)
     }
 
+    /// Whether an open file has the bytes of an image: see ``Archive/isGood(_:as:)``.
+    func isGood(_ descriptor: Int32, as blob: VerifiedBlob) -> Bool {
+        let digest = try? Digest.of(
+            descriptor: descriptor, bytes: blob.stamp.bytes, path: blob.digest.hex)
+        return digest == blob.digest
+    }
+
     /// Whether the volume that the file is on is still there.
     func isThere(_ blob: VerifiedBlob) -> Bool { volumes[blob.volumeOrdinal] === blob.volume }
 
-    /// Opens the blob of an image: see ``Archive/openBlob(of:)``.
-    func open(_ instance: Int64) throws -> (
+    /// Opens the blob of an image: see ``Archive/openBlob(of:first:)``.
+    func open(_ instance: Int64, first: Int? = nil) throws -> (
         descriptor: Int32, blob: VerifiedBlob, wasKnown: Bool
     ) {
         guard let image = try core.index.read({ try $0.copies(of: instance) }),
             let digest = Digest(bytes: image.sha256)
         else { throw ArchiveError(.notFound, "There is no image with number \(instance).") }
         if let known = verified[instance], isTrusted(known),
+            first ?? known.volumeOrdinal == known.volumeOrdinal,
             let file = try? known.volume.openBlob(digest),
             try known.volume.stamp(ofOpen: file.number) == known.stamp
         {
@@ -57,7 +65,9 @@ final class ImageReader: Sendable {
         var problem =
             image.volumes.isEmpty
             ? "every copy of it was damaged" : "no volume that has a copy is there"
-        for volume in readingOrder(image.volumes) {
+        let order = readingOrder(image.volumes)
+        let isFirst = { (volume: Volume) in volume.identity.ordinal == first }
+        for volume in order.filter(isFirst) + order.filter({ !isFirst($0) }) {
             switch openCopy(image, digest, on: volume) {
             case .good(let descriptor, let blob):
                 verified.put(blob)
@@ -77,6 +87,17 @@ final class ImageReader: Sendable {
             remedy: "See \"pacsfs status\".")
         core.log.error("\(error)")
         throw error
+    }
+
+    /// The ordinals of the volumes from which an image can be read, the best first: see
+    /// ``Archive/readingOrder(of:)``.
+    func readingOrder(of instance: Int64) throws -> [Int] {
+        let copies = try core.index.read { try $0.copies(of: instance) }
+        let order = readingOrder(copies?.volumes ?? []).map(\.identity.ordinal)
+        guard let known = verified[instance]?.volumeOrdinal, order.contains(known) else {
+            return order
+        }
+        return [known] + order.filter { $0 != known }
     }
 
     /// The volumes that are there, healthy ones first.

@@ -32,16 +32,18 @@ final class Committer: Sendable {
     private let volumes: VolumeSet
     private let catalogue: Catalogue
     private let preparation: Preparation
-    private let observers: Observers
+    private let completions: Completions
     private let repairs: CopyRepairs
 
-    init(preparation: Preparation, catalogue: Catalogue, observers: Observers, repairs: CopyRepairs)
-    {
+    init(
+        preparation: Preparation, catalogue: Catalogue, completions: Completions,
+        repairs: CopyRepairs
+    ) {
         self.repairs = repairs
         self.preparation = preparation
         volumes = preparation.volumes
         self.catalogue = catalogue
-        self.observers = observers
+        self.completions = completions
     }
 
     func commit(_ batch: [Prepared]) {
@@ -59,23 +61,23 @@ final class Committer: Sendable {
                     nil
                 }
             }
-            observers.published(recorded.changedNodes, replaced: replaced) {
-                for (prepared, outcome) in zip(batch, outcomes) {
-                    prepared.completion(
-                        isShort
-                            ? .failure(Self.shortLedger(prepared.request.source))
-                            : .success(outcome))
-                }
+            let answers = zip(batch, outcomes).map { prepared, outcome in
+                prepared.answer(
+                    isShort
+                        ? .failure(Self.shortLedger(prepared.request.source)) : .success(outcome))
             }
+            completions.put(
+                changedNodes: recorded.changedNodes, replaced: replaced, answers)
         } catch let error as Catalogue.RecordedButNotIndexed {
-            for prepared in batch {
-                prepared.completion(
-                    .failure(
-                        ArchiveError(
-                            .index,
-                            "\(prepared.request.source) is stored, but the index is damaged: \(error.reason).",
-                            remedy: "Restart pacsfs.")))
-            }
+            completions.put(
+                batch.map { prepared in
+                    prepared.answer(
+                        .failure(
+                            ArchiveError(
+                                .index,
+                                "\(prepared.request.source) is stored, but the index is damaged: \(error.reason).",
+                                remedy: "Restart pacsfs.")))
+                })
         } catch {
             // One file that cannot be stored must not fail the others.
             if batch.count > 1 {
@@ -84,7 +86,7 @@ final class Committer: Sendable {
             }
             for prepared in batch {
                 let sentence = "\(prepared.request.source) was not archived."
-                prepared.completion(.failure(ArchiveError(error).prefixed(sentence)))
+                completions.put([prepared.answer(.failure(ArchiveError(error).prefixed(sentence)))])
             }
         }
     }

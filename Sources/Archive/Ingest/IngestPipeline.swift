@@ -3,18 +3,27 @@ import Storage
 import System
 import TagIndex
 
-/// The way of files into the archive: several threads hash, read and copy, one commits what
-/// they have ready, however many that are, with one round of syncs.
+/// The way of files into the archive, in three steps, each on threads of its own:
+///
+///     ingest 1…n   hashes, reads and copies a file                 ``Preparation``
+///     commit       makes all that are ready durable and records    ``Committer``
+///                  them, with one round of syncs
+///     answer       tells the kernel, then those who wait           ``Completions``
 final class IngestPipeline: Sendable {
     typealias Completion = @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
 
     private struct Job: Sendable {
         var request: IngestRequest
         var completion: Completion
+
+        func answer(_ result: Result<IngestOutcome, ArchiveError>) -> Completions.Answer {
+            Completions.Answer(source: "\(request.source)", result: result, completion: completion)
+        }
     }
 
     private let preparation: Preparation
     private let committer: Committer
+    private let completions: Completions
     private let jobs = BlockingQueue<Job>()
     private let prepared = BlockingQueue<Prepared>()
     private let threads = ThreadGroup()
@@ -24,9 +33,12 @@ final class IngestPipeline: Sendable {
     /// At most this many files are made durable together.
     private static let batch = 256
 
-    init(preparation: Preparation, committer: Committer, workers: Int) {
+    init(
+        preparation: Preparation, committer: Committer, completions: Completions, workers: Int
+    ) {
         self.preparation = preparation
         self.committer = committer
+        self.completions = completions
         for number in 1...workers {
             threads.start("ingest \(number)") { [self] in
                 while let job = jobs.take(atMost: 1).first { prepare(job) }
@@ -37,6 +49,7 @@ final class IngestPipeline: Sendable {
                 let batch = prepared.take(atMost: Self.batch)
                 if batch.isEmpty { return }
                 committer.commit(batch)
+                for prepared in batch { submitWaiting(for: prepared.staged.digest) }
             }
         }
     }
@@ -44,7 +57,18 @@ final class IngestPipeline: Sendable {
     /// Takes a file. `completion` is called once, from another thread.
     func submit(_ request: IngestRequest, completion: @escaping Completion) {
         guard jobs.put(Job(request: request, completion: completion)) else {
-            return completion(.failure(Self.stopped(request)))
+            let job = Job(request: request, completion: completion)
+            return completions.put([job.answer(.failure(Self.stopped(request)))])
+        }
+    }
+
+    /// Goes on with the files that have the same bytes as one that has had its turn.
+    private func submitWaiting(for digest: Digest) {
+        let waiting = inFlight.withLock { $0.removeValue(forKey: digest) } ?? []
+        for var job in waiting {
+            job.request.digest = digest
+            job.request.turn = nil
+            submit(job.request, completion: job.completion)
         }
     }
 
@@ -54,6 +78,7 @@ final class IngestPipeline: Sendable {
         threads.wait(for: "ingest")
         prepared.close()
         threads.wait(for: "commit")
+        completions.stop()
     }
 
     private func prepare(_ job: Job) {
@@ -72,7 +97,7 @@ final class IngestPipeline: Sendable {
             if let reason = job.request.refusal {
                 let outcome = try preparation.refuse(job.request, reason)
                 inTurn {}
-                return job.completion(.success(outcome))
+                return completions.put([job.answer(.success(outcome))])
             }
             let digest =
                 try job.request.digest
@@ -88,33 +113,29 @@ final class IngestPipeline: Sendable {
                 return true
             }
             guard isFirst else { return inTurn {} }
-            let completion: Completion = { [self] result in
-                job.completion(result)
-                let waiting = inFlight.withLock { $0.removeValue(forKey: digest) } ?? []
-                for var job in waiting {
-                    job.request.digest = digest
-                    job.request.turn = nil
-                    submit(job.request, completion: job.completion)
-                }
+            @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
+                completions.put([job.answer(result)])
+                submitWaiting(for: digest)
             }
             do {
-                switch try preparation.prepare(job.request, digest: digest, completion: completion)
+                switch try preparation.prepare(
+                    job.request, digest: digest, completion: job.completion)
                 {
                 case .ready(let ready):
                     inTurn { [self] in
-                        if !prepared.put(ready) { completion(.failure(Self.stopped(job.request))) }
+                        if !prepared.put(ready) { finish(.failure(Self.stopped(job.request))) }
                     }
                 case .noImage(let outcome):
                     inTurn {}
-                    completion(.success(outcome))
+                    finish(.success(outcome))
                 }
             } catch {
                 inTurn {}
-                completion(.failure(Self.error(error, job.request)))
+                finish(.failure(Self.error(error, job.request)))
             }
         } catch {
             inTurn {}
-            job.completion(.failure(Self.error(error, job.request)))
+            completions.put([job.answer(.failure(Self.error(error, job.request)))])
         }
     }
 

@@ -31,11 +31,12 @@ final class Intake: Sendable {
             volumes: core.volumes, index: core.index,
             copies: (settings.copies, settings.minimumCopies),
             ignoresDirectories: { core.settings.ignoresDirectories }, clock: core.clock)
+        let completions = Completions(observers: core.observers, log: core.log)
         let committer = Committer(
-            preparation: preparation, catalogue: core.catalogue, observers: core.observers,
+            preparation: preparation, catalogue: core.catalogue, completions: completions,
             repairs: repairs)
         pipeline = IngestPipeline(
-            preparation: preparation, committer: committer,
+            preparation: preparation, committer: committer, completions: completions,
             workers: Self.workers)
     }
 
@@ -52,22 +53,7 @@ final class Intake: Sendable {
         {
             return zips.submit(request, to: self, completion: completion)
         }
-        let log = log
-        pipeline.submit(request) { result in
-            switch result {
-            case .failure(let error): log.error("\(error)")
-            case .success(.archived(_, let what?)), .success(.sameDataSet(_, let what?)):
-                log.notice(
-                    "\(request.source) is archived as it is, but cut off: \(what). Look for a better copy."
-                )
-            case .success(.sameDataSet):
-                log.info(
-                    "\(request.source) has the data set of an image that was archived before; only the file header differs. Both are kept."
-                )
-            case .success: break
-            }
-            completion(result)
-        }
+        pipeline.submit(request, completion: completion)
     }
 
     /// Archives a file and waits until it is safe.

@@ -26,6 +26,10 @@ struct Prepared: Sendable {
     /// The missing part, when the file ends before its data set does.
     var cutOff: String?
     var completion: IngestPipeline.Completion
+
+    func answer(_ result: Result<IngestOutcome, ArchiveError>) -> Completions.Answer {
+        Completions.Answer(source: "\(request.source)", result: result, completion: completion)
+    }
 }
 
 /// The part of ingest that several threads do at once: everything before the syncs.

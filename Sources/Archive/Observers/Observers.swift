@@ -18,13 +18,11 @@ final class Observers: Sendable {
 
     // MARK: Views
 
-    /// Calls `completion` when the observer has passed the change on.
-    func published(
-        _ nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void
-    ) {
-        guard let views else { return completion() }
-        views.published(nodes: nodes, replaced: replaced, completion: completion)
+    func published(_ nodes: Set<Int64>, replaced: [Int64]) {
+        views?.published(nodes: nodes, replaced: replaced)
     }
+
+    func healed(image: Int64) { views?.healed(image: image) }
 
     func viewsChanged(gone: [String], images: Range<Int64>) {
         views?.viewsChanged(gone: gone, images: images)

@@ -1,13 +1,18 @@
 /// Shows the views of an archive, and learns of changes before those who wait for them are
 /// answered.
 public protocol ViewObserver: AnyObject, Sendable {
-    /// Images were archived, or bad blobs were replaced.
+    /// Images were archived. Returns when nobody sees the old state any more; the caller is a
+    /// thread that answers no requests of the kernel, and holds no lock.
     ///
     /// - Parameters:
     ///   - nodes: Directories with new entries (`node.id`; 0 for the root).
     ///   - replaced: Images (`instance.id`) whose blob was bad and is good now.
-    ///   - completion: To be called, from any thread, when nobody can see the old state any more.
-    func published(nodes: Set<Int64>, replaced: [Int64], completion: @escaping @Sendable () -> Void)
+    func published(nodes: Set<Int64>, replaced: [Int64])
+
+    /// The bad blob of an image was replaced by a good one. Returns at once.
+    ///
+    /// - Parameter image: `instance.id`.
+    func healed(image: Int64)
 
     /// Other views are shown now than before.
     ///

@@ -1,39 +1,38 @@
 import CLinux
 import Glibc
+import System
 
-/// What a thread that waits for our answer is doing.
+/// A thread that waits for an answer, and what it is doing.
 struct CallingThread {
     /// Its id; 0 for one in another namespace (pid_namespaces(7)).
     let id: pid_t
 
     /// Whether it is inside a call that makes or moves a name: mkdir(2), rename(2).
     ///
-    /// Before these the kernel looks the name up, and says EEXIST itself when it is there; FUSE
-    /// does not tell what a look-up is for. /proc/TID/syscall (proc(5)) does, as far as we may
-    /// look into the other process (ptrace(2), PTRACE_MODE_ATTACH_FSCREDS); where we may not,
-    /// this is false.
+    /// Before these calls the kernel looks the name up, and answers EEXIST itself when it exists;
+    /// FUSE does not say what a look-up is for. /proc/TID/syscall does, as far as we may look into
+    /// the other process; where we may not, this is false.
+    ///
+    /// See: 'man 5 proc_pid_syscall'; 'man 2 ptrace', PTRACE_MODE_ATTACH_FSCREDS
     var isMakingName: Bool {
         for _ in 0..<Self.attempts {
             guard let bytes = content(of: "syscall") else { return false }
             let word = bytes.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
             let text = String(decoding: word, as: UTF8.self)
-            // It has asked, but does not sleep yet.
+            // It has sent the request, but does not sleep yet.
             if text != "running" { return Int32(text).map(Self.calls.contains) ?? false }
             usleep(100)
         }
         return false
     }
 
-    /// What a file of /proc/TID says, up to 2 kB of it; `nil` when it is empty or may not be read.
+    /// A file of /proc/TID; `nil` when it is empty or may not be read.
+    ///
+    /// - Parameter limit: At most so many bytes.
+    ///
     /// See: 'man 5 proc'
-    func content(of name: String) -> [UInt8]? {
-        guard id > 0 else { return nil }
-        let file = open("/proc/\(id)/\(name)", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 2048)
-        let count = read(file, &bytes, bytes.count)
-        return count > 0 ? Array(bytes[..<count]) : nil
+    func content(of name: String, limit: Int = 2048) -> [UInt8]? {
+        id > 0 ? ProcFile.content(of: name, id: id, limit: limit) : nil
     }
 
     private static let attempts = 50

@@ -1,25 +1,24 @@
-import Foundation
+import Dispatch
 import System
 
 /// A directory that a program has open.
 final class OpenDirectory: Sendable {
-    /// Its entries when it was opened; `nil` for a directory that is listed by the rows of the
-    /// index.
+    /// Its entries when it was opened; `nil` when it is listed by rows of the index.
     let snapshot: DirectorySnapshot?
     private let readAhead: ReadAhead
 
-    /// - parameter queue: where entries are made before they are asked for
+    /// - Parameter queue: Prepares entries before the program asks for them.
     init(_ snapshot: DirectorySnapshot?, readingAheadOn queue: DispatchQueue) {
         self.snapshot = snapshot
         readAhead = ReadAhead(on: queue)
     }
 
-    /// Answers READDIR of a directory whose entries come in the order of their rows, and has
-    /// the next portions made, while the program goes through this one.
+    /// Answers READDIR of a directory whose entries come in the order of their rows, and has the
+    /// next portions prepared while the program goes through this one.
     ///
     /// - Parameters:
-    ///   - cookie: That of the last entry that the program has.
-    ///   - size: The most bytes of an answer.
+    ///   - cookie: Of the last entry that the program has.
+    ///   - size: How large the answer may be, bytes.
     ///   - fill: Fills a buffer with the entries after a cookie.
     func answer(
         _ request: consuming Request, after cookie: Int, size: Int,

@@ -1,39 +1,31 @@
 import CFuse3
 import Glibc
 import System
+import System
 
 extension Operations {
-    static func addExtendedAttributes(to operations: inout fuse_lowlevel_ops) {
-        operations.getxattr = { request, number, name, size in
-            let fileSystem = fileSystem(request)
-            let request = taken(request)
-            do throws(Errno) {
-                let value = try fileSystem.extendedAttribute(
-                    String(decoding: bytes(name), as: UTF8.self), of: number)
-                request.extendedAttribute(value, size: size)
-            } catch {
-                request.error(error)
+    /// GETATTR, SETATTR and STATFS. They go by the inode number: a handle, where there is one,
+    /// leads to the same file.
+    static func addAttributes(to operations: inout fuse_lowlevel_ops) {
+        operations.getattr = { request, number, _ in
+            answer(request) { (fileSystem, _) throws(Errno) in
+                .attributes(
+                    try fileSystem.attributes(of: number), timeout: fileSystem.timeout(of: number))
             }
         }
-        operations.listxattr = { request, number, size in
-            let fileSystem = fileSystem(request)
-            let request = taken(request)
-            do throws(Errno) {
-                let names = try fileSystem.extendedAttributeNames(of: number)
-                request.extendedAttribute(names, size: size)
-            } catch {
-                request.error(error)
+        operations.setattr = { request, number, attributes, which, _ in
+            answer(request) { (fileSystem, _) throws(Errno) in
+                guard let attributes else { throw Errno(EINVAL) }
+                let tree = try fileSystem.writableTree(number)
+                let result = try tree.setAttributes(
+                    number, to: attributes.pointee, which: which)
+                return .attributes(result, timeout: 0)
             }
         }
-        operations.setxattr = { request, number, name, _, _, _ in
-            let name = String(decoding: bytes(name), as: UTF8.self)
-            let error = fileSystem(request).refusal(ofAttribute: name, of: number)
-            taken(request).error(error)
-        }
-        operations.removexattr = { request, number, name in
-            let name = String(decoding: bytes(name), as: UTF8.self)
-            let error = fileSystem(request).refusal(ofAttribute: name, of: number)
-            taken(request).error(error)
+        operations.statfs = { request, _ in
+            answer(request) { (fileSystem, _) throws(Errno) in
+                .statistics(try fileSystem.statistics())
+            }
         }
     }
 }

@@ -2,20 +2,56 @@ import CFuse3
 import Glibc
 import System
 
-/// A request of the kernel, to be answered exactly once: every answer consumes it, and one
-/// that is dropped without an answer becomes EIO instead of a caller that waits for ever.
+/// What a request is answered with when it succeeds.
+enum Reply {
+    case done
+    /// LOOKUP and MKDIR.
+    case entry(fuse_entry_param)
+    /// The seconds are those for which the kernel may keep the attributes.
+    case attributes(stat, timeout: Double)
+    /// WRITE: how many bytes.
+    case written(Int)
+    /// LSEEK.
+    case position(Int)
+    case statistics(statvfs)
+    /// GETXATTR and LISTXATTR: the value, and how many bytes of it the caller has room for; 0
+    /// asks how many it takes.
+    case extendedAttribute([UInt8], size: Int)
+}
+
+/// libfuse's own name of a request. It may be answered from any thread, once.
+struct RawRequest: @unchecked Sendable {
+    let pointer: fuse_req_t
+}
+
+/// A request of the kernel, to be answered exactly once: every answer consumes it, and one that is
+/// dropped without an answer becomes EIO instead of a program that waits forever.
 struct Request: ~Copyable {
     private let raw: fuse_req_t
 
     init(_ raw: fuse_req_t) { self.raw = raw }
 
+    /// What ``waiting()`` gave.
+    init(_ waiting: RawRequest) { self.init(waiting.pointer) }
+
+    /// The request for a closure, which cannot hold it as it is: it makes it a request again, and
+    /// answers.
+    consuming func waiting() -> RawRequest {
+        let raw = RawRequest(pointer: raw)
+        discard self
+        return raw
+    }
+
     deinit { fuse_reply_err(raw, EIO) }
 
-    /// Hands the duty to answer to somebody who does so later, from another thread.
-    consuming func deferred() -> DeferredReply {
-        let raw = raw
-        let reply = DeferredReply { fuse_reply_err(raw, $0) }
+    /// Hands the duty to answer over to another thread.
+    ///
+    /// - Parameter cause: Which signals may end the wait with EINTR; none when it is left out.
+    consuming func deferred(until cause: Interruptions.Cause? = nil) -> DeferredReply {
+        let thread = callingThread
+        let reply = DeferredReply(RawRequest(pointer: raw))
         discard self
+        if let cause { reply.allowInterruption(of: thread, by: cause) }
         return reply
     }
 
@@ -29,18 +65,31 @@ struct Request: ~Copyable {
         discard self
     }
 
+    consuming func send(_ reply: Reply) {
+        switch reply {
+        case .done: fuse_reply_err(raw, 0)
+        case .entry(var entry): fuse_reply_entry(raw, &entry)
+        case .attributes(var attributes, let timeout): fuse_reply_attr(raw, &attributes, timeout)
+        case .written(let count): fuse_reply_write(raw, count)
+        case .position(let offset): fuse_reply_lseek(raw, offset)
+        case .statistics(var statistics): fuse_reply_statfs(raw, &statistics)
+        case .extendedAttribute(let value, size: 0): fuse_reply_xattr(raw, value.count)
+        case .extendedAttribute(let value, let size) where value.count > size:
+            fuse_reply_err(raw, ERANGE)
+        case .extendedAttribute(let value, _):
+            value.withUnsafeBytes { value in
+                _ = fuse_reply_buf(raw, value.bindMemory(to: CChar.self).baseAddress, value.count)
+            }
+        }
+        discard self
+    }
+
     consuming func none() {
         fuse_reply_none(raw)
         discard self
     }
 
-    consuming func entry(_ entry: fuse_entry_param) {
-        var entry = entry
-        fuse_reply_entry(raw, &entry)
-        discard self
-    }
-
-    /// - returns: false when the caller had gone, so that the file is not open after all
+    /// - Returns: False when the caller had gone, so that the file is not open.
     consuming func created(_ entry: fuse_entry_param, _ info: fuse_file_info) -> Bool {
         var entry = entry
         var info = info
@@ -49,7 +98,7 @@ struct Request: ~Copyable {
         return result != -ENOENT
     }
 
-    /// - returns: false when the caller had gone, so that the file is not open after all
+    /// - Returns: False when the caller had gone, so that the file is not open.
     consuming func opened(_ info: fuse_file_info) -> Bool {
         var info = info
         let result = fuse_reply_open(raw, &info)
@@ -67,23 +116,6 @@ struct Request: ~Copyable {
         return result != -ENOENT
     }
 
-    /// - parameter timeout: seconds for which the kernel may keep the attributes
-    consuming func attributes(_ attributes: stat, timeout: Double) {
-        var attributes = attributes
-        fuse_reply_attr(raw, &attributes, timeout)
-        discard self
-    }
-
-    consuming func written(_ count: Int) {
-        fuse_reply_write(raw, count)
-        discard self
-    }
-
-    consuming func position(_ offset: Int) {
-        fuse_reply_lseek(raw, offset)
-        discard self
-    }
-
     consuming func bytes(_ bytes: ArraySlice<UInt8>) {
         bytes.withUnsafeBytes { bytes in
             _ = fuse_reply_buf(raw, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
@@ -97,37 +129,16 @@ struct Request: ~Copyable {
     }
 
     /// Answers READ from a file, without a copy where the kernel can splice.
-    consuming func data(from descriptor: Int32, offset: Int, count: Int) {
+    consuming func data(from descriptor: SharedDescriptor, offset: Int, count: Int) {
         var vector = fuse_bufvec()
         vector.count = 1
         vector.buf.size = count
         vector.buf.flags = fuse_buf_flags(
             rawValue: FUSE_BUF_IS_FD.rawValue | FUSE_BUF_FD_SEEK.rawValue)
-        vector.buf.fd = descriptor
+        vector.buf.fd = descriptor.number
         vector.buf.pos = offset
         fuse_reply_data(raw, &vector, FUSE_BUF_SPLICE_MOVE)
-        discard self
-    }
-
-    /// Answers GETXATTR and LISTXATTR.
-    ///
-    /// - parameter size: how much the caller has room for; 0 when he asks how much it takes
-    consuming func extendedAttribute(_ value: [UInt8], size: Int) {
-        if size == 0 {
-            fuse_reply_xattr(raw, value.count)
-        } else if value.count > size {
-            fuse_reply_err(raw, ERANGE)
-        } else {
-            value.withUnsafeBytes { value in
-                _ = fuse_reply_buf(raw, value.bindMemory(to: CChar.self).baseAddress, value.count)
-            }
-        }
-        discard self
-    }
-
-    consuming func statistics(_ statistics: statvfs) {
-        var statistics = statistics
-        fuse_reply_statfs(raw, &statistics)
+        withExtendedLifetime(descriptor) {}
         discard self
     }
 
@@ -148,7 +159,7 @@ struct Request: ~Copyable {
     /// The thread that waits.
     var callingThread: CallingThread { CallingThread(id: fuse_req_ctx(raw)?.pointee.pid ?? 0) }
 
-    /// Who asks.
+    /// The user and group that the request is made as.
     var caller: FileOwner {
         guard let context = fuse_req_ctx(raw) else {
             return FileOwner(uid: getuid(), gid: getgid())
@@ -156,8 +167,9 @@ struct Request: ~Copyable {
         return FileOwner(uid: context.pointee.uid, gid: context.pointee.gid)
     }
 
-    /// The further groups of who asks; none where they cannot be found out (proc(5),
-    /// /proc/PID/status).
+    /// The further groups of the caller; none where they cannot be found out.
+    ///
+    /// See: 'man 5 proc_pid_status', Groups
     var groups: [gid_t] {
         var list = [gid_t](repeating: 0, count: 64)
         var count = Int(fuse_req_getgroups(raw, Int32(list.count), &list))
@@ -179,13 +191,15 @@ struct DirectoryBuffer {
     /// Whether an entry did not fit.
     private(set) var isFull = false
 
-    /// - parameter request: libfuse wants it, and looks at nothing of it
+    /// - Parameter request: libfuse takes it, and does not look at it.
     init(request: fuse_req_t?, memory: UnsafeMutableRawBufferPointer) {
         self.request = request
         self.memory = memory
     }
 
-    /// Adds an entry; false when it does not fit any more.
+    /// Adds an entry.
+    ///
+    /// - Returns: False when it does not fit.
     mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int) -> Bool {
         var attributes = attributes
         let free = memory.count - used
@@ -196,10 +210,11 @@ struct DirectoryBuffer {
         return take(need, cookie: cookie)
     }
 
-    /// Adds an entry that is told by its name and number only (READDIR); false when it does not
-    /// fit any more. As `fuse_add_direntry`, without a `struct stat` for each of a million.
+    /// Adds an entry of which READDIR gives the name and number. As `fuse_add_direntry`, without a
+    /// `struct stat` for each of a million.
     ///
-    /// - parameter type: DT_REG or DT_DIR
+    /// - Parameter type: DT_REG or DT_DIR.
+    /// - Returns: False when it does not fit.
     mutating func add(_ name: UnsafeRawBufferPointer, inode: UInt64, type: Int, cookie: Int) -> Bool
     {
         // struct fuse_dirent of linux/fuse.h: ino, off, namelen, type, name; filled up to eight.
@@ -216,7 +231,7 @@ struct DirectoryBuffer {
         return take(size, cookie: cookie)
     }
 
-    /// Counts an entry in, if it fits.
+    /// Counts an entry, if it fits.
     private mutating func take(_ size: Int, cookie: Int) -> Bool {
         guard used + size <= memory.count else {
             isFull = true
@@ -227,8 +242,8 @@ struct DirectoryBuffer {
         return true
     }
 
-    /// Adds an entry of which no look-up is counted: `.`, `..`, and what the kernel shall ask
-    /// for when it wants to know more.
+    /// Adds an entry of which no look-up is counted: `.`, `..`, and entries that the kernel looks up
+    /// when it needs more of them.
     mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool)
         -> Bool
     {
@@ -238,7 +253,9 @@ struct DirectoryBuffer {
         return add(name, entry, cookie: cookie)
     }
 
-    /// Adds an entry with its attributes (READDIRPLUS); false when it does not fit any more.
+    /// Adds an entry with its attributes (READDIRPLUS).
+    ///
+    /// - Returns: False when it does not fit.
     mutating func add(_ name: UnsafePointer<CChar>, _ entry: fuse_entry_param, cookie: Int) -> Bool
     {
         var entry = entry
@@ -248,34 +265,5 @@ struct DirectoryBuffer {
             free,
             name, &entry, cookie)
         return take(need, cookie: cookie)
-    }
-}
-
-/// An answer that is given later. Like ``Request``, it answers EIO when it is dropped.
-final class DeferredReply: @unchecked Sendable {
-    // `send` is written only here and in `answer`; the caller that holds the last reference
-    // or the one completion that is called once are its only users. libfuse allows an
-    // answer from any thread.
-    private var send: ((Int32) -> Void)?
-
-    /// - parameter send: takes an error number or 0, from any thread
-    init(_ send: @escaping (Int32) -> Void) { self.send = send }
-
-    deinit {
-        guard let send else { return }
-        // Whoever was to answer has a mistake in him. The log is where this goes.
-        let line = Array("A request was answered with EIO because nobody else answered it.\n".utf8)
-        _ = Glibc.write(STDERR_FILENO, line, line.count)
-        send(EIO)
-    }
-
-    /// Answers 0 or the error.
-    func answer(_ result: Result<Void, Errno>) {
-        guard let send else { return }
-        self.send = nil
-        switch result {
-        case .success: send(0)
-        case .failure(let errno): send(errno.code)
-        }
     }
 }

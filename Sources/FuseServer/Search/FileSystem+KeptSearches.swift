@@ -6,10 +6,12 @@ import Storage
 import System
 import TagIndex
 
-// The folders of `/search`, and which of them stay.
+// The folders of `/search`, and which of them are kept.
 extension FileSystem {
-    /// A folder of `/search` for any words. ENOENT for names that programs look up by themselves,
-    /// and for a name that the caller is about to make.
+    /// A folder of `/search` for the words that are its name.
+    ///
+    /// - Throws: ENOENT for names that programs look up by themselves, and when the caller is about
+    ///   to make the folder; ENAMETOOLONG.
     func searchFolder(_ words: String, by caller: CallingThread) throws(Errno) -> fuse_entry_param {
         guard words.utf8.count <= PortableName.maximumLength else { throw Errno(ENAMETOOLONG) }
         let kept = try Errno.from { try archive.index.read { try $0.keptSearch(words) } }
@@ -18,29 +20,29 @@ extension FileSystem {
         }
         guard !isNoSearch(words), !caller.isMakingName else { throw Errno(ENOENT) }
         let number = passingSearches.look(up: words)
-        let place = SearchPlace.folder(number)
-        do throws(Errno) { return entry(try attributes(of: place), of: place) } catch {
+        let inode = SearchInode.folder(number)
+        do throws(Errno) { return entry(try attributes(of: inode), of: inode) } catch {
             passingSearches.forget(number, count: 1)
             throw error
         }
     }
 
-    /// Whether this is not a search of a person: hidden files, and names that file managers look up
-    /// in every folder.
+    /// Whether programs look this name up, not people: hidden files, and those that file managers
+    /// look for in every folder.
     private func isNoSearch(_ name: String) -> Bool {
         name.hasPrefix(".") || archive.settings.ignores(Array(name.utf8))
             || ["autorun.inf", "desktop.ini", "thumbs.db"].contains(name.lowercased())
     }
 
-    /// The most searches that are kept: a listing of `/search` has them all.
+    /// How many searches are kept at most: a listing of `/search` has them all.
     static let mostSearches = 1000
 
-    /// Whether somebody may change which searches are kept is settled by modes where these can say
-    /// it. They cannot where one group reads and another writes: then `/search` is the readers'.
+    /// Checks that the caller may change which searches are kept, where modes do not: they are about
+    /// one group, which is the readers where one group reads and another writes.
     ///
-    /// - throws: EACCES when `parent` is in `/search`, and who asks may not add images
+    /// - Throws: EACCES when `parent` is in `/search`, and the caller may not add images.
     func requireKeeper(in parent: UInt64, _ request: borrowing Request) throws(Errno) {
-        guard case .search = try place(parent), let group = permissions.keepersAmongReaders else {
+        guard case .search = try inode(parent), let group = permissions.keepersAmongReaders else {
             return
         }
         let caller = request.caller
@@ -53,10 +55,10 @@ extension FileSystem {
     /// MKDIR in `/search`; `nil` when `parent` is elsewhere.
     ///
     /// - Throws: EEXIST when it is kept; EINVAL for words that cannot be understood, or are not a
-    ///   legal name on every file system; ENOSPC when there are too many.
+    ///   name that every file system takes; ENOSPC when there are too many.
     func keepSearch(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param? {
-        guard case .search(let place) = try place(parent) else { return nil }
-        guard case .top = place else { throw Errno(EROFS) }
+        guard case .search(let inode) = try inode(parent) else { return nil }
+        guard case .top = inode else { throw Errno(EROFS) }
         let words = try keepable(name)
         try Errno.from { try archive.changeSearches([.keep(words)]) }
         noteSearchesChanged()
@@ -65,10 +67,10 @@ extension FileSystem {
 
     /// RMDIR in `/search`; false when `parent` is elsewhere.
     ///
-    /// - throws: ENOENT when it is not kept
+    /// - Throws: ENOENT when it is not kept.
     func forgetSearch(_ name: [UInt8], in parent: UInt64) throws(Errno) -> Bool {
-        guard case .search(let place) = try place(parent) else { return false }
-        guard case .top = place else { throw Errno(EROFS) }
+        guard case .search(let inode) = try inode(parent) else { return false }
+        guard case .top = inode else { throw Errno(EROFS) }
         let kept = try keptSearch(name)
         try Errno.from { try archive.changeSearches([.forget(kept.words)]) }
         noteSearchesChanged()
@@ -78,13 +80,13 @@ extension FileSystem {
     /// RENAME in `/search`: the folder is kept with other words; false when neither is in
     /// `/search`.
     ///
-    /// - throws: EXDEV out of it or into it; ENOENT when it is not kept; as ``keepSearch(_:in:)``
-    ///   for the new words, and ENOTEMPTY when they are kept already
+    /// - Throws: EXDEV out of it or into it; ENOENT when it is not kept; as ``keepSearch(_:in:)``
+    ///   for the new words, and ENOTEMPTY when they are kept already.
     func renameSearch(
         _ name: [UInt8], in parent: UInt64, to newName: [UInt8], in newParent: UInt64,
         mustBeNew: Bool
     ) throws(Errno) -> Bool {
-        switch (try place(parent), try place(newParent)) {
+        switch (try inode(parent), try inode(newParent)) {
         case (.search(.top), .search(.top)): break
         case (.search, .search): throw Errno(EROFS)
         case (.search, _), (_, .search): throw Errno(EXDEV)
@@ -108,7 +110,8 @@ extension FileSystem {
         return kept
     }
 
-    /// - parameter except: a kept search that goes in the same step
+    /// - Parameter except: A kept search that goes in the same step: its `search.id`.
+    /// - Throws: As ``keepSearch(_:in:)``.
     private func keepable(_ name: [UInt8], except: Int64 = 0) throws(Errno) -> String {
         guard let words = String(validating: name, as: UTF8.self), !isNoSearch(words),
             PortableName.component(words).utf8.elementsEqual(words.utf8),

@@ -5,20 +5,20 @@ import Naming
 import System
 import TagIndex
 
-/// A place in `/search`.
-enum SearchPlace {
-    /// The list of those that are kept.
+/// Something in `/search`.
+enum SearchInode {
+    /// `/search` itself, which lists the searches that are kept.
     case top
-    /// A folder whose name is a search, by its number.
+    /// The folder of a search, by its number.
     case folder(UInt64)
-    /// The text in it that explains it.
+    /// The text in a folder that explains it, by the number of the folder.
     case note(UInt64)
     /// `study.id`, and the number of the folder.
     case study(Int64, search: UInt64)
     /// `series.id`, and the number of the folder.
     case series(Int64, search: UInt64)
 
-    /// The inode number for the kernel.
+    /// Its inode number towards the kernel.
     var number: UInt64 {
         switch self {
         case .top: FixedEntry.search.number
@@ -29,7 +29,7 @@ enum SearchPlace {
         }
     }
 
-    /// The inode number for programs: a study is the same in every search.
+    /// Its inode number for programs, to which a study is the same in every search.
     var shownNumber: UInt64 {
         switch self {
         case .top, .folder, .note: number
@@ -41,34 +41,34 @@ enum SearchPlace {
     var isDirectory: Bool { if case .note = self { false } else { true } }
 }
 
-// Look-ups and listings of the results.
+// Look-ups and listings of `/search`.
 extension FileSystem {
-    /// Seconds for which the kernel may keep results: they follow new images.
+    /// Seconds for which the kernel may keep names and attributes: results follow new images.
     static let searchTimeout = 1.0
 
-    func entry(_ attributes: stat, of place: SearchPlace) -> fuse_entry_param {
+    func entry(_ attributes: stat, of inode: SearchInode) -> fuse_entry_param {
         var entry = entry(attributes)
-        entry.ino = place.number
+        entry.ino = inode.number
         entry.attr_timeout = Self.searchTimeout
         entry.entry_timeout = Self.searchTimeout
         return entry
     }
 
-    /// The entry of a place that is known by its number, as one more look-up.
-    func entry(of place: SearchPlace) throws(Errno) -> fuse_entry_param {
-        let entry = entry(try attributes(of: place), of: place)
-        if case .folder(let number) = place, number >= InodeNumber.firstPassingSearch {
+    /// The entry of an inode that is known by its number, as one more look-up.
+    func entry(of inode: SearchInode) throws(Errno) -> fuse_entry_param {
+        let entry = entry(try attributes(of: inode), of: inode)
+        if case .folder(let number) = inode, number >= InodeNumber.firstPassingSearch {
             try passingSearches.look(up: number)
         }
         return entry
     }
 
-    func attributes(of place: SearchPlace) throws(Errno) -> stat {
+    func attributes(of inode: SearchInode) throws(Errno) -> stat {
         func directory(_ subject: Permissions.Subject = .view, time: Int64?) throws(Errno) -> stat {
             guard let time else { throw Errno(ESTALE) }
-            return attributes(subject, number: place.shownNumber, size: 0, time: time, links: 1)
+            return attributes(subject, number: inode.shownNumber, size: 0, time: time, links: 1)
         }
-        switch place {
+        switch inode {
         case .top: return try directory(.search, time: searchesChanged.withLock { $0 })
         case .folder(let number):
             _ = try words(of: number)
@@ -77,7 +77,7 @@ extension FileSystem {
         case .note(let number):
             guard let text = try note(in: number)?.text else { throw Errno(ESTALE) }
             return attributes(
-                .readme, number: place.number, size: Int64(text.count), time: created, links: 1)
+                .readme, number: inode.number, size: Int64(text.count), time: created, links: 1)
         case .study(let id, _):
             return try directory(
                 time: Errno.from { try archive.index.read { try $0.lastReceived(inStudy: id) } })
@@ -87,7 +87,9 @@ extension FileSystem {
         }
     }
 
-    /// - throws: ESTALE when the folder is not kept, and was forgotten
+    /// The words of a search.
+    ///
+    /// - Throws: ESTALE when it is not kept, and was forgotten.
     func words(of number: UInt64) throws(Errno) -> String {
         let words =
             number < InodeNumber.firstPassingSearch
@@ -98,9 +100,9 @@ extension FileSystem {
     }
 
     func lookup(
-        _ name: [UInt8], in place: SearchPlace, by caller: CallingThread
+        _ name: [UInt8], in inode: SearchInode, by caller: CallingThread
     ) throws(Errno) -> fuse_entry_param {
-        if case .series(let id, _) = place {
+        if case .series(let id, _) = inode {
             guard try Errno.from({ try archive.index.read { try $0.study(ofSeries: id) } }) != nil
             else { throw Errno(ESTALE) }
             var found = try image(name, inSeries: id, byUID: false)
@@ -114,8 +116,8 @@ extension FileSystem {
             }
             return found.id
         }
-        let child: SearchPlace
-        switch place {
+        let child: SearchInode
+        switch inode {
         case .top:
             if text == FixedEntry.searchHelp.name { return entry(attributes(of: .searchHelp)) }
             return try searchFolder(text, by: caller)
@@ -142,7 +144,8 @@ extension FileSystem {
         return try Errno.from { try searchResults.answer(words) }
     }
 
-    /// The file that explains a folder which does not show all that its words might mean.
+    /// The text that explains why a folder shows nothing, or not everything; `nil` when it shows
+    /// everything.
     func note(in number: UInt64) throws(Errno) -> (name: String, text: [UInt8])? {
         switch try answer(in: number) {
         case .found(_, isAll: true): nil
@@ -152,11 +155,11 @@ extension FileSystem {
         }
     }
 
-    func parent(of place: SearchPlace) throws(Errno) -> UInt64 {
-        switch place {
+    func parent(of inode: SearchInode) throws(Errno) -> UInt64 {
+        switch inode {
         case .top: return FixedEntry.root.number
         case .folder: return FixedEntry.search.number
-        case .note(let number), .study(_, let number): return SearchPlace.folder(number).number
+        case .note(let number), .study(_, let number): return SearchInode.folder(number).number
         case .series(let id, let search):
             guard
                 let study = try Errno.from({ try archive.index.read { try $0.study(ofSeries: id) } }
@@ -164,18 +167,18 @@ extension FileSystem {
             else {
                 throw Errno(ESTALE)
             }
-            return SearchPlace.study(study, search: search).number
+            return SearchInode.study(study, search: search).number
         }
     }
 
     // MARK: Listing
 
-    /// The entries of a directory of `/search` when it is opened, without the images of a series.
-    func snapshot(of place: SearchPlace) throws(Errno) -> DirectorySnapshot? {
-        func entry(_ name: String, _ place: SearchPlace) -> DirectorySnapshot.Entry {
-            .init(name: Array(name.utf8), isDirectory: place.isDirectory, inode: place.number)
+    /// The entries of a directory of `/search`; `nil` for a series, whose images are listed by rows.
+    func snapshot(of inode: SearchInode) throws(Errno) -> DirectorySnapshot? {
+        func entry(_ name: String, _ inode: SearchInode) -> DirectorySnapshot.Entry {
+            .init(name: Array(name.utf8), isDirectory: inode.isDirectory, inode: inode.number)
         }
-        switch place {
+        switch inode {
         case .top:
             let kept = try Errno.from { try archive.index.read { try $0.keptSearches() } }
             let help = FixedEntry.searchHelp
@@ -200,18 +203,18 @@ extension FileSystem {
 
     /// Fills `buffer` with the entries of a directory of `/search` after `cookie`.
     func list(
-        _ snapshot: DirectorySnapshot?, of place: SearchPlace, after cookie: Int, plus: Bool,
+        _ snapshot: DirectorySnapshot?, of inode: SearchInode, after cookie: Int, plus: Bool,
         into buffer: inout DirectoryBuffer
     ) throws(Errno) {
         var own = stat()
         own.st_mode = S_IFDIR
-        own.st_ino = UInt(place.shownNumber)
+        own.st_ino = UInt(inode.shownNumber)
         var parent = own
-        parent.st_ino = UInt(try self.shownNumber(self.parent(of: place)))
+        parent.st_ino = UInt(try self.shownNumber(self.parent(of: inode)))
         if cookie < 1, !buffer.add(".", own, cookie: 1, plus: plus) { return }
         if cookie < 2, !buffer.add("..", parent, cookie: 2, plus: plus) { return }
         guard let snapshot else {
-            guard case .series(let id, _) = place else { throw Errno(EBADF) }
+            guard case .series(let id, _) = inode else { throw Errno(EBADF) }
             return try listImages(
                 ofSeries: id, byUID: false, after: cookie, entryTimeout: Self.searchTimeout,
                 plus: plus, into: &buffer)
@@ -224,8 +227,8 @@ extension FileSystem {
             attributes.st_ino = UInt(try shownNumber(listed.inode))
             var entry = fuse_entry_param()
             entry.attr = attributes
-            if plus, case .search(let place) = try self.place(listed.inode) {
-                entry = self.entry(try self.attributes(of: place), of: place)
+            if plus, case .search(let inode) = try self.inode(listed.inode) {
+                entry = self.entry(try self.attributes(of: inode), of: inode)
             }
             let fits = listed.name.withCString {
                 plus
@@ -237,6 +240,6 @@ extension FileSystem {
     }
 
     private func shownNumber(_ number: UInt64) throws(Errno) -> UInt64 {
-        if case .search(let place) = try place(number) { place.shownNumber } else { number }
+        if case .search(let inode) = try inode(number) { inode.shownNumber } else { number }
     }
 }

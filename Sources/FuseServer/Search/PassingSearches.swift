@@ -2,8 +2,8 @@ import Glibc
 import System
 import TagIndex
 
-/// The folders of `/search` that are not kept: they are there for as long as the kernel knows
-/// them, which it does once it has looked one up.
+/// The folders of `/search` that are not kept. Each exists from the LOOKUP of its words until the
+/// kernel forgets it.
 final class PassingSearches: Sendable {
     private struct State {
         var folders: [UInt64: (words: String, lookups: UInt64)] = [:]
@@ -19,12 +19,12 @@ final class PassingSearches: Sendable {
     private let state = Lock(State())
 
     init() {
-        // Not the numbers that an earlier run has given last.
+        // Not the numbers that an earlier run gave last.
         let span = InodeNumber.endOfSearches - InodeNumber.firstPassingSearch
         state.withLock { $0.next += UInt64(max(time(nil), 0)) * 64 % span }
     }
 
-    /// The number of a folder that the kernel is about to learn.
+    /// The number of a folder, counted as one more look-up.
     func look(up words: String) -> UInt64 {
         state.withLock { state in
             if let number = state.numbers[words] {
@@ -40,9 +40,9 @@ final class PassingSearches: Sendable {
         }
     }
 
-    /// Counts another look-up of a folder that is known.
+    /// Counts another look-up of a folder.
     ///
-    /// - throws: ESTALE when it is not
+    /// - Throws: ESTALE when it was forgotten.
     func look(up number: UInt64) throws(Errno) {
         guard state.withLock({ $0.folders[number]?.lookups += 1 }) != nil else {
             throw Errno(ESTALE)

@@ -2,16 +2,16 @@ import Naming
 import System
 import TagIndex
 
-/// Names that a directory gives to rows of the index, each of them once, ignoring case.
+/// The names that a directory gives to rows of the index, no two the same ignoring case.
 struct RowNames: Sendable {
     /// In the order in which they are listed.
     let entries: [(name: String, id: Int64)]
     private let places: [String: Int]
 
     /// - Parameters:
-    ///   - rows: The rows in the order of the listing.
-    ///   - name: The name for a row. If several rows want the same name, the earliest gets it and
-    ///     the others get a suffix.
+    ///   - rows: In the order in which they are listed.
+    ///   - name: The name of a row; of several with the same name, the earliest keeps it and the
+    ///     others get a suffix.
     init(_ rows: [NamedRow], name: (AttributeSet) -> String) {
         var names = [String](repeating: "", count: rows.count)
         var places: [String: Int] = [:]
@@ -28,23 +28,23 @@ struct RowNames: Sendable {
         self.places = places
     }
 
-    /// The entry whose name differs from `name` in case at most.
+    /// The entry that has a name, ignoring case.
     func find(_ name: String) -> (name: String, id: Int64)? {
         places[PortableName.folded(name)].map { entries[$0] }
     }
 }
 
-/// The entries of a folder of `/search`.
+/// The content of a folder of `/search`.
 enum SearchAnswer: Sendable {
-    /// Studies; whether there are more than are shown.
+    /// Studies; `isAll` is false when there are more than are shown.
     case found(RowNames, isAll: Bool)
     /// The words cannot be understood, for this reason.
     case notUnderstood(String)
 }
 
-/// The results of searches, each worked out once for every state of the index.
+/// The results of searches, each found once for each state of the index.
 ///
-/// Only the latest results are kept, so that memory stays small.
+/// Only the most recent ones are kept, so that memory stays small.
 final class SearchResults: Sendable {
     /// How many studies a search shows.
     let limit: Int
@@ -56,7 +56,7 @@ final class SearchResults: Sendable {
     }
 
     private struct Entry: Sendable {
-        /// The last rows of the index when it was worked out.
+        /// The last rows of the index when it was found.
         var series: Int64
         var instance: Int64
         var answer: SearchAnswer
@@ -72,6 +72,8 @@ final class SearchResults: Sendable {
     }
 
     /// The studies that `words` find.
+    ///
+    /// - Throws: As TagIndex.read.
     func answer(_ words: String) throws -> SearchAnswer {
         let query: SearchQuery
         do { query = try SearchQuery(words: [words]) } catch let error as IndexError {
@@ -85,6 +87,8 @@ final class SearchResults: Sendable {
     }
 
     /// The series of a study.
+    ///
+    /// - Throws: As TagIndex.read.
     func series(ofStudy id: Int64) throws -> RowNames {
         let answer = try current(.study(id), dependsOnImages: false) { reader in
             .found(RowNames(try reader.series(ofStudy: id), name: FoundName.series), isAll: true)
@@ -97,7 +101,7 @@ final class SearchResults: Sendable {
         _ key: Key, dependsOnImages: Bool, _ work: (IndexReader) throws -> SearchAnswer
     ) throws -> SearchAnswer {
         try index.read { reader in
-            // Read first: if an image arrives meanwhile, the result counts as out of date.
+            // Read first: an image that comes during the search makes the answer outdated.
             let last = try reader.lastRows()
             let old = known.withLock { known -> Entry? in
                 guard let place = known.lastIndex(where: { $0.key == key }) else { return nil }

@@ -11,7 +11,7 @@ enum SearchTexts {
 
         """
 
-    /// The text of `how to search.txt`.
+    /// The content of `how to search.txt`.
     static let help = Array(
         """
         Open a folder here whose name is what you look for: its name is the question, what it

@@ -1,6 +1,8 @@
-import Glibc
+import System
 
-/// The privileges of this process that otherwise only root has: capabilities(7).
+/// Rights of this process that otherwise only root has.
+///
+/// See: 'man 7 capabilities'
 public struct Capabilities: OptionSet, Sendable {
     public let rawValue: UInt64
 
@@ -15,18 +17,14 @@ public struct Capabilities: OptionSet, Sendable {
     /// Mount without fusermount3, let others in, and have the kernel read by itself (passthrough).
     public static let systemAdministration = Capabilities(rawValue: 1 << 21)
 
-    /// Those of this process. See: 'man 5 proc_pid_status', CapEff
+    /// The capabilities of this process; none when /proc cannot be read.
+    ///
+    /// See: 'man 5 proc_pid_status', CapEff
     public static let effective: Capabilities = {
-        guard let file = fopen("/proc/self/status", "re") else { return [] }
-        defer { fclose(file) }
-        var line: UnsafeMutablePointer<CChar>?
-        var capacity = 0
-        defer { free(line) }
-        while getline(&line, &capacity, file) > 0, let line {
-            let fields = String(cString: line).split { $0 == ":" || $0 == "\t" || $0 == "\n" }
-            guard fields.count == 2, fields[0] == "CapEff", let value = UInt64(fields[1], radix: 16)
-            else { continue }
-            return Capabilities(rawValue: value)
+        for line in ProcFile.lines(of: "/proc/self/status") where line.hasPrefix("CapEff:\t") {
+            if let value = UInt64(line.dropFirst(8), radix: 16) {
+                return Capabilities(rawValue: value)
+            }
         }
         return []
     }()

@@ -2,11 +2,11 @@ import CFuse3
 import Glibc
 import Synchronization
 
-/// The agreement with the kernel in INIT.
+/// The features that the kernel and the daemon agree on in INIT.
 ///
-/// libfuse 3.14 knows neither passthrough nor the second way to handle privileges. In its answer it
-/// leaves out parallel look-ups in one directory. So its reads and writes of /dev/fuse pass through
-/// here: the first hook notes what the kernel offers, the second completes the one answer.
+/// libfuse 3.14 knows neither passthrough nor FUSE_HANDLE_KILLPRIV_V2, and leaves parallel look-ups
+/// in one directory out of its answer. So its reads and writes of /dev/fuse pass through here: the
+/// read hook notes what the kernel offers, the write hook adds the missing features to the answer.
 final class InitNegotiation: Sendable {
     private let wantsPassthrough: Bool
     private let descriptor = Atomic<Int32>(-1)
@@ -32,8 +32,8 @@ final class InitNegotiation: Sendable {
     // max_stack_depth at 36.
     private static let opcodeInit: UInt32 = 26
     private static let flagParallelDirops: UInt32 = 1 << 18
-    // The kernel then does not ask for `security.capability` before every write: that a write
-    // takes away set-user-id bits is up to us, and no file of ours has any.
+    // The kernel then does not read `security.capability` before every write, and leaves it to the
+    // daemon to clear set-user-id bits, which no file here has.
     private static let flagHandleKillprivV2: UInt32 = 1 << 28
     private static let flagInitExt: UInt32 = 1 << 30
     private static let flag2Passthrough: UInt32 = 1 << (37 - 32)
@@ -50,7 +50,7 @@ final class InitNegotiation: Sendable {
         offersPassthrough.store(flags2 & Self.flag2Passthrough != 0, ordering: .releasing)
     }
 
-    /// - returns: whether this is the answer to INIT, after which the mount can be used
+    /// - Returns: Whether this is the answer to INIT, after which the mount can be used.
     func completeAnswer(_ vectors: UnsafeBufferPointer<iovec>) -> Bool {
         let unique = initUnique.load(ordering: .acquiring)
         guard unique != 0, vectors.count == 2, vectors[0].iov_len >= 16, vectors[1].iov_len >= 64,

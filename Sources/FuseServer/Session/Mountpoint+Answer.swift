@@ -1,38 +1,31 @@
-import Dispatch
-import Foundation
 import Glibc
 import System
 
 extension Mountpoint {
-    /// The answer of a mount to a question.
+    /// What becomes of a question to a mount.
     public enum Answer: Sendable {
         /// It is served, or nothing is mounted.
         case alive
         /// Its daemon has died.
         case stale
-        /// Nothing in the time that was given.
+        /// None came in time.
         case silent
     }
 
-    /// Asks a mount. `stat` may be answered from the kernel's cache; how full a file system is, is
-    /// always asked. Not to be called by the daemon of that mount.
+    /// Asks a mount for its free space: that is never answered from the kernel's cache, as stat(2)
+    /// may be. Not to be called by the daemon of that mount.
     ///
-    /// - parameter seconds: how long to wait
+    /// - Parameter seconds: How long to wait.
     public static func answer(of path: String, within seconds: Double) -> Answer {
-        let question = Question()
-        // A question to a daemon that hangs waits until the daemon ends, or this process does.
-        Thread.detachNewThread {
+        let answer = Monitor<Answer?>(nil)
+        // A thread that asks a daemon which hangs waits until that ends, or this process does.
+        let thread = try? WorkerThread("ask mount") {
             let result: Answer = isStale(path) ? .stale : .alive
-            question.answer.withLock { $0 = result }
-            question.hasCome.signal()
+            answer.withLock(waking: .all) { $0 = result }
         }
-        _ = question.hasCome.wait(timeout: .now() + seconds)
-        return question.answer.withLock { $0 } ?? .silent
-    }
-
-    private final class Question: Sendable {
-        let answer = Lock<Answer?>(nil)
-        let hasCome = DispatchSemaphore(value: 0)
+        guard thread != nil else { return .silent }
+        let deadline = SystemClock().now + Int64(seconds * 1_000_000_000)
+        return answer.wait(until: deadline) { $0 } ?? .silent
     }
 
     /// Whether the daemon of a mount has died.

@@ -1,16 +1,17 @@
 import CLinux
 import Glibc
 import Storage
+import System
 
-// Problems that can be found before mounting get a sentence of our own; the messages of libfuse and
-// fusermount3 go to the log.
+// Everything that can be found out before mounting is reported in a sentence of our own; messages
+// of libfuse and fusermount3 go to the log.
 extension Mountpoint {
     /// Makes sure that `path` can be a mount point. A mount whose daemon has died is detached.
     ///
     /// - Parameters:
-    ///   - path: Absolute, without links.
-    ///   - keptOutside: Paths that must not lie below it: the daemon would wait for itself.
-    ///   - volumes: Paths in which it must not lie: the mount would hide a part of them.
+    ///   - path: Absolute, without symbolic links.
+    ///   - keptOutside: Files and folders that must not be below it: the daemon would wait for itself.
+    ///   - volumes: Folders that it must not be in: the mount would hide a part of them.
     /// - Throws: ``MountError``.
     public static func prepare(
         _ path: String, keptOutside: [String], volumes: [String] = []
@@ -21,10 +22,10 @@ extension Mountpoint {
             throw MountError(
                 errno == ENOENT
                     ? "There is no directory \(path). Make it with: mkdir -p \(path)"
-                    : "\(path) cannot be mounted on: \(String(cString: strerror(errno))).")
+                    : "\(path) cannot be mounted on: \(Errno.last).")
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw MountError("\(path) is no directory. Choose an empty directory to mount on.")
+            throw MountError("\(path) is not a directory. Choose an empty directory to mount on.")
         }
         for other in keptOutside where AbsolutePath.isInside(other, path) {
             throw MountError(
@@ -51,9 +52,9 @@ extension Mountpoint {
         }
     }
 
-    /// Detaches the mount that a dead daemon left at `path`.
+    /// Detaches the mount that a dead daemon left.
     ///
-    /// - Throws: ``MountError`` when something alive is mounted there.
+    /// - Throws: ``MountError`` when anything else is mounted there.
     private static func clear(_ path: String) throws(MountError) {
         guard let existing = mount(at: path) else { return }
         guard existing.type == "fuse.pacsfs" else {
@@ -65,10 +66,10 @@ extension Mountpoint {
         case .stale: try detach(path)
         case .silent:
             throw MountError(
-                "The pacsfs that is mounted on \(path) does not answer. When it still does not in a minute, end its process with «kill -9», and mount again."
+                "The pacsfs that is mounted on \(path) does not answer. When it still does not in a minute, end its process with \"kill -9\", and mount again."
             )
         case .alive:
-            // It may have been on its way out, and have answered when it was.
+            // It may have answered while it was being unmounted.
             guard mount(at: path) != nil else { return }
             throw MountError(
                 "\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)"
@@ -102,7 +103,7 @@ extension Mountpoint {
             return
                 "/dev/fuse may not be used here. A container must be started with: --device /dev/fuse --cap-add SYS_ADMIN"
         default:
-            return "/dev/fuse cannot be opened: \(String(cString: strerror(errno)))."
+            return "/dev/fuse cannot be opened: \(Errno.last)."
         }
     }
 

@@ -13,7 +13,7 @@ struct PassthroughOpen {
     init(handle: UInt64, backing: Int32) {
         self.handle = handle
         self.backing = backing
-        // FOPEN_PASSTHROUGH; FOPEN_NOFLUSH, as nothing is ever written through it.
+        // FOPEN_PASSTHROUGH, and FOPEN_NOFLUSH: nothing is ever written through it.
         flags = 1 << 7 | 1 << 5
     }
 }
@@ -25,13 +25,14 @@ private struct BackingMap {
     var padding: UInt64 = 0
 }
 
-/// The kernel's table of the files behind ours: the kernel reads these itself.
+/// The kernel's table of backing files, which it reads by itself.
 struct BackingFiles: Sendable {
     /// The descriptor of /dev/fuse.
     let device: Int32
 
-    /// - throws: the error of FUSE_DEV_IOC_BACKING_OPEN: EPERM without CAP_SYS_ADMIN, ELOOP
-    ///   when the file lies on a stacked file system itself
+    /// - Returns: The id of the backing file.
+    /// - Throws: The error of FUSE_DEV_IOC_BACKING_OPEN: EPERM without CAP_SYS_ADMIN, ELOOP when the
+    ///   file is on a stacked file system.
     func register(_ descriptor: Int32) throws(Errno) -> Int32 {
         var map = BackingMap(descriptor: descriptor)
         let id = ioctl(device, 0x4010_E501, &map)

@@ -6,8 +6,10 @@ import System
 
 /// A mounted archive: from the mount until the last request is answered.
 public final class Session: Sendable {
-    /// libfuse's session. Its calls that are used from several threads (notifications, exit)
-    /// are made for that.
+    /// libfuse's session.
+    ///
+    /// @unchecked: the calls made on it by several threads (receiving, notifications, exit) are
+    /// meant for that.
     struct Handle: @unchecked Sendable {
         let raw: OpaquePointer
     }
@@ -19,9 +21,9 @@ public final class Session: Sendable {
     private let log: Logger
     public let mountpoint: String
 
-    /// - parameters:
-    ///   - permissions: who may see the archive and add to it
-    ///   - allowsPassthrough: false makes the daemon serve all reads itself
+    /// - Parameters:
+    ///   - permissions: Who may see the archive and add to it.
+    ///   - allowsPassthrough: False makes the daemon serve all reads itself.
     public init(
         archive: Archive, mountpoint: String, permissions: Permissions, allowsPassthrough: Bool,
         log: Logger
@@ -43,19 +45,19 @@ public final class Session: Sendable {
         fileSystem.images.isPassthrough ? .passthrough : .cached
     }
 
-    /// Files of `/incoming` that are not archived or set aside yet.
+    /// How many files of `/incoming` are neither archived nor rejected yet.
     public var pending: Int { settling.pending }
 
-    /// Mounts, serves until the mount is ended or the process is told to stop, and returns
+    /// Mounts, serves until the file system is unmounted or SIGTERM or SIGINT comes, and returns
     /// when everything is on disk.
     ///
-    /// - parameters:
-    ///   - threads: how many requests are worked on at once
-    ///   - ready: called when the mount can be used
-    ///   - ending: called when it is being ended, before what is under way is finished
-    /// - throws: ``MountError``
+    /// - Parameters:
+    ///   - threads: How many requests that read no disk are worked on at once.
+    ///   - ready: Called when the mount can be used.
+    ///   - ending: Called when it is being ended, before the work under way is finished.
+    /// - Throws: ``MountError``.
     public func run(
-        threads: UInt32, ready: @escaping @Sendable () -> Void, ending: () -> Void
+        threads: Int, ready: @escaping @Sendable () -> Void, ending: () -> Void
     ) throws(MountError) {
         fileSystem.warmUp()
         let context = SessionContext(fileSystem: fileSystem, negotiation: negotiation, ready: ready)
@@ -67,7 +69,7 @@ public final class Session: Sendable {
         defer { fuse_session_destroy(session) }
         guard fuse_session_mount(session, mountpoint) == 0 else {
             throw MountError(
-                "\(mountpoint) could not be mounted on. What libfuse said of it is in the log, before this line: the end of pacsfs.log in the archive's directory, or «journalctl -u pacsfs»."
+                "\(mountpoint) could not be mounted on. What libfuse reported is in the log, before this line: the end of pacsfs.log in the archive's directory, or \"journalctl -u pacsfs\"."
             )
         }
         negotiation.device = fuse_session_fd(session)
@@ -76,32 +78,31 @@ public final class Session: Sendable {
             fuse_session_unmount(session)
             throw MountError("libfuse is too old: 3.12 or later is needed.")
         }
-        fuse_set_signal_handlers(session)
         let invalidator = Invalidator(session: Handle(raw: session), fileSystem: fileSystem)
         archive.observe(views: invalidator, incoming: fileSystem.trees)
         let threadGroup = ThreadGroup()
         threadGroup.start("settle") { [settling] in settling.run() }
 
-        let configuration = fuse_loop_cfg_create()
-        fuse_loop_cfg_set_clone_fd(configuration, 0)
-        fuse_loop_cfg_set_max_threads(configuration, threads)
-        fuse_loop_cfg_set_idle_threads(configuration, threads)
-        _ = fuse_session_loop_mt(session, configuration)
-        fuse_loop_cfg_destroy(configuration)
+        fileSystem.interruptions.start()
+        let volumes = archive.settings.volumes.count
+        RequestLoop(
+            session: Handle(raw: session), incoming: Lane(limit: ThreadShares.lane),
+            most: ThreadShares.most(volumes: volumes, views: threads)
+        ).run()
 
         log.info("Finishing what is under way.")
         ending()
         settling.stop()
         threadGroup.wait(for: "settle")
-        // Everybody who waits for a file to be safe is answered before the mount goes.
+        // Programs that wait for a file to be safe are answered before the mount goes.
         archive.drain()
-        // They still read the index, or the volumes, whose locks go when it is closed.
+        // These read the index and the volumes, which are closed next.
         fileSystem.readingAhead.sync {}
         fileSystem.incoming.renames.wait()
         archive.close()
         archive.stopObserving()
         invalidator.stop()
-        fuse_remove_signal_handlers(session)
+        fileSystem.interruptions.stop()
         fuse_session_unmount(session)
     }
 
@@ -120,7 +121,7 @@ public final class Session: Sendable {
         }
     }
 
-    /// Commas and backslashes are libfuse's own in a list of options.
+    /// libfuse separates options with commas, and takes backslashes for escapes.
     private static func escaped(_ path: String) -> String {
         var result = ""
         for character in path {
@@ -130,21 +131,15 @@ public final class Session: Sendable {
         return result
     }
 
-    /// Who mounts by himself may let others in; anybody else, for whom fusermount3 does, only if
-    /// /etc/fuse.conf says so (mount.fuse3(8)).
+    /// Whether other users can be let in: a process that mounts by itself may do so; fusermount3,
+    /// which mounts for all others, only if /etc/fuse.conf says so.
+    ///
+    /// See: 'man 8 mount.fuse3'
     public static var mayAllowOthers: Bool {
         if geteuid() == 0 || Capabilities.effective.contains(.systemAdministration) { return true }
-        guard let file = fopen("/etc/fuse.conf", "re") else { return false }
-        defer { fclose(file) }
-        var line: UnsafeMutablePointer<CChar>?
-        var capacity = 0
-        defer { free(line) }
-        while getline(&line, &capacity, file) > 0, let line {
-            if String(cString: line).prefix(while: { !$0.isWhitespace }) == "user_allow_other" {
-                return true
-            }
+        return ProcFile.lines(of: "/etc/fuse.conf").contains { line in
+            line.prefix { !$0.isWhitespace } == "user_allow_other"
         }
-        return false
     }
 
     private static func hooks() -> fuse_custom_io {

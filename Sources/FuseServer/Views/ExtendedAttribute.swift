@@ -4,22 +4,24 @@ import Storage
 import System
 import TagIndex
 
-/// An attribute of a file beside its bytes (xattr(7)), as the mount shows them: read-only.
+/// The extended attributes that the mount shows, all of them read-only.
+///
+/// See: 'man 7 xattr'
 enum ExtendedAttribute {
     /// `user.dicom.<Keyword>`: an indexed attribute of the data set, several values joined with
     /// a backslash (PS3.5, 6.4), in UTF-8.
     static let dicom = "user.dicom."
-    /// `user.pacsfs.…`: what the archive knows of the file.
+    /// `user.pacsfs.…`: facts of the archive about the file.
     static let pacsfs = "user.pacsfs."
     /// How far a file of `/incoming` is, in one word for programs; README lists them.
     static let state = pacsfs + "state"
-    /// Why a file waits in `/incoming`, or lies in `/rejected`.
+    /// Why a file waits in `/incoming`, or was rejected.
     static let reason = pacsfs + "reason"
 
-    /// The longest value that Linux lets through: XATTR_SIZE_MAX of limits.h, 64 KiB.
+    /// The longest value that Linux passes on, bytes: XATTR_SIZE_MAX of limits.h.
     private static let maximumSize = 65_536
 
-    /// All of an image, by their names, in a fixed order.
+    /// All attributes of an image, in a fixed order.
     static func all(of facts: ImageFacts) -> [(name: String, value: String)] {
         var list: [(name: String, value: String)] = facts.attributes.present
             .map { (dicom + $0.0.keyword, $0.1) }
@@ -34,34 +36,35 @@ enum ExtendedAttribute {
         return list
     }
 
-    /// Whether only the archive gives attributes of this name.
+    /// Whether the name is one that only the archive gives.
     static func isOurs(_ name: String) -> Bool { name.hasPrefix(dicom) || name.hasPrefix(pacsfs) }
 
-    /// What is said of a name that a file does not have.
+    /// The error for a name that a file does not have: ENODATA for one that it could have;
+    /// EOPNOTSUPP for `system.`, `security.` and `trusted.`, which no file here has. `ls -l` asks
+    /// for access control lists and capabilities until it learns that the file system has none.
     ///
-    /// ENODATA for one that it could have; EOPNOTSUPP for `system.`, `security.` and `trusted.`,
-    /// which no file here has: `ls -l` asks for access control lists and capabilities only until
-    /// it hears that the file system has none (getxattr(2), gnulib's file-has-acl).
+    /// See: 'man 2 getxattr'; gnulib's file-has-acl
     static func absence(of name: String) -> Errno {
         Errno(name.hasPrefix("user.") ? ENODATA : EOPNOTSUPP)
     }
 }
 
-/// The extended attributes that were read last. A program that copies a file asks for their names
-/// and then for each of them, twice (`cp -a`): one look-up for all, while the index stays the same.
+/// The extended attributes of the images that were asked for last. `cp -a` asks for the names of
+/// all attributes and then for each of them, twice: that takes one look-up, while the index stays
+/// the same.
 struct RecentAttributes {
     typealias List = [(name: String, value: String)]
 
-    /// For so many programs that copy at the same time.
+    /// How many images are kept: one for each program that copies at the same time.
     private static let limit = 16
     private var entries: [(number: UInt64, generation: Int, list: List)] = []
 
-    /// - parameter generation: of the index now
+    /// - Parameter generation: Of the index now.
     func list(of number: UInt64, _ generation: Int) -> List? {
         entries.first { $0.number == number && $0.generation == generation }?.list
     }
 
-    /// - parameter generation: of the index before they were read
+    /// - Parameter generation: Of the index before they were read.
     mutating func keep(_ list: List, of number: UInt64, _ generation: Int) {
         entries.removeAll { $0.number == number }
         if entries.count == Self.limit { entries.removeFirst() }
@@ -72,7 +75,7 @@ struct RecentAttributes {
 extension FileSystem {
     /// GETXATTR.
     ///
-    /// - throws: ENODATA or EOPNOTSUPP when the file has no such attribute
+    /// - Throws: ENODATA or EOPNOTSUPP when the file has no such attribute.
     func extendedAttribute(_ name: String, of number: UInt64) throws(Errno) -> [UInt8] {
         guard ExtendedAttribute.isOurs(name) else { throw ExtendedAttribute.absence(of: name) }
         guard
@@ -83,7 +86,7 @@ extension FileSystem {
         return Array(value.utf8)
     }
 
-    /// LISTXATTR: the names, each with a NUL at its end.
+    /// LISTXATTR: the names, each followed by a zero byte.
     func extendedAttributeNames(of number: UInt64) throws(Errno) -> [UInt8] {
         try extendedAttributes(of: number).flatMap { $0.name.utf8 + [0] }
     }
@@ -91,7 +94,7 @@ extension FileSystem {
     private func extendedAttributes(of number: UInt64) throws(Errno) -> [(
         name: String, value: String
     )] {
-        switch try place(number) {
+        switch try inode(number) {
         case .image(let id):
             let generation = archive.index.generation
             if let recent = recentAttributes.withLock({ $0.list(of: number, generation) }) {
@@ -109,11 +112,11 @@ extension FileSystem {
         }
     }
 
-    /// Why nobody may set or remove an attribute: EPERM for ours, which are facts; EROFS in the
-    /// views; ENOTSUP in `/incoming`, as on a file system that has none.
+    /// The error of SETXATTR and REMOVEXATTR: EPERM for our names, whose values are facts; EROFS in
+    /// the views; ENOTSUP in `/incoming`, as on a file system without attributes.
     func refusal(ofAttribute name: String, of number: UInt64) -> Errno {
         if ExtendedAttribute.isOurs(name) { return Errno(EPERM) }
-        if case .tree(let tree) = try? place(number), tree is IncomingTree {
+        if case .tree(let tree) = try? inode(number), tree is IncomingTree {
             return Errno(ENOTSUP)
         }
         return Errno(EROFS)

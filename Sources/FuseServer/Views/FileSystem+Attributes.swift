@@ -6,7 +6,7 @@ import TagIndex
 
 extension FileSystem {
     func attributes(of number: UInt64) throws(Errno) -> stat {
-        switch try place(number) {
+        switch try inode(number) {
         case .fixed(let entry): return attributes(of: entry)
         case .node(let id):
             guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
@@ -23,13 +23,13 @@ extension FileSystem {
             }
             guard let found else { throw Errno(ESTALE) }
             return found
-        case .search(let place): return try attributes(of: place)
+        case .search(let inode): return try attributes(of: inode)
         case .tree(let tree): return try tree.attributes(of: number)
         }
     }
 
     func timeout(of number: UInt64) -> Double {
-        switch try? place(number) {
+        switch try? inode(number) {
         case .tree: 0
         case .search: Self.searchTimeout
         default: Self.timeout
@@ -63,17 +63,17 @@ extension FileSystem {
         }
     }
 
-    /// When the views were last set: the time of the root.
+    /// When the views were last changed: the time of the root, ns since 1970.
     private var arranged: Int64 { (try? archive.index.read { try $0.viewsChanged() }) ?? created }
 
-    /// A directory has one link, which says that its subdirectories are not counted.
+    /// The link count 1 of a directory says that its subdirectories are not counted.
     func attributes(of node: Node) -> stat {
         attributes(
             .view, number: InodeNumber.node(node.id).rawValue, size: 0, time: node.changed,
             links: 1)
     }
 
-    /// - parameter links: how many views show it
+    /// - Parameter links: How many views show it.
     func attributes(of image: Image, links: Int) -> stat {
         attributes(
             .image, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,

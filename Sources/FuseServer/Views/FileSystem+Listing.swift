@@ -5,17 +5,46 @@ import System
 import TagIndex
 
 extension FileSystem {
-    // The first cookies are those of `.`, `..` and the fixed entries; a row's is its id beyond.
+    /// OPENDIR: a snapshot of a directory of a tree or of `/search`; `nil` for one that is listed by
+    /// rows of the index.
+    func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot? {
+        switch try inode(number) {
+        case .tree(let tree): try tree.openDirectory(number)
+        case .search(let inode): try snapshot(of: inode)
+        default: nil
+        }
+    }
+
+    func readDirectory(
+        _ number: UInt64, snapshot: DirectorySnapshot?, after cookie: Int, plus: Bool,
+        into buffer: inout DirectoryBuffer
+    ) throws(Errno) {
+        // As after rewinddir(3), which shows what has come since.
+        if cookie == 0, let snapshot, let fresh = try openDirectory(number) {
+            snapshot.entries = fresh.entries
+        }
+        switch try inode(number) {
+        case .tree(let tree):
+            guard let snapshot else { throw Errno(EBADF) }
+            tree.list(snapshot, of: number, after: cookie, plus: plus, into: &buffer)
+        case .search(let inode):
+            try list(snapshot, of: inode, after: cookie, plus: plus, into: &buffer)
+        default: try list(number, after: cookie, plus: plus, into: &buffer)
+        }
+    }
+
+    // The first cookies are those of `.`, `..` and the fixed entries; that of a row is its id plus
+    // this.
     static let firstCookie = 16
 
     /// Fills `buffer` with entries after `cookie`.
     ///
-    /// - parameter plus: with attributes (READDIRPLUS)
+    /// - Parameter plus: With attributes (READDIRPLUS).
     func list(
         _ directory: UInt64, after cookie: Int, plus: Bool, into buffer: inout DirectoryBuffer
     ) throws(Errno) {
         let node: Node?
-        if case .node(let id) = try place(directory) {
+        if case .node(let id) = try inode(directory) {
             guard let found = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
                 throw Errno(ESTALE)
             }
@@ -34,14 +63,17 @@ extension FileSystem {
         }
         if node == nil {
             for entry in FixedEntry.atRoot where Int(entry.number) + 2 > cookie {
-                let status = try attributes(of: entry.number)
                 let cookie = Int(entry.number) + 2
-                // The kernel asks for the attributes of directories itself: they change.
-                guard plus, entry.text != nil else {
+                if plus, entry.text != nil {
+                    let found = self.entry(attributes(of: entry))
+                    guard buffer.add(entry.name, found, cookie: cookie) else { return }
+                } else {
+                    // The kernel asks for the attributes of directories itself: they change.
+                    var status = stat()
+                    status.st_ino = UInt(entry.number)
+                    status.st_mode = entry.text == nil ? S_IFDIR : S_IFREG
                     guard buffer.add(entry.name, status, cookie: cookie, plus: plus) else { return }
-                    continue
                 }
-                guard buffer.add(entry.name, self.entry(status), cookie: cookie) else { return }
             }
         }
         if let node, let series = node.series {
@@ -70,7 +102,7 @@ extension FileSystem {
 
     /// Adds the images of a series, those after `cookie`.
     ///
-    /// - parameter entryTimeout: seconds for which the kernel may keep their names
+    /// - Parameter entryTimeout: Seconds for which the kernel may keep their names.
     func listImages(
         ofSeries series: Int64, byUID: Bool, after cookie: Int, entryTimeout: Double, plus: Bool,
         into buffer: inout DirectoryBuffer
@@ -97,8 +129,8 @@ extension FileSystem {
         }
     }
 
-    /// Looks at what every listing looks at, so that the first one after the mount does not wait
-    /// for a connection to the index and its schema. What fails here fails again when it matters.
+    /// Lists a little of everything, so that the first listing after the mount does not wait for a
+    /// connection to the index and its schema. What fails here fails again when it matters.
     func warmUp() {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
         defer { memory.deallocate() }
@@ -110,12 +142,13 @@ extension FileSystem {
         }
     }
 
-    /// The id of the row after which a listing goes on.
+    /// The id of the row before those that are listed next.
     private static func row(_ cookie: Int) -> Int64 { Int64(max(0, cookie - firstCookie)) }
 
-    /// Whether the kernel may keep what a directory holds until it is told: the views.
+    /// Whether the kernel may keep the listing of a directory until ``Invalidator`` tells it
+    /// otherwise: in the views.
     func mayKeepListing(_ directory: UInt64) -> Bool {
-        switch try? place(directory) {
+        switch try? inode(directory) {
         case .fixed, .node: true
         default: false
         }

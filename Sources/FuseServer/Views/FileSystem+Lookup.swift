@@ -17,18 +17,19 @@ extension FileSystem {
 
     /// LOOKUP.
     ///
-    /// `.` and `..` are asked for by the kernel when a client of NFS comes with the handle of
-    /// something that the kernel does not know any more (libfuse, doc/README.NFS).
+    /// The kernel looks up `.` and `..` when an NFS client uses the handle of something that the
+    /// kernel has forgotten (libfuse, doc/README.NFS).
     ///
-    /// - parameter caller: the thread that waits for the answer
+    /// - Parameter caller: The thread that waits for the answer.
+    /// - Throws: ENOENT, ENOTDIR, or ESTALE when `parent` has gone.
     func lookup(
         _ name: [UInt8], in parent: UInt64, by caller: CallingThread = CallingThread(id: 0)
     ) throws(Errno) -> fuse_entry_param {
         if name == Self.dot { return try entry(of: parent) }
         if name == Self.dotDot { return try entry(of: self.parent(of: parent)) }
-        switch try place(parent) {
+        switch try inode(parent) {
         case .tree(let tree): return try tree.lookup(name, in: parent)
-        case .search(let place): return try lookup(name, in: place, by: caller)
+        case .search(let inode): return try lookup(name, in: inode, by: caller)
         case .image, .fixed(.readme), .fixed(.searchHelp): throw Errno(ENOTDIR)
         case .fixed:
             if let fixed = FixedEntry.named(name, ignoresCase: ignoresCase) {
@@ -49,8 +50,8 @@ extension FileSystem {
 
     private static let dot = Array(".".utf8)
     private static let dotDot = Array("..".utf8)
-    /// Seconds for which the kernel may keep a name in another case than the one that is listed:
-    /// when that goes, only the listed one is told.
+    /// Seconds for which the kernel may keep a name in another case than the listed one: it is only
+    /// told when the listed one goes.
     static let otherCaseTimeout = 1.0
 
     var ignoresCase: Bool { archive.settings.ignoresCase }
@@ -99,8 +100,8 @@ extension FileSystem {
         return found
     }
 
-    /// For how many seconds the kernel may keep a name that was asked for as `text`; `nil` when
-    /// it is another one, because case matters.
+    /// For how many seconds the kernel may keep a name that it looked up as `text`; `nil` when the
+    /// two differ in case, and case matters.
     private func timeout(of name: String, askedFor text: String) -> Double? {
         if name.utf8.elementsEqual(text.utf8) { return Self.timeout }
         return ignoresCase ? Self.otherCaseTimeout : nil
@@ -108,26 +109,26 @@ extension FileSystem {
 
     // MARK: By number
 
-    /// What has this number, as one more look-up.
+    /// The entry of a number, counted as one more look-up.
     private func entry(of number: UInt64) throws(Errno) -> fuse_entry_param {
-        switch try place(number) {
+        switch try inode(number) {
         case .tree(let tree):
             var entry = try tree.entry(of: number)
             entry.attr = try attributes(of: number)
             return entry
-        case .search(let place): return try entry(of: place)
+        case .search(let inode): return try entry(of: inode)
         case .fixed(let fixed): return try entry(of: fixed)
         case .node, .image: return entry(try attributes(of: number))
         }
     }
 
     private func parent(of number: UInt64) throws(Errno) -> UInt64 {
-        switch try place(number) {
+        switch try inode(number) {
         case .fixed(.searchHelp): return FixedEntry.search.number
         case .fixed: return FixedEntry.root.number
         case .tree(let tree):
             return number == tree.root ? FixedEntry.root.number : try tree.parent(of: number)
-        case .search(let place): return try parent(of: place)
+        case .search(let inode): return try parent(of: inode)
         case .node(let id):
             guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
                 throw Errno(ESTALE)
@@ -142,7 +143,8 @@ extension FileSystem {
         }
     }
 
-    /// - parameter id: `node.id`, 0 for the root; -1, above a view that is not shown, is the root too
+    /// - Parameter id: `node.id`; 0 for the root, and -1 for the parent of a view that is not shown,
+    ///   which is the root too.
     func number(ofNode id: Int64) -> UInt64 {
         id <= 0 ? FixedEntry.root.number : InodeNumber.node(id).rawValue
     }

@@ -1,32 +1,38 @@
 import Archive
 import CFuse3
-import Foundation
+import Dispatch
+import Glibc
 import Naming
 import System
 import TagIndex
 
-/// What the mount shows: fixed entries, views from the index, and the trees of a volume.
-/// Stateless for the views: every answer comes from a row, so there is nothing to forget.
+/// The content of the mount: fixed entries, views from the index, and the trees of a volume.
+///
+/// For the views there is no state: every answer comes from a row of the index, so that FORGET has
+/// nothing to do.
 final class FileSystem: Sendable {
     let archive: Archive
     /// `/incoming` and `/rejected`.
     let trees: IncomingTrees
     let negotiation: InitNegotiation
     private let imageFiles = Lock<ImageFiles?>(nil)
-    /// Seconds for which the kernel may keep names and attributes of views; changes are told.
+    /// Seconds for which the kernel may keep names and attributes of views: ``Invalidator`` tells
+    /// it of changes.
     static let timeout = 3600.0
     let permissions: Permissions
-    /// When the archive was begun.
+    /// When the archive was made, ns since 1970.
     let created: Int64
+    /// Requests that wait and may be interrupted.
+    let interruptions = Interruptions()
     let passingSearches = PassingSearches()
-    /// Makes entries of full folders before they are asked for.
+    /// Prepares entries of full folders before programs ask for them; see ``ReadAhead``.
     let readingAhead = DispatchQueue(label: "list ahead", qos: .userInitiated)
     let recentAttributes = Lock(RecentAttributes())
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.
     let searchesChanged: Lock<Int64>
 
-    /// - parameter searchLimit: how many studies a search shows
+    /// - Parameter searchLimit: How many studies a search shows.
     init(
         archive: Archive, negotiation: InitNegotiation, permissions: Permissions,
         searchLimit: Int = 1000
@@ -41,14 +47,14 @@ final class FileSystem: Sendable {
             (try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
     }
 
-    /// The open images. Made when the first is opened: only then it is known what the kernel
-    /// and we have agreed on.
+    /// The open images. Made when the first is opened: how they can be read is known after INIT.
     var images: ImageFiles {
         imageFiles.withLock { files in
             if let files { return files }
             let new = ImageFiles(
                 archive: archive,
-                backing: negotiation.passthrough ? BackingFiles(device: negotiation.device) : nil)
+                backing: negotiation.passthrough ? BackingFiles(device: negotiation.device) : nil,
+                lanes: VolumeLanes(limit: ThreadShares.lane))
             files = new
             return new
         }
@@ -56,18 +62,21 @@ final class FileSystem: Sendable {
 
     var incoming: IncomingTree { trees.incoming }
 
-    // MARK: Kinds of numbers
+    // MARK: Inodes
 
-    enum Place {
+    /// What an inode number stands for.
+    enum Inode {
         case fixed(FixedEntry)
+        /// A directory of a view: `node.id`.
         case node(Int64)
+        /// `instance.id`.
         case image(Int64)
         case tree(any ServedTree)
-        case search(SearchPlace)
+        case search(SearchInode)
     }
 
-    /// - throws: ESTALE for a number that cannot be ours
-    func place(_ number: UInt64) throws(Errno) -> Place {
+    /// - Throws: ESTALE for a number that cannot be ours.
+    func inode(_ number: UInt64) throws(Errno) -> Inode {
         switch InodeNumber(rawValue: number) {
         case .fixed(let value):
             guard let entry = FixedEntry(rawValue: value) else { throw Errno(ESTALE) }
@@ -85,14 +94,14 @@ final class FileSystem: Sendable {
         case .searchNote(let number): return .search(.note(number))
         case .foundStudy(let id, let search): return .search(.study(id, search: search))
         case .foundSeries(let id, let search): return .search(.series(id, search: search))
-        // What programs see as inode numbers only.
+        // Shown to programs, but not used towards the kernel.
         case .study, .series, nil: throw Errno(ESTALE)
         }
     }
 
-    // MARK: Room
+    // MARK: Free space
 
-    /// What `/incoming` can really take.
+    /// STATFS: the space that new files can really take, with as many copies as are wanted.
     func statistics() throws(Errno) -> statvfs {
         let space = try Errno.from { try archive.capacity() }
         var result = statvfs()

@@ -1,14 +1,14 @@
 import Glibc
 import Naming
 
-/// The entries that always exist, besides the views.
+/// An entry that every archive has, besides the views.
 enum FixedEntry: UInt64, CaseIterable {
     case root = 1
     case incoming = 2
     case rejected = 3
     case readme = 4
     case search = 5
-    /// Lies in `search`, all others at the root.
+    /// In `search`; all others are at the root.
     case searchHelp = 6
 
     var number: UInt64 { rawValue }
@@ -24,10 +24,10 @@ enum FixedEntry: UInt64, CaseIterable {
         }
     }
 
-    /// The entries of the root, in the order of the listing.
+    /// The entries of the root, in the order in which they are listed.
     static let atRoot: [FixedEntry] = [.incoming, .rejected, .readme, .search]
 
-    /// The entry of the root with a name.
+    /// The entry of the root that has this name.
     ///
     /// - Parameter ignoresCase: Whether its case may differ.
     static func named(_ name: [UInt8], ignoresCase: Bool = false) -> FixedEntry? {
@@ -37,7 +37,7 @@ enum FixedEntry: UInt64, CaseIterable {
         }
     }
 
-    /// The bytes of a file.
+    /// The bytes of a file; `nil` for a directory.
     var text: [UInt8]? {
         switch self {
         case .readme: Self.readmeText
@@ -46,7 +46,7 @@ enum FixedEntry: UInt64, CaseIterable {
         }
     }
 
-    /// The text of README.txt.
+    /// The content of README.txt.
     static let readmeText = Array(
         """
         This folder is a pacsfs archive of DICOM images.
@@ -55,7 +55,7 @@ enum FixedEntry: UInt64, CaseIterable {
                       image is safe: it is stored on as many disks as the archive keeps copies.
                       Names go from here some seconds later. Zip archives are unpacked.
         by-patient/   The archive as folders: by-patient, by-date, by-owner and the others show
-                      the same images in different orders («pacsfs views» lists them). Open
+                      the same images in different orders ("pacsfs views" lists them). Open
                       them with any DICOM viewer. Nobody can change or delete them here.
         rejected/     Files that are no images, cannot be read or are cut off, each with a
                       .reason.txt. Move one back into incoming to try it again.

@@ -2,46 +2,84 @@ import Archive
 import Glibc
 import System
 
+/// An image that a program has open.
+struct OpenImage: Sendable {
+    /// `instance.id`.
+    let instance: Int64
+    let source: ImageFiles.Source
+    /// The lane of the volume that it is read from.
+    let lane: Lane
+
+    /// READ's file; `nil` when the kernel reads by itself.
+    var descriptor: SharedDescriptor? {
+        switch source {
+        case .backing: nil
+        case .descriptor(let descriptor, _), .direct(let descriptor): descriptor
+        }
+    }
+}
+
 /// The open images, and some that were open before.
 ///
-/// While an image is open, all who have it open share one file and one way of reading it:
-/// the kernel answers EIO when a backing file and its own cache are mixed. A file that is
-/// registered as backing file needs no descriptor of ours any more.
+/// While an image is open, all programs that have it open share one file and one way of reading it.
+/// With a backing file there is no exception: the kernel answers EIO to any other way, and to any
+/// other file. Without one, programs that come after the file was replaced read the new one past
+/// the kernel's cache.
+///
+/// OPEN looks at a disk, and may have to read the whole image. It does so with no lock held, on the
+/// lane of the volume, once for all that open the image meanwhile.
 final class ImageFiles: Sendable {
     /// How an open image is read.
     enum Source: Sendable {
-        /// The kernel reads it, by this backing id.
+        /// By the kernel, from the backing file of this id.
         case backing(Int32)
-        /// We are asked for its bytes; whether what the kernel has of them from earlier may stay.
+        /// By the daemon; whether the kernel may keep what it has cached earlier.
         case descriptor(SharedDescriptor, keepsCache: Bool)
-        /// The same, for the one who opened it: others have another file of the image open.
+        /// By the daemon, for one program: others have another file of the image open.
         case direct(SharedDescriptor)
     }
 
+    typealias Completion = @Sendable (Result<OpenImage, Errno>) -> Void
+
     private struct Entry: Sendable {
         var source: Source
+        /// The file, from which the kernel reads without it, too: see ``stillGood(_:)``.
+        var descriptor: SharedDescriptor
         var version: VerifiedBlob
         var opens: Int
-        /// Goes with the last who has it open.
+        /// Goes when nobody has it open any more.
         var isStale = false
+        /// Whether its file was read again for the request that opens the image now.
+        var isVerifiedAgain = false
     }
 
     private struct Shard {
         var entries: [Int64: Entry] = [:]
-        /// Those with no opens, the longest unused first.
+        /// Entries that nobody has open, the longest unused first.
         var unused: [Int64] = []
+        /// Images that are being opened, with the requests that wait for that. Only the thread
+        /// that opens an image makes its entry.
+        var opening: [Int64: [Completion]] = [:]
+        /// Backing files to give back, outside the lock.
+        var dropped: [Int32] = []
 
-        /// One more has it open.
-        mutating func use(_ instance: Int64) -> Source? {
-            guard let entry = entries[instance] else { return nil }
+        /// Counts more programs that have an image open.
+        mutating func use(_ instance: Int64, times: Int = 1) {
+            guard let entry = entries[instance] else { return }
             if entry.opens == 0 { unused.removeAll { $0 == instance } }
-            entries[instance]?.opens += 1
-            return entry.source
+            entries[instance]?.opens += times
+        }
+
+        mutating func drop(_ instance: Int64) {
+            unused.removeAll { $0 == instance }
+            if case .backing(let id) = entries.removeValue(forKey: instance)?.source {
+                dropped.append(id)
+            }
         }
     }
 
     private let shards = (0..<16).map { _ in LockedShard() }
-    /// Unused ones kept, in each shard.
+    /// Unused entries kept, in each shard.
     private static let kept = 32
 
     /// A class, because an array cannot hold what cannot be copied.
@@ -58,11 +96,15 @@ final class ImageFiles: Sendable {
     private let archive: Archive
     /// `nil` when images are read through the daemon.
     private let backing: BackingFiles?
+    private let lanes: VolumeLanes
 
-    /// - parameter backing: used when the kernel really lets us: it takes CAP_SYS_ADMIN, which
-    ///   root may lack in a container, and a file system that is not itself stacked on others
-    init(archive: Archive, backing: BackingFiles?) {
+    /// - Parameters:
+    ///   - backing: Used when the kernel really lets us: it takes CAP_SYS_ADMIN, which root may lack
+    ///     in a container, and a file system that is not itself stacked on others.
+    ///   - lanes: For what reads a volume.
+    init(archive: Archive, backing: BackingFiles?, lanes: VolumeLanes) {
         self.archive = archive
+        self.lanes = lanes
         guard let backing, let probe = try? archive.openIdentity() else {
             self.backing = nil
             return
@@ -79,59 +121,210 @@ final class ImageFiles: Sendable {
     /// Whether the kernel reads images by itself.
     var isPassthrough: Bool { backing != nil }
 
-    private func shard(_ instance: Int64) -> LockedShard { shards[Int(instance & 15)] }
+    private func withShard<R>(of instance: Int64, _ body: (inout sending Shard) -> sending R)
+        -> sending R
+    {
+        withShard(shards[Int(instance & 15)], body)
+    }
+
+    private func withShard<R>(_ shard: LockedShard, _ body: (inout sending Shard) -> sending R)
+        -> sending R
+    {
+        let (result, dropped) = shard.withLock { shard in
+            let result = body(&shard)
+            let dropped = shard.dropped
+            shard.dropped = []
+            return (result, dropped)
+        }
+        for id in dropped { backing?.release(id) }
+        return result
+    }
+
+    // MARK: Opening
 
     /// Opens an image for reading; from files that have been seen to be good only.
     ///
-    /// - throws: EIO when no copy is good
-    func open(_ instance: Int64) throws(Errno) -> Source {
-        let known = shard(instance).withLock { shard -> Source? in
-            guard let entry = shard.entries[instance], !entry.isStale,
-                archive.isCurrent(entry.version)
-            else {
-                return nil
+    /// - Parameters:
+    ///   - willWait: Called when the image has to be read before, or another request opens it.
+    ///   - completion: Called once, on this thread or another; EIO when no copy is good.
+    func open(
+        _ instance: Int64, willWait: @escaping @Sendable () -> Void = {},
+        completion: @escaping Completion
+    ) {
+        let (isFirst, known) = withShard(of: instance) { shard -> (Bool, VerifiedBlob?) in
+            guard shard.opening[instance] == nil else {
+                // In the lock, for the answer may come right after it.
+                willWait()
+                shard.opening[instance]?.append(completion)
+                return (false, nil)
             }
-            return shard.use(instance)
+            shard.opening[instance] = [completion]
+            let entry = shard.entries[instance]
+            return (true, entry?.isStale == false ? entry?.version : nil)
         }
-        if let known { return known }
-        // Not in the lock: the whole image may have to be read.
-        let (number, version, wasKnown) = try Errno.from { try archive.openBlob(of: instance) }
-        let descriptor = SharedDescriptor(owning: number)
-        return shard(instance).withLock { shard in
-            if let entry = shard.entries[instance] {
-                if !entry.isStale, entry.version.isSameFile(as: version) {
-                    shard.entries[instance]?.version = version
-                    _ = shard.use(instance)
-                    if case .descriptor(let open, _) = entry.source {
-                        return .descriptor(open, keepsCache: wasKnown)
-                    }
-                    return entry.source
-                }
-                if entry.opens > 0, case .backing = entry.source, !archive.isThere(entry.version) {
-                    // The kernel takes no other file, nor another way, while this one is open. Its
-                    // bytes were good; that its volume went does not change them.
-                    _ = shard.use(instance)
-                    return entry.source
-                }
-                guard entry.opens == 0 else { return .direct(descriptor) }
-                drop(instance, from: &shard)
+        guard isFirst else { return }
+        do throws(Errno) {
+            let ordinal = try volume(for: instance, known)
+            lanes[ordinal].run { [self] in
+                finish(instance, result(instance, known, on: ordinal, willWait))
             }
-            // The file it was read from before may have been bad, and another volume's be good.
-            let fresh = Source.descriptor(descriptor, keepsCache: wasKnown)
-            var source = Source.descriptor(descriptor, keepsCache: true)
-            if let backing, let id = try? backing.register(descriptor.number) {
-                source = .backing(id)
-            }
-            shard.entries[instance] = Entry(source: source, version: version, opens: 1)
-            if case .descriptor = source { return fresh }
-            return source
+        } catch {
+            finish(instance, .failure(error))
         }
     }
 
-    private func drop(_ instance: Int64, from shard: inout Shard) {
-        shard.unused.removeAll { $0 == instance }
-        if case .backing(let id) = shard.entries.removeValue(forKey: instance)?.source {
-            backing?.release(id)
+    /// The volume to read an image from: one that has a copy, and threads to spare.
+    ///
+    /// - Parameter known: The file that was open last.
+    private func volume(for instance: Int64, _ known: VerifiedBlob?) throws(Errno) -> Int {
+        if let known, !lanes[known.volumeOrdinal].isFull { return known.volumeOrdinal }
+        let order = try Errno.from { try archive.readingOrder(of: instance) }
+        return order.first { !lanes[$0].isFull } ?? known?.volumeOrdinal ?? order.first ?? 0
+    }
+
+    /// How an image that was opened is read, and from which volume.
+    private struct Opened: Sendable {
+        var source: Source
+        var ordinal: Int
+        /// Whether the source is that of the image's entry, in which this is counted once.
+        var isShared = true
+    }
+
+    /// - Parameter ordinal: The volume whose copy is read first.
+    private func result(
+        _ instance: Int64, _ known: VerifiedBlob?, on ordinal: Int, _ willWait: () -> Void
+    ) -> Result<Opened, Errno> {
+        if let known, known.volumeOrdinal == ordinal, archive.isCurrent(known) {
+            let source = withShard(of: instance) { shard -> Source? in
+                guard let entry = shard.entries[instance], !entry.isStale else { return nil }
+                shard.use(instance)
+                return entry.source
+            }
+            if let source { return .success(Opened(source: source, ordinal: ordinal)) }
+        }
+        willWait()
+        return Result { () throws(Errno) in
+            let (number, version, wasKnown) = try Errno.from {
+                try archive.openBlob(of: instance, first: ordinal)
+            }
+            return try opened(instance, SharedDescriptor(owning: number), version, wasKnown)
+        }
+    }
+
+    /// What is there of an image when one of its files was found good.
+    private enum Existing: Sendable {
+        case usable(Opened)
+        /// The kernel has another file as its backing file.
+        case conflict(Entry)
+        case nothing
+    }
+
+    /// Makes an entry of a file that was found good, unless the image is open from another.
+    ///
+    /// - Throws: EIO when the kernel reads the image from a file that is bad now.
+    private func opened(
+        _ instance: Int64, _ descriptor: SharedDescriptor, _ version: VerifiedBlob, _ wasKnown: Bool
+    ) throws(Errno) -> Opened {
+        while true {
+            switch existing(instance, descriptor, version, wasKnown) {
+            case .usable(let opened): return opened
+            case .conflict(let entry): try stillGood(entry)
+            case .nothing: return new(descriptor, version, wasKnown)
+            }
+        }
+    }
+
+    private func existing(
+        _ instance: Int64, _ descriptor: SharedDescriptor, _ version: VerifiedBlob, _ wasKnown: Bool
+    ) -> Existing {
+        withShard(of: instance) { shard -> Existing in
+            guard let entry = shard.entries[instance] else { return .nothing }
+            let isSame = !entry.isStale && entry.version.isSameFile(as: version)
+            if isSame { shard.entries[instance]?.version = version }
+            switch entry.source {
+            case _ where entry.opens == 0 && !isSame:
+                shard.drop(instance)
+                return .nothing
+            case .descriptor(let open, _) where isSame:
+                shard.use(instance)
+                let source = Source.descriptor(open, keepsCache: wasKnown)
+                return .usable(Opened(source: source, ordinal: version.volumeOrdinal))
+            case .backing where isSame || entry.isVerifiedAgain || !archive.isThere(entry.version):
+                // Without its volume the bytes are as good as they were.
+                shard.entries[instance]?.isVerifiedAgain = false
+                shard.use(instance)
+                return .usable(Opened(source: entry.source, ordinal: entry.version.volumeOrdinal))
+            case .backing: return .conflict(entry)
+            case .descriptor, .direct:
+                return .usable(
+                    Opened(
+                        source: .direct(descriptor), ordinal: version.volumeOrdinal,
+                        isShared: false))
+            }
+        }
+    }
+
+    /// Reads the backing file of an image that is open, when its blob is another file now: its
+    /// bytes may be those that were bad.
+    ///
+    /// - Throws: EIO when they are.
+    private func stillGood(_ entry: Entry) throws(Errno) {
+        guard archive.isGood(entry.descriptor.number, as: entry.version) else { throw Errno(EIO) }
+        withShard(of: entry.version.instance) { shard in
+            shard.entries[entry.version.instance]?.isVerifiedAgain = true
+        }
+    }
+
+    private func new(
+        _ descriptor: SharedDescriptor, _ version: VerifiedBlob, _ wasKnown: Bool
+    ) -> Opened {
+        var entry = Entry(
+            source: .descriptor(descriptor, keepsCache: true), descriptor: descriptor,
+            version: version, opens: 1)
+        if let backing, let id = try? backing.register(descriptor.number) {
+            entry.source = .backing(id)
+            return added(entry)
+        }
+        var new = added(entry)
+        // The file it was read from before may have been bad, and another volume's be good.
+        new.source = .descriptor(descriptor, keepsCache: wasKnown)
+        return new
+    }
+
+    private func added(_ entry: Entry) -> Opened {
+        let instance = entry.version.instance
+        withShard(of: instance) { $0.entries[instance] = entry }
+        return Opened(source: entry.source, ordinal: entry.version.volumeOrdinal)
+    }
+
+    /// Answers all who wait for an image.
+    private func finish(_ instance: Int64, _ result: Result<Opened, Errno>) {
+        let waiting = withShard(of: instance) { shard in
+            let waiting = shard.opening.removeValue(forKey: instance) ?? []
+            if case .success(let opened) = result, opened.isShared {
+                shard.use(instance, times: waiting.count - 1)
+            }
+            return waiting
+        }
+        let answer = result.map {
+            OpenImage(instance: instance, source: $0.source, lane: lanes[$0.ordinal])
+        }
+        for completion in waiting { completion(answer) }
+    }
+
+    // MARK: Letting go
+
+    func close(_ image: OpenImage) {
+        // Read from a file of its own, which is not among the entries.
+        if case .direct = image.source { return }
+        let instance = image.instance
+        withShard(of: instance) { shard in
+            guard let entry = shard.entries[instance] else { return }
+            shard.entries[instance]?.opens -= 1
+            guard entry.opens == 1 else { return }
+            if entry.isStale || !archive.isThere(entry.version) { return shard.drop(instance) }
+            shard.unused.append(instance)
+            if shard.unused.count > Self.kept { shard.drop(shard.unused[0]) }
         }
     }
 
@@ -139,52 +332,26 @@ final class ImageFiles: Sendable {
     /// are open when they are closed.
     func lost(volume: Int) {
         for shard in shards {
-            shard.withLock { shard in
+            withShard(shard) { shard in
                 for (instance, entry) in shard.entries where entry.version.volumeOrdinal == volume {
                     if entry.opens > 0 {
                         shard.entries[instance]?.isStale = true
                     } else {
-                        drop(instance, from: &shard)
+                        shard.drop(instance)
                     }
                 }
             }
         }
     }
 
-    /// The file of an open image that is read through the daemon.
-    func descriptor(of instance: Int64) -> SharedDescriptor? {
-        shard(instance).withLock { shard in
-            if case .descriptor(let descriptor, _) = shard.entries[instance]?.source {
-                descriptor
-            } else {
-                nil
-            }
-        }
-    }
-
-    /// Forgets the file of an image whose blob was replaced by a good one; those who have it
+    /// Forgets the file of an image whose blob was replaced by a good one; programs that have it
     /// open keep it until they close it.
+    ///
+    /// - Parameter instance: `instance.id`.
     func replaced(_ instance: Int64) {
-        shard(instance).withLock { shard in
-            guard let entry = shard.entries[instance] else { return }
-            if entry.opens > 0, !archive.isCurrent(entry.version) {
-                shard.entries[instance]?.isStale = true
-            } else if entry.opens == 0 {
-                drop(instance, from: &shard)
-            }
-        }
-    }
-
-    func close(_ instance: Int64) {
-        shard(instance).withLock { shard in
-            guard let entry = shard.entries[instance] else { return }
-            shard.entries[instance]?.opens -= 1
-            guard entry.opens == 1 else { return }
-            if entry.isStale || !archive.isThere(entry.version) {
-                return drop(instance, from: &shard)
-            }
-            shard.unused.append(instance)
-            if shard.unused.count > Self.kept { drop(shard.unused[0], from: &shard) }
+        withShard(of: instance) { shard in
+            // While it is open, the next OPEN finds out that the file is another.
+            if shard.entries[instance]?.opens == 0 { shard.drop(instance) }
         }
     }
 }

@@ -1,18 +1,20 @@
 import Archive
 import Glibc
 
-/// Permissions to see the archive and to add to it: the modes and groups that the mount shows. The
-/// kernel enforces them (`default_permissions`, mount.fuse3(8)). Things that nobody may do, such as
-/// changing an archived image, are refused by the requests themselves.
+/// The modes and groups that the mount shows, by which the kernel decides who may see the archive
+/// and who may add to it (`default_permissions`). What nobody may do, such as changing an archived
+/// image, is refused by the requests themselves.
+///
+/// See: 'man 8 mount.fuse3'
 public struct Permissions: Sendable {
     /// The group that sees views; `nil` for everybody.
     let readers: gid_t?
     /// The group that writes to `/incoming`; `nil` for everybody.
     let writers: gid_t?
-    /// The user of the daemon.
+    /// The user and group that the daemon runs as.
     let owner: (uid: uid_t, gid: gid_t) = (geteuid(), getegid())
 
-    /// Everybody sees everything, and may add.
+    /// Everybody may see the archive and add to it.
     public static let everybody = Permissions(readers: nil, writers: nil)
 
     init(readers: gid_t?, writers: gid_t?) {
@@ -20,32 +22,31 @@ public struct Permissions: Sendable {
         self.writers = writers
     }
 
-    /// The permissions from `readers` and `writers` of the configuration. Without `writers`,
-    /// everybody who may read may add.
+    /// The `readers` and `writers` of the configuration. Without `writers` all readers may add.
     ///
     /// - Parameter file: The configuration, for messages.
-    /// - Throws: ``ArchiveError`` with the name of a group that this system does not know.
+    /// - Throws: ``ArchiveError`` that names a group which this system does not have.
     public init(_ settings: Settings, file: String) throws(ArchiveError) {
         readers = try settings.readers?.number(in: file, as: "readers")
-        // Files waiting in `/incoming` are as private as archived images.
+        // Files that wait in `/incoming` are as private as archived ones.
         writers = try settings.writers?.number(in: file, as: "writers") ?? readers
     }
 
-    /// The group that may keep and forget searches, where modes cannot say so: they know of one
-    /// group, and `/search` is that of the readers.
+    /// The group that may keep and forget searches, where a mode cannot say so: it is about one
+    /// group, and that of `/search` is the readers.
     var keepersAmongReaders: gid_t? { readers == nil || readers == writers ? nil : writers }
 
     /// The kinds of names that the mount shows.
     enum Subject {
         case root, readme
-        /// A directory of a view, or one that a search answers with.
+        /// A directory of a view or of a search's results.
         case view
         case image
         /// `/search` itself, in which searches are kept.
         case search
-        /// The root of `/incoming`. Files in it have the modes that their clients gave them.
+        /// The root of `/incoming`. Its content has the modes that clients give it.
         case incoming
-        /// A directory of `/rejected`: who may add may move a file from there, to try it again.
+        /// A directory of `/rejected`: writers may move a file from there, to try it again.
         case rejectedDirectory
         case rejectedFile
     }
@@ -70,15 +71,15 @@ public struct Permissions: Sendable {
     private func mode(of subject: Subject) -> mode_t {
         let isForAll = group(of: subject) == nil
         return switch subject {
-        // Others may pass, to reach `/incoming`.
+        // Others may pass through it to `/incoming`.
         case .root: S_IFDIR | (isForAll ? 0o555 : 0o551)
         case .view: S_IFDIR | (isForAll ? 0o555 : 0o550)
         case .readme, .image, .rejectedFile: S_IFREG | (isForAll ? 0o444 : 0o440)
-        // Without readers everybody looks, and who may add images keeps searches.
+        // Without readers everybody may look; writers keep searches.
         case .search: S_IFDIR | (isForAll ? 0o777 : readers == nil ? 0o775 : 0o770)
         case .rejectedDirectory: S_IFDIR | (isForAll ? 0o777 : 0o770)
-        // Sticky: no user can remove the files of another. With a group, new entries belong to the
-        // group (inode(7), S_ISGID).
+        // Sticky: nobody can remove the file of another. With a group, new files are the group's
+        // (inode(7), S_ISGID).
         case .incoming: S_IFDIR | (isForAll ? 0o1777 : 0o3770)
         }
     }

@@ -1,12 +1,12 @@
-import Foundation
+import Dispatch
 import System
 
-/// The entries of a directory that lists its rows in order, made before the program asks for them.
-/// So a program that reads a large directory works on one processor while we work on another.
+/// The entries of a directory that lists its rows in order, prepared before the program asks for
+/// them: it goes through a full folder on one processor while the daemon works on another.
 ///
-/// A portion that was made ahead is used only when it is full: rows are never inserted between
-/// others, so a full portion is still correct. The end of a directory is looked up again.
-final class ReadAhead: @unchecked Sendable {
+/// A portion prepared ahead is used only when it is full: rows are never inserted between others,
+/// so it holds what it would hold now. The end of a directory is looked up anew.
+final class ReadAhead: Sendable {
     /// The answer to one READDIR.
     final class Portion {
         let memory: UnsafeMutableRawBufferPointer
@@ -33,91 +33,103 @@ final class ReadAhead: @unchecked Sendable {
 
     typealias Filling = @Sendable (_ cookie: Int, inout DirectoryBuffer) throws(Errno) -> Void
 
-    /// The most portions that are made ahead: earlier portions make up for the delay of one slow
-    /// look-up. A directory that stays open in its middle holds at most half a MiB, unless the
-    /// program asks for more at once.
+    /// How many portions are ready at most: enough that the program does not wait for one slow
+    /// look-up. They take half a MiB of memory for each open directory, unless a single answer is
+    /// larger.
+    ///
+    /// - Parameter size: Of an answer, bytes.
     private static func greatestDepth(_ size: Int) -> Int {
         max(1, min(16, (512 << 10) / max(1, size)))
     }
 
-    /// The queue on which portions are made ahead, so that the thread that has answered can go on
-    /// to the next request.
+    /// Prepares portions, so that the thread that has answered is free for the next request.
     private let queue: DispatchQueue
 
-    // All that follows only with `condition` held, which is never held during a look-up.
-    private let condition = NSCondition()
-    /// Portions that follow one another.
-    private var ready: [Portion] = []
-    /// Whether the queue has work, or is working.
-    private var isGoingOn = false
-    /// The cookie after which a portion is just being made.
-    private var making: Int?
-    /// The last cookie of the portions that were used and that are ready; 0 when it is not known.
-    private var end = 0
-    /// The number of portions to keep ready: more for a program that came back for the first ones.
-    private var depth = 1
-    /// How often a program went on elsewhere than expected.
-    private var turns = 0
+    private struct State {
+        /// Portions in the order of their cookies.
+        var ready: [Portion] = []
+        /// Whether `queue` is preparing portions, or about to.
+        var isGoingOn = false
+        /// The cookie after which a portion is being prepared now.
+        var making: Int?
+        /// The cookie after which the next portion begins; 0 when it is not known.
+        var end = 0
+        /// How many portions to keep ready: it doubles each time one of them is used.
+        var depth = 1
+        /// How often the program went on elsewhere than expected: portions prepared before are
+        /// void.
+        var turns = 0
+    }
 
-    /// - parameter queue: a serial one, of one thread at a time
+    private let state = Monitor(State())
+
+    /// - Parameter queue: A serial one.
     init(on queue: DispatchQueue) { self.queue = queue }
 
     /// The entries after `cookie`.
     ///
     /// - Parameters:
-    ///   - size: The most bytes of an answer.
+    ///   - size: How large the answer may be, bytes.
     ///   - fill: Fills a buffer with the entries after a cookie.
+    /// - Throws: What `fill` throws.
     func portion(after cookie: Int, size: Int, _ fill: Filling) throws(Errno) -> Portion {
         if let portion = expected(after: cookie, size: size) { return portion }
         let portion = try Portion(after: cookie, size: size, fill)
-        condition.withLock { if ready.isEmpty { end = portion.last } }
+        state.withLock { if $0.ready.isEmpty { $0.end = portion.last } }
         return portion
     }
 
+    /// A portion that is ready, or is just being prepared; `nil` when the program goes on elsewhere.
     private func expected(after cookie: Int, size: Int) -> Portion? {
-        condition.lock()
-        defer { condition.unlock() }
-        while ready.isEmpty, making == cookie { condition.wait() }
-        if let first = ready.first, first.after == cookie, first.memory.count == size {
-            depth = min(2 * depth, Self.greatestDepth(size))
-            return ready.removeFirst()
+        state.wait { state -> Portion?? in
+            if state.ready.isEmpty, state.making == cookie { return nil }
+            if let first = state.ready.first, first.after == cookie, first.memory.count == size {
+                state.depth = min(2 * state.depth, Self.greatestDepth(size))
+                return state.ready.removeFirst()
+            }
+            (state.ready, state.end, state.depth) = ([], 0, 1)
+            state.turns += 1
+            return .some(nil)
         }
-        ready = []
-        end = 0
-        depth = 1
-        turns += 1
-        return nil
     }
 
-    /// Lets the portions after `portion` be made, which is about to be used.
+    /// Prepares what follows a portion, which the program is about to get.
     func goOn(after portion: borrowing Portion, _ fill: @escaping Filling) {
         guard portion.isFull, portion.last > 0 else { return }
         let size = portion.memory.count
-        condition.lock()
-        defer { condition.unlock() }
-        // Wait until the program has used half of them, so that we are not woken for each.
-        guard !isGoingOn, end > 0, ready.count <= depth / 2 else { return }
-        isGoingOn = true
-        queue.async { [self] in make(size: size, fill) }
+        let begins = state.withLock { state in
+            // Not for each portion: when half of them are used up.
+            guard !state.isGoingOn, state.end > 0, state.ready.count <= state.depth / 2 else {
+                return false
+            }
+            state.isGoingOn = true
+            return true
+        }
+        if begins { queue.async { [self] in make(size: size, fill) } }
     }
 
     private func make(size: Int, _ fill: Filling) {
-        condition.lock()
-        defer { condition.unlock() }
-        while ready.count < depth, end > 0 {
-            let (cookie, turn) = (end, turns)
-            making = cookie
-            condition.unlock()
+        while let (cookie, turn) = nextToMake() {
+            // With no lock held: a look-up takes time.
             let next = try? Portion(after: cookie, size: size, fill)
-            condition.lock()
-            making = nil
-            if turn == turns {
-                // Without one that is full, everybody looks for himself.
-                end = next?.isFull == true ? next?.last ?? 0 : 0
-                if let next, next.isFull { ready.append(next) }
+            state.withLock(waking: .all) { state in
+                state.making = nil
+                guard turn == state.turns else { return }
+                // The end of the directory is looked up when it is asked for.
+                state.end = next?.isFull == true ? next?.last ?? 0 : 0
+                if let next, next.isFull { state.ready.append(next) }
             }
-            condition.broadcast()
         }
-        isGoingOn = false
+    }
+
+    private func nextToMake() -> (cookie: Int, turn: Int)? {
+        state.withLock { state in
+            guard state.ready.count < state.depth, state.end > 0 else {
+                state.isGoingOn = false
+                return nil
+            }
+            state.making = state.end
+            return (state.end, state.turns)
+        }
     }
 }

@@ -1,0 +1,46 @@
+import Archive
+import Glibc
+import System
+
+// The trees that a request is for.
+extension FileSystem {
+    /// Calls `body` with the tree of a directory; when its volume fails, again with the tree that
+    /// takes its place.
+    ///
+    /// - Throws: EROFS when nothing can be made there, or what `body` throws.
+    func making<R>(in parent: UInt64, _ body: (IncomingTree) throws(Errno) -> R) throws(Errno) -> R
+    {
+        let tree = try writableTree(parent)
+        do { return try body(tree) } catch {
+            guard error.code == EIO || error.code == EROFS else { throw error }
+            archive.suspect(tree.staging, isReadOnly: error.code == EROFS)
+            trees.follow()
+            let other = try writableTree(parent)
+            guard other !== tree else { throw error }
+            return try body(other)
+        }
+    }
+
+    /// The trees of a RENAME that moves something from `/rejected` to `/incoming`; `nil` for any
+    /// other RENAME.
+    ///
+    /// - Throws: EXDEV when they are on two volumes.
+    func treesOfRetry(
+        from parent: UInt64, to newParent: UInt64
+    ) throws(Errno) -> (rejected: RejectedTree, incoming: IncomingTree)? {
+        guard case .tree(let from) = try inode(parent), let rejected = from as? RejectedTree,
+            case .tree(let to) = try inode(newParent), let incoming = to as? IncomingTree
+        else { return nil }
+        // As after one of the volumes has gone.
+        guard rejected.staging.isSame(as: incoming.staging) else { throw Errno(EXDEV) }
+        return (rejected, incoming)
+    }
+
+    /// - Throws: EROFS for anything that is not `/incoming` or below it.
+    func writableTree(_ number: UInt64) throws(Errno) -> IncomingTree {
+        guard case .tree(let tree) = try inode(number), let incoming = tree as? IncomingTree else {
+            throw Errno(EROFS)
+        }
+        return incoming
+    }
+}
