@@ -11,8 +11,8 @@
 //   interrupt       answers EINTR to requests whose program got a signal        Interruptions
 //   invalidate      tells the kernel what it has to forget of the views         Invalidator
 //   staging         shows /incoming of another volume when its own has gone     Session.run
-//   settle          clears /incoming, and tries again what failed               Settling
-//   move            one for each RENAME that waits for disks                    BackedTree+LongMoves
+//   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
+//   rename          one for each RENAME that waits for disks                    DeferredRenames
 //   list ahead      a queue: prepares listings                                  ReadAhead
 //
 //   ingest 1…n      hash, read and copy files; one for each processor, 2 to 8   Preparation
@@ -58,13 +58,14 @@
 // next is taken:
 //
 //   VolumeAdministration.changing ─► Resilver, Configuration ─► index writer ─► Ledger.state
-//                                 └► FileSystem.trees ─► tree ─► file   (movedStaging)
+//                                 └► IncomingTrees.following ─► names ─► tree   (movedStaging)
 //   Resilver.running ─► VolumeAdministration.changing
 //   ScrubTurn ─► CopyRepairs.busy ─► index writer
 //   RejectedFiles.changing ─► index writer
 //   index writer ─► Ledger.state ─► LedgerWriter.current       (held while the disks are written)
 //   index writer ─► Catalogue.shown, .lastTime ; VolumeSet.state
-//   FileSystem.trees ─► tree of /rejected ─► tree of /incoming ─► file
+//   turn of a file ─► names ─► tree   (of /incoming; the first two are reservations, not locks, and
+//                                      are kept while a thread waits for a disk: see IncomingTree)
 //   ImageFiles shard ─► VolumeSet.state ; DeferredReply.state ; Interruptions.state
 //   IngestSequence.state ─► BlockingQueue
 //

@@ -51,23 +51,25 @@ struct IncomingFile: Sendable {
 
     // MARK: State
 
-    /// How far a file is on its way.
+    /// How far a file is on its way. A write, a truncation or an allocation leads from any state to
+    /// `writing`: the file gets an inode of its own first where the archive has the one it had.
+    /// Otherwise:
     ///
-    ///                      ┌──────────────────────────── write, truncate, allocate: from any state
-    ///                      ▼
-    ///     foreign      writing ──── is found incomplete, empty, abandoned ────┐
-    ///                      │                                                  │
-    ///                    offer             ┌── the archive refuses it ──▶  refused ◀─┐
-    ///                      │               │                               │  ▲      │ failed, or
-    ///      whole ─ offer ─▶ archiving ─────┤                set aside ─────┘  │      │ it was opened
-    ///                          ▲           │                   │        closed by    │
-    ///                        offer         │                   ▼        a survivor:  │
-    ///                          │           │               settingAside  to writing ─┤
-    ///                       failed ◀───────┤                   │  ▲                  │
-    ///                          └───────────│── fails again ────│──┘                  │
-    ///                                      │   and again       └─────────────────────┘
-    ///                                      ├──▶ archived ─┐        │
-    ///                                      └──▶ consumed ─┴─ settle┴──▶ gone
+    ///     foreign       nothing
+    ///     writing    ─► archiving      offered: closed, renamed or settled
+    ///                ─► refused        its writer was killed, or a write had failed
+    ///                ─► settingAside   settled: it is empty, or its temporary name was abandoned
+    ///     whole      ─► archiving      offered
+    ///                ─► settingAside   as from writing
+    ///     archiving  ─► archived, consumed, refused, failed    what the archive answers
+    ///     archived   ─► (gone)         settled
+    ///     consumed   ─► (gone)         settled
+    ///     refused    ─► settingAside   settled
+    ///                ─► writing        a program that outlives its killed writer closes it
+    ///     settingAside ─► (gone)       it lies in /rejected
+    ///                  ─► refused      it could not be copied there, or somebody opened it meanwhile
+    ///     failed     ─► archiving      offered again, after a pause
+    ///                ─► settingAside   a zip archive that fails again and again
     enum State: Sendable {
         /// Another program than ours put it there. It is shown, and left alone until it is written.
         case foreign
