@@ -36,7 +36,11 @@ extension IncomingTree {
         case .archived: return (.archived, nil)
         case .consumed, .foreign: return (.consumed, nil)
         case .archiving(let attempt): return (.archiving, Self.progress(of: attempt.unpacking))
-        case .whole: return (.archiving, Self.progress(of: nil))
+        case .whole:
+            return (
+                .archiving,
+                file.isZip == true ? "Waiting to be unpacked." : Self.progress(of: nil)
+            )
         case .refused(let reason), .settingAside(_, let reason):
             return (.refused, "Will be set aside: \(reason)")
         case .failed(let error, let failures):
