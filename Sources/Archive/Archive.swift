@@ -37,9 +37,9 @@ public final class Archive: Sendable {
     let maintenance: Maintenance
     private let lock: ArchiveLock
 
-    static let configurationName = "pacsfs.toml"
-    static let idName = "archive.json"
-    static let indexName = "index.sqlite"
+    static let configurationName = ArchivePaths.configurationName
+    static let idName = ArchivePaths.identityName
+    static let indexName = ArchivePaths.indexName
 
     /// The archive's directory.
     public var path: String { core.path }

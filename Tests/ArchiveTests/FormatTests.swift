@@ -111,7 +111,7 @@ import Testing
         // is not part of the format.
         let files = report.findings.compactMap(\.file).filter { !$0.hasSuffix("/README.txt") }
         #expect(files == [folder.path("none/index.sqlite")], "\(report.findings)")
-        #expect(report.volumes.map(\.good_blobs) == [7])
+        #expect(report.volumes.map(\.goodBlobs) == [7])
     }
 
     @Test("has every kind of record, and is small", .disabled(if: isMade)) func complete() throws {

@@ -19,7 +19,7 @@ struct HealthTests {
                 wanted: 2, minimum: 1, underReplicated: 0, single: 0, lost: 0, lostImages: []),
             volumes: [volume(1), volume(2)], readMode: nil, mountpoint: nil,
             incoming: .init(pending: 0),
-            rejected: 0, ledger: .init(records: 1, head: "", volumes: [1, 2]),
+            rejected: 0, ledger: .init(records: 1, head: "", ordinals: [1, 2]),
             freeSpace: .init(bytes: 1 << 40, bytesPerDay: 1 << 20, daysLeft: 1 << 20),
             resilver: ResilverProgress())
         change(&status)

@@ -71,7 +71,7 @@ struct StatusTests {
         try temporary.open { archive in
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
             #expect(status.volumes.map(\.state) == [.online, .online])
-            #expect(status.ledger.volumes == [1])
+            #expect(status.ledger.ordinals == [1])
             #expect(status.health.level == .attention)
             #expect(status.health.headline.contains(temporary.volumes[1]))
             #expect(status.health.headline.contains("new images are refused"))
@@ -80,8 +80,10 @@ struct StatusTests {
 
     @Test("As JSON it has the keys that scripts rely on")
     func json() throws {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         let data = try temporary.open {
-            try JSONEncoder().encode(
+            try encoder.encode(
                 $0.status(pending: 0, readMode: .passthrough, mountpoint: nil))
         }
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
@@ -103,7 +105,9 @@ struct StatusTests {
         for key in keys(of: object) {
             #expect(key.wholeMatch(of: /[a-z]+(_[a-z]+)*/) != nil, "\(key) is not in snake case")
         }
-        let status = try JSONDecoder().decode(ArchiveStatus.self, from: data)
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let status = try decoder.decode(ArchiveStatus.self, from: data)
         #expect(status.mountpoint == nil && status.readMode == .passthrough)
     }
 

@@ -268,10 +268,10 @@ struct ZipTests {
                     "\(path)/cut": .archived,
                 ])
             #expect(results.count == 7)
-            let cut = results.filter { $0.cutOff != nil }
+            let cut = results.filter { $0.truncated != nil }
             #expect(
                 cut.map(\.path) == ["\(path)/cut"]
-                    && cut.first?.cutOff?.contains("the pixels end after") == true)
+                    && cut.first?.truncated?.contains("the pixels end after") == true)
         }
         #expect(try aside() == ["bad.zip", "old.zip/readme.txt"])
         #expect(try contents(of: path) == zip)

@@ -39,10 +39,7 @@ struct AttributeTests {
             for study in Set(entries.compactMap { $0.expected["StudyInstanceUID"] ?? nil })
             where !study.isEmpty {
                 let shown = try archive.pacsfs("show", "--json", study)
-                let details =
-                    try shown.output.hasPrefix("[")
-                    ? shown.json([ImageDetails].self) : [shown.json(ImageDetails.self)]
-                for image in details { images[image.sha256] = image }
+                for image in try shown.json(ShownImages.self).images { images[image.sha256] = image }
             }
             for entry in entries {
                 let found = try images[entry.sha256] ?? archive.image(entry.sha256)

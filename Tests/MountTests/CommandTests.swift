@@ -195,7 +195,7 @@ struct CommandTests {
             #expect(
                 mounted.volumes.allSatisfy { $0.state == "online" && $0.blobs == 17 && $0.free > 0 }
             )
-            #expect(mounted.read_mode == "cached")
+            #expect(mounted.readMode == "cached")
             #expect((mounted.incoming.pending, mounted.rejected) == (1, 0))
             let human = try archive.pacsfs("status")
             #expect(
@@ -204,8 +204,8 @@ struct CommandTests {
             try archive.mustShell("rm \"$I/x.part\"")
             try archive.unmount()
             var unmounted = try archive.status()
-            #expect(unmounted.read_mode == nil && unmounted.incoming.pending == 0)
-            unmounted.read_mode = mounted.read_mode
+            #expect(unmounted.readMode == nil && unmounted.incoming.pending == 0)
+            unmounted.readMode = mounted.readMode
             unmounted.incoming = mounted.incoming
             for index in unmounted.volumes.indices {
                 unmounted.volumes[index].free = mounted.volumes[index].free
@@ -242,7 +242,7 @@ struct CommandTests {
                 let run = try ProgramRun(
                     [PacsfsProgram.path ?? "", "find", "--json"] + search.words,
                     environment: ["PACSFS_ARCHIVE": archive.archive])
-                let found = try run.json([FoundStudy].self)
+                let found = try run.json(FoundStudies.self).studies
                 #expect(run.code == (search.studies == 0 ? 3 : 0), "\(run.report)")
                 #expect(found.count == search.studies, "\(run.report)")
                 #expect(found.reduce(0) { $0 + $1.images } == search.images, "\(run.report)")
@@ -255,14 +255,14 @@ struct CommandTests {
         try MountedArchive.with { archive in
             try archive.importSamples()
             let studies = try archive.pacsfs("find", "--json", "minka", "us").json(
-                [FoundStudy].self)
+                FoundStudies.self
+            ).studies
             let study = try #require(studies.first)
             #expect(
-                (study.PatientName, study.PatientID, study.date) == (
-                    "Müller^Minka", "1002", "2026-05-20"
-                ))
-            #expect((study.StudyDescription, study.modalities) == ("Abdominal ultrasound", ["US"]))
-            #expect((study.series, study.images) == (1, 1))
+                study.attributes["PatientName"] == "Müller^Minka"
+                    && study.attributes["PatientID"] == "1002" && study.date == "2026-05-20")
+            #expect(study.attributes["StudyDescription"] == "Abdominal ultrasound")
+            #expect((study.modalities, study.series, study.images) == (["US"], 1, 1))
             #expect(!study.paths.isEmpty)
             for path in study.paths {
                 #expect(path.hasPrefix(archive.mountpoint + "/"))
@@ -298,12 +298,13 @@ struct CommandTests {
             #expect(
                 image.bytes == (try Files.read(sample)).count && image.source == sample
                     && image.flags.isEmpty)
-            #expect(image.copies.map(\.volume).sorted() == [1, 2])
+            #expect(image.copies.map(\.ordinal).sorted() == [1, 2])
             let uid = try #require(image.attributes["SOPInstanceUID"])
             for what in image.paths + [uid, sample] {
                 #expect(
-                    try archive.pacsfs("show", "--json", what).json(ImageDetails.self).sha256
-                        == image.sha256)
+                    try archive.pacsfs("show", "--json", what).json(ShownImages.self).images.map(
+                        \.sha256)
+                        == [image.sha256])
                 let human = try archive.pacsfs("show", what)
                 #expect(
                     human.succeeded && human.output.contains(image.sha256)
@@ -312,11 +313,11 @@ struct CommandTests {
             for attribute in ["SeriesInstanceUID", "StudyInstanceUID"] {
                 let all = try archive.pacsfs(
                     "show", "--json", #require(image.attributes[attribute]))
-                #expect(try all.json([ImageDetails].self).count == 12)
+                #expect(try all.json(ShownImages.self).images.count == 12)
             }
             let folder = try archive.pacsfs(
                 "show", "--json", archive.mountpoint + "/by-modality/CT")
-            #expect(try folder.json([ImageDetails].self).count == 12)
+            #expect(try folder.json(ShownImages.self).images.count == 12)
             try archive.mustShell("echo other >other.dcm")
             for unknown in ["1.2.3", String(repeating: "0", count: 64), "other.dcm"] {
                 let run = try archive.pacsfs("show", unknown)
@@ -325,7 +326,7 @@ struct CommandTests {
             for missing in ["missing.dcm", archive.mountpoint + "/by-id/missing"] {
                 let run = try archive.pacsfs("show", missing)
                 #expect(
-                    run.code == 3 && run.output.contains("There is no file «\(missing)»"),
+                    run.code == 3 && run.output.contains("There is no file \"\(missing)\""),
                     "\(run.report)")
             }
         }

@@ -26,12 +26,12 @@ struct CorpusTests {
                 == summary.files)
         #expect(summary.failed == 0 && summary.ignored == 8)
         #expect(summary.rejections.count == summary.rejected)
-        let cutOff = summary.cutOff.compactMap {
+        let truncated = summary.truncated.compactMap {
             $0.path.split(separator: "/").last.map(String.init)
         }.sorted()
         #expect(
-            cutOff == CorpusArchives.cutOff
-                && summary.cutOff.allSatisfy { $0.reason.contains(" end") })
+            truncated == CorpusArchives.cutOff
+                && summary.truncated.allSatisfy { $0.reason.contains(" end") })
         #expect(summary.duplicates == 983 - Set(archives.files.values).count)
         for way in Way.allCases {
             let status = try archives.archive(way).status()

@@ -15,7 +15,7 @@ struct DoctorTests {
         D = os.path.dirname(os.getcwd()); A = D + '/archive'; V1 = D + '/volume1'; V2 = D + '/volume2'; M = D + '/mount'
         def sh(command): subprocess.run(['bash', '-euc', command], check=True)
         def doctor(user=()):
-            run = subprocess.run([*user, os.environ['PACSFS'], 'doctor', '--json', '--patience', '1'], capture_output=True, text=True, timeout=30)
+            run = subprocess.run([*user, os.environ['PACSFS'], 'doctor', '--json', '--timeout', '1'], capture_output=True, text=True, timeout=30)
             try: report = json.loads(run.stdout)
             except ValueError: sys.exit(run.stdout + run.stderr)
             assert run.returncode == ['ok', 'attention', 'problem'].index(report['level']), run.returncode
@@ -75,7 +75,7 @@ struct DoctorTests {
                     open(A + '/pacsfs.toml', 'w').write(text)
                     expect(level, 'configuration', words)
                 configured('readers = "no-such-group"\n' + good, 'problem', 'groupadd --system no-such-group')
-                configured('readers = 4711\n' + good, 'attention', 'no «writers»')
+                configured('readers = 4711\n' + good, 'attention', 'no "writers"')
                 configured('copys = 2\n' + good, 'problem', '"copys" is not a setting')
                 os.remove(A + '/pacsfs.toml')
                 expect('problem', 'archive', 'no pacsfs.toml')
@@ -103,7 +103,7 @@ struct DoctorTests {
                 expect('attention', volume, 'not in /etc/fstab')
                 expect('ok', 'volume ' + V2, "is the archive's")
                 open('fstab', 'w').write(f'# a comment\nLABEL=one {V1} ext4 noauto 0 2\n'); sh('mount --bind fstab /etc/fstab')
-                expect('attention', volume, '«noauto»')
+                expect('attention', volume, '"noauto"')
                 open('fstab', 'w').write(f'LABEL=one\t{V1}\text4\tnofail 0 2\n')
                 expect('ok', volume, "is the archive's")
                 sh(f'head -c 62M /dev/zero >{V1}/fill'); expect('problem', volume, 'It is full'); os.remove(V1 + '/fill')

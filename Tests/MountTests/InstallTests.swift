@@ -78,10 +78,10 @@ struct InstallTests {
             # Away with all but what was changed.
             echo '# mine' >>root/usr/local/lib/systemd/system/pacsfs.service
             install --uninstall >out
-            grep -q "Left, because it was changed: $D/etc/default/pacsfs" out
+            grep -q "Kept, because it was changed: $D/etc/default/pacsfs" out
             grep -q "archive is in /srv/pacs" out
             test "$(cd root && find . -type f | sort | tr '\n' ' ')" = "./etc/default/pacsfs ./usr/local/lib/systemd/system/pacsfs.service "
-            fails install --uninstall 2>out; grep -q 'was not installed there' out
+            fails install --uninstall 2>out; grep -q 'is not installed there' out
             # And with nothing changed nothing is left.
             rm -r root; install --binary "$PWD/pacsfs"; install --binary "$PWD/pacsfs"; install --uninstall >out
             test -z "$(ls -A root)"

@@ -32,7 +32,7 @@ struct LifeTests {
             let daemon = try #require(archive.daemon)
             expectRefused(
                 try archive.pacsfs("mount", other), saying: archive.archive,
-                "in use by process \(daemon), which shows it on \(archive.mountpoint)",
+                "is mounted on \(archive.mountpoint) already, by process \(daemon)",
                 "pacsfs unmount")
             expectRefused(
                 try archive.pacsfs("mount", archive.mountpoint), saying: archive.mountpoint,
@@ -40,7 +40,7 @@ struct LifeTests {
                 "pacsfs unmount")
             expectRefused(
                 try archive.pacsfs("mount", "--foreground", other),
-                saying: "in use by process \(daemon)")
+                saying: "already, by process \(daemon)")
             #expect(archive.daemon == daemon)
             try archive.mustShell("ls \"$M/by-patient\"; rmdir other")
         }
@@ -70,7 +70,7 @@ struct LifeTests {
                 "pacsfs init")
             expectRefused(
                 try archive.pacsfs("unmount", "empty"),
-                saying: "No pacsfs is mounted on \(work)/empty")
+                saying: "No archive is mounted on \(work)/empty")
             // The same by way of links, and the other way round.
             try archive.mustShell("ln -s ../volume1 disk; mkdir ../volume1/mnt")
             expectRefused(

@@ -17,7 +17,7 @@ struct ReadingTests {
         let archive = try SharedArchives.archive(in: setting)
         let expected: ReadMode =
             setting.mode == .passthrough && ReadMode.hasPassthrough ? .passthrough : .cached
-        #expect(try archive.status().read_mode == expected.rawValue)
+        #expect(try archive.status().readMode == expected.rawValue)
         // It also checks that the setting is what it claims.
         let daemon = try #require(archive.daemon)
         let user = setting == .unprivileged && geteuid() == 0 ? OtherUser.uid : geteuid()

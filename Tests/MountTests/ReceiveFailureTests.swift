@@ -128,7 +128,7 @@ struct ReceiveFailureTests {
             // What the sender was told is logged.
             let log = try Files.text(archive.work + "/receive.log")
             #expect(
-                log.contains("; see «pacsfs status»") && log.contains("is not mounted"), "\(log)")
+                log.contains("; see \"pacsfs status\"") && log.contains("is not mounted"), "\(log)")
             try archive.unmount()
         }
     }
@@ -153,7 +153,7 @@ struct ReceiveFailureTests {
             #expect(
                 try fails(environment: ["PATH": "/nowhere:/bin-that-is-not"]).contains(
                     "apt-get install dcmtk"))
-            #expect(try fails("--bind", "somewhere").contains("somewhere is no IP address"))
+            #expect(try fails("--bind", "somewhere").contains("somewhere is not an IP address"))
             #expect(
                 try fails("--bind", "192.0.2.1").contains("does not have the address 192.0.2.1"))
             try archive.receiving(

@@ -190,7 +190,7 @@ struct ReceiveTests {
                 kill $receive; wait $receive
                 grep -q "RAW at 127.0.0.1 sent 3 images, archived" receive.log
                 grep -q "storescp was ended by signal 9" receive.log
-                grep -q "receives no more" receive.log
+                grep -q "has stopped receiving" receive.log
                 """)
             try archive.settled()
             // Where it came from stays known.

@@ -12,7 +12,7 @@ struct VerifyTests {
         var attentions: Int
         var records: Int
         var head: String
-        var noted_head_found: Bool?
+        var notedHeadFound: Bool?
     }
 
     private struct Scrubbed: Decodable {

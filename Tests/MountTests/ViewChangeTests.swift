@@ -179,13 +179,16 @@ struct ViewChangeTests {
                 let run = try archive.pacsfs("views", "try", template, what)
                 #expect(run.succeeded && run.lines.contains("    " + expected), "\(run.report)")
             }
-            struct Place: Decodable {
-                var image: String
-                var path: String?
+            struct Trials: Decodable {
+                struct Image: Decodable {
+                    var image: String
+                    var path: String?
+                }
+                var images: [Image]
             }
             let all = try archive.pacsfs(
                 "views", "try", "--json", "{ViewPosition!}/{SOPInstanceUID}"
-            ).json([Place].self)
+            ).json(Trials.self).images
             #expect(
                 all.count == 5 && all.contains { $0.path == nil }
                     && all.allSatisfy { $0.image.hasPrefix("by-patient/") })
@@ -198,12 +201,12 @@ struct ViewChangeTests {
             #expect(typo.errors.contains("did you mean PatientName?"))
             let none = try archive.pacsfs("views", "try", "{Modality}", "1.2.3.4")
             #expect(
-                none.code == 2 && none.errors.contains("neither a file nor in the archive"),
+                none.code == 2 && none.errors.contains("is not in the archive"),
                 "\(none.report)")
             try archive.mustShell("echo text >text")
             let noImage = try archive.pacsfs("views", "try", "{Modality}", "text")
             #expect(
-                noImage.code == 2 && noImage.errors.contains("text is no image"),
+                noImage.code == 2 && noImage.errors.contains("text is not a DICOM image"),
                 "\(noImage.report)")
         }
     }

@@ -12,11 +12,6 @@ public struct ResilverProgress: Codable, Sendable {
     /// Images that still lack copies, for want of a volume or a good copy.
     public var skipped: Int64 = 0
     public var isRunning = false
-
-    enum CodingKeys: String, CodingKey {
-        case copies, bytes, skipped
-        case isRunning = "is_running"
-    }
 }
 
 /// Makes missing copies, whatever the reason: a volume was away, a copy was bad, a volume is new,

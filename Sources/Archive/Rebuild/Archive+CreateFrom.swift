@@ -14,11 +14,6 @@ public struct RestoreSummary: Codable, Sendable {
         public var state: VolumeCondition
         /// Whether it was made just now.
         public var isNew: Bool
-
-        enum CodingKeys: String, CodingKey {
-            case ordinal, path, state
-            case isNew = "is_new"
-        }
     }
 
     public var archive: String
@@ -29,18 +24,11 @@ public struct RestoreSummary: Codable, Sendable {
     /// Paths of some of these images, in the first view.
     public var examples: [String]
     /// The file that lists all of them with their SHA-256; `nil` when no image lacks a copy.
-    public var list: String?
+    @Nullable public var list: String?
     /// No volume has a usable ledger: there is no index yet.
     public var needsRebuildFromBlobs: Bool
     /// Why new images will get fewer copies than wanted; `nil` when they will not.
-    public var copiesProblem: String?
-
-    enum CodingKeys: String, CodingKey {
-        case archive, volumes, images, examples, list
-        case offlineOnly = "offline_only"
-        case needsRebuildFromBlobs = "needs_rebuild_from_blobs"
-        case copiesProblem = "copies_problem"
-    }
+    @Nullable public var copiesProblem: String? = nil
 }
 
 extension Archive {

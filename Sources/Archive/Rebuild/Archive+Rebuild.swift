@@ -13,12 +13,6 @@ public struct RebuildSummary: Codable, Sendable {
     public var damagedCopies: Int64 = 0
     /// From blobs only: SHA-256 of blobs that have no good copy, or are not images.
     public var leftOut: [String] = []
-
-    enum CodingKeys: String, CodingKey {
-        case records, images, seconds
-        case damagedCopies = "damaged_copies"
-        case leftOut = "left_out"
-    }
 }
 
 extension Archive {

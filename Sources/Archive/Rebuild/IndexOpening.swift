@@ -5,8 +5,7 @@ import TagIndex
 
 /// When and why the index was last made anew: kept beside it as `index.rebuilt`.
 public struct IndexRebuilt: Codable, Sendable, Equatable {
-    /// ns since 1970.
-    public var time: Int64
+    public var time: Timestamp
     /// For a person: the fault of the index before.
     public var reason: String
 }
@@ -118,7 +117,7 @@ struct IndexOpening {
         try move(path + ".new", to: path)
         // Only for people: a failure does not matter.
         let note = try? JSONEncoder().encode(
-            IndexRebuilt(time: Timestamp.now().nanoseconds, reason: reason))
+            IndexRebuilt(time: .now(), reason: reason))
         try? note?.write(to: URL(filePath: archive + "/" + noteName), options: .atomic)
         TagIndex.forgetDamage(of: path)
         return hadOne ? aside : nil

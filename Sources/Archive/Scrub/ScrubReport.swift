@@ -10,17 +10,12 @@ public struct ScrubProgress: Codable, Sendable {
     /// Copies that were bad.
     public var bad: Int64 = 0
     public var healed: Int64 = 0
-
-    enum CodingKeys: String, CodingKey {
-        case files, bytes, bad, healed
-        case totalBytes = "total_bytes"
-    }
 }
 
 /// The outcome of a scrub.
 public struct ScrubReport: Codable, Sendable {
     public struct Volume: Codable, Sendable {
-        /// Its number in the archive.
+        /// Its ordinal in the archive.
         public var ordinal: Int
         public var path: String
         /// Copies that were read, good or bad.
@@ -35,7 +30,7 @@ public struct ScrubReport: Codable, Sendable {
         /// Whether all of it was read; the next scrub goes on where this one stopped.
         public var complete = false
         /// Why not.
-        public var problem: String?
+        @Nullable public var problem: String? = nil
     }
 
     /// A file that does not belong there.
@@ -54,11 +49,6 @@ public struct ScrubReport: Codable, Sendable {
     public var strays: [Stray] = []
     /// The number of these files, including those that are not listed.
     public var strayCount = 0
-
-    enum CodingKeys: String, CodingKey {
-        case volumes, unhealed, lost, strays
-        case strayCount = "stray_count"
-    }
 
     static let limit = 10_000
 

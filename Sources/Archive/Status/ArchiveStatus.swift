@@ -1,3 +1,5 @@
+import Storage
+
 /// The state of an archive, as `pacsfs status --json` prints it.
 public struct ArchiveStatus: Codable, Sendable {
     public struct Copies: Codable, Sendable {
@@ -15,13 +17,6 @@ public struct ArchiveStatus: Codable, Sendable {
         public var lostImages: [String]
         /// How many images have copies, but none on a volume that is here.
         public var offlineOnly: Int64 = 0
-
-        enum CodingKeys: String, CodingKey {
-            case wanted, minimum, single, lost
-            case underReplicated = "under_replicated"
-            case lostImages = "lost_images"
-            case offlineOnly = "offline_only"
-        }
     }
 
     public struct Volume: Codable, Sendable {
@@ -44,8 +39,8 @@ public struct ArchiveStatus: Codable, Sendable {
         public var total: Int64
         /// Bad copies that were found since it was last read whole without any.
         public var errors: Int64
-        /// Since when every copy on it has been read, ns since 1970; `nil` when not all have been.
-        @Nullable public var scrubbed: Int64?
+        /// Since when every copy on it has been read; `nil` when not all have been.
+        @Nullable public var scrubbed: Timestamp?
         /// Whether the ledger has it and `pacsfs.toml` has not.
         var isUnlisted = false
 
@@ -62,12 +57,6 @@ public struct ArchiveStatus: Codable, Sendable {
         public var bytesPerDay: Int64
         /// Days that it will last; `nil` when nothing was archived, and in the first week.
         @Nullable public var daysLeft: Int64?
-
-        enum CodingKeys: String, CodingKey {
-            case bytes
-            case bytesPerDay = "bytes_per_day"
-            case daysLeft = "days_left"
-        }
     }
 
     public struct Incoming: Codable, Sendable {
@@ -102,11 +91,11 @@ public struct ArchiveStatus: Codable, Sendable {
         /// was changed.
         public var head: String
         /// The ordinals of the volumes on which new records are written.
-        public var volumes: [Int]
+        public var ordinals: [Int]
     }
 
     /// How images are read through the mount.
-    public enum ReadMode: String, Codable, Sendable {
+    public enum ReadMode: String, Codable, Sendable, CaseIterable {
         /// By the kernel, from the blob itself.
         case passthrough
         /// Through the daemon, into the page cache.
@@ -145,17 +134,4 @@ public struct ArchiveStatus: Codable, Sendable {
     @Nullable public var configurationProblem: String?
     /// Why views cannot be made; `nil` when they can.
     @Nullable public var viewsProblem: String?
-
-    enum CodingKeys: String, CodingKey {
-        case health, archive, instances, studies, patients, blobs, bytes, copies, volumes
-        case readMode = "read_mode"
-        case mountpoint, incoming, rejected, ledger
-        case freeSpace = "free_space"
-        case resilver
-        case indexRebuilt = "index_rebuilt"
-        case indexDamage = "index_damage"
-        case views
-        case configurationProblem = "configuration_problem"
-        case viewsProblem = "views_problem"
-    }
 }

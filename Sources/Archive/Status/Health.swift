@@ -1,6 +1,6 @@
 /// The answer to "are we safe?", in words for whoever is responsible for the practice.
 public struct Health: Codable, Sendable {
-    public enum Level: String, Codable, Sendable, Comparable {
+    public enum Level: String, Codable, Sendable, CaseIterable, Comparable {
         /// Every image is stored as often as it shall be, and new ones can be.
         case safe
         /// Nothing is in danger, but somebody should look.
@@ -133,7 +133,7 @@ extension Health {
         // One that is read-only takes none, as is told of it.
         let unwritten = status.volumes.filter { volume in
             [.online, .failing, .retiring].contains(volume.state)
-                && !status.ledger.volumes.contains { $0 == volume.ordinal }
+                && !status.ledger.ordinals.contains { $0 == volume.ordinal }
         }
         if !unwritten.isEmpty {
             add(
@@ -142,7 +142,7 @@ extension Health {
                 The catalogue is not written on \
                 \(unwritten.map(\.path).joined(separator: " and ")), so \
                 \(unwritten.count == 1 ? "it is" : "they are") no full copy of the \
-                archive\(status.ledger.volumes.count < status.copies.minimum ? ", and new images are refused" : ""). \
+                archive\(status.ledger.ordinals.count < status.copies.minimum ? ", and new images are refused" : ""). \
                 The log says why: a full disk or damage; pacsfs verify finds that.
                 """
             )

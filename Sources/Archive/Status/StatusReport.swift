@@ -39,7 +39,7 @@ struct StatusReport {
             rejected: totals.rejected,
             ledger: .init(
                 records: position.number, head: position.head.hex,
-                volumes: core.catalogue.ledger.volumes.sorted()),
+                ordinals: core.catalogue.ledger.volumes.sorted()),
             freeSpace: try forecast(), resilver: resilver,
             indexRebuilt: IndexOpening.note(of: core.path),
             indexDamage: TagIndex.damage(of: core.path + "/" + Archive.indexName),
@@ -123,7 +123,8 @@ struct StatusReport {
             problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
             free: space.flatMap { member.volume?.freeSpace(in: $0) } ?? 0, total: space?.total ?? 0,
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
-            scrubbed: scrubs.count == 256 ? scrubs.values.map(\.time).min() : nil)
+            scrubbed: scrubs.count == 256
+                ? scrubs.values.map(\.time).min().map(Timestamp.init(nanoseconds:)) : nil)
     }
 
     private func pendingFiles() throws -> Int {

@@ -211,10 +211,10 @@ extension Verification {
 
     private func compareWithNote(_ volumes: [VolumeCheck], _ reference: VolumeCheck) {
         guard let noted else { return }
-        report.noted_head_found = false
+        report.notedHeadFound = false
         for check in volumes {
             if let place = check.notedAt, noted.number == nil || noted.number == place.record {
-                report.noted_head_found = true
+                report.notedHeadFound = true
             } else if let place = check.notedAt {
                 add(
                     .fault, check, file: place.file, line: place.line, record: place.record,

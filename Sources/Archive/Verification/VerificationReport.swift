@@ -4,7 +4,7 @@ import Foundation
 public struct VerificationReport: Codable, Sendable {
     /// Something that does not fit, or that a person should look at.
     public struct Finding: Codable, Sendable {
-        public enum Severity: String, Codable, Sendable {
+        public enum Severity: String, Codable, Sendable, CaseIterable {
             /// A crash, an absence or a stranger's file explains it: not tampering.
             case attention
             /// Ledger, blobs and index do not fit together: damage, or tampering.
@@ -13,33 +13,33 @@ public struct VerificationReport: Codable, Sendable {
 
         public var severity: Severity
         /// The volume's folder; `nil` when it is about the archive.
-        public var volume: String?
+        @Nullable public var volume: String?
         /// The file, absolute.
-        public var file: String?
+        @Nullable public var file: String?
         /// The line of a ledger segment, from 1.
-        public var line: Int?
+        @Nullable public var line: Int?
         /// The number of the ledger record.
-        public var record: Int64?
+        @Nullable public var record: Int64?
         public var reason: String
     }
 
     public struct Volume: Codable, Sendable {
         public var path: String
         /// `nil` when its identity file cannot be read.
-        public var ordinal: Int?
+        @Nullable public var ordinal: Int?
         /// How many records of its ledger are good, from the first on.
         public var records: Int64
         /// SHA-256 of the last of them.
         public var head: String
         /// How many blobs are what their names say.
-        public var good_blobs: Int64
+        public var goodBlobs: Int64
         /// The bytes of these blobs.
-        public var good_bytes: Int64
+        public var goodBytes: Int64
     }
 
-    public var archive: String?
+    @Nullable public var archive: String? = nil
     /// Whether the head that was noted before is in the chain; `nil` when none was given.
-    public var noted_head_found: Bool?
+    @Nullable public var notedHeadFound: Bool? = nil
     /// The number of records in the longest ledger that fits.
     public var records: Int64 = 0
     /// SHA-256 of its last record.
@@ -65,18 +65,5 @@ public struct VerificationReport: Codable, Sendable {
             listed = attentions <= Self.limit
         }
         if listed { findings.append(finding) }
-    }
-}
-
-// Written out, so that an unknown value is `null` and not left out: programs look for the keys.
-extension VerificationReport.Finding {
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(severity, forKey: .severity)
-        try container.encode(volume, forKey: .volume)
-        try container.encode(file, forKey: .file)
-        try container.encode(line, forKey: .line)
-        try container.encode(record, forKey: .record)
-        try container.encode(reason, forKey: .reason)
     }
 }

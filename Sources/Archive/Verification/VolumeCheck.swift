@@ -46,7 +46,7 @@ final class VolumeCheck {
     var summary: VerificationReport.Volume {
         VerificationReport.Volume(
             path: path, ordinal: ordinal, records: end.number, head: end.head.hex,
-            good_blobs: goodBlobs, good_bytes: goodBytes)
+            goodBlobs: goodBlobs, goodBytes: goodBytes)
     }
 }
 

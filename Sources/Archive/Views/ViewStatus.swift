@@ -3,7 +3,7 @@ import TagIndex
 
 /// A view and its progress.
 public struct ViewStatus: Codable, Sendable, Equatable {
-    public enum State: String, Codable, Sendable {
+    public enum State: String, Codable, Sendable, CaseIterable {
         case shown
         /// `pacsfs.toml` asks for it, and not all series are in it yet.
         case making
@@ -19,11 +19,6 @@ public struct ViewStatus: Codable, Sendable, Equatable {
     /// The number of series that are in it, and of all series; equal for a view that is shown.
     public var series: Int64
     public var totalSeries: Int64
-
-    enum CodingKeys: String, CodingKey {
-        case name, template, state, folders, series
-        case totalSeries = "total_series"
-    }
 
     /// The views that are shown, those that are wanted and not shown yet, and those that were
     /// shown once.

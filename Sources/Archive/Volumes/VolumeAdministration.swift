@@ -12,12 +12,7 @@ public struct VolumeChange: Codable, Sendable {
     /// The number of images to be copied now.
     public var images: Int64
     /// Why new images have fewer copies than wanted; `nil` when they have enough.
-    public var copiesProblem: String?
-
-    enum CodingKeys: String, CodingKey {
-        case ordinal, path, images
-        case copiesProblem = "copies_problem"
-    }
+    @Nullable public var copiesProblem: String? = nil
 }
 
 /// Adds, retires and replaces volumes, and takes up those that come back. One change at a time.

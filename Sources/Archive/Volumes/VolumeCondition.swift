@@ -1,11 +1,11 @@
 import Storage
 
 /// How a volume is now, as users see it. The ledger's part of it is `VolumeState`.
-public enum VolumeCondition: String, Codable, Sendable {
+public enum VolumeCondition: String, Codable, Sendable, CaseIterable {
     /// It can be read and takes files.
     case online
     /// It can be read, and takes nothing: its file system is mounted read-only.
-    case readOnly = "read-only"
+    case readOnly = "read_only"
     /// It is not there.
     case absent
     /// It takes files, but many of its copies were bad.

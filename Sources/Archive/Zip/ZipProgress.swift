@@ -76,7 +76,7 @@ final class ZipProgress: Sendable {
             state.result.images += 1
             var result = ImportResult(path: source, bytes: bytes, outcome: outcome)
             if isSameDataSet { result.sameDataSet = true }
-            result.cutOff = cutOff
+            result.truncated = cutOff
             each(result)
         }
     }

@@ -39,7 +39,7 @@ public final class Session: Sendable {
         settling = Settling { [fileSystem] in fileSystem.incoming }
     }
 
-    /// `passthrough`, or `cached` when the kernel does not offer it, we may not use it, or it
+    /// Passthrough, or cached when the kernel does not offer it, we may not use it, or it
     /// was not wanted.
     public var readMode: ArchiveStatus.ReadMode {
         fileSystem.images.isPassthrough ? .passthrough : .cached

@@ -115,3 +115,23 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         )
     }
 }
+
+extension Timestamp: Codable {
+    /// - Throws: `DecodingError` when it is not a text as ``description`` writes it.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let time = try Timestamp(container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "This is not a time in UTC.")
+        }
+        self = time
+    }
+
+    /// Written as its ``description``.
+    ///
+    /// - Throws: What the encoder throws.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}

@@ -2,10 +2,11 @@ import ArgumentParser
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look for what is set up wrongly, and say what to do.",
+        abstract: "Look for mistakes in the set-up, and say what to do.",
         discussion: """
-            Looks at this machine, the configuration, the disks, the mount and the services; a line \
-            each. Nothing is changed. Whether the images are safe is told by «pacsfs status».
+            Looks at this machine, the configuration, the disks, the mount and the services, and \
+            prints a line for each. Nothing is changed. Whether the images are safe is a question \
+            for "pacsfs status".
 
             Exit code: 0 all is well, 1 something wants attention, 2 there is a problem.
 
@@ -18,24 +19,20 @@ struct Doctor: ParsableCommand {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
+    /// Seconds that a mount or a daemon may take to answer.
     @Option(name: .long, help: .hidden)
-    var patience = 10
-
-    private struct Report: Encodable {
-        var level: Finding.Level
-        var findings: [Finding]
-    }
+    var timeout = 10
 
     func run() throws {
         try reporting {
-            var examination = Examination(archive.path, patience: patience)
-            examination.run()
+            var report = DoctorReport(archive.path, timeout: timeout)
+            report.examine()
             if json {
-                try Output.json(Report(level: examination.level, findings: examination.findings))
+                try Output.json(DoctorDocument(level: report.level, findings: report.findings))
             } else {
-                print(examination.text)
+                Output.lines(report.lines)
             }
-            switch examination.level {
+            switch report.level {
             case .ok: break
             case .attention: throw ExitStatus.attention.code
             case .problem: throw ExitStatus.failure.code

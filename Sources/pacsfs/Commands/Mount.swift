@@ -1,13 +1,13 @@
 import ArgumentParser
 import Archive
-import Foundation
 import FuseServer
+import System
 
 struct Mount: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the archive at a directory.",
         discussion: """
-            Returns when the mount can be used; the daemon goes on behind it.
+            Returns when the mount can be used; the daemon goes on in the background.
 
             Example:
               pacsfs mount /mnt/images
@@ -26,6 +26,7 @@ struct Mount: ParsableCommand {
     )
     var noPassthrough = false
 
+    /// The descriptor on which a daemon in the background says that it is ready.
     @Option(name: .long, help: .hidden)
     var readyFd: Int32?
 
@@ -36,40 +37,48 @@ struct Mount: ParsableCommand {
             if foreground || readyFd != nil {
                 try serve(path, at: mountpoint)
             } else {
-                // What can be told without the daemon is told without it.
-                let settings = try prepare(path, mountpoint)
-                var arguments = ["mount", mountpoint, "--archive", path]
-                if noPassthrough { arguments.append("--no-passthrough") }
-                let notes = try Background.start(arguments, log: path + "/" + LogFile.name)
-                print("Mounted the archive \(path) on \(mountpoint).")
-                for note in notes { print("Note: \(note)") }
-                if settings.readers == nil, settings.writers == nil,
-                    let problem = Mountpoint.othersProblem()
-                {
-                    print("Note: \(problem)")
-                }
+                try launch(path, at: mountpoint)
             }
         }
     }
 
-    /// - throws: ``ArchiveError`` or ``MountError`` when the archive cannot be mounted there
+    /// Starts the daemon in the background.
+    private func launch(_ path: String, at mountpoint: String) throws {
+        // Mistakes that can be found without the daemon are found before it starts.
+        let settings = try prepare(path, mountpoint)
+        var arguments = ["mount", mountpoint, "--archive", path]
+        if noPassthrough { arguments.append("--no-passthrough") }
+        let notes = try DaemonLauncher.start(arguments, log: ArchivePaths(path).log)
+        Output.line("Mounted the archive \(path) on \(mountpoint).")
+        Output.lines(notes.map { "Note: \($0)" })
+        if settings.readers == nil, settings.writers == nil,
+            let problem = Mountpoint.othersProblem()
+        {
+            Output.line("Note: \(problem)")
+        }
+    }
+
+    /// - Throws: ``ArchiveError`` or ``MountError`` when the archive cannot be mounted there.
     private func prepare(_ path: String, _ mountpoint: String) throws -> Settings {
-        let file = path + "/pacsfs.toml"
+        let file = ArchivePaths(path).configuration
         let settings = try Settings(file: file)
         _ = try Permissions(settings, file: file)
         if settings.readers != nil || settings.writers != nil,
             let problem = Mountpoint.othersProblem()
         {
-            throw MountError("\(file) lets groups in, and that cannot be. \(problem)")
+            throw MountError("\(file) lets groups in, which is not possible here. \(problem)")
         }
         let volumes = settings.volumes.map { Paths.absolute($0.path) }
         try Mountpoint.prepare(
-            mountpoint, keptOutside: [path, Paths.absolute(path + "/pacsfs.log")] + volumes,
+            mountpoint, keptOutside: [path, Paths.absolute(ArchivePaths(path).log)] + volumes,
             volumes: volumes)
-        Predecessor.awaitEnd(of: path)
+        ExitingDaemon.wait(for: path)
         if let process = Archive.holder(of: path), let other = Paths.mountpoint(of: path) {
             throw MountError(
-                "The archive \(path) is in use by process \(process), which shows it on \(other). It can be mounted once only; end that with: pacsfs unmount \(other)"
+                """
+                The archive \(path) is mounted on \(other) already, by process \(process). It can \
+                be mounted only once. To end that mount: pacsfs unmount \(other)
+                """
             )
         }
         return settings
@@ -78,11 +87,11 @@ struct Mount: ParsableCommand {
     private func serve(_ path: String, at mountpoint: String) throws {
         // In the background standard error is pacsfs.log.
         let log = StandardErrorLog.logger(
-            file: readyFd == nil ? nil : LogFile(path + "/" + LogFile.name))
+            file: readyFd == nil ? nil : LogFile(ArchivePaths(path).log))
         do {
             DaemonProcess.prepare()
             let settings = try prepare(path, mountpoint)
-            let permissions = try Permissions(settings, file: path + "/pacsfs.toml")
+            let permissions = try Permissions(settings, file: ArchivePaths(path).configuration)
             let archive = try Archive(at: path, log: log)
             let session = Session(
                 archive: archive, mountpoint: mountpoint, permissions: permissions,
@@ -95,21 +104,26 @@ struct Mount: ParsableCommand {
             try session.run(
                 threads: 16,
                 ready: {
-                    // Not before: how images are read is settled only now.
+                    // Not earlier: how images are read is only known now.
                     control.start()
                     do { try archive.startMaintenance() } catch { log.error("\(error)") }
-                    // What is wrong is logged, and told by status.
-                    DaemonProcess.onHangup { [archive] in
+                    // A mistake in the file is logged, and "pacsfs status" shows it.
+                    let onHangup = { @Sendable [archive] in
                         notification.reloading()
                         _ = try? archive.reload(keptOutside: mountpoint)
                         notification.ready("Shows \(path) on \(mountpoint)")
                     }
+                    do throws(Errno) {
+                        try DaemonProcess.onHangup(onHangup)
+                        try watchdog?.start()
+                    } catch {
+                        log.error("Neither SIGHUP nor the watchdog of systemd works: \(error)")
+                    }
                     let problem = archive.copiesProblem
-                    Background.announceReady([problem].compactMap(\.self), on: descriptor)
+                    DaemonLauncher.announceReady([problem].compactMap(\.self), on: descriptor)
                     if let problem { log.warning("\(problem)") }
                     log.notice("Mounted \(path) on \(mountpoint).")
                     notification.ready("Shows \(path) on \(mountpoint)")
-                    watchdog?.start()
                 },
                 ending: {
                     watchdog?.stop()
@@ -117,7 +131,7 @@ struct Mount: ParsableCommand {
                 })
             log.notice("Unmounted \(mountpoint).")
         } catch {
-            Background.announce(Failure.text(error), on: readyFd)
+            DaemonLauncher.announce(Failure.lines(error), on: readyFd)
             throw error
         }
     }

@@ -1,16 +1,15 @@
 import ArgumentParser
-import Archive
-import Foundation
 
 struct Receive: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Receive images from DICOM senders, into the mounted archive.",
         discussion: """
-            Runs until it is stopped, and logs who sent how much. The sender is told that an image \
-            is stored when it is archived, on as many volumes as are wanted, and that it failed \
-            otherwise. It uses storescp of DCMTK (apt-get install dcmtk).
+            Runs until it is stopped, and logs who sent how many images. A sender gets the answer \
+            that an image is stored when it is archived, with as many copies as are wanted; \
+            otherwise the answer is that it failed. It uses storescp of DCMTK (apt-get install \
+            dcmtk).
 
-            A modality wants to know three things: this machine's address, the port, and the \
+            A modality needs to know three things: this machine's address, the port, and the \
             AE title. Everybody who reaches the port can send: keep it inside the practice.
 
             Example:
@@ -22,7 +21,7 @@ struct Receive: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("TCP port to listen on; 0 takes any that is free.", valueName: "N"))
+        help: ArgumentHelp("TCP port to listen on; 0 takes any free one.", valueName: "N"))
     var port: UInt16 = 11112
 
     @Option(
@@ -43,7 +42,7 @@ struct Receive: ParsableCommand {
             && !aet.contains("\\") && aet.contains { $0 != " " }
         if !isTitle {
             throw ValidationError(
-                "--aet must be 1 to 16 letters, digits or signs of ASCII, without a backslash.")
+                "--aet must be 1 to 16 ASCII letters, digits or signs, without a backslash.")
         }
     }
 
@@ -51,16 +50,15 @@ struct Receive: ParsableCommand {
         try reporting {
             let path = try archive.existing
             guard StorageProvider.isInstalled else {
-                throw ArchiveError(
-                    .configuration,
-                    "There is no storescp, which speaks DICOM with the senders. Install it with: apt-get install dcmtk"
-                )
+                throw CommandError(
+                    .missingProgram,
+                    "The program storescp, which speaks DICOM with the senders, is missing",
+                    remedy: "Install it with: apt-get install dcmtk")
             }
             guard let mountpoint = Paths.mountpoint(of: path) else {
-                throw ArchiveError(
-                    .notFound,
-                    "The archive \(path) is not mounted. Mount it first: pacsfs mount DIR --archive \(path)"
-                )
+                throw CommandError(
+                    .notFound, "The archive \(path) is not mounted",
+                    remedy: "Mount it first: pacsfs mount DIR --archive \(path)")
             }
             let log = StandardErrorLog.logger()
             let interruption = Interruption()
@@ -69,7 +67,7 @@ struct Receive: ParsableCommand {
                 archive: path, aeTitle: aet, address: bind, port: port, log: log)
             log.notice("\(aet) receives on port \(receiver.port), into \(mountpoint).")
             withExtendedLifetime(interruption) { receiver.run { answer.isYes } }
-            log.notice("\(aet) receives no more.")
+            log.notice("\(aet) has stopped receiving.")
         }
     }
 }

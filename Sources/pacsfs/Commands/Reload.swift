@@ -1,14 +1,13 @@
 import ArgumentParser
 import Archive
-import Foundation
 
 struct Reload: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take a changed pacsfs.toml into use.",
+        abstract: "Bring a changed pacsfs.toml into use.",
         discussion: """
             Views, settle, ignore, ignore_case and scrub are in use at once; new views are made in \
-            the background and shown when they are whole. Other settings need a restart of the \
-            daemon. When there is a mistake in the file nothing changes. SIGHUP does the same.
+            the background and appear when they are complete. Other settings need a restart of the \
+            daemon. If there is a mistake in the file, nothing changes. SIGHUP does the same.
 
             Example:
               pacsfs reload
@@ -22,55 +21,68 @@ struct Reload: ParsableCommand {
     func run() throws {
         try reporting {
             let path = try archive.existing
-            guard let connection = ControlConnection.connect(archive: path) else {
-                // The next start reads it; whether it will like it can be told now.
-                let notes = try Archive.notes(
-                    onVolumesOf: Settings(file: path + "/pacsfs.toml"), of: path)
-                guard notes.isEmpty else {
-                    print(
-                        "The archive is not mounted. pacsfs.toml can be read; but:\n"
-                            + notes.joined(separator: "\n"))
-                    throw ExitStatus.attention.code
-                }
-                return print(
-                    "The archive is not mounted. pacsfs.toml has no mistake; the next mount takes it into use."
-                )
-            }
-            switch try connection.ask(.reload) {
-            case .reloaded(let summary):
-                if json { try Output.json(summary) } else { print(Self.text(summary)) }
-                if !summary.waiting.isEmpty || !summary.notes.isEmpty {
-                    throw ExitStatus.attention.code
-                }
-            case .failed(let reason):
-                // The daemon tells in one line; the place can be shown here.
-                var error = ArchiveError(.configuration, reason)
-                do throws(ArchiveError) { _ = try Settings(file: path + "/pacsfs.toml") } catch let
-                    mistake
-                { error.place = mistake.place }
-                throw error
-            default: break
+            let document = try Self.reload(path)
+            if json { try Output.json(document) } else { Output.lines(Self.lines(document)) }
+            if !document.waiting.isEmpty || !document.notes.isEmpty {
+                throw ExitStatus.attention.code
             }
         }
     }
 
-    private static func text(_ summary: ReloadSummary) -> String {
-        var lines = [
-            summary.changed.isEmpty
-                ? "Nothing of what can be changed now has changed."
-                : "Took over: \(summary.changed.joined(separator: ", "))."
-        ]
-        if !summary.waiting.isEmpty {
-            lines.append(
-                "Needs a restart of the daemon: \(summary.waiting.joined(separator: ", ")).")
+    /// By the daemon; while none runs the file is only checked, for the next mount reads it.
+    private static func reload(_ path: String) throws -> ReloadDocument {
+        let file = ArchivePaths(path).configuration
+        guard let daemon = DaemonConnection.connect(archive: path) else {
+            return ReloadDocument(
+                isMounted: false,
+                notes: try Archive.notes(onVolumesOf: Settings(file: file), of: path))
         }
-        lines += summary.notes
-        let making = summary.views.filter { $0.state == .making }.map(\.name)
+        do {
+            let summary = try daemon.reload()
+            return ReloadDocument(
+                isMounted: true, changed: summary.changed, waiting: summary.waiting,
+                notes: summary.notes, views: summary.views)
+        } catch let error as CommandError where error.code == .refused {
+            // The daemon's answer is a sentence; the line of the file can be shown here.
+            do throws(ArchiveError) {
+                _ = try Settings(file: file)
+            } catch let mistake {
+                throw ArchiveError(mistake.code, error.message, at: mistake.place)
+            }
+            throw error
+        }
+    }
+
+    private static func lines(_ document: ReloadDocument) -> [String] {
+        guard document.isMounted else {
+            return document.notes.isEmpty
+                ? [
+                    """
+                    The archive is not mounted. pacsfs.toml has no mistake; the next mount uses \
+                    it.
+                    """
+                ]
+                : ["The archive is not mounted. pacsfs.toml can be read, but:"] + document.notes
+        }
+        var lines = [
+            document.changed.isEmpty
+                ? "Nothing has changed that can be changed now."
+                : "Took over: \(document.changed.joined(separator: ", "))."
+        ]
+        if !document.waiting.isEmpty {
+            lines.append(
+                "Needs a restart of the daemon: \(document.waiting.joined(separator: ", ")).")
+        }
+        lines += document.notes
+        let making = document.views.filter { $0.state == .making }.map(\.name)
         if !making.isEmpty {
             lines.append(
-                "Being made: \(making.joined(separator: ", ")). The views change when that is done; pacsfs status shows how far it is."
+                """
+                Being made: \(making.joined(separator: ", ")). The views change when that is done; \
+                "pacsfs status" shows how far it is.
+                """
             )
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }

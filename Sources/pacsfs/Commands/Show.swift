@@ -2,16 +2,15 @@ import ArgumentParser
 import Archive
 import DICOM
 import Foundation
-import FuseServer
 import Storage
 import TagIndex
 
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell everything about an image.",
+        abstract: "Show everything about an image.",
         discussion: """
             WHAT is a path in the mount, a UID (of an image, series or study), a SHA-256, or any \
-            other file: then it tells whether that file is archived.
+            other file: then it shows whether that file is archived.
 
             Example:
               pacsfs show "/mnt/images/by-id/1234/2024-05-01/001 DX Hip/00001.dcm"
@@ -22,129 +21,88 @@ struct Show: ParsableCommand {
 
     @OptionGroup var archive: ArchiveOption
 
-    @Flag(name: .long, help: "Print JSON: an object for one image, an array for several.")
+    @Flag(name: .long, help: "Print JSON.")
     var json = false
-
-    private struct Copy: Encodable {
-        var volume: Int
-        var verified: String
-    }
-
-    private struct Details: Encodable {
-        var sha256: String
-        var bytes: Int64
-        var received: String
-        var source: String
-        var flags: [String]
-        var attributes: [String: String]
-        var copies: [Copy]
-        var paths: [String]
-        /// SHA-256 of the earlier images, one of which has the same data set as this.
-        var sameDataSetAs: [String]?
-    }
 
     func run() throws {
         try reporting {
             let path = try archive.existing
-            let index = try TagIndex(readingFrom: path + "/index.sqlite")
-            let instances = try index.read { try ArchivedImages.named(what, $0, archive: path) }
-            guard !instances.isEmpty else {
+            let index = try TagIndex(readingFrom: ArchivePaths(path).index)
+            let found = try index.read { try ArchivedImages.named(what, $0, archive: path) }
+            guard !found.isEmpty else {
                 if json {
-                    try Output.json([String]())
+                    try Output.json(ShowDocument(images: []))
                 } else {
-                    print(ArchivedImages.absence(of: what, archive: path))
+                    Output.line(ArchivedImages.absence(of: what, archive: path))
                 }
                 throw ExitStatus.notFound.code
             }
             let root = Paths.mountpoint(of: path)
-            let shown = json ? instances[...] : instances.prefix(10)
-            let details: [Details] = try index.read { (reader: IndexReader) -> [Details] in
-                try shown.compactMap { id in
-                    guard let image = try reader.details(id) else { return nil }
-                    var details = Self.details(image, root: root)
-                    if details.flags.contains("sameDataSet") {
-                        details.sameDataSetAs = try Self.earlier(than: image, reader)
-                    }
-                    return details
-                }
+            let shown = json ? found[...] : found.prefix(10)
+            let images = try index.read { (reader: IndexReader) -> [ShowDocument.Image] in
+                try shown.compactMap { try Self.image($0, reader, root: root) }
             }
-            if json {
-                if details.count == 1 {
-                    try Output.json(details[0])
-                } else {
-                    try Output.json(details)
-                }
-            } else {
-                print(details.map(Self.text).joined(separator: "\n\n"))
-                if instances.count > shown.count {
-                    print(
-                        "\n… and \(instances.count - shown.count) more images; --json lists them all."
-                    )
-                }
+            if json { return try Output.json(ShowDocument(images: images)) }
+            Output.lines(Array(images.map(Self.lines).joined(separator: [""])))
+            if found.count > shown.count {
+                Output.lines([
+                    "", "… and \(found.count - shown.count) more images; --json lists all.",
+                ])
             }
         }
     }
 
-    /// Those of the same SOPInstanceUID that are no repetition themselves: mostly one.
+    private static func image(_ id: Int64, _ reader: IndexReader, root: String?) throws
+        -> ShowDocument.Image?
+    {
+        guard let image = try reader.details(id) else { return nil }
+        let flags = ImageFlag.all(in: image.flags)
+        return ShowDocument.Image(
+            sha256: Digest(bytes: image.sha256)?.hex ?? "", bytes: image.bytes,
+            received: Timestamp(nanoseconds: image.received), source: image.source, flags: flags,
+            attributes: Dictionary(
+                uniqueKeysWithValues: image.attributes.present.map { ($0.0.keyword, $0.1) }),
+            copies: image.copies.map {
+                .init(ordinal: $0.volume, verified: Timestamp(nanoseconds: $0.verified))
+            },
+            paths: image.paths.map { Paths.shown($0, in: root) },
+            sameDataSetAs: flags.contains(.sameDataSet) ? try earlier(than: image, reader) : [])
+    }
+
+    /// Images of the same SOP Instance UID that came first with their data set: mostly one.
     private static func earlier(than image: ImageDetails, _ reader: IndexReader) throws -> [String]
     {
         guard let uid = image.attributes[.sopInstanceUID] else { return [] }
         return try reader.instances(sopInstanceUID: uid).compactMap { id in
             guard id < image.id, let other = try reader.details(id),
-                !HeaderFlags(rawValue: UInt16(truncatingIfNeeded: other.flags)).contains(
-                    .sameDataSet)
+                !ImageFlag.all(in: other.flags).contains(.sameDataSet)
             else { return nil }
             return Digest(bytes: other.sha256)?.hex
         }
     }
 
-    private static func details(_ image: ImageDetails, root: String?) -> Details {
-        Details(
-            sha256: Digest(bytes: image.sha256)?.hex ?? "", bytes: image.bytes,
-            received: Timestamp(nanoseconds: image.received).description, source: image.source,
-            flags: HeaderFlags(rawValue: UInt16(truncatingIfNeeded: image.flags)).names,
-            attributes: Dictionary(
-                uniqueKeysWithValues: image.attributes.present.map { ($0.0.keyword, $0.1) }),
-            copies: image.copies.map {
-                Copy(volume: $0.volume, verified: Timestamp(nanoseconds: $0.verified).description)
-            },
-            paths: image.paths.map { ((root.map { [$0] } ?? []) + $0).joined(separator: "/") })
-    }
-
-    private static func text(_ details: Details) -> String {
-        var lines = details.attributes.sorted { $0.key < $1.key }.map { key, value in
+    private static func lines(_ image: ShowDocument.Image) -> [String] {
+        var lines = image.attributes.sorted { $0.key < $1.key }.map { key, value in
             "\(key.padding(toLength: 28, withPad: " ", startingAt: 0)) \(value)"
         }
         lines.append("")
-        lines.append("SHA-256   \(details.sha256)")
-        lines.append("Size      \(Output.bytes(details.bytes))")
-        lines.append("Received  \(details.received) from \(details.source)")
-        for copy in details.copies {
-            lines.append("Copy      volume \(copy.volume), verified \(copy.verified)")
+        lines.append("SHA-256   \(image.sha256)")
+        lines.append("Size      \(Output.bytes(image.bytes))")
+        lines.append("Received  \(image.received) from \(image.source)")
+        for copy in image.copies {
+            lines.append("Copy      volume \(copy.ordinal), verified \(copy.verified)")
         }
-        if let earlier = details.sameDataSetAs {
+        if !image.sameDataSetAs.isEmpty {
             lines.append(
-                "Version   the file header differs, the data set is that of \(earlier.joined(separator: " or "))"
+                """
+                Version   the file header differs, the data set is that of \
+                \(image.sameDataSetAs.joined(separator: " or "))
+                """
             )
         }
-        let unusual = details.flags.filter { $0 != "sameDataSet" }
+        let unusual = image.flags.filter { $0 != .sameDataSet }.map(\.rawValue)
         if !unusual.isEmpty { lines.append("Unusual   \(unusual.joined(separator: ", "))") }
-        for path in details.paths { lines.append("Path      \(path)") }
-        return lines.joined(separator: "\n")
-    }
-}
-
-extension HeaderFlags {
-    /// What was unusual about the file, as words.
-    var names: [String] {
-        let all: [(HeaderFlags, String)] = [
-            (.noPreamble, "noPreamble"), (.noFileMetaInformation, "noFileMetaInformation"),
-            (.wrongTransferSyntax, "wrongTransferSyntax"),
-            (.wrongCharacterSet, "wrongCharacterSet"),
-            (.unusualPreamble, "unusualPreamble"), (.truncated, "truncated"),
-            (.invalidValue, "invalidValue"), (.pixelDataTruncated, "pixelDataTruncated"),
-            (.sameDataSet, "sameDataSet"),
-        ]
-        return all.filter { contains($0.0) }.map(\.1)
+        for path in image.paths { lines.append("Path      \(path)") }
+        return lines
     }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Archive
 import Foundation
-import Storage
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,14 +9,14 @@ struct Verify: ParsableCommand {
             Reads the ledgers and every image of all volumes, and compares: each record with the \
             one before by its hash, the ledgers with each other and with the index, each image \
             with its name and its record. Writes nothing. The archive may be mounted meanwhile, \
-            or be in a state in which it cannot be.
+            or be in a state in which it cannot be mounted.
 
-            «pacsfs status» prints the ledger's head. Written down or mailed now, and given with \
-            --head later, it proves that no record before it was changed, even by somebody who \
-            could write to all volumes.
+            "pacsfs status" prints the ledger's head. Write it down or mail it now, and name it \
+            with --head later: that proves that no record before it was changed, even by somebody \
+            who could write to all volumes.
 
-            Exit code: 0 all fits, 1 something wants attention (a crash left an unfinished line, \
-            a volume is away, a file does not belong here), 2 something does not fit.
+            Exit code: 0 everything fits, 1 something wants attention (a crash left an unfinished \
+            line, a volume is absent, a file does not belong here), 2 something does not fit.
 
             Examples:
               pacsfs verify
@@ -26,7 +25,7 @@ struct Verify: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Volumes to look at; all of the archive when none is named.", valueName: "VOLUME"))
+            "Volumes to look at; all of the archive if none is named.", valueName: "VOLUME"))
     var volumes: [String] = []
 
     @OptionGroup var archive: ArchiveOption
@@ -34,7 +33,7 @@ struct Verify: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "A head that was noted before, with the number of its record.",
+            "A head that was noted earlier, with the number of its record.",
             valueName: "HASH[:NUMBER]"))
     var head: String?
 
@@ -44,7 +43,10 @@ struct Verify: ParsableCommand {
     func validate() throws {
         if let head, Verification.Head(head) == nil {
             throw ValidationError(
-                "--head must be the 64 digits that «pacsfs status» prints, and after a colon the number of records if you like."
+                """
+                --head must be the 64 digits that "pacsfs status" prints; a colon and the number \
+                of records may follow.
+                """
             )
         }
     }
@@ -53,69 +55,88 @@ struct Verify: ParsableCommand {
         try reporting {
             // Volumes can be looked at without an archive.
             let path = volumes.isEmpty ? try archive.existing : archive.path
-            let progress = ProgressLine()
+            let line = ProgressLine()
+            defer { line.end() }
             let verification = try Verification(
                 archive: path, volumes: volumes.map(Paths.absolute),
                 head: head.flatMap { Verification.Head($0) }, options: .init(threads: Self.threads),
-                progress: { progress.show($0) })
+                progress: { line.show(.init($0)) })
             let found = try verification.run()
-            progress.end()
+            line.end()
             guard let report = found else { throw ExitStatus.failure.code }
-            if json { try Output.json(report) } else { print(Self.text(report)) }
+            if json { try Output.json(report) } else { Output.lines(Self.lines(report)) }
             if report.faults > 0 { throw ExitStatus.failure.code }
             if report.attentions > 0 { throw ExitStatus.attention.code }
         }
     }
 
-    /// One more than there are cores: while one waits for the disk, another hashes.
+    /// Two more than there are cores: while some wait for the disk, others hash.
     static var threads: Int { min(16, ProcessInfo.processInfo.activeProcessorCount + 2) }
 
-    private final class ProgressLine {
-        private var line = ReadProgress()
-        func show(_ progress: Verification.Progress) {
-            line.show(files: progress.files, bytes: progress.bytes, of: progress.totalBytes)
-        }
-        func end() { line.end() }
-    }
-
-    private static func text(_ report: VerificationReport) -> String {
-        var lines: [String] = []
-        if report.faults > 0 {
-            lines.append(
-                "DOES NOT FIT: \(Output.count(report.faults, "thing", "things")) changed or damaged."
-            )
-        } else if report.attentions > 0 {
-            lines.append(
-                "ATTENTION: nothing was changed or lost, as far as can be told; \(Output.count(report.attentions, "thing wants", "things want")) a look."
-            )
-        } else {
-            lines.append("All fits: nothing was changed or lost.")
-        }
-        if report.noted_head_found == true { lines.append("The noted head is in the chain.") }
+    private static func lines(_ report: VerificationReport) -> [String] {
+        var lines = [headline(report)]
+        if report.notedHeadFound == true { lines.append("The noted head is in the chain.") }
         lines.append("")
         for volume in report.volumes {
             lines.append(
-                "Volume \(volume.ordinal.map(String.init) ?? "?")   \(volume.path): \(Output.count(volume.records, "record", "records")), \(Output.count(volume.good_blobs, "good image", "good images")), \(Output.bytes(volume.good_bytes))"
+                """
+                Volume \(volume.ordinal.map(String.init) ?? "?")   \(volume.path): \
+                \(Output.count(volume.records, "record", "records")), \
+                \(Output.count(volume.goodBlobs, "good image", "good images")), \
+                \(Output.bytes(volume.goodBytes))
+                """
             )
         }
         lines.append(
             "Ledger     \(Output.count(report.records, "record", "records")), head \(report.head)")
-        for severity in [VerificationReport.Finding.Severity.fault, .attention] {
-            let findings = report.findings.filter { $0.severity == severity }
-            if findings.isEmpty { continue }
-            lines += ["", severity == .fault ? "Does not fit:" : "Wants a look:"]
-            for finding in findings.prefix(50) { lines += Self.lines(finding) }
-            let more =
-                (severity == .fault ? report.faults : report.attentions) - min(50, findings.count)
-            if more > 0 { lines.append("  … and \(more) more; --json lists up to 10,000") }
-        }
-        return lines.joined(separator: "\n")
+        let faults = report.findings.filter { $0.severity == .fault }
+        lines += list("Does not fit:", faults, report.faults)
+        let attentions = report.findings.filter { $0.severity == .attention }
+        lines += list("Wants attention:", attentions, report.attentions)
+        return lines
     }
 
-    private static func lines(_ finding: VerificationReport.Finding) -> [String] {
-        var place = finding.file ?? finding.volume ?? ""
-        if let line = finding.line { place += ", line \(line)" }
-        if let record = finding.record { place += ", record \(record)" }
-        return ["  \(place)", "      \(finding.reason)"]
+    private static func headline(_ report: VerificationReport) -> String {
+        if report.faults > 0 {
+            return
+                """
+                DOES NOT FIT: \(Output.count(report.faults, "thing was", "things were")) changed \
+                or damaged.
+                """
+        }
+        if report.attentions > 0 {
+            return
+                """
+                ATTENTION: as far as can be seen nothing was changed or lost; \
+                \(Output.count(report.attentions, "thing wants", "things want")) attention.
+                """
+        }
+        return "Everything fits: nothing was changed or lost."
+    }
+
+    /// - Parameter count: How many there are, listed or not.
+    private static func list(
+        _ title: String, _ findings: [VerificationReport.Finding], _ count: Int
+    ) -> [String] {
+        guard !findings.isEmpty else { return [] }
+        var lines = ["", title]
+        for finding in findings.prefix(50) {
+            var place = finding.file ?? finding.volume ?? ""
+            if let line = finding.line { place += ", line \(line)" }
+            if let record = finding.record { place += ", record \(record)" }
+            lines += ["  \(place)", "      \(finding.reason)"]
+        }
+        let more = count - min(50, findings.count)
+        if more > 0 { lines.append("  … and \(more) more; --json lists up to 10,000") }
+        return lines
+    }
+}
+
+extension TaskProgress {
+    /// How far a verification is.
+    init(_ progress: Verification.Progress) {
+        self.init(
+            items: "\(progress.files) images", bytes: progress.bytes,
+            totalBytes: progress.totalBytes)
     }
 }

@@ -2,9 +2,9 @@ import ArgumentParser
 import Archive
 import DICOM
 import Foundation
-import FuseServer
 import Naming
 import Storage
+import System
 import TagIndex
 
 struct Views: ParsableCommand {
@@ -24,7 +24,7 @@ struct Views: ParsableCommand {
 
 struct ViewList: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "The views, and how far those are that are being made.",
+        commandName: "list", abstract: "List the views, and how far new ones are.",
         discussion: """
             Example:
               pacsfs views list
@@ -37,31 +37,35 @@ struct ViewList: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let path = try archive.existing
-            let index = try TagIndex(readingFrom: path + "/index.sqlite")
+            let paths = ArchivePaths(try archive.existing)
+            let index = try TagIndex(readingFrom: paths.index)
             defer { index.close() }
-            let settings = try Settings(file: path + "/pacsfs.toml")
+            let settings = try Settings(file: paths.configuration)
             let views = try index.read { reader in
                 try ViewStatus.list(
                     reader, wanted: settings.namesViews ? settings.views : reader.views())
             }
-            if json { try Output.json(views) } else { print(Self.text(views)) }
+            if json {
+                try Output.json(ViewListDocument(views: views))
+            } else {
+                Output.lines(Self.lines(views))
+            }
         }
     }
 
-    private static func text(_ views: [ViewStatus]) -> String {
+    private static func lines(_ views: [ViewStatus]) -> [String] {
         let width = views.map(\.name.count).max() ?? 0
-        return views.map { view in
+        let blank = String(repeating: " ", count: width)
+        return views.flatMap { view in
             let name = view.name.padding(toLength: width, withPad: " ", startingAt: 0)
-            let blank = String(repeating: " ", count: width)
-            return "\(name)  \(view.template)\n\(blank)  \(state(of: view))"
-        }.joined(separator: "\n")
+            return ["\(name)  \(view.template)", "\(blank)  \(state(of: view))"]
+        }
     }
 
     private static func state(of view: ViewStatus) -> String {
         switch view.state {
         case .shown: "shown, \(Output.count(view.folders, "folder", "folders"))"
-        case .making: "is made by the daemon: \(view.series) of \(view.totalSeries) series"
+        case .making: "being made by the daemon: \(view.series) of \(view.totalSeries) series"
         case .dropped:
             "not shown any more; its paths come back when it is put into pacsfs.toml again"
         }
@@ -71,10 +75,10 @@ struct ViewList: ParsableCommand {
 struct ViewTry: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "try",
-        abstract: "Tell which paths images would have in a view with this template.",
+        abstract: "Show which paths images would have in a view with this template.",
         discussion: """
-            Nothing is changed. WHAT is a file, a path in the mount, a UID or a SHA-256; without any, \
-            the series that came last are shown. A folder gets a suffix when another series has the \
+            Nothing is changed. WHAT is a file, a path in the mount, a UID or a SHA-256; without \
+            any, the latest series are shown. A folder gets a suffix when another series has the \
             same path.
 
             Example:
@@ -92,97 +96,85 @@ struct ViewTry: ParsableCommand {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
-    private struct Place: Encodable {
-        var image: String
-        /// `null` when the view leaves it out.
-        var path: String?
-
-        enum CodingKeys: CodingKey { case image, path }
-
-        func encode(to encoder: any Encoder) throws {
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(image, forKey: .image)
-            try container.encode(path, forKey: .path)
-        }
-    }
-
     func run() throws {
         try reporting {
             let view: View
             do throws(TemplateError) {
                 view = View(name: "try", template: try Template(template))
             } catch {
-                Output.error("\(error)\n\(error.marked(in: template))")
+                Output.error(
+                    ["\(error)"] + error.marked(in: template).components(separatedBy: "\n"))
                 throw ExitStatus.failure.code
             }
             let path = try archive.existing
-            let index = try TagIndex(readingFrom: path + "/index.sqlite")
+            let index = try TagIndex(readingFrom: ArchivePaths(path).index)
             defer { index.close() }
-            let places = try index.read { reader in
+            let trials = try index.read { reader in
                 images.isEmpty
-                    ? try reader.latest(5).compactMap { try Self.place(of: $0, in: view, reader) }
+                    ? try reader.latest(5).compactMap { try Self.trial(of: $0, in: view, reader) }
                     : try images.flatMap {
-                        try Self.places(of: $0, in: view, reader, archive: path)
+                        try Self.trials(of: $0, in: view, reader, archive: path)
                     }
             }
-            if json { return try Output.json(places) }
-            if places.isEmpty {
-                print(
-                    "The template is good. There is no image in the archive to try it on; name a file."
-                )
+            if json { return try Output.json(ViewTryDocument(images: trials)) }
+            if trials.isEmpty {
+                Output.line(
+                    "The template is good. The archive has no image to try it on; name a file.")
             }
-            for place in places {
-                print(place.image)
-                print("    \(place.path ?? "is left out: a field with ! has no value")")
+            for trial in trials {
+                let path = trial.path ?? "is left out: a field with ! has no value"
+                Output.lines([trial.image, "    \(path)"])
             }
         }
     }
 
-    private static func places(
+    private static func trials(
         of what: String, in view: View, _ reader: IndexReader, archive: String
-    ) throws -> [Place] {
+    ) throws -> [ViewTryDocument.Image] {
         var status = stat()
         if lstat(what, &status) == 0,
             try ArchivedImages.shown(at: what, status, reader, archive: archive) == nil
         {
             // It need not be archived.
             let attributes = try header(of: what)
-            return [Place(image: what, path: path(attributes, attributes, in: view))]
+            return [.init(image: what, path: path(attributes, attributes, in: view))]
         }
         let instances = try ArchivedImages.named(what, reader, archive: archive)
         guard !instances.isEmpty else {
-            throw ArchiveError(.notFound, "«\(what)» is neither a file nor in the archive.")
+            throw CommandError(.notFound, ArchivedImages.absence(of: what, archive: archive))
         }
-        return try instances.prefix(10).compactMap { try place(of: $0, in: view, reader) }
+        return try instances.prefix(10).compactMap { try trial(of: $0, in: view, reader) }
     }
 
     private static func header(of path: String) throws -> AttributeSet {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw ArchiveError(
-                .notFound, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+        let file: Descriptor
+        do throws(Errno) {
+            file = try Descriptor(opening: path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+        } catch {
+            throw CommandError.unreadable(path, error)
         }
-        defer { close(descriptor) }
         var reader = HeaderReader()
         do {
-            return AttributeSet(try reader.read(FileDescriptorSource(descriptor: descriptor)))
+            return AttributeSet(try reader.read(FileDescriptorSource(descriptor: file.number)))
         } catch {
-            throw ArchiveError(.notFound, "\(path) is no image: \(error)")
+            throw CommandError(
+                .wrongArgument, "\(path) is not a DICOM image: \(error)",
+                remedy: "Name an image, or try the template without one.")
         }
     }
 
-    private static func place(of instance: Int64, in view: View, _ reader: IndexReader) throws
-        -> Place?
+    private static func trial(of instance: Int64, in view: View, _ reader: IndexReader) throws
+        -> ViewTryDocument.Image?
     {
         guard let image = try reader.details(instance) else { return nil }
         let series = try reader.firstAttributes(ofSeriesOf: instance) ?? image.attributes
-        return Place(
+        return .init(
             image: image.paths.first?.joined(separator: "/") ?? Digest(bytes: image.sha256)?.hex
                 ?? "",
             path: path(series, image.attributes, in: view))
     }
 
-    /// - parameter series: the attributes of the first image of the series, which decide its folder
+    /// - Parameter series: The attributes of its first image, which decide the folder.
     private static func path(_ series: AttributeSet, _ image: AttributeSet, in view: View)
         -> String?
     {

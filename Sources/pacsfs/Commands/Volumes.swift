@@ -1,15 +1,14 @@
 import ArgumentParser
 import Archive
-import Foundation
 
 struct Volumes: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "volume",
         abstract: "The volumes that hold the images: list, add, retire, replace.",
         discussion: """
-            Any number of volumes of any size. Each image is kept on as many of them as «copies» \
+            Any number of volumes of any size. Each image is kept on as many of them as "copies" \
             in pacsfs.toml says, in different failure domains (--domain) where there are several. \
-            What must be copied is copied in the background; «pacsfs status» shows how far it is.
+            Missing copies are made in the background; "pacsfs status" shows how far that is.
 
             Examples:
               pacsfs volume list
@@ -22,7 +21,7 @@ struct Volumes: ParsableCommand {
 
 struct VolumeList: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "The volumes and how they are.",
+        commandName: "list", abstract: "List the volumes and how they are.",
         discussion: """
             Example:
               pacsfs volume list
@@ -36,8 +35,8 @@ struct VolumeList: ParsableCommand {
     func run() throws {
         try reporting {
             let volumes = try Status.status(of: try archive.existing).volumes
-            if json { return try Output.json(volumes) }
-            print(volumes.flatMap(VolumeText.lines).joined(separator: "\n"))
+            if json { return try Output.json(VolumeListDocument(volumes: volumes)) }
+            Output.lines(volumes.flatMap(StatusText.volume))
         }
     }
 }
@@ -56,16 +55,22 @@ struct VolumeAdd: ParsableCommand {
     @Option(
         name: .long,
         help:
-            "What fails together with it: a room, a machine. Copies of an image are kept in different ones."
+            """
+            What fails together with it: a room, a machine. Copies of an image are kept in \
+            different ones.
+            """
     )
     var domain: String?
 
     @OptionGroup var archive: ArchiveOption
 
     func run() throws {
-        try VolumeRequest.run(archive, .addVolume(path: Paths.absolute(directory), domain: domain))
-        { change in
-            "\(change.path) is volume \(change.ordinal) now. New images go to the volumes with most room."
+        let request = VolumeRequest.add(path: Paths.absolute(directory), domain: domain)
+        try VolumeChanging.run(request, archive) { change in
+            """
+            \(change.path) is volume \(change.ordinal) now. New images go to the volumes with the \
+            most room.
+            """
         }
     }
 }
@@ -74,7 +79,7 @@ struct VolumeRetire: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retire", abstract: "Empty a volume onto the others, and take it out.",
         discussion: """
-            Its images are copied, not moved: what lies on it stays until you remove it.
+            Its images are copied, not moved: they stay on it until you remove them.
 
             Example:
               pacsfs volume retire /mnt/disk1/pacsfs
@@ -86,8 +91,12 @@ struct VolumeRetire: ParsableCommand {
     @OptionGroup var archive: ArchiveOption
 
     func run() throws {
-        try VolumeRequest.run(archive, .retireVolume(VolumeRequest.name(volume))) { change in
-            "\(change.path) is being emptied: \(Output.count(change.images, "image is", "images are")) copied to the others where that is needed."
+        try VolumeChanging.run(.retire(Paths.volume(volume)), archive) { change in
+            """
+            \(change.path) is being emptied: \
+            \(Output.count(change.images, "image is", "images are")) copied to the others where \
+            that is needed.
+            """
         }
     }
 }
@@ -106,7 +115,7 @@ struct VolumeReplace: ParsableCommand {
     @Argument(help: "The lost volume's directory or number.")
     var volume: String
 
-    @Argument(help: "The new directory; without it, the same as the old one's.")
+    @Argument(help: "The new directory; without it, that of the lost volume.")
     var directory: String?
 
     @Flag(name: .long, help: "Go on although images had their only copy on it.")
@@ -115,82 +124,83 @@ struct VolumeReplace: ParsableCommand {
     @OptionGroup var archive: ArchiveOption
 
     func run() throws {
-        let request = ControlRequest.replaceVolume(
-            VolumeRequest.name(volume), with: directory.map(Paths.absolute),
-            acceptingLoss: acceptLoss)
-        try VolumeRequest.run(archive, request) { change in
-            "\(change.path) is a new volume now, number \(change.ordinal), in the place of the one that is lost."
+        let request = VolumeRequest.replace(
+            Paths.volume(volume), with: directory.map(Paths.absolute), acceptingLoss: acceptLoss)
+        try VolumeChanging.run(request, archive) { change in
+            "\(change.path) is volume \(change.ordinal) now, in the place of the lost one."
         }
     }
 }
 
-/// Changes volumes: in the daemon when one runs, which goes on in the background; else here,
-/// until all is copied.
-enum VolumeRequest {
-    /// A number, or a path as the archive knows it.
-    static func name(_ text: String) -> String { Int(text) == nil ? Paths.absolute(text) : text }
-
-    /// A disk that was not mounted when its volume was made shows as a folder on another one.
-    private static func warnOfSharedDisk(_ volume: String, archive: String) {
-        var others = [archive]
-        if let settings = try? Settings(file: archive + "/pacsfs.toml") {
-            others += settings.volumes.map(\.path)
-        }
-        for other in others where other != volume {
-            guard sharedDevice([other, volume]) != nil else { continue }
-            return print(
-                "Note: \(volume) is on the same disk as \(other). To survive the loss of a disk, it must be on another: is the new one mounted?"
-            )
-        }
-    }
-
+/// Changes volumes: by the daemon if one runs, which goes on in the background; else here, until
+/// everything is copied.
+enum VolumeChanging {
+    /// - Throws: `ExitCode`, after it has printed what went wrong.
     static func run(
-        _ option: ArchiveOption, _ request: ControlRequest, _ text: (VolumeChange) -> String
+        _ request: VolumeRequest, _ option: ArchiveOption, _ text: (VolumeChange) -> String
     ) throws {
         try reporting {
             let path = try option.existing
-            if let connection = ControlConnection.connect(archive: path) {
-                switch try connection.ask(request) {
-                case .volume(let change):
-                    print(text(change))
-                    if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
-                    if let problem = change.copiesProblem { print("Note: \(problem)") }
-                    if change.images > 0 {
-                        print(
-                            "\(Output.count(change.images, "image needs", "images need")) a copy; pacsfs status shows how far that is."
-                        )
-                    }
-                case .failed(let reason): throw ArchiveError(.configuration, reason)
-                default: break
+            if let daemon = DaemonConnection.connect(archive: path) {
+                let change = try daemon.change(request)
+                report(change, text(change), request, archive: path)
+                if change.images > 0 {
+                    Output.line(
+                        """
+                        \(Output.count(change.images, "image needs", "images need")) a copy; \
+                        "pacsfs status" shows how far that is.
+                        """
+                    )
                 }
                 return
             }
             let archive = try Archive(at: path, log: StandardErrorLog.logger(level: .error))
             defer { archive.close() }
-            let change: VolumeChange
-            switch request {
-            case .addVolume(let path, let domain):
-                change = try archive.addVolume(at: path, domain: domain)
-            case .retireVolume(let name): change = try archive.retireVolume(name)
-            case .replaceVolume(let name, let path, let loss):
-                change = try archive.replaceVolume(name, with: path, acceptingLoss: loss)
-            default: return
-            }
-            print(text(change))
-            if request.bringsDirectory { warnOfSharedDisk(change.path, archive: path) }
-            if let problem = change.copiesProblem { print("Note: \(problem)") }
-            let done = try archive.makeMissingCopies()
-            if done.copies > 0 {
-                print(
-                    "Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes))."
-                )
-            }
-            if done.skipped > 0 {
-                Output.error(
-                    "\(Output.count(done.skipped, "image", "images")) could not be copied; see pacsfs status."
-                )
-                throw ExitStatus.attention.code
-            }
+            let change = try request.perform(on: archive)
+            report(change, text(change), request, archive: path)
+            try copy(in: archive)
+        }
+    }
+
+    private static func report(
+        _ change: VolumeChange, _ text: String, _ request: VolumeRequest, archive: String
+    ) {
+        Output.line(text)
+        if request.bringsDirectory { warnOfSharedDisk(change.path, archive: archive) }
+        if let problem = change.copiesProblem { Output.line("Note: \(problem)") }
+    }
+
+    /// - Throws: `ExitCode` when not all copies could be made.
+    private static func copy(in archive: Archive) throws {
+        let done = try archive.makeMissingCopies()
+        if done.copies > 0 {
+            Output.line(
+                "Made \(Output.count(done.copies, "copy", "copies")), \(Output.bytes(done.bytes)).")
+        }
+        if done.skipped > 0 {
+            Output.error(
+                """
+                \(Output.count(done.skipped, "image", "images")) could not be copied; see "pacsfs \
+                status".
+                """
+            )
+            throw ExitStatus.attention.code
+        }
+    }
+
+    /// A disk that was not mounted when its volume was made shows as a folder on another one.
+    private static func warnOfSharedDisk(_ volume: String, archive: String) {
+        var others = [archive]
+        if let settings = try? Settings(file: ArchivePaths(archive).configuration) {
+            others += settings.volumes.map(\.path)
+        }
+        for other in others where other != volume && sharedDevice([other, volume]) != nil {
+            return Output.line(
+                """
+                Note: \(volume) is on the same disk as \(other). To survive the loss of a disk, it \
+                must be on another: is the new one mounted?
+                """
+            )
         }
     }
 }

@@ -1,42 +1,66 @@
-import Dispatch
 import Foundation
+import System
 
 /// Tells systemd that the daemon lives, as long as the mount answers: `WatchdogSec=` of the unit.
 ///
 /// Another process asks the mount. The daemon must never wait for itself, and to ask only its own
-/// parts would not show that requests get to them.
+/// parts would not show that requests reach them.
 final class Watchdog: Sendable {
     private let notification: ServiceNotification
     private let mountpoint: String
-    /// Seconds between two questions: half of what systemd waits, as sd_watchdog_enabled(3) advises.
-    private let interval: Double
-    private let stopping = DispatchSemaphore(value: 0)
+    /// Nanoseconds between two questions: half of the time that systemd waits, as
+    /// sd_watchdog_enabled(3) advises.
+    private let interval: Int64
+    private let loop = BackgroundLoop("watchdog", clock: SystemClock())
 
     /// `nil` when systemd does not ask for it.
+    ///
+    /// - Parameter environment: Of this process.
     init?(
         _ notification: ServiceNotification, mountpoint: String,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) {
-        guard let limit = environment["WATCHDOG_USEC"].flatMap(UInt64.init), limit > 0,
+        guard let limit = environment["WATCHDOG_USEC"].flatMap(Int64.init), limit > 0,
             environment["WATCHDOG_PID"].map({ $0 == String(getpid()) }) ?? true
         else { return nil }
         self.notification = notification
         self.mountpoint = mountpoint
-        interval = Double(limit) / 2_000_000
+        interval = limit.multipliedReportingOverflow(by: 500).partialValue
     }
 
-    func start() {
-        Thread.detachNewThread { [self] in
-            repeat {
-                if isAnswered() { notification.alive() }
-            } while stopping.wait(timeout: .now() + interval) == .timedOut
+    /// - Throws: `EAGAIN` when the system has no room for another thread.
+    func start() throws(Errno) {
+        try loop.start { [self] in
+            if isAnswered() { notification.alive() }
+            return .after(interval)
         }
     }
 
-    func stop() { stopping.signal() }
+    func stop() { loop.stop() }
 
-    /// Whether `stat -f`, which is always asked of the daemon, gets an answer in time.
+    /// Whether `stat -f`, which always asks the daemon, gets an answer in time.
     private func isAnswered() -> Bool {
+        guard let process = askMount() else { return false }
+        let end = ContinuousClock.now + .nanoseconds(interval)
+        while true {
+            var status: Int32 = 0
+            guard let ended = try? systemCall({ waitpid(process, &status, WNOHANG) }) else {
+                return false
+            }
+            if ended == process { return status == 0 }
+            if ContinuousClock.now >= end {
+                kill(process, SIGKILL)
+                _ = try? systemCall { waitpid(process, &status, 0) }
+                return false
+            }
+            usleep(10_000)
+        }
+    }
+
+    /// Starts `stat --file-system`.
+    ///
+    /// - Returns: The process; `nil` when it cannot be started.
+    private func askMount() -> pid_t? {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -47,21 +71,7 @@ final class Watchdog: Sendable {
         let arguments = words.map { strdup($0) } + [nil]
         defer { for pointer in arguments { free(pointer) } }
         var process = pid_t()
-        guard posix_spawnp(&process, "stat", &actions, nil, arguments, environ) == 0 else {
-            return false
-        }
-        let end = Date.now + interval
-        var status: Int32 = 0
-        while true {
-            let result = waitpid(process, &status, WNOHANG)
-            if result == process { return status == 0 }
-            if result < 0, errno != EINTR { return false }
-            if Date.now >= end {
-                kill(process, SIGKILL)
-                while waitpid(process, &status, 0) < 0, errno == EINTR {}
-                return false
-            }
-            usleep(10_000)
-        }
+        let error = posix_spawnp(&process, "stat", &actions, nil, arguments, environ)
+        return error == 0 ? process : nil
     }
 }

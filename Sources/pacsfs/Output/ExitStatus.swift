@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What the command's exit code says; 64 is a wrong call (sysexits.h).
+/// The exit code of a command; 64 is a wrong call (sysexits.h).
 enum ExitStatus: Int32 {
     case success = 0
     /// It worked, and something wants attention: files were rejected, a volume is absent.

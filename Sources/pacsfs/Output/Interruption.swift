@@ -1,10 +1,10 @@
 import Foundation
 import System
 
-/// Ctrl-C as a question that a long task asks between two steps, instead of the end of the
-/// process in the middle of one. While this lives, SIGINT and SIGTERM are only noted.
+/// Ctrl-C as a question that a long task asks between two steps, instead of the end of the process
+/// in the middle of one. While this lives, SIGINT and SIGTERM are only noted.
 final class Interruption {
-    /// Asked from any thread.
+    /// The answer, for any thread.
     final class Answer: Sendable {
         fileprivate let hasCome = Lock(false)
         var isYes: Bool { hasCome.withLock { $0 } }

@@ -2,20 +2,20 @@ import Foundation
 import Logging
 import System
 
-/// Standard error, which may be a file on a full disk or a pipe that nobody reads: what cannot
-/// be written is dropped.
+/// Standard error, which may be a file on a full disk or a pipe that nobody reads: text that
+/// cannot be written is dropped.
 enum StandardError {
     static func write(_ text: String) {
         _ = text.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
     }
 }
 
-/// Log lines on standard error: with the priority in front for journald (sd-daemon(3)), with
-/// the time for a file or a terminal.
+/// Log lines on standard error: they begin with the priority for journald (sd-daemon(3)), with the
+/// time for a file or a terminal.
 struct StandardErrorLog: LogHandler {
     var logLevel: Logger.Level = .info
     var metadata: Logger.Metadata = [:]
-    /// Which file standard error is, when that is ours to keep small.
+    /// The file that standard error is, if this process has to keep it small.
     var file: LogFile?
     private let isJournal = Self.isJournal(ProcessInfo.processInfo.environment["JOURNAL_STREAM"])
 
@@ -25,7 +25,7 @@ struct StandardErrorLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let text = Self.line("\(event.message)")
+        let text = SafeText.line("\(event.message)")
         let line =
             isJournal
             ? "<\(priority(event.level))>\(text)\n"
@@ -34,22 +34,8 @@ struct StandardErrorLog: LogHandler {
         file?.rotateIfDue()
     }
 
-    /// A message in one line: names of files may hold line breaks, and what follows one would
-    /// pass for a message of ours.
-    static func line(_ message: String) -> String {
-        var line = ""
-        for scalar in message.unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .lineSeparator, .paragraphSeparator:
-                line += scalar.escaped(asASCII: true)
-            default: line.unicodeScalars.append(scalar)
-            }
-        }
-        return line
-    }
-
-    /// Whether standard error is the stream to the journal that the variable names, `DEVICE:INODE`;
-    /// it is inherited also by those whose errors go elsewhere.
+    /// Whether standard error is the stream to the journal that the variable names, `DEVICE:INODE`.
+    /// Processes inherit the variable even if their errors go elsewhere.
     ///
     /// See: 'man 5 systemd.exec', $JOURNAL_STREAM
     static func isJournal(_ variable: String?) -> Bool {

@@ -1,28 +1,27 @@
 import ArgumentParser
 import Archive
-import FuseServer
 import Glibc
-import TagIndex
 
-/// Runs a command, and says in one line what went wrong.
+/// Runs a command, and prints what went wrong.
 ///
-/// - throws: `ExitCode`
+/// - Throws: `ExitCode`.
 func reporting(_ body: () throws -> Void) throws {
     do {
         try body()
     } catch let code as ExitCode {
         throw code
     } catch {
-        Output.error(Failure.text(error))
+        Output.error(Failure.lines(error))
         throw ExitStatus.failure.code
     }
 }
 
 enum Failure {
-    /// What an error says to a person; with the line of the configuration where it is, if it is there.
-    static func text(_ error: any Error) -> String {
-        guard let place = (error as? ArchiveError)?.place else { return "\(error)" }
-        return "\(error)\n\(place.excerpt)"
+    /// An error for people: a sentence, then the line of the configuration that has the mistake.
+    static func lines(_ error: any Error) -> [String] {
+        if let error = error as? DaemonStartError { return error.lines }
+        let excerpt = (error as? ArchiveError)?.place?.excerpt.split(separator: "\n") ?? []
+        return ["\(error)"] + excerpt.map(String.init)
     }
 }
 

@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Logging
+import System
 
 /// One association, from the sender's request to its end.
 ///
@@ -9,8 +10,8 @@ import Logging
 ///                    └── rename to X.dcm, then the answer
 /// ```
 ///
-/// What the sender says goes to `storescp` as it is. Of what that says, the answer to each
-/// image waits until the image is archived; when it is not, another answer goes out. So a
+/// Everything that the sender says goes to `storescp` unchanged. In the other direction the answer
+/// to each image waits until the image is archived; if it is not, another answer goes out. So a
 /// success in a C-STORE response means what 0 from `close()` means.
 struct Association {
     let sender: Sender
@@ -24,6 +25,11 @@ struct Association {
         var refused = 0
     }
 
+    /// Seconds that a sender has for its request.
+    private static let requestTimeout = 30.0
+    /// Milliseconds that an association may be silent.
+    private static let silenceTimeout: Int32 = 600_000
+
     /// Serves it to its end.
     func serve() {
         var name = sender.address
@@ -33,23 +39,24 @@ struct Association {
             name = "\(request.callingAETitle) at \(sender.address)"
             try serve(request, unit, name)
         } catch {
-            log.error("\(name): \(error).")
+            log.error("\(name): \(error)")
         }
     }
 
-    /// - returns: `nil` when the sender went without a word, as those do that look whether
-    ///   anybody listens
+    /// - Returns: `nil` when the sender went without a word, as programs do that only look whether
+    ///   anybody listens.
     private func firstUnit() throws(AssociationError) -> ProtocolDataUnit? {
         var units = ProtocolDataUnits()
         var buffer = [UInt8](repeating: 0, count: 16384)
-        let end = Date.now + 30
+        let end = Date.now + Self.requestTimeout
         while true {
-            var polled = pollfd(fd: sender.socket, events: Int16(POLLIN), revents: 0)
+            var polled = pollfd(fd: sender.socket.number, events: Int16(POLLIN), revents: 0)
             let left = end.timeIntervalSinceNow
-            guard left > 0 else { throw AssociationError("it sent no request for an association") }
+            guard left > 0 else {
+                throw AssociationError(.silence, "It sent no request for an association.")
+            }
             guard poll(&polled, 1, Int32(left * 1000) + 1) > 0 else { continue }
-            let count = recv(sender.socket, &buffer, buffer.count, 0)
-            if count < 0, errno == EINTR { continue }
+            let count = Socket.receive(from: sender.socket.number, into: &buffer)
             guard count > 0 else { return nil }
             units.append(buffer[..<count])
             if let unit = try units.next() { return unit }
@@ -59,28 +66,7 @@ struct Association {
     private func serve(
         _ request: AssociationRequest, _ unit: ProtocolDataUnit, _ name: String
     ) throws(AssociationError) {
-        let files: ReceivedFiles
-        let provider: StorageProvider
-        do throws(AssociationError) {
-            guard let mountpoint else {
-                throw AssociationError(
-                    "it was turned away, for the archive is not mounted. Mount it with «pacsfs mount»"
-                )
-            }
-            files = try ReceivedFiles(
-                mountpoint: mountpoint, aeTitle: aeTitle,
-                sender: "\(request.callingAETitle) \(sender.address)")
-            do throws(AssociationError) {
-                provider = try StorageProvider(
-                    AssociationProfile(request), aeTitle: aeTitle, folder: files.path)
-            } catch {
-                files.cleanUp()
-                throw error
-            }
-        } catch {
-            _ = sender.send(.busy)
-            throw error
-        }
+        let (files, provider) = try prepare(request)
         var tally = Tally()
         defer {
             let signal = provider.end()
@@ -90,10 +76,39 @@ struct Association {
         }
         do throws(AssociationError) {
             try relay(unit, to: provider) { (unit) throws(AssociationError) in
-                try answered(unit, files, &tally, name)
+                try answer(unit, files, &tally, name)
             }
         } catch {
             _ = sender.send(.abort)
+            throw error
+        }
+    }
+
+    /// Makes the folder for the images and starts `storescp`.
+    ///
+    /// - Throws: ``AssociationError``, after the sender was refused.
+    private func prepare(_ request: AssociationRequest) throws(AssociationError) -> (
+        ReceivedFiles, StorageProvider
+    ) {
+        do throws(AssociationError) {
+            guard let mountpoint else {
+                throw AssociationError(
+                    .notMounted, "It was refused, for the archive is not mounted",
+                    remedy: "Mount it with \"pacsfs mount\".")
+            }
+            let files = try ReceivedFiles(
+                mountpoint: mountpoint, aeTitle: aeTitle,
+                sender: "\(request.callingAETitle) \(sender.address)")
+            do throws(AssociationError) {
+                let provider = try StorageProvider(
+                    AssociationProfile(request), aeTitle: aeTitle, folder: files.path)
+                return (files, provider)
+            } catch {
+                files.cleanUp()
+                throw error
+            }
+        } catch {
+            _ = sender.send(.busy)
             throw error
         }
     }
@@ -102,8 +117,10 @@ struct Association {
         let images = Output.count(tally.stored + tally.refused, "image", "images")
         if tally.refused > 0 {
             log.error(
-                "\(name) sent \(images), of which \(tally.refused) were not archived; it was told so."
-            )
+                """
+                \(name) sent \(images), of which \(tally.refused) were not archived; the sender \
+                knows which.
+                """)
         } else if tally.stored > 0 {
             log.notice("\(name) sent \(images), archived.")
         } else {
@@ -111,16 +128,18 @@ struct Association {
         }
     }
 
-    /// What the sender is told in place of what `storescp` says.
-    private func answered(
+    /// The unit that the sender gets in place of one that `storescp` sends.
+    private func answer(
         _ unit: ProtocolDataUnit, _ files: ReceivedFiles, _ tally: inout Tally, _ name: String
     ) throws(AssociationError) -> ProtocolDataUnit {
         guard let response = try StoreResponse(in: unit) else { return unit }
         guard response.status.isStored else {
             tally.refused += 1
             log.error(
-                "\(name): an image was not stored: storescp could not write it, and answered \(response.status); see «pacsfs status»."
-            )
+                """
+                \(name): an image was not stored: storescp could not write it, and answered \
+                \(response.status); see "pacsfs status".
+                """)
             return unit
         }
         guard let failure = files.archive() else {
@@ -128,16 +147,13 @@ struct Association {
             return unit
         }
         tally.refused += 1
-        log.error("\(name): an image was not archived: \(failure.reason).")
+        log.error("\(name): an image was not archived: \(failure.reason)")
         return response.replaced(by: failure.status, in: unit)
     }
 
     /// Passes bytes on in both directions until one side ends the connection.
     ///
-    /// For how long an association may be silent, ms.
-    private static let patience: Int32 = 600_000
-
-    /// - parameter answer: what to send in place of a unit of `storescp`
+    /// - Parameter answer: The unit to send in place of one of `storescp`.
     private func relay(
         _ request: ProtocolDataUnit, to provider: StorageProvider,
         _ answer: (ProtocolDataUnit) throws(AssociationError) -> ProtocolDataUnit
@@ -148,32 +164,16 @@ struct Association {
         var isSending = true
         var isOver = false
         while true {
-            var polled = [
-                pollfd(
-                    fd: provider.socket, events: Int16(pending.isEmpty ? POLLIN : POLLIN | POLLOUT),
-                    revents: 0),
-                pollfd(
-                    fd: isSending && pending.isEmpty ? sender.socket : -1, events: Int16(POLLIN),
-                    revents: 0),
-            ]
-            let count = poll(&polled, 2, Self.patience)
-            // One that says nothing any more would keep a place that others need.
-            if count == 0 { throw AssociationError("it was silent for too long") }
-            guard count > 0 else { continue }
-            if polled[0].revents & Int16(POLLOUT) != 0 {
-                let count = pending.withUnsafeBytes {
-                    send(
-                        provider.socket, $0.baseAddress, $0.count,
-                        Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-                }
-                if count > 0 { pending = pending.dropFirst(count) }
+            let ready = try wait(for: provider, hasPending: !pending.isEmpty, isSending)
+            if ready.provider & Int16(POLLOUT) != 0 {
+                pending = pending.dropFirst(provider.sendSome(of: pending))
             }
-            if polled[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 {
-                let count = recv(provider.socket, &buffer, buffer.count, 0)
-                if count < 0, errno == EINTR { continue }
+            if ready.provider & Int16(POLLIN | POLLHUP | POLLERR) != 0 {
+                let count = Socket.receive(from: provider.socket.number, into: &buffer)
                 guard count > 0 else {
                     if isOver || !isSending { return }
-                    throw AssociationError("storescp has ended in the middle")
+                    throw AssociationError(
+                        .provider, "storescp has ended in the middle of the association.")
                 }
                 units.append(buffer[..<count])
                 while let unit = try units.next() {
@@ -181,21 +181,36 @@ struct Association {
                     guard sender.send(try answer(unit)) else { return }
                 }
             }
-            if polled[1].revents != 0 {
-                let count = recv(sender.socket, &buffer, buffer.count, 0)
-                if count < 0, errno == EINTR { continue }
+            if ready.sender != 0 {
+                let count = Socket.receive(from: sender.socket.number, into: &buffer)
                 if count > 0 {
                     pending = buffer[..<count]
                 } else {
                     isSending = false
-                    shutdown(provider.socket, Int32(SHUT_WR))
+                    shutdown(provider.socket.number, Int32(SHUT_WR))
                 }
             }
         }
     }
-}
 
-extension StoreResponse.Status: CustomStringConvertible {
-    /// As conformance statements write it.
-    var description: String { String(code, radix: 16, uppercase: true) + "H" }
+    /// Waits until one side can be read, or storescp takes bytes that are pending. The sender is
+    /// not read while bytes are pending.
+    ///
+    /// - Returns: What poll(2) says of both sockets.
+    private func wait(for provider: StorageProvider, hasPending: Bool, _ isSending: Bool)
+        throws(AssociationError) -> (provider: Int16, sender: Int16)
+    {
+        var polled = [
+            pollfd(
+                fd: provider.socket.number, events: Int16(hasPending ? POLLIN | POLLOUT : POLLIN),
+                revents: 0),
+            pollfd(
+                fd: isSending && !hasPending ? sender.socket.number : -1, events: Int16(POLLIN),
+                revents: 0),
+        ]
+        let count = (try? systemCall { poll(&polled, 2, Self.silenceTimeout) }) ?? 0
+        // A silent association would keep a place that others need.
+        if count == 0 { throw AssociationError(.silence, "It was silent for too long.") }
+        return (polled[0].revents, polled[1].revents)
+    }
 }

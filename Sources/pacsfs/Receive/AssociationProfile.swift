@@ -1,10 +1,9 @@
-/// What `storescp` is told to accept of an association: everything that is asked for, as far as
-/// it can take it, in the transfer syntax that the sender likes best. So an image comes as
-/// the sender has it, and of private SOP classes too.
+/// The presentation contexts that `storescp` accepts of an association: everything that the sender
+/// asks for and storescp can receive, in the transfer syntax that the sender prefers. So an image
+/// comes as the sender has it, also of private SOP classes.
 ///
-/// Its own options know a list of SOP classes and one order of transfer syntaxes, in which those
-/// with loss come before those without: a sender that has the choice would send a worse
-/// image.
+/// storescp's own options know a list of SOP classes and one order of transfer syntaxes, in which
+/// lossy ones come before lossless ones: a sender that can choose would send a worse image.
 struct AssociationProfile {
     /// A configuration file as asconfig.txt of DCMTK explains it; its one profile is called
     /// ``name``.
@@ -16,7 +15,7 @@ struct AssociationProfile {
         var wanted: [(abstractSyntax: String, transferSyntaxes: [String])] = []
         for context in request.contexts where Self.isStored(context.abstractSyntax) {
             var known = context.transferSyntaxes.filter(Self.transferSyntaxes.contains)
-            // One that was not asked for: so it is the transfer syntaxes that are refused.
+            // A syntax that was not asked for makes storescp refuse the context for that reason.
             if known.isEmpty { known = [Self.implicitLittleEndian] }
             if let index = wanted.firstIndex(where: { $0.abstractSyntax == context.abstractSyntax })
             {
@@ -27,7 +26,7 @@ struct AssociationProfile {
                 wanted.append((context.abstractSyntax, known))
             }
         }
-        // A profile must not be empty; what it does not name is refused.
+        // A profile must not be empty; storescp refuses all that it does not name.
         if wanted.isEmpty { wanted = [(Self.verification, [Self.implicitLittleEndian])] }
         var syntaxes = "[[TransferSyntaxes]]\n"
         var contexts = "[[PresentationContexts]]\n[Contexts]\n"
@@ -37,7 +36,10 @@ struct AssociationProfile {
                 syntaxes += "TransferSyntax\(order + 1) = \(uid)\n"
             }
             contexts +=
-                "PresentationContext\(number + 1) = \(context.abstractSyntax)\\Syntaxes\(number + 1)\n"
+                """
+                PresentationContext\(number + 1) = \
+                \(context.abstractSyntax)\\Syntaxes\(number + 1)\n
+                """
         }
         text =
             syntaxes + contexts + "[[Profiles]]\n[\(Self.name)]\nPresentationContexts = Contexts\n"
@@ -46,8 +48,8 @@ struct AssociationProfile {
     private static let verification = "1.2.840.10008.1.1"
     private static let implicitLittleEndian = "1.2.840.10008.1.2"
 
-    /// Whether instances are sent with it: private SOP classes may all be such; of the
-    /// standard's own, those of PS3.4 annexes B and GG, and Verification.
+    /// Whether instances may be sent with it: all private SOP classes; of the standard ones, those
+    /// of PS3.4 annexes B and GG, and Verification.
     private static func isStored(_ abstractSyntax: String) -> Bool {
         if abstractSyntax == verification || !abstractSyntax.hasPrefix("1.2.840.10008.") {
             return true
@@ -62,8 +64,8 @@ struct AssociationProfile {
         "1.2.840.10008.5.1.4.43.1", "1.2.840.10008.5.1.4.44.1", "1.2.840.10008.5.1.4.45.1",
     ]
 
-    /// Those that storescp 3.6.7 can receive. It ends an association in which it has accepted
-    /// another one, such as High-Throughput JPEG 2000, as soon as an image comes.
+    /// The transfer syntaxes that storescp 3.6.7 can receive. If it has accepted another one, such
+    /// as High-Throughput JPEG 2000, it ends the association as soon as an image comes.
     private static let transferSyntaxes: Set<String> = {
         let uncompressed = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]
         let others = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"]

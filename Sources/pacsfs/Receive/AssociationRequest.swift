@@ -1,18 +1,20 @@
-/// What the sender asks for when it opens an association: an A-ASSOCIATE-RQ unit (PS3.8
-/// section 9.3.2).
+/// The request of a sender that opens an association: an A-ASSOCIATE-RQ unit (PS3.8 section
+/// 9.3.2).
 struct AssociationRequest {
     /// The name that the sender gives itself; `unknown` when it gives none.
     var callingAETitle: String
-    /// What it would like to send: an abstract syntax, mostly the UID of a SOP class, with
-    /// the transfer syntaxes it could send that in, the one it likes best first.
+    /// The presentation contexts it asks for: an abstract syntax, mostly the UID of a SOP class,
+    /// with the transfer syntaxes it could use, in the order of its preference.
     var contexts: [(abstractSyntax: String, transferSyntaxes: [String])] = []
 
-    /// - throws: ``AssociationError`` when the unit is none
+    /// - Throws: ``AssociationError`` when the unit is not such a request.
     init(_ unit: ProtocolDataUnit) throws(AssociationError) {
         guard unit.kind == .associateRequest, unit.bytes.count >= 74 else {
-            throw AssociationError("what came is no request for a DICOM association")
+            throw AssociationError(
+                .protocolViolation, "Its first message is not a request for a DICOM association")
         }
-        // Of the default character repertoire (PS3.8 section 9.3.2); it is shown and logged.
+        // It is shown and logged, so only the default character repertoire is let through (PS3.8
+        // section 9.3.2).
         let letters = unit.bytes[26..<42].map {
             (0x20...0x7E).contains($0) ? $0 : $0 == 0 ? 0x20 : UInt8(ascii: "_")
         }
@@ -28,10 +30,11 @@ struct AssociationRequest {
                 if part.type == 0x40 { transferSyntaxes.append(uid) }
             }
             if let abstractSyntax { contexts.append((abstractSyntax, transferSyntaxes)) }
-            // Their numbers are the odd ones of a byte (PS3.8 section 9.3.2.2).
+            // A context's number is an odd byte (PS3.8 section 9.3.2.2).
             guard contexts.count <= 128, transferSyntaxes.count <= 256 else {
                 throw AssociationError(
-                    "it asked for more presentation contexts than DICOM has numbers for")
+                    .protocolViolation,
+                    "It asked for more presentation contexts than DICOM has numbers for")
             }
         }
     }
@@ -52,7 +55,7 @@ struct AssociationRequest {
         return items
     }
 
-    /// Digits and dots (PS3.5 section 9.1), and nothing else: it is written into a file that
+    /// Digits and dots (PS3.5 section 9.1), and nothing else, for it is written into a file that
     /// another program reads.
     private static func uid(_ bytes: ArraySlice<UInt8>) -> String? {
         let text = bytes.prefix { $0 != 0 && $0 != 0x20 }

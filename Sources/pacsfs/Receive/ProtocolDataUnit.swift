@@ -13,12 +13,12 @@ struct ProtocolDataUnit {
     }
 
     static let headerLength = 6
-    /// Nobody announces longer ones: what is longer is no DICOM, or an attack. Bytes.
+    /// Bytes. Nobody announces longer units: a longer one is not DICOM, or an attack.
     static let longest = 1 << 20
 
     var bytes: [UInt8]
 
-    /// `nil` for one that nobody here looks into.
+    /// `nil` for a kind that is passed on without a look inside.
     var kind: Kind? { Kind(rawValue: bytes[0]) }
 
     /// Whether nothing comes after it.
@@ -42,12 +42,12 @@ struct ProtocolDataUnits {
 
     /// The next unit; `nil` until all of it has come.
     ///
-    /// - throws: ``AssociationError`` when it is too long to be one
+    /// - Throws: ``AssociationError`` when it is too long to be one.
     mutating func next() throws(AssociationError) -> ProtocolDataUnit? {
         guard bytes.count >= ProtocolDataUnit.headerLength else { return nil }
         let length = bytes[2..<6].reduce(0) { $0 << 8 | Int($1) }
         guard length <= ProtocolDataUnit.longest else {
-            throw AssociationError("what came is no DICOM")
+            throw AssociationError(.protocolViolation, "The bytes that came are not DICOM")
         }
         let end = ProtocolDataUnit.headerLength + length
         guard bytes.count >= end else { return nil }
@@ -55,11 +55,4 @@ struct ProtocolDataUnits {
         bytes.removeFirst(end)
         return unit
     }
-}
-
-/// Why an association cannot go on, as the end of a sentence.
-struct AssociationError: Error, CustomStringConvertible {
-    var description: String
-
-    init(_ description: String) { self.description = description }
 }

@@ -1,86 +1,93 @@
-import Archive
 import CLinux
-import Foundation
+import Glibc
 import FuseServer
 import Logging
 import System
 
-/// Takes connections of DICOM senders, and serves each association on a thread of its own.
+/// Takes connections of DICOM senders, and serves each association on its own thread.
 final class Receiver: Sendable {
     private let archive: String
     private let aeTitle: String
     private let log: Logger
-    private let listener: Int32
-    private let senders = Lock<[ObjectIdentifier: Sender]>([:])
-    /// Each has a thread, a process and up to half a megabyte.
+    private let listener: SharedDescriptor
+    private let senders = Monitor<[ObjectIdentifier: Sender]>([:])
+    /// Associations at the same time. Each has a thread, a process and up to half a megabyte.
     private static let most = 64
-    /// How long those under way may go on when the process is to end, s.
-    private static let grace = 10.0
+    /// Nanoseconds that open associations have to finish when the process is to end.
+    private static let grace: Int64 = 10_000_000_000
 
-    /// - parameters:
-    ///   - address: where to listen; `nil` for everywhere
-    ///   - port: 0 for any that is free
-    /// - throws: ``ArchiveError`` that says why nobody can listen there
+    /// - Parameters:
+    ///   - address: Where to listen; `nil` for everywhere.
+    ///   - port: 0 for any free one.
+    /// - Throws: ``CommandError`` when nobody can listen there.
     init(archive: String, aeTitle: String, address: String?, port: UInt16, log: Logger)
-        throws(ArchiveError)
+        throws(CommandError)
     {
         self.archive = archive
         self.aeTitle = aeTitle
         self.log = log
-        listener = try ListeningSocket.open(address, port: port)
+        listener = SharedDescriptor(try ListeningSocket.open(address, port: port))
     }
-
-    deinit { close(listener) }
 
     /// The port on which it listens.
-    var port: UInt16 { ListeningSocket.port(of: listener) }
+    var port: UInt16 { ListeningSocket.port(of: listener.number) }
 
-    /// Serves until `shouldStop`; those under way may finish then.
+    /// Serves until `shouldStop`; then open associations may finish.
     func run(shouldStop: () -> Bool) {
         while !shouldStop() {
-            var polled = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+            var polled = pollfd(fd: listener.number, events: Int16(POLLIN), revents: 0)
             guard poll(&polled, 1, 300) > 0 else { continue }
-            let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-            if connection < 0 {
-                if errno == EMFILE || errno == ENFILE || errno == ENOMEM { usleep(100_000) }
-                continue
+            if let connection = try? Socket.accept(on: listener.number) {
+                serve(Sender(connection))
             }
-            take(Sender(connection))
         }
-        shutdown(listener, Int32(SHUT_RDWR))
-        let under = senders.withLock { $0.count }
-        if under > 0 {
-            log.notice("Finishing \(Output.count(under, "association", "associations")).")
+        shutdown(listener.number, Int32(SHUT_RDWR))
+        let open = senders.withLock { $0.count }
+        if open > 0 {
+            log.notice("Finishing \(Output.count(open, "association", "associations")).")
         }
-        wait(Self.grace)
-        senders.withLock { for sender in $0.values { sender.hangUp() } }
-        wait(Self.grace)
+        waitForSenders()
+        for sender in senders.withLock({ Array($0.values) }) { sender.hangUp() }
+        waitForSenders()
     }
 
-    private func take(_ sender: Sender) {
+    private func serve(_ sender: Sender) {
         let isAdmitted = senders.withLock { senders in
             guard senders.count < Self.most else { return false }
             senders[ObjectIdentifier(sender)] = sender
             return true
         }
         guard isAdmitted else {
-            log.error(
-                "\(sender.address) was turned away: there are \(Self.most) associations already.")
-            _ = sender.send(.busy)
-            return
+            return refuse(sender, "there are \(Self.most) associations already")
         }
-        Thread.detachNewThread { [self] in
-            // One whose daemon has died is none.
-            let mountpoint = Paths.mountpoint(of: archive).flatMap {
-                Mountpoint.isStale($0) ? nil : $0
+        do throws(Errno) {
+            _ = try WorkerThread("association") { [self] in
+                // A mount whose daemon has died does not count.
+                let mountpoint = Paths.mountpoint(of: archive).flatMap {
+                    Mountpoint.isStale($0) ? nil : $0
+                }
+                Association(sender: sender, aeTitle: aeTitle, mountpoint: mountpoint, log: log)
+                    .serve()
+                remove(sender)
             }
-            Association(sender: sender, aeTitle: aeTitle, mountpoint: mountpoint, log: log).serve()
-            senders.withLock { $0[ObjectIdentifier(sender)] = nil }
+        } catch {
+            refuse(sender, "no thread can be made (\(error))")
+            remove(sender)
         }
     }
 
-    private func wait(_ seconds: Double) {
-        let end = Date.now + seconds
-        while senders.withLock({ !$0.isEmpty }), Date.now < end { usleep(20_000) }
+    private func refuse(_ sender: Sender, _ reason: String) {
+        log.error("\(sender.address) was refused: \(reason).")
+        _ = sender.send(.busy)
+    }
+
+    private func remove(_ sender: Sender) {
+        senders.withLock(waking: .all) { $0[ObjectIdentifier(sender)] = nil }
+    }
+
+    /// Waits until no association is open, as long as ``grace``.
+    private func waitForSenders() {
+        let end = SystemClock().now + Self.grace
+        _ = senders.wait(until: end) { $0.isEmpty ? true : nil }
     }
 }

@@ -1,32 +1,34 @@
 import CLinux
 import Foundation
+import System
 
 /// A connection from a DICOM sender.
 final class Sender: Sendable {
-    let socket: Int32
+    let socket: SharedDescriptor
     /// Its address, without the port.
     let address: String
 
-    /// - parameter socket: of TCP; closed when this goes
-    init(_ socket: Int32) {
-        self.socket = socket
-        var on: Int32 = 1
+    /// - Parameter socket: A connection of TCP.
+    init(_ socket: consuming Descriptor) {
+        self.socket = SharedDescriptor(socket)
+        let number = self.socket.number
         // Answers are short, and the sender waits for each.
-        setsockopt(
-            socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        // One that has lost its power says no goodbye.
-        setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<Int32>.size))
-        for (option, value) in [(TCP_KEEPIDLE, Int32(60)), (TCP_KEEPINTVL, 10), (TCP_KEEPCNT, 6)] {
-            var value = value
-            setsockopt(
-                socket, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
-        }
-        var timeout = timeval(tv_sec: 60, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        address = Self.address(of: socket)
+        Self.set(number, Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
+        // A sender that has lost its power says no goodbye.
+        Self.set(number, SOL_SOCKET, SO_KEEPALIVE, Int32(1))
+        Self.set(number, Int32(IPPROTO_TCP), TCP_KEEPIDLE, Int32(60))
+        Self.set(number, Int32(IPPROTO_TCP), TCP_KEEPINTVL, Int32(10))
+        Self.set(number, Int32(IPPROTO_TCP), TCP_KEEPCNT, Int32(6))
+        Self.set(number, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 60, tv_usec: 0))
+        address = Self.address(of: number)
     }
 
-    deinit { close(socket) }
+    private static func set<Value: BitwiseCopyable>(
+        _ socket: Int32, _ level: Int32, _ option: Int32, _ value: Value
+    ) {
+        var value = value
+        setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Value>.size))
+    }
 
     private static func address(of socket: Int32) -> String {
         var storage = sockaddr_storage()
@@ -46,22 +48,11 @@ final class Sender: Sendable {
         return text.hasPrefix("::ffff:") ? String(text.dropFirst(7)) : text
     }
 
-    /// Sends all of it; false when it cannot be.
-    func send(_ unit: ProtocolDataUnit) -> Bool {
-        unit.bytes.withUnsafeBytes { bytes in
-            var done = 0
-            while done < bytes.count {
-                let count = Glibc.send(
-                    socket, bytes.baseAddress?.advanced(by: done), bytes.count - done,
-                    Int32(MSG_NOSIGNAL))
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return false }
-                done += count
-            }
-            return true
-        }
-    }
+    /// Sends all of it.
+    ///
+    /// - Returns: False when the sender has gone.
+    func send(_ unit: ProtocolDataUnit) -> Bool { Socket.send(unit.bytes, to: socket.number) }
 
     /// Ends the connection, from any thread.
-    func hangUp() { shutdown(socket, Int32(SHUT_RDWR)) }
+    func hangUp() { shutdown(socket.number, Int32(SHUT_RDWR)) }
 }

@@ -1,7 +1,7 @@
 /// The answer to one image, as a storage provider sends it: a C-STORE-RSP message (PS3.7 section
 /// 9.3.1.2) in a P-DATA-TF unit (PS3.8 section 9.3.5).
 struct StoreResponse {
-    /// What became of the image (PS3.4 section B.2.3, PS3.7 annex C).
+    /// The outcome for the image (PS3.4 section B.2.3, PS3.7 annex C).
     struct Status: Equatable {
         var code: UInt16
 
@@ -14,13 +14,13 @@ struct StoreResponse {
     }
 
     var status: Status
-    /// Where the two bytes of the status lie in the unit.
-    private let place: Int
+    /// The offset of the two bytes of the status in the unit.
+    private let statusOffset: Int
 
-    /// Finds the answer in a unit that a storage provider sends; `nil` when there is none.
+    /// Finds the answer in a unit that a storage provider sends; `nil` when it has none.
     ///
-    /// - throws: ``AssociationError`` for a command in several pieces: what is not understood
-    ///   must not pass for an image that is safe
+    /// - Throws: ``AssociationError`` for a command in several pieces: an answer that is not
+    ///   understood must not pass for an image that is safe.
     init?(in unit: ProtocolDataUnit) throws(AssociationError) {
         guard unit.kind == .data else { return nil }
         let bytes = unit.bytes
@@ -30,12 +30,13 @@ struct StoreResponse {
         while position + 6 <= bytes.count {
             let length = bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
             guard length >= 2, position + 4 + length <= bytes.count else {
-                throw AssociationError("storescp answered something that is no DICOM")
+                throw AssociationError(.provider, "The answer of storescp is not DICOM")
             }
             let control = bytes[position + 5]
             if control & 1 != 0 {
                 guard control & 2 != 0, found == nil else {
-                    throw AssociationError("storescp answered in several pieces")
+                    throw AssociationError(
+                        .provider, "The answer of storescp came in several pieces")
                 }
                 found = try Self(bytes, command: position + 6..<position + 4 + length)
             }
@@ -57,7 +58,7 @@ struct StoreResponse {
         while position + 8 <= command.upperBound {
             let length = Int(number16(position + 4)) | Int(number16(position + 6)) << 16
             guard position + 8 + length <= command.upperBound else {
-                throw AssociationError("storescp answered something that is no DICOM")
+                throw AssociationError(.provider, "The answer of storescp is not DICOM")
             }
             if number16(position) == 0, length == 2 {
                 switch number16(position + 2) {
@@ -70,16 +71,23 @@ struct StoreResponse {
         }
         // C-STORE-RSP (PS3.7 annex E).
         guard field == 0x8001 else { return nil }
-        guard let status else { throw AssociationError("storescp answered without a status") }
+        guard let status else {
+            throw AssociationError(.provider, "The answer of storescp has no status")
+        }
         self.status = Status(code: number16(status))
-        place = status
+        statusOffset = status
     }
 
     /// The unit with another answer in it.
     func replaced(by status: Status, in unit: ProtocolDataUnit) -> ProtocolDataUnit {
         var unit = unit
-        unit.bytes[place] = UInt8(truncatingIfNeeded: status.code)
-        unit.bytes[place + 1] = UInt8(truncatingIfNeeded: status.code >> 8)
+        unit.bytes[statusOffset] = UInt8(truncatingIfNeeded: status.code)
+        unit.bytes[statusOffset + 1] = UInt8(truncatingIfNeeded: status.code >> 8)
         return unit
     }
+}
+
+extension StoreResponse.Status: CustomStringConvertible {
+    /// As conformance statements write it.
+    var description: String { String(code, radix: 16, uppercase: true) + "H" }
 }

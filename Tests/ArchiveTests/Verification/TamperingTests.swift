@@ -218,7 +218,7 @@ import Testing
     func rewrittenEverywhere() throws {
         let before = try temporary.verify()
         let noted = "\(before.head):\(before.records)"
-        #expect(try temporary.verify(head: noted).noted_head_found == true)
+        #expect(try temporary.verify(head: noted).notedHeadFound == true)
         try temporary.archive(series(seed: 3, images: 1))
         #expect(try temporary.verify(head: noted).findings.isEmpty)
         let lines = try temporary.lines(on: 1)
@@ -232,7 +232,7 @@ import Testing
         #expect(try temporary.verify().faults == 0)
         let report = try temporary.verify(head: noted)
         expectFault(report, record: before.records)
-        #expect(report.noted_head_found == false)
+        #expect(report.notedHeadFound == false)
         #expect(try temporary.verify(head: before.head).faults > 0)
         // Records that were removed cannot have the head either.
         for number in 1...2 { try temporary.rewrite([Array(lines[..<3])], on: number) }
@@ -242,7 +242,7 @@ import Testing
 
     @Test("A head at another number than the noted one does not fit") func otherNumber() throws {
         let report = try temporary.verify()
-        #expect(try temporary.verify(head: report.head).noted_head_found == true)
+        #expect(try temporary.verify(head: report.head).notedHeadFound == true)
         expectFault(
             try temporary.verify(head: "\(report.head):\(report.records - 1)"),
             record: report.records)

@@ -36,9 +36,9 @@ import Testing
         let ledger = try temporary.ledger()
         #expect(report.records == Int64(ledger.count))
         #expect(report.head == ledger.last?.end.head.hex)
-        #expect(report.volumes.map(\.good_blobs) == [3, 3])
+        #expect(report.volumes.map(\.goodBlobs) == [3, 3])
         let bytes = images.reduce(0) { $0 + Int64($1.count) }
-        #expect(report.volumes.map(\.good_bytes) == [bytes, bytes])
+        #expect(report.volumes.map(\.goodBytes) == [bytes, bytes])
     }
 
     @Test("An archive without images, and one that was never opened, fit") func empty() throws {
@@ -96,7 +96,7 @@ import Testing
         defer { for disk in disks { disk.unplug() } }
         let report = try archive.verify(volumes: (1...2).map { archive.folder.path("disk\($0)/v") })
         #expect(report.findings.isEmpty, "\(report.findings)")
-        #expect(report.volumes.map(\.good_blobs) == [3, 3])
+        #expect(report.volumes.map(\.goodBlobs) == [3, 3])
     }
 
     @Test("One volume, far from its archive, can be verified for itself") func alone() throws {
@@ -107,8 +107,8 @@ import Testing
             head: Verification.Head(temporary.verify().head))
         let report = try #require(try verification.run())
         #expect(report.faults == 0)
-        #expect(report.noted_head_found == true)
-        #expect(report.volumes.first?.good_blobs == 3)
+        #expect(report.notedHeadFound == true)
+        #expect(report.volumes.first?.goodBlobs == 3)
     }
 
     @Test("A volume that is away wants a look, and the others are verified") func absent() throws {
@@ -119,7 +119,7 @@ import Testing
             atPath: temporary.volumes[0], withIntermediateDirectories: false)
         let report = try temporary.verify()
         #expect(only(.attention, report).map(\.file) == [temporary.volumes[0]])
-        #expect(report.volumes.map(\.good_blobs) == [3])
+        #expect(report.volumes.map(\.goodBlobs) == [3])
     }
 
     @Test("A volume that was away and is behind wants a look, and what it should have is missing")

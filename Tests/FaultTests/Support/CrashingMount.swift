@@ -128,8 +128,13 @@ final class CrashingMount {
     /// Whether the views show an image.
     func shows(_ digest: String) throws -> Bool {
         let run = try ProgramRun([program, "show", "--json", digest, "--archive", archive])
-        struct Details: Decodable { var paths: [String] }
-        guard run.succeeded, let path = try run.json(Details.self).paths.first else { return false }
+        struct Shown: Decodable {
+            struct Image: Decodable { var paths: [String] }
+            var images: [Image]
+        }
+        guard run.succeeded, let path = try run.json(Shown.self).images.first?.paths.first else {
+            return false
+        }
         return try Digest.of(Files.read(path)).hex == digest
     }
 }

@@ -2,7 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A view in the output of `pacsfs views --json`.
+/// `pacsfs views --json`.
+struct ListedViews: Decodable {
+    var views: [ListedView]
+}
+
 struct ListedView: Decodable, Equatable {
     var name: String
     var template: String
@@ -12,12 +16,12 @@ struct ListedView: Decodable, Equatable {
 
 extension MountedArchive {
     func listedViews() throws -> [ListedView] {
-        try pacsfs("views", "--json").json([ListedView].self)
+        try pacsfs("views", "--json").json(ListedViews.self).views
     }
 
     /// Changes `pacsfs.toml` and waits until the views in it are shown.
     ///
-    /// - Parameter tell: Informs the daemon; by default, runs `pacsfs reload`.
+    /// - Parameter tell: tells the daemon; `pacsfs reload` when it is left out
     func changeViews(
         sourceLocation: SourceLocation = #_sourceLocation, _ change: (String) -> String,
         tell: (() throws -> Void)? = nil

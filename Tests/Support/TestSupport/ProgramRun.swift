@@ -32,9 +32,11 @@ public struct ProgramRun: Sendable {
 }
 
 extension ProgramRun {
-    /// Its output, read as JSON.
+    /// Its output, read as JSON; `snake_case` keys are for `camelCase` properties.
     public func json<T: Decodable>(_ type: T.Type) throws -> T {
-        do { return try JSONDecoder().decode(type, from: Data(outputBytes)) } catch {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do { return try decoder.decode(type, from: Data(outputBytes)) } catch {
             throw ProgramError(description: "\(report)\n\(error)")
         }
     }

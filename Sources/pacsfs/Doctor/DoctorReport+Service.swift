@@ -1,10 +1,10 @@
 import Archive
 import Foundation
-import FuseServer
 import Storage
+import System
 
-// What starts with the machine, and the programs that others bring.
-extension Examination {
+// Services that start with the machine, and programs of other packages.
+extension DoctorReport {
     /// systemd.unit(5), Unit File Load Path: of the system.
     private static let unitFolders = [
         "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
@@ -16,7 +16,7 @@ extension Examination {
         unitFolders.contains { access($0 + "/" + unit, F_OK) == 0 }
     }
 
-    /// As `systemctl enable` leaves it; a link may lead to what is not there any more.
+    /// Whether `systemctl enable` has made the link; its target may be missing.
     private static func isEnabled(_ unit: String) -> Bool {
         var status = stat()
         return lstat("/etc/systemd/system/multi-user.target.wants/" + unit, &status) == 0
@@ -29,8 +29,11 @@ extension Examination {
                 .problem, "storescp",
                 Self.isInPath("storescp")
                     ? nil
-                    : "pacsfs-receive is to start with the machine, and storescp is missing. Install it with: sudo apt install dcmtk",
-                else: "is here, for «pacsfs receive»")
+                    : """
+                    pacsfs-receive starts with the machine, but its program storescp is \
+                    missing. Install it with: sudo apt install dcmtk
+                    """,
+                else: "is installed, for \"pacsfs receive\"")
         }
         checkSamba()
     }
@@ -40,30 +43,42 @@ extension Examination {
         guard Self.isInstalled("pacsfs.service") else {
             return add(
                 .attention, subject,
-                "Nothing mounts the archive when the machine starts. Install the service with: sudo Scripts/install (in pacsfs' source folder)"
+                """
+                Nothing mounts the archive when the machine starts. Install the service with: sudo \
+                Scripts/install (in pacsfs' source folder)
+                """
             )
         }
         guard Self.isEnabled("pacsfs.service") else {
             return add(
                 .attention, subject,
-                "The service pacsfs is installed, and does not start with the machine: sudo systemctl enable --now pacsfs"
+                """
+                The service pacsfs is installed, but does not start with the machine: sudo \
+                systemctl enable --now pacsfs
+                """
             )
         }
         let named = Self.variable("PACSFS_ARCHIVE", in: Self.content("/etc/default/pacsfs") ?? "")
         if let named, Paths.absolute(named) != archive {
             return add(
                 .attention, subject,
-                "The service pacsfs shows another archive, \(named). Name this one in /etc/default/pacsfs, if it is the one that matters."
+                """
+                The service pacsfs shows another archive, \(named). If this one should be shown, \
+                name it in /etc/default/pacsfs.
+                """
             )
         }
         guard
             let place = Self.variable(
                 "PACSFS_MOUNTPOINT", in: Self.content("/etc/default/pacsfs") ?? ""),
-            access(place, F_OK) == 0 || errno == ENOTCONN
+            access(place, F_OK) == 0 || Errno.last.code == ENOTCONN
         else {
             return add(
                 .problem, subject,
-                "The service pacsfs has no mount point: make the directory that PACSFS_MOUNTPOINT in /etc/default/pacsfs names."
+                """
+                The service pacsfs has no mount point: make the directory that PACSFS_MOUNTPOINT \
+                in /etc/default/pacsfs names.
+                """
             )
         }
         add(.ok, subject, "the service pacsfs shows the archive on \(place)")
@@ -78,22 +93,24 @@ extension Examination {
     }
 
     private mutating func checkSamba() {
-        let places = Mountpoint.all().filter { $0.type == "fuse.pacsfs" && $0.source == archive }
-            .map(\.path)
+        let mountpoints = Paths.mountpoints().filter { $0.source == archive }.map(\.path)
         let shares = (Self.content("/etc/samba/smb.conf") ?? "").split(separator: "\n").filter {
             line in
             let parts = line.split(separator: "=", maxSplits: 1).map {
                 $0.trimmingCharacters(in: .whitespaces)
             }
             return parts.count == 2 && parts[0].lowercased() == "path"
-                && places.contains { AbsolutePath.isInside(parts[1], $0) }
+                && mountpoints.contains { AbsolutePath.isInside(parts[1], $0) }
         }
         guard !shares.isEmpty else { return }
         add(
             .problem, "Samba",
             Self.isInPath("smbd")
                 ? nil
-                : "/etc/samba/smb.conf shares the mount, and smbd is missing. Install it with: sudo apt install samba",
+                : """
+                /etc/samba/smb.conf shares the mount, but smbd is missing. Install it with: \
+                sudo apt install samba
+                """,
             else: "shares the mount")
     }
 

@@ -1,8 +1,8 @@
 import Foundation
 import FuseServer
 
-// What pacsfs needs of the machine.
-extension Examination {
+// The kernel, and permissions of this user.
+extension DoctorReport {
     mutating func checkSystem() {
         let mountsItself = Capabilities.effective.contains(.systemAdministration)
         add(.problem, "/dev/fuse", Mountpoint.deviceProblem(), else: "can be used")
@@ -20,7 +20,11 @@ extension Examination {
         add(
             .attention, "open files",
             limit.rlim_max < 4096
-                ? "Only \(limit.rlim_max) at once: many viewers that read together may be refused. Raise the limit in /etc/security/limits.conf (nofile), or LimitNOFILE= of the service."
+                ? """
+                Only \(limit.rlim_max) at once: reads may fail when many viewers work \
+                together. Raise the limit in /etc/security/limits.conf (nofile), or \
+                LimitNOFILE= of the service.
+                """
                 : nil, else: "\(limit.rlim_max) at once")
         checkSecurityModules(mountsItself)
     }
@@ -31,10 +35,10 @@ extension Examination {
         let isNew = numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 9)
         let reading =
             !isNew
-            ? "images are read through the daemon; from Linux 6.9 on the kernel reads them by itself"
+            ? "images are read through the daemon; since Linux 6.9 the kernel can read them alone"
             : mountsItself
-                ? "it reads images by itself (passthrough)"
-                : "images are read through the daemon; the kernel reads them by itself for root only"
+                ? "the kernel reads images alone (passthrough)"
+                : "images are read through the daemon; the kernel reads them alone only for root"
         add(.ok, "Linux \(release)", reading)
     }
 
@@ -42,22 +46,28 @@ extension Examination {
         if Self.content("/sys/fs/selinux/enforce") == "1" {
             add(
                 .attention, "SELinux",
-                "It is enforcing. When Samba shares the mount: setsebool -P samba_share_fusefs on. When something else is refused: ausearch -m avc -ts recent"
+                """
+                It is enforcing. If Samba shares the mount: setsebool -P samba_share_fusefs on. If \
+                anything else is refused: ausearch -m avc -ts recent
+                """
             )
         }
-        // Ubuntu's says where users may mount.
+        // Ubuntu's profile lists the directories on which users may mount.
         let profile = "/etc/apparmor.d/fusermount3"
         if !mountsItself, Self.content("/sys/module/apparmor/parameters/enabled") == "Y",
             access(profile, F_OK) == 0
         {
             add(
                 .attention, "AppArmor",
-                "\(profile) says on which directories users may mount. When mounting is refused, choose one of those, or add yours to /etc/apparmor.d/local/fusermount3."
+                """
+                \(profile) lists the directories on which users may mount. If a mount is refused, \
+                choose one of those, or add yours to /etc/apparmor.d/local/fusermount3.
+                """
             )
         }
     }
 
-    /// A small file's text without the newline at its end; `nil` when it cannot be read.
+    /// The text of a small file, without the newline at its end; `nil` when it cannot be read.
     static func content(_ path: String) -> String? {
         guard let data = FileManager.default.contents(atPath: path) else { return nil }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)

@@ -1,10 +1,8 @@
 import Archive
-import Foundation
-import FuseServer
 
-/// What was found about one thing.
+/// The state of one thing that was looked at.
 struct Finding: Codable, Sendable {
-    enum Level: String, Codable, Comparable, Sendable {
+    enum Level: String, Codable, CaseIterable, Comparable, Sendable {
         case ok, attention, problem
 
         static func < (left: Level, right: Level) -> Bool { left.order < right.order }
@@ -20,21 +18,23 @@ struct Finding: Codable, Sendable {
     var text: String
 }
 
-/// A look at everything that pacsfs needs of a machine, and at how an archive is set up. Nothing is
-/// written, nothing is opened that another process could be kept from.
-struct Examination {
+/// Everything that pacsfs needs of a machine, and the set-up of an archive. Nothing is written, and
+/// nothing is opened that could be in another process's way.
+struct DoctorReport {
     /// The archive's directory.
     let archive: String
     /// Seconds that a mount or a daemon may take to answer.
-    let patience: Int
+    let timeout: Int
     private(set) var findings: [Finding] = []
 
-    init(_ archive: String, patience: Int) {
+    init(_ archive: String, timeout: Int) {
         self.archive = archive
-        self.patience = patience
+        self.timeout = timeout
     }
 
-    mutating func run() {
+    var paths: ArchivePaths { ArchivePaths(archive) }
+
+    mutating func examine() {
         checkSystem()
         guard let settings = checkConfiguration() else { return checkService(nil) }
         checkDirectory()
@@ -47,7 +47,7 @@ struct Examination {
         findings.append(Finding(level: level, subject: subject, text: text))
     }
 
-    /// `ok` with `text`, when there is no `problem`.
+    /// Adds a problem; or, if there is none, that it is `ok` with `text`.
     mutating func add(
         _ level: Finding.Level, _ subject: String, _ problem: String?, else text: String
     ) {
@@ -56,14 +56,18 @@ struct Examination {
 
     var level: Finding.Level { findings.map(\.level).max() ?? .ok }
 
-    /// A line for each, and what they come to.
-    var text: String {
+    /// A line for each finding, and a summary.
+    var lines: [String] {
         let width = min(findings.map(\.subject.count).max() ?? 0, 40)
         let lines = findings.map { finding in
             let subject = finding.subject.padding(
                 toLength: max(width, finding.subject.count), withPad: " ", startingAt: 0)
             return "\(finding.level.mark) \(subject)  \(finding.text)"
         }
+        return lines + ["", summary]
+    }
+
+    private var summary: String {
         let problems = findings.count { $0.level == .problem }
         let others = findings.count { $0.level == .attention }
         let parts = [
@@ -71,7 +75,6 @@ struct Examination {
             others > 0
                 ? Output.count(others, "thing wants attention", "things want attention") : nil,
         ].compactMap(\.self)
-        return (lines + ["", parts.isEmpty ? "All is well." : parts.joined(separator: ", ") + "."])
-            .joined(separator: "\n")
+        return parts.isEmpty ? "All is well." : parts.joined(separator: ", ") + "."
     }
 }

@@ -12,16 +12,11 @@ public struct ImportFile: Codable, Sendable {
         self.path = path
         self.rejectedPath = rejectedPath
     }
-
-    enum CodingKeys: String, CodingKey {
-        case path
-        case rejectedPath = "rejected_path"
-    }
 }
 
 /// What became of it.
 public struct ImportResult: Codable, Sendable {
-    public enum Outcome: String, Codable, Sendable {
+    public enum Outcome: String, Codable, Sendable, CaseIterable {
         case archived, duplicate, rejected, ignored, failed
     }
 
@@ -29,17 +24,11 @@ public struct ImportResult: Codable, Sendable {
     public var bytes: Int64
     public var outcome: Outcome
     /// Why it was rejected or failed.
-    public var reason: String?
-    /// Set when it was archived and an earlier image has the same data set.
-    public var sameDataSet: Bool?
+    @Nullable public var reason: String? = nil
+    /// Whether it was archived and an earlier image has the same data set.
+    public var sameDataSet = false
     /// Set when it was archived and the file ends before its data set does: what is missing.
-    public var cutOff: String?
-
-    enum CodingKeys: String, CodingKey {
-        case path, bytes, outcome, reason
-        case sameDataSet = "same_data_set"
-        case cutOff = "cut_off"
-    }
+    @Nullable public var truncated: String? = nil
 
     public init(path: String, bytes: Int64, outcome: Outcome, reason: String? = nil) {
         self.path = path
@@ -110,9 +99,9 @@ extension Archive {
         @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
             var answer = ImportResult(path: file.path, bytes: bytes, outcome: .archived)
             switch result {
-            case .success(.archived(_, let cutOff)): answer.cutOff = cutOff
+            case .success(.archived(_, let cutOff)): answer.truncated = cutOff
             case .success(.sameDataSet(_, let cutOff)):
-                (answer.sameDataSet, answer.cutOff) = (true, cutOff)
+                (answer.sameDataSet, answer.truncated) = (true, cutOff)
             case .success(.unpacked): return completion(nil)
             case .success(.ignored): answer.outcome = .ignored
             case .success(.duplicate): answer.outcome = .duplicate

@@ -2,16 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The output of `pacsfs status --json`, as promised to scripts.
+// What commands print with --json; the fields that tests look at. DocumentTests looks at all.
+
+/// `pacsfs status --json`.
 struct Status: Decodable, Equatable {
     struct Copies: Decodable, Equatable {
         var wanted: Int
         var underReplicated: Int
-
-        enum CodingKeys: String, CodingKey {
-            case wanted
-            case underReplicated = "under_replicated"
-        }
     }
 
     struct Volume: Decodable, Equatable {
@@ -39,13 +36,13 @@ struct Status: Decodable, Equatable {
     var bytes: Int
     var copies: Copies
     var volumes: [Volume]
-    var read_mode: String?
+    var readMode: String?
     var incoming: Incoming
     var rejected: Int
     var ledger: Ledger
 }
 
-/// The output of `pacsfs import --json`.
+/// `pacsfs import --json`.
 struct ImportSummary: Decodable {
     struct Rejection: Decodable {
         var path: String
@@ -59,14 +56,18 @@ struct ImportSummary: Decodable {
     var ignored: Int
     var failed: Int
     var bytes: Int
-    var cutOff: [Rejection]
+    var truncated: [Rejection]
     var rejections: [Rejection]
 }
 
-/// An image in the output of `pacsfs show --json`.
+/// `pacsfs show --json`.
+struct ShownImages: Decodable {
+    var images: [ImageDetails]
+}
+
 struct ImageDetails: Decodable {
     struct Copy: Decodable {
-        var volume: Int
+        var ordinal: Int
     }
 
     var sha256: String
@@ -78,12 +79,14 @@ struct ImageDetails: Decodable {
     var paths: [String]
 }
 
-/// A study in the output of `pacsfs find --json`.
+/// `pacsfs find --json`.
+struct FoundStudies: Decodable {
+    var studies: [FoundStudy]
+}
+
 struct FoundStudy: Decodable {
     var date: String?
-    var PatientName: String?
-    var PatientID: String?
-    var StudyDescription: String?
+    var attributes: [String: String]
     var modalities: [String]
     var series: Int
     var images: Int
@@ -96,7 +99,7 @@ extension MountedArchive {
     /// The image with these bytes; `nil` when it is not archived.
     func image(_ sha256: String) throws -> ImageDetails? {
         let run = try pacsfs("show", "--json", sha256)
-        return run.code == 3 ? nil : try run.json(ImageDetails.self)
+        return try run.json(ShownImages.self).images.first
     }
 
     /// Waits until nothing is left in `/incoming`.

@@ -1,0 +1,60 @@
+import Archive
+
+/// What commands ask of the daemon over `control.sock`.
+enum ControlRequest: Codable, Sendable {
+    case status
+    /// Reads `pacsfs.toml` again.
+    case reload
+    case importFiles([ImportFile])
+    /// Scrubs these volumes, or all if none is named; `rate` is bytes a second. It is answered
+    /// several times: `scrubbing` says how far it is, and the last answer is `scrubbed` or
+    /// `failed`. The scrub ends when the command goes away.
+    case scrub(volumes: [String], rate: Int64?)
+    case change(VolumeRequest)
+}
+
+/// What the daemon answers.
+enum ControlResponse: Codable, Sendable {
+    case status(ArchiveStatus)
+    case reloaded(ReloadSummary)
+    case imported([ImportResult])
+    case scrubbing(ScrubProgress)
+    case scrubbed(ScrubReport)
+    case changed(VolumeChange)
+    /// A sentence: what happened, and what to do.
+    case failed(String)
+}
+
+/// A change of the volumes.
+enum VolumeRequest: Codable, Sendable {
+    case add(path: String, domain: String?)
+    case retire(String)
+    case replace(String, with: String?, acceptingLoss: Bool)
+
+    /// Whether a directory becomes a volume by it.
+    var bringsDirectory: Bool {
+        switch self {
+        case .add, .replace: true
+        case .retire: false
+        }
+    }
+
+    /// The directory that becomes a volume; `nil` when none does, or that of the lost one.
+    var directory: String? {
+        switch self {
+        case .add(let path, _): path
+        case .retire: nil
+        case .replace(_, let path, _): path
+        }
+    }
+
+    /// - Throws: ``ArchiveError`` when nothing was changed.
+    func perform(on archive: Archive) throws(ArchiveError) -> VolumeChange {
+        switch self {
+        case .add(let path, let domain): try archive.addVolume(at: path, domain: domain)
+        case .retire(let name): try archive.retireVolume(name)
+        case .replace(let name, let path, let acceptingLoss):
+            try archive.replaceVolume(name, with: path, acceptingLoss: acceptingLoss)
+        }
+    }
+}

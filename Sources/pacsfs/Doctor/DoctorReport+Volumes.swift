@@ -1,0 +1,154 @@
+import Archive
+import Foundation
+import Storage
+
+// The volumes: whether they are there, are the right ones, and are closed to others.
+extension DoctorReport {
+    mutating func checkVolumes(_ settings: Settings) {
+        let identity = FileManager.default.contents(atPath: paths.identity)
+            .flatMap { try? JSONDecoder().decode(Identity.self, from: $0) }
+        var disks: [String: String] = [:]
+        var lastRecord: Timestamp?
+        let bootMounts = BootMounts()
+        for place in settings.volumes {
+            let path = Paths.absolute(place.path)
+            let subject = "volume \(place.path)"
+            let before = findings.count
+            guard let volume = present(path, subject, archive: identity?.archive, bootMounts) else {
+                continue
+            }
+            if let space = FileSystemOfPath(path) {
+                if let other = disks[space.disk] {
+                    add(
+                        .attention, subject,
+                        """
+                        It is on the same disk as \(other): one failure takes both. Put them on \
+                        two: pacsfs volume replace, or mount its disk.
+                        """
+                    )
+                } else {
+                    disks[space.disk] = place.path
+                }
+                checkSpace(space, subject)
+                if space.mountpoint != "/", space.device != FileSystemOfPath(archive)?.device,
+                    let problem = bootMounts.problem(space.mountpoint)
+                {
+                    add(.attention, subject, problem)
+                }
+            }
+            checkAccess(volume, subject)
+            if let time = volume.lastRecordTime { lastRecord = max(lastRecord ?? time, time) }
+            if findings.count == before { add(.ok, subject, "is there, and is the archive's") }
+        }
+        if let lastRecord, Timestamp.now().nanoseconds + 2_000_000_000 < lastRecord.nanoseconds {
+            add(
+                .problem, "clock",
+                """
+                The clock shows \(Output.time(Timestamp.now().nanoseconds)), but the last record \
+                was written at \(Output.time(lastRecord.nanoseconds)). Set it (timedatectl), \
+                before images get wrong dates.
+                """
+            )
+        }
+    }
+
+    private struct Identity: Decodable {
+        var archive: String
+    }
+
+    /// The volume, when it can be looked at.
+    private mutating func present(
+        _ path: String, _ subject: String, archive id: String?, _ bootMounts: BootMounts
+    ) -> InspectedVolume? {
+        let volume: InspectedVolume
+        do { volume = try InspectedVolume(at: path) } catch {
+            add(
+                .problem, subject,
+                error.code == .notFound
+                    ? "It is not there. \(bootMounts.advice(for: path))" : "\(error)")
+            return nil
+        }
+        switch volume.identity {
+        case .success(let identity):
+            if let id, identity.archive != id {
+                add(
+                    .problem, subject,
+                    """
+                    It belongs to another archive (\(identity.archive)). Mount the right disk \
+                    there, or correct the path in pacsfs.toml.
+                    """
+                )
+                return nil
+            }
+        case .failure(let error):
+            add(
+                .problem, subject,
+                volume.hasLayout
+                    ? "\(error)"
+                    : """
+                    It is empty: its disk is not mounted, or a new one is. \
+                    \(bootMounts.advice(for: path)) If it is new: pacsfs volume replace \
+                    \(path)
+                    """
+            )
+            return nil
+        }
+        return volume
+    }
+
+    private mutating func checkSpace(_ space: FileSystemOfPath, _ subject: String) {
+        if space.isReadOnly {
+            add(
+                .problem, subject,
+                "Its file system is read-only. See dmesg, check it, and mount it again.")
+        }
+        if space.available < Volume.defaultReserve(ofTotal: space.total) {
+            add(
+                .problem, subject,
+                "It is full: new images are not stored there. Add a volume: pacsfs volume add DIR")
+        } else if space.available < space.total / 20 {
+            add(
+                .attention, subject,
+                """
+                It has \(Output.bytes(space.available)) left, less than a twentieth. Add a volume \
+                soon: pacsfs volume add DIR
+                """
+            )
+        }
+        if let files = space.availableFiles, files < 10_000 {
+            add(
+                files < 100 ? .problem : .attention, subject,
+                """
+                Its file system has room for \(files) more files only (inodes). Add a volume: \
+                pacsfs volume add DIR
+                """
+            )
+        }
+    }
+
+    private mutating func checkAccess(_ volume: InspectedVolume, _ subject: String) {
+        let open = volume.folders.filter { $0.mode & 0o077 != 0 }.map {
+            "\(volume.path)/\($0.name)"
+        }
+        if !open.isEmpty {
+            add(
+                .attention, subject,
+                """
+                Other users reach its images past the mount. Close it with: chmod 700 \
+                \(open.joined(separator: " "))
+                """
+            )
+        }
+        var status = stat()
+        guard stat(archive, &status) == 0 else { return }
+        if let foreign = volume.folders.first(where: { $0.uid != status.st_uid }) {
+            add(
+                .problem, subject,
+                """
+                \(volume.path)/\(foreign.name) does not belong to the owner of the archive. Stop \
+                the daemon, then: chown -R --reference=\(archive) \(volume.path)
+                """
+            )
+        }
+    }
+}

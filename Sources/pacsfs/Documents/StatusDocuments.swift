@@ -1,0 +1,138 @@
+import Archive
+
+extension ArchiveStatus: JSONDocument {
+    static let format = DocumentFormat(
+        "pacsfs status",
+        [
+            .string("archive", "The directory of the archive."),
+            .word("health.level", Health.Level.self, "Whether the images are safe."),
+            .string("health.headline", "The first line of pacsfs status."),
+            .string("health.reasons[]", "What is not well and what to do, the worst first."),
+            .integer("instances", "Images in the archive, each counted once."),
+            .integer("studies", "Studies they belong to."),
+            .integer("patients", "Patients they belong to."),
+            .integer("blobs", "Files that the archive keeps; one for each image."),
+            .integer("bytes", "Bytes of all images, each counted once."),
+            .integer("copies.wanted", "Copies that each image should have (copies)."),
+            .integer("copies.minimum", "Copies from which on a file is safe (min_copies)."),
+            .integer("copies.under_replicated", "Images with fewer copies than are wanted."),
+            .integer("copies.single", "Of these, images with one copy only."),
+            .integer("copies.lost", "Images without any good copy."),
+            .string("copies.lost_images[]", "SHA-256 of up to a hundred of those."),
+            .integer("copies.offline_only", "Images whose copies are all on absent volumes."),
+        ] + ArchiveStatus.Volume.fields.map { $0.inside("volumes[]") } + [
+            .word(
+                "read_mode", ArchiveStatus.ReadMode.self, orNull: true,
+                "How images are read; null while the archive is not mounted."),
+            .string("mountpoint", orNull: true, "Where the archive is mounted; null if it is not."),
+            .integer(
+                "incoming.pending", "Files in incoming that are neither archived nor rejected."),
+            .string("incoming.unpacking[].path", "A zip archive that is or will be unpacked."),
+            .integer("incoming.unpacking[].done", "How many of its files are done."),
+            .integer(
+                "incoming.unpacking[].files", orNull: true,
+                "How many files it has; null while it waits."),
+            .integer("rejected", "Files in rejected."),
+            .integer("ledger.records", "Records of the ledger."),
+            .string("ledger.head", "SHA-256 of the last record, for pacsfs verify --head."),
+            .integer("ledger.ordinals[]", "Volumes on which new records are written."),
+            .integer("free_space.bytes", "Bytes of images that still fit, with all their copies."),
+            .integer("free_space.bytes_per_day", "Bytes archived per day, over the last 30 days."),
+            .integer(
+                "free_space.days_left", orNull: true,
+                "Days until it is used up; null when nobody can tell yet."),
+            .boolean("resilver.is_running", "Whether missing copies are being made."),
+            .integer("resilver.copies", "Copies made since that began."),
+            .integer("resilver.bytes", "Bytes of these."),
+            .integer("resilver.skipped", "Images that still lack a copy and could not get it."),
+            .object(
+                "index_rebuilt", orNull: true, "The last time the index was made anew."),
+            .time("index_rebuilt.time", "When that was."),
+            .string("index_rebuilt.reason", "Why."),
+            .string(
+                "index_damage", orNull: true,
+                "Damage that was met in the index; the next mount makes it anew."),
+        ] + ViewStatus.fields.map { $0.inside("views[]") } + [
+            .string(
+                "configuration_problem", orNull: true,
+                "Why the changed pacsfs.toml is not in use."),
+            .string("views_problem", orNull: true, "Why a view cannot be made."),
+        ])
+}
+
+extension ArchiveStatus.Volume {
+    static let fields: [DocumentField] = [
+        .integer("ordinal", orNull: true, "The volume's number, from 1; null when unknown."),
+        .string("id", orNull: true, "Its identifier; null when unknown."),
+        .string("path", "Its directory."),
+        .string("domain", "What fails together with it."),
+        .word("state", VolumeCondition.self, "How it is."),
+        .string("problem", orNull: true, "Why it is not online, and what to do."),
+        .integer("blobs", "Images it holds."),
+        .integer("free", "Bytes that new files can take."),
+        .integer("total", "Size of its file system in bytes; 0 when it is absent."),
+        .integer("errors", "Bad copies found since it was last read without any."),
+        .time("scrubbed", orNull: true, "Since when every copy has been read; null if not all."),
+    ]
+}
+
+/// What `pacsfs volume list --json` prints.
+struct VolumeListDocument: JSONDocument {
+    var volumes: [ArchiveStatus.Volume]
+
+    static let format = DocumentFormat(
+        "pacsfs volume list", ArchiveStatus.Volume.fields.map { $0.inside("volumes[]") })
+}
+
+extension ViewStatus {
+    static let fields: [DocumentField] = [
+        .string("name", "The view's name, a folder of the mount."),
+        .string("template", "Its template."),
+        .word("state", ViewStatus.State.self, "Whether it is shown, being made, or was dropped."),
+        .integer("folders", "Folders on its first level."),
+        .integer("series", "Series that are in it."),
+        .integer("total_series", "Series that will be in it."),
+    ]
+}
+
+/// What `pacsfs views --json` prints.
+struct ViewListDocument: JSONDocument {
+    var views: [ViewStatus]
+
+    static let format = DocumentFormat(
+        "pacsfs views", ViewStatus.fields.map { $0.inside("views[]") })
+}
+
+/// What `pacsfs reload --json` prints.
+struct ReloadDocument: JSONDocument {
+    /// Whether a daemon read the file, and not this command alone.
+    var isMounted: Bool
+    var changed: [String] = []
+    var waiting: [String] = []
+    var notes: [String]
+    var views: [ViewStatus] = []
+
+    static let format = DocumentFormat(
+        "pacsfs reload",
+        [
+            .boolean("is_mounted", "Whether a daemon has read the file; else it was only checked."),
+            .string("changed[]", "Settings that were changed, and are in use now."),
+            .string("waiting[]", "Settings that were changed, and need a restart."),
+            .string("notes[]", "What wants attention in the volumes that the file names."),
+        ] + ViewStatus.fields.map { $0.inside("views[]") })
+}
+
+/// What `pacsfs doctor --json` prints.
+struct DoctorDocument: JSONDocument {
+    var level: Finding.Level
+    var findings: [Finding]
+
+    static let format = DocumentFormat(
+        "pacsfs doctor",
+        [
+            .word("level", Finding.Level.self, "The worst level of all findings."),
+            .word("findings[].level", Finding.Level.self, "How it is."),
+            .string("findings[].subject", "What was looked at."),
+            .string("findings[].text", "What was found, and what to do."),
+        ])
+}
