@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The functions that the benchmarks share; they read this file, it is not run. They set -euo pipefail and then do
+# The functions that the benchmarks share; read by them, not run. They set -euo pipefail and then do
 # "source bench.bash NAME".
 #
 # A ratio compares two things measured in turn in the same run, on the same disk: figures of
@@ -8,10 +8,18 @@
 bench=$1
 package=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
 pacsfs=$(realpath -m -- "${PACSFS_BINARY:-$package/.build/release/pacsfs}")
-[[ -x $pacsfs ]] || {
-    echo "bench $bench: there is no $pacsfs; build it with 'swift build -c release', or set PACSFS_BINARY" >&2
-    exit 69
-}
+# An earlier build to compare with, in turn in the same run; empty compares nothing.
+old=${OLD:+$(realpath -m -- "$OLD")}
+new=$pacsfs
+for program in "$pacsfs" ${old:+"$old"}; do
+    [[ -x $program ]] || {
+        echo "bench $bench: there is no $program; build it with swift build -c release, or set" \
+            "PACSFS_BINARY (and OLD, for an earlier one to compare with)" >&2
+        exit 69
+    }
+done
+# Where the name of what is measured ends with " old", $pacsfs is the earlier program.
+use() { if [[ $1 == *" old" ]]; then pacsfs=$old; else pacsfs=$new; fi; }
 # On the disk that is to be measured.
 top=$(realpath -- "$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/pacsfs-bench-$bench.XXXXXX")")
 mount_point=$top/mount
@@ -52,7 +60,8 @@ daemon() { tr -d '[:space:]' <"$archive/lock"; }
 
 # status KEY: a value of "pacsfs status".
 status() {
-    "$pacsfs" status --json --archive "$archive" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+    "$pacsfs" status --json --archive "$archive" \
+        | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }
 
 # seconds COMMAND...: how long it takes, its output thrown away.
@@ -65,12 +74,17 @@ seconds() {
 }
 
 # median NUMBER...
-median() { printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median() {
+    printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 }
+        END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
 
 # ratios "NUMBERS" "NUMBERS": the median of first / second, pair by pair, with the extremes.
 ratios() {
     paste -d ' ' <(tr ' ' '\n' <<<"$1") <(tr ' ' '\n' <<<"$2") | awk 'NF == 2 { print $1 / $2 }' | sort -g \
-        | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f to %.2f)", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2, v[1], v[NR] }'
+        | awk '{ v[NR] = $1 } END {
+            printf "%.2f (%.2f to %.2f)", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2, v[1], v[NR]
+        }'
 }
 
 # build_reference: the C program to measure against; sets $reference.
@@ -94,7 +108,8 @@ synthesize() {
 
 # The machine: the figures depend on it.
 machine() {
-    say "on: $(nproc) cores $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)$(grep -qw sha_ni /proc/cpuinfo && echo ', sha_ni')," \
+    say "on: $(nproc) cores $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
+        "$(grep -qw sha_ni /proc/cpuinfo || echo 'no ')sha_ni," \
         "kernel $(uname -r), $(df --output=fstype "$top" | tail -n 1) in $top," \
         "$(awk '/MemTotal/ { printf "%d GB of memory", $2 / 1e6 }' /proc/meminfo)," \
         "load $(cut -d ' ' -f 1 /proc/loadavg) before we start"

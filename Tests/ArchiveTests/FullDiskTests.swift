@@ -103,7 +103,8 @@ struct FullDiskTests {
         let mounted = try #require(disk)
         defer { mounted.unplug() }
         let images = (1...3).map { image(UInt64($0)) }
-        try temporary.open { (archive) throws in
+        let clock = ManualClock()
+        try temporary.open(clock: clock) { (archive) throws in
             func health() throws -> Health {
                 try archive.status(pending: nil, readMode: nil, mountpoint: nil).health
             }
@@ -125,7 +126,7 @@ struct FullDiskTests {
             #expect(try health().headline.contains(mounted.path))
             unlink(mounted.path + "/hog")
             // It is asked again every five seconds.
-            sleep(6)
+            clock.advance(by: 6)
             #expect(try archive.ingest(images[2], in: temporary.folder).archived != nil)
             #expect(try health().level == .safe)
         }

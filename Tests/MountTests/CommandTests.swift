@@ -159,7 +159,8 @@ struct CommandTests {
                 """
                 for n in $(seq 40); do cp -r samples/CT samples/CT$n; for f in samples/CT$n/*/*; do printf '%08d' $n >>"$f"; done; done
                 "$PACSFS" import samples >/dev/null & import=$!
-                sleep 0.25; kill -9 $import || true; wait $import || true
+                until compgen -G '../volume1/blobs/*/*/*.dcm' >/dev/null; do kill -0 $import; done
+                kill -9 $import || true; wait $import || true
                 """)
             let run = try archive.pacsfs("import", "--json", "samples")
             #expect(run.succeeded, "\(run.report)")

@@ -119,7 +119,7 @@ struct DamageTests {
             try writeImages(archive, 1)
             try archive.python(
                 """
-                import glob, time
+                import glob, json, time
                 right = open('images/0.dcm', 'rb').read()
                 name = glob.glob(M + '/by-uid/*/*/*.dcm')[0]
                 blob = glob.glob('../volume1/blobs/*/*/*.dcm')[0]
@@ -131,7 +131,10 @@ struct DamageTests {
                 reader.read(len(right)); reader.close()
                 # The volume goes: nothing is found to be bad, so nothing is healed.
                 os.rename('../volume1', '../away')
-                time.sleep(3)
+                def is_online():
+                    run = subprocess.run([os.environ['PACSFS'], 'status', '--json'], capture_output=True)
+                    return json.loads(run.stdout)['volumes'][0]['state'] == 'online'
+                while is_online(): time.sleep(0.1)
                 assert open(name, 'rb').read() == right
                 os.rename('../away', '../volume1')
                 """)

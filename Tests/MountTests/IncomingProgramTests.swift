@@ -173,9 +173,9 @@ struct IncomingProgramTests {
         let images = try archive.writeImages(4, markedWith: "together")
         try archive.mustShell(
             """
-            inotifywait -qm --format '%e %f' "$I" >events 2>/dev/null & watcher=$!
+            inotifywait -m --format '%e %f' "$I" >events 2>inotify.log & watcher=$!
             trap 'kill $watcher 2>/dev/null || true' EXIT
-            sleep 0.3
+            until grep -q established inotify.log; do kill -0 $watcher; sleep 0.05; done
             rsync -a 1.dcm "$I/same.dcm" & one=$!; rsync -a 2.dcm "$I/same.dcm" & two=$!; wait $one; wait $two
             cmp -s 1.dcm "$I/same.dcm" || cmp 2.dcm "$I/same.dcm"
             : >"$I/finder.dcm"; printf '\\0\\5\\26\\7' >"$I/._finder.dcm"

@@ -157,7 +157,6 @@ struct ReceiveTests {
                     pair[0].release()
                     # One stays open for longer than names stay in incoming.
                     eventually(lambda: arriving() == [])
-                    time.sleep(1.5)
                     sop, uid, data = image(4)
                     assert pair[1].store(uid, data) == 0 and both(versions(uid)[0]).endswith(data)
                     # Private SOP classes, names that are no file names, more than one unit can hold.

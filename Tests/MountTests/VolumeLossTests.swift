@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import SyntheticStudy
+import System
 import Testing
 
 /// Disks that go and come back while people work.
@@ -67,17 +68,15 @@ struct VolumeLossTests {
         for what: String, within seconds: Double = 40, _ archive: MountedArchive,
         _ isSo: (Status) -> Bool
     ) throws {
-        let end = ProgramRun.now() + seconds
-        while true {
+        var output = ""
+        let holds = try eventually(within: seconds) {
             let run = try archive.pacsfs("status", "--json")
-            if isSo(try JSONDecoder().decode(Status.self, from: Data(run.outputBytes))) { return }
-            guard ProgramRun.now() < end else {
-                let log = (try? Files.text(archive.archive + "/pacsfs.log")) ?? ""
-                throw ProgramError(
-                    description: "not \(what) within \(seconds) s\n\(run.output)\n\(log)")
-            }
-            usleep(200_000)
+            output = run.output
+            return isSo(try JSONDecoder().decode(Status.self, from: Data(run.outputBytes)))
         }
+        guard !holds else { return }
+        let log = (try? Files.text(archive.archive + "/pacsfs.log")) ?? ""
+        throw ProgramError(description: "not \(what) within \(seconds) s\n\(output)\n\(log)")
     }
 
     private func failures(_ name: String, _ archive: MountedArchive) -> String {
@@ -102,25 +101,32 @@ struct VolumeLossTests {
     func losing(_ loss: LosableDisk.Loss, _ variant: (volume: Int, mode: ReadMode)) throws {
         try withDisks(variant.mode) { archive, disks in
             let disk = disks[variant.volume]
-            let load = Thread { _ = try? archive.shell(Self.load, timeout: 180) }
-            load.start()
-            sleep(1)
+            let load = try WorkerThread("load") {
+                _ = try? archive.shell(Self.load, timeout: 180)
+            }
+            func hasWritten(_ more: Int, than before: Int) -> (Status) -> Bool {
+                { $0.instances >= before + more || Files.exists(archive.work + "/written") }
+            }
+            let atFirst = try archive.status().instances
+            try wait(for: "under load", archive, hasWritten(5, than: atFirst))
             try disk.lose(loss)
             // At the next write, or within 10 seconds.
             try wait(for: "noticed", within: 10, archive) {
                 $0.volumes[variant.volume].state != "online"
             }
-            sleep(2)
+            // People go on meanwhile.
+            let atLoss = try archive.status().instances
+            try wait(for: "writing on", archive, hasWritten(10, than: atLoss))
             try disk.bringBack()
             try wait(for: "online", within: 20, archive) {
                 $0.volumes.allSatisfy { $0.state == "online" }
             }
-            while !Files.exists(archive.work + "/written") { usleep(100_000) }
+            #expect(eventually(within: 120) { Files.exists(archive.work + "/written") })
             try wait(for: "caught up", archive) {
                 $0.copies.underReplicated == 0 && $0.instances == 170
             }
             try Files.write([], to: archive.work + "/stop")
-            while !load.isFinished { usleep(50_000) }
+            load.join()
             // A file that was being written to a failing disk is lost, and its writer gets an
             // error.
             let isStaging = variant.volume == 0 && loss != .unmounted

@@ -100,15 +100,12 @@ final class OtherUser: Sendable {
     private static func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) throws
         -> R
     {
-        let (outcome, done) = (Outcome<R>(), DispatchSemaphore(value: 0))
-        let thread = Thread {
+        let outcome = Outcome<R>()
+        let thread = try WorkerThread("other user") {
             let result = Result { try body() }
             outcome.result.withLock { $0 = result }
-            done.signal()
         }
-        thread.stackSize = 4 << 20
-        thread.start()
-        done.wait()
+        thread.join()
         guard let result = outcome.result.withLock({ $0 }) else {
             throw ProgramError(description: "The thread did nothing.")
         }

@@ -93,10 +93,9 @@ final class LoopDisk: Sendable {
         // Btrfs frees it with the next transaction.
         try Directory.open(path: path).syncFileSystem()
         // Ext4 gives it back when the journal has been written, a moment later.
-        for _ in 0..<50 {
+        _ = eventually(within: 5) {
             var status = statvfs()
-            if statvfs(path, &status) == 0, status.f_bavail * status.f_frsize > 4 << 20 { return }
-            usleep(100_000)
+            return statvfs(path, &status) == 0 && status.f_bavail * status.f_frsize > 4 << 20
         }
     }
 

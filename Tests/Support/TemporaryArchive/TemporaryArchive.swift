@@ -2,6 +2,7 @@ import TestSupport
 import Archive
 import Foundation
 import Storage
+import System
 
 /// An archive with its volumes in a folder that goes when the test ends.
 public final class TemporaryArchive: Sendable {
@@ -38,9 +39,11 @@ public final class TemporaryArchive: Sendable {
         try change(text).write(toFile: file, atomically: true, encoding: .utf8)
     }
 
-    /// Opens the archive as a process does that starts, and lets it go afterwards.
-    public func open<R>(_ body: (Archive) throws -> R) throws -> R {
-        let archive = try Archive(at: path, log: log.logger)
+    /// Opens the archive as a process does that starts, and closes it afterwards.
+    public func open<R>(
+        clock: any MonotonicClock = SystemClock(), _ body: (Archive) throws -> R
+    ) throws -> R {
+        let archive = try Archive(at: path, log: log.logger, clock: clock)
         defer { archive.close() }
         return try body(archive)
     }

@@ -1,0 +1,35 @@
+import System
+
+/// A clock that moves only when a test moves it.
+///
+/// It begins at the machine's time of day, because what it is compared with has times that the
+/// file system gave.
+public final class ManualClock: MonotonicClock {
+    private struct State {
+        var now: Int64 = 1_000_000_000_000
+        var utc = SystemClock().utc
+        var actions: [@Sendable () -> Void] = []
+    }
+
+    private let state = Lock(State())
+
+    public init() {}
+
+    public var now: Int64 { state.withLock { $0.now } }
+    public var utc: Int64 { state.withLock { $0.utc } }
+    public var passesByItself: Bool { false }
+
+    public func onAdvance(_ action: @escaping @Sendable () -> Void) {
+        state.withLock { $0.actions.append(action) }
+    }
+
+    /// Lets time pass, in seconds; whoever waited for a moment up to then goes on.
+    public func advance(by seconds: Double) {
+        let actions = state.withLock { state in
+            state.now += Int64(seconds * 1e9)
+            state.utc += Int64(seconds * 1e9)
+            return state.actions
+        }
+        for action in actions { action() }
+    }
+}
