@@ -1,4 +1,3 @@
-import TestSupport
 import Archive
 import DICOM
 import Foundation
@@ -8,6 +7,7 @@ import System
 import TagIndex
 import TemporaryArchive
 import Testing
+import TestSupport
 
 @Suite("Ingest")
 struct IngestTests {
@@ -76,7 +76,7 @@ struct IngestTests {
         let bytes = series(images: 1)[0]
         try temporary.open { archive in
             let results = Lock<[Result<IngestOutcome, ArchiveError>]>([])
-            DispatchQueue.concurrentPerform(iterations: 12) { number in
+            _ = onAll(Array(0..<12)) { number in
                 do {
                     let result = try archive.ingest(
                         bytes, from: "/data/\(number)", in: temporary.folder)

@@ -1,4 +1,3 @@
-import TestSupport
 import Archive
 import Foundation
 import Storage
@@ -7,6 +6,7 @@ import System
 import TagIndex
 import TemporaryArchive
 import Testing
+import TestSupport
 
 @Suite("Replaying the ledger")
 struct ReplayTests {
@@ -71,7 +71,7 @@ struct ReplayTests {
         }
         try temporary.open { archive in
             let failures = Lock<[String]>([])
-            DispatchQueue.concurrentPerform(iterations: 12) { thread in
+            _ = onAll(Array(0..<12)) { thread in
                 if thread < 2 {
                     for image in images[(thread * 60)..<(thread * 60 + 60)] {
                         do {

@@ -1,10 +1,10 @@
-import TestSupport
 import Foundation
 import Storage
 import SyntheticStudy
 import System
 import TemporaryArchive
 import Testing
+import TestSupport
 
 @testable import Archive
 
@@ -301,7 +301,7 @@ struct ZipTests {
         let large = try temporary.folder.write(zip, to: "large.zip")
         // Three that claim to be large: one is unpacked at a time, and stops where it finds that out.
         try temporary.open { archive in
-            let hold = DispatchSemaphore(value: 0)
+            let isHeld = Monitor(true)
             let told = Lock<[String]>([])
             for number in 1...3 {
                 let file = StagedFile(open(large, O_RDONLY))
@@ -310,9 +310,8 @@ struct ZipTests {
                     source: .file("large \(number)", rejectedPath: "x"),
                     bytes: file.bytes + 2 << 30, digest: nil)
                 archive.intake.zips.submit(request, to: archive.intake) { _ in
-                    hold.wait()
+                    isHeld.wait { $0 ? nil : () }
                     told.withLock { $0.append("large") }
-                    hold.signal()
                 }
             }
             guard case .success(.unpacked(images: 2)) = try unpack(zip, in: archive) else {
@@ -322,7 +321,7 @@ struct ZipTests {
             #expect(told.withLock { $0.isEmpty })
             #expect(eventually { archive.intake.zips.all.map(\.source) == ["large 2", "large 3"] })
             #expect(archive.intake.zips.all.allSatisfy { $0.progress == nil })
-            hold.signal()
+            isHeld.withLock(waking: .all) { $0 = false }
             #expect(eventually { told.withLock { $0.count } == 3 })
             #expect(archive.intake.zips.all.isEmpty)
         }

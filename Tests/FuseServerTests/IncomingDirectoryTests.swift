@@ -70,14 +70,16 @@ struct IncomingDirectoryTests {
         let kinds = numbers.map { InodeNumber(rawValue: $0) }
         #expect(kinds.allSatisfy { if case .incoming = $0 { true } else { false } })
         // Nor those of an earlier run.
-        let later = IncomingTree(
-            staging: fixture.archive.staging, root: fixture.root,
-            archive: fixture.archive, permissions: .everybody)
+        let clock = ManualClock()
+        func start() -> IncomingTree {
+            IncomingTree(
+                staging: fixture.archive.staging, root: fixture.root,
+                archive: fixture.archive, permissions: .everybody, clock: clock)
+        }
+        let later = start()
         try fixture.save([1], as: "y.part")
-        usleep(1_100_000)
-        let third = IncomingTree(
-            staging: fixture.archive.staging, root: fixture.root,
-            archive: fixture.archive, permissions: .everybody)
+        clock.advance(by: 1.1)
+        let third = start()
         let last = try third.lookup(Array("y.part".utf8), in: fixture.root).ino
         #expect(try last > later.lookup(Array("y.part".utf8), in: fixture.root).ino)
         #expect(try #require(numbers.max()) < last)

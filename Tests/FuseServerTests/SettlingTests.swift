@@ -79,12 +79,15 @@ struct SettlingTests {
         let blocked = Lock(0)
         // As FileSystem.followStaging does, when the volume of incoming has gone.
         let settling = Settling { [tree = fixture.tree] in
-            let answered = DispatchSemaphore(value: 0)
-            Thread.detachNewThread {
+            let hasAnswered = Monitor(false)
+            let asking = try? WorkerThread("asking") {
                 _ = tree.has(1)
-                answered.signal()
+                hasAnswered.withLock(waking: .all) { $0 = true }
             }
-            if answered.wait(timeout: .now() + 1) == .timedOut { blocked.withLock { $0 += 1 } }
+            let deadline = SystemClock().now + 1_000_000_000
+            if asking == nil || hasAnswered.wait(until: deadline, for: { $0 ? true : nil }) == nil {
+                blocked.withLock { $0 += 1 }
+            }
             return tree
         }
         let threads = ThreadGroup()
@@ -218,24 +221,6 @@ struct SettlingTests {
         #expect(try fixture.rejected().keys.sorted() == ["half.dcm", "parallel.dcm", "twice.dcm"])
     }
 
-    @Test("Junk goes without a word, temporary names stay")
-    func junkAndTemporary() throws {
-        let directory = try fixture.makeDirectory("CD")
-        for name in ["Thumbs.db", ".DS_Store", "._IM1.dcm"] {
-            try fixture.save([1], as: name, in: directory)
-        }
-        try fixture.save(image(1), as: "IM1.dcm.part", in: directory)
-        try fixture.save(image(2), as: "IM2.dcm")
-        try settling { (_) throws in
-            #expect(try eventually { try fixture.left == ["CD/IM1.dcm.part"] })
-            // Long enough for it to go, if it would.
-            usleep(useconds_t(Self.settle * 3 * 1_000_000))
-        }
-        #expect(try fixture.left == ["CD/IM1.dcm.part"])
-        #expect(try fixture.rejected().isEmpty)
-        #expect(try fixture.instances == 1)
-    }
-
     @Test("A temporary name that nobody has used for a day is set aside")
     func abandoned() throws {
         let handle = try fixture.create("IM1.dcm.part")
@@ -245,77 +230,6 @@ struct SettlingTests {
         fixture.age(handle, by: 86_401_000_000_000)
         try settling { (_) throws in #expect(try eventually { try fixture.left.isEmpty }) }
         #expect(try fixture.rejected()["IM1.dcm.part"]?.contains("never finished") == true)
-    }
-
-    @Test("A name stays while it is open, and for as long as it is used")
-    func busy() throws {
-        try fixture.save(image(1), as: "IM1.dcm")
-        let reader = try fixture.open("IM1.dcm", flags: O_RDONLY)
-        try fixture.save(image(2), as: "IM2.dcm")
-        var times = stat()
-        times.st_mtim = timespec(tv_sec: 1_000_000_000, tv_nsec: 0)
-        try settling { (_) throws in
-            let number = try fixture.tree.lookup(Array("IM2.dcm".utf8), in: fixture.root).ino
-            for _ in 0..<20 {
-                usleep(useconds_t(Self.settle / 8 * 1_000_000))
-                _ = try fixture.tree.setAttributes(number, to: times, which: 1 << 5)
-            }
-            #expect(exists("IM1.dcm"))
-            #expect(exists("IM2.dcm"))
-            #expect(eventually { !exists("IM2.dcm") })
-            #expect(exists("IM1.dcm"))
-            #expect(try fixture.bytes(of: reader) == image(1))
-            fixture.tree.release(reader)
-            #expect(eventually { !exists("IM1.dcm") })
-        }
-    }
-
-    @Test("Directories go only when all below the topmost is quiet")
-    func quietDirectories() throws {
-        let top = try fixture.makeDirectory("CD")
-        let one = try fixture.makeDirectory("1", in: top)
-        let two = try fixture.makeDirectory("2", in: top)
-        try fixture.save(image(1), as: "IM1.dcm", in: one)
-        let writer = try fixture.create("IM2.dcm", in: two)
-        try fixture.write(image(2), to: writer)
-        try settling { (_) throws in
-            #expect(eventually { !exists("CD/1/IM1.dcm") })
-            usleep(useconds_t(Self.settle * 2 * 1_000_000))
-            #expect(exists("CD/1"), "tar sets its times at the very end")
-            #expect(fixture.flush(writer) == 0)
-            fixture.tree.release(writer)
-            #expect(eventually { !exists("CD") })
-        }
-    }
-
-    @Test("A directory that nothing was in stays for whoever made it")
-    func emptyDirectories() throws {
-        let top = try fixture.makeDirectory("CD")
-        _ = try fixture.makeDirectory("later", in: top)
-        try fixture.save(image(1), as: "IM1.dcm")
-        try settling { (_) throws in
-            #expect(eventually { !exists("IM1.dcm") })
-            usleep(useconds_t(Self.settle * 2 * 1_000_000))
-        }
-        #expect(exists("CD/later"))
-    }
-
-    @Test("What failed is tried again later")
-    func retries() throws {
-        let handle = try fixture.create("IM1.dcm")
-        try fixture.write(image(1), to: handle)
-        // As if it had been closed when there was no room.
-        try fixture.fail(handle, "There was no room.")
-        fixture.tree.release(handle)
-        fixture.age(handle, by: 29_000_000_000)
-        try settling { (settling) throws in
-            usleep(500_000)
-            #expect(try fixture.instances == 0)
-            #expect(settling.pending == 1)
-            #expect(try eventually { try fixture.instances == 1 })
-            #expect(eventually { !exists("IM1.dcm") })
-        }
-        #expect(try fixture.isBlob(image(1)))
     }
 
     // MARK: What an earlier run left

@@ -20,13 +20,14 @@ final class TreeFixture {
     /// - parameter prepare: is told the folder before the volumes are made
     init(
         settle: Double = 10, permissions: Permissions = .everybody,
+        clock: any MonotonicClock = SystemClock(),
         prepare: (TemporaryFolder) throws -> Void = { _ in }
     ) throws {
         temporary = try TemporaryArchive(settle: settle, prepare: prepare)
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
         tree = IncomingTree(
             staging: archive.staging, root: FixedEntry.incoming.number,
-            archive: archive, permissions: permissions)
+            archive: archive, permissions: permissions, clock: clock)
     }
 
     deinit { archive.close() }

@@ -1,8 +1,7 @@
-import TestSupport
 import Foundation
-import Synchronization
 import System
 import Testing
+import TestSupport
 
 @testable import Storage
 
@@ -212,18 +211,11 @@ import Testing
     }
 
     @Test("stops at once even when its rate is low") func pacedStop() throws {
-        let isStopped = Atomic(false)
         let clock = ContinuousClock()
-        DispatchQueue.global().asyncAfter(deadline: .now() + 0.3) {
-            isStopped.store(true, ordering: .relaxed)
-        }
+        let stop = clock.now + .milliseconds(300)
         var end = BlobScan.End.complete
         let scan = try volume.scan(.init(threads: 2, pace: Pace(bytesPerSecond: 1)))
-        let time = try clock.measure {
-            end = try withExtendedLifetime(isStopped) {
-                try run(scan, until: { isStopped.load(ordering: .relaxed) })
-            }
-        }
+        let time = try clock.measure { end = try run(scan, until: { clock.now > stop }) }
         #expect(end == .stopped)
         #expect(time < .seconds(3))
     }

@@ -1,4 +1,3 @@
-import TestSupport
 import DICOM
 import Foundation
 import Naming
@@ -6,6 +5,7 @@ import System
 import TagIndex
 import TemporaryArchive
 import Testing
+import TestSupport
 
 @Suite("Transactions of the index")
 struct TransactionTests {
@@ -103,7 +103,7 @@ struct TransactionTests {
         let image = try fixture.add(rex, seed: 1).instance
         let index = fixture.index
         let failures = Failures()
-        DispatchQueue.concurrentPerform(iterations: 4) { thread in
+        _ = onAll(Array(0..<4)) { thread in
             for round in 0..<100 {
                 do {
                     if thread == 0 {

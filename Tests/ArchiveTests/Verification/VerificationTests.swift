@@ -1,10 +1,10 @@
-import TestSupport
 import Archive
 import Foundation
 import Storage
 import System
 import TemporaryArchive
 import Testing
+import TestSupport
 
 @Suite("Verification") struct VerificationTests {
     private let temporary: TemporaryArchive
@@ -201,9 +201,8 @@ import Testing
     @Test("What is archived meanwhile gives no false alarm", .timeLimit(.minutes(2)))
     func meanwhile() throws {
         let isDone = Lock(false)
-        let writing = DispatchGroup()
         try temporary.open { archive in
-            DispatchQueue.global().async(group: writing) {
+            let writing = try WorkerThread("writing") {
                 var seed: UInt64 = 100
                 while !isDone.withLock({ $0 }) {
                     for image in series(seed: seed, images: 4) {
@@ -221,7 +220,7 @@ import Testing
                 records.insert(report.records)
             }
             isDone.withLock { $0 = true }
-            writing.wait()
+            writing.join()
             #expect(records.count > 2, "nothing was archived meanwhile")
         }
     }

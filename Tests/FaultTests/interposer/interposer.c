@@ -146,7 +146,8 @@ static void add_rule(char *text) {
         else if ((value = value_of(item, "to"))) rule.to = strtoul(value, NULL, 10);
         else if ((value = value_of(item, "kinds"))) rule.kinds = kinds_of((char *)value);
         else if ((value = value_of(item, "root"))) rule.root = atoi(value);
-        else if ((value = value_of(item, "type"))) rule.type = strcmp(value, "folder") == 0 ? 'd' : 'f';
+        else if ((value = value_of(item, "type")))
+            rule.type = strcmp(value, "folder") == 0 ? 'd' : 'f';
         else if ((value = value_of(item, "errno"))) rule.error = atoi(value);
         else if ((value = value_of(item, "name"))) rule.name = value;
         else if ((value = value_of(item, "gate"))) rule.gate = value;
@@ -366,7 +367,8 @@ static void *content(int descriptor, int64_t offset, size_t count) {
 
 // MARK: Content
 
-static ssize_t do_write(int descriptor, const void *bytes, size_t count, off_t offset, bool positioned) {
+static ssize_t do_write(
+    int descriptor, const void *bytes, size_t count, off_t offset, bool positioned) {
     bool is_mark = !positioned && descriptor == STDOUT_FILENO && trace >= 0;
     // A log may lie in a root; nobody relies on it.
     int root = is_mark || descriptor == STDERR_FILENO ? 0 : root_of_descriptor(descriptor);
@@ -637,7 +639,8 @@ int mkdirat(int folder, const char *name, mode_t mode) {
     int root = root_of_name(folder, name);
     struct stat status;
     // To make what is there changes nothing.
-    if (!root || status_of(folder, name, &status)) return (int)syscall(SYS_mkdirat, folder, name, mode);
+    if (!root || status_of(folder, name, &status))
+        return (int)syscall(SYS_mkdirat, folder, name, mode);
     struct verdict verdict = enter(MKDIR, root, 0);
     struct record record = {.kind = MKDIR};
     const char *last;
@@ -659,7 +662,8 @@ int unlinkat(int folder, const char *name, int flags) {
     hang_name(UNLINK, folder, name);
     int root = root_of_name(folder, name);
     struct stat status;
-    if (!root || !status_of(folder, name, &status)) return (int)syscall(SYS_unlinkat, folder, name, flags);
+    if (!root || !status_of(folder, name, &status))
+        return (int)syscall(SYS_unlinkat, folder, name, flags);
     struct verdict verdict = enter(UNLINK, root, 0);
     struct record record = {.kind = UNLINK, .flags = (uint32_t)flags};
     about_status(&record, &status);

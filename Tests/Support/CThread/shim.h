@@ -8,8 +8,10 @@ extern long syscall(long number, ...);
 
 enum { PACSFS_CLONE_NEWNS = 0x00020000, PACSFS_CLONE_FS = 0x00000200 };
 
-// See: 'man 2 unshare'. CLONE_NEWNS implies CLONE_FS: the working directory too is the thread's own.
-static inline int pacsfs_unshare_mounts(void) { return (int)syscall(SYS_unshare, PACSFS_CLONE_NEWNS); }
+// See: 'man 2 unshare'. CLONE_NEWNS implies CLONE_FS: the thread has a working directory of its own.
+static inline int pacsfs_unshare_mounts(void) {
+    return (int)syscall(SYS_unshare, PACSFS_CLONE_NEWNS);
+}
 
 // See: 'man 2 setns'. Only a thread that shares its working directory with none may do it.
 static inline int pacsfs_enter_mounts(int namespace_descriptor) {

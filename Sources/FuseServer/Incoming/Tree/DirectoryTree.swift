@@ -80,7 +80,9 @@ struct DirectoryTree {
 
     /// A number beyond all that an earlier run has given, as long as that gave fewer than 65,536 a
     /// second.
-    static var firstNumber: UInt64 { UInt64(max(time(nil) - 1_700_000_000, 1)) << 16 }
+    static func firstNumber(_ clock: any MonotonicClock) -> UInt64 {
+        UInt64(max(clock.utc / 1_000_000_000 - 1_700_000_000, 1)) << 16
+    }
 
     // MARK: Looking
 

@@ -19,14 +19,14 @@ final class RejectedTree: ServedTree {
     ///   - predecessor: What was shown in its place before; numbers are not given again.
     init(
         staging: StagingArea, root: UInt64, permissions: Permissions,
-        predecessor: RejectedTree? = nil
+        predecessor: RejectedTree? = nil, clock: any MonotonicClock = SystemClock()
     ) {
         self.staging = staging
         self.root = root
         self.permissions = permissions
         let earlier = predecessor.map { $0.tree.withLock { $0.nextNumber + 1 } } ?? 0
         tree = Lock(
-            DirectoryTree(root: root, nextNumber: max(DirectoryTree.firstNumber, earlier)) {
+            DirectoryTree(root: root, nextNumber: max(DirectoryTree.firstNumber(clock), earlier)) {
                 InodeNumber.rejected($0).rawValue
             })
     }
