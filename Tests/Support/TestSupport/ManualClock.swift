@@ -8,6 +8,7 @@ public final class ManualClock: MonotonicClock {
     private struct State {
         var now: Int64 = 1_000_000_000_000
         var utc = SystemClock().utc
+        var reads = 0
         var actions: [@Sendable () -> Void] = []
     }
 
@@ -15,9 +16,17 @@ public final class ManualClock: MonotonicClock {
 
     public init() {}
 
-    public var now: Int64 { state.withLock { $0.now } }
+    public var now: Int64 {
+        state.withLock { state in
+            state.reads += 1
+            return state.now
+        }
+    }
     public var utc: Int64 { state.withLock { $0.utc } }
     public var passesByItself: Bool { false }
+
+    /// How often ``now`` was asked for: from it a test learns that a loop has looked again.
+    public var reads: Int { state.withLock { $0.reads } }
 
     public func onAdvance(_ action: @escaping @Sendable () -> Void) {
         state.withLock { $0.actions.append(action) }
