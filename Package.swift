@@ -113,7 +113,7 @@ let package = Package(
         // What is left after every crash, fault and power cut.
         .testTarget(
             name: "FaultTests",
-            dependencies: ["Storage", "SyntheticStudy", "TestSupport", "pacsfs"],
+            dependencies: ["System", "Storage", "SyntheticStudy", "TestSupport", "pacsfs"],
             exclude: ["interposer"]),
         .testTarget(
             name: "TagIndexTests",

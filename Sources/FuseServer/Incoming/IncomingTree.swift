@@ -63,7 +63,8 @@ final class IncomingTree: ServedTree {
         let earlier = predecessor?.retire()
         var tree = DirectoryTree(
             root: root,
-            nextNumber: max(DirectoryTree.firstNumber(clock), earlier.map { $0.nextNumber + 1 } ?? 0)
+            nextNumber: max(
+                DirectoryTree.firstNumber(clock), earlier.map { $0.nextNumber + 1 } ?? 0)
         ) { InodeNumber.incoming($0).rawValue }
         if let earlier {
             Self.make(earlier.directories, in: &tree, staging.incomingDescriptor, clock.now)
