@@ -4,6 +4,7 @@ import Glibc
 import System
 import TagIndex
 import TemporaryArchive
+import TestSupport
 import Testing
 
 @testable import FuseServer
