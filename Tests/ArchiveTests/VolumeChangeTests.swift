@@ -260,16 +260,16 @@ struct VolumeChangeTests {
     }
 
     /// An image that is stored on both volumes, and not recorded yet.
-    private func stored(_ image: [UInt8], _ archive: Archive) throws -> Prepared {
+    private func stored(_ image: [UInt8], _ archive: Archive) throws -> StagedIngest {
         let path = try temporary.folder.write(image, to: "late.dcm")
         let file = StagedFile(open(path, O_RDONLY))
         let request = IngestRequest(
             file: IngestFile(file.descriptor, owner: file), source: .incoming("late.dcm"),
             bytes: file.bytes,
             digest: nil)
-        let preparation = Preparation(
+        let stage = IngestStage(
             volumes: archive.volumes, index: archive.index, copies: (2, 1))
-        let outcome = try preparation.prepare(request, digest: .of(image), completion: { _ in })
+        let outcome = try stage.prepare(request, digest: .of(image), completion: { _ in })
         guard case .ready(let prepared) = outcome else {
             throw ArchiveError(.storage, "It is no image.")
         }

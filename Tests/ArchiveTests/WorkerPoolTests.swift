@@ -27,7 +27,8 @@ struct WorkerPoolTests {
         let clock = FastClock()
         let isReleased = Monitor(false)
         let done = Monitor<[Int]>([])
-        let pool = WorkerPool<Int>("test", workers: 2, clock: clock) { job in
+        let pool = WorkerPool<Int>("test", workers: 2, clock: clock)
+        pool.start { job in
             if job < 3 { isReleased.wait { $0 ? () : nil } }
             done.withLock(waking: .all) { $0.append(job) }
         }

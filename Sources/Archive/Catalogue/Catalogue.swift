@@ -99,7 +99,7 @@ final class Catalogue: Sendable {
     /// - Returns: The outcome of each file.
     /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes;
     ///   ``RecordedButNotIndexed``.
-    func record(_ batch: [Prepared]) throws -> Recorded<[IngestOutcome]> {
+    func record(_ batch: [StagedIngest]) throws -> Recorded<[IngestOutcome]> {
         try appending { writer, entries in
             let retired = try writer.retired()
             return try batch.map { prepared in

@@ -31,22 +31,22 @@ import TagIndex
 final class Committer: Sendable {
     private let volumes: VolumeSet
     private let catalogue: Catalogue
-    private let preparation: Preparation
+    private let stage: IngestStage
     private let completions: Completions
     private let repairs: CopyRepairs
 
     init(
-        preparation: Preparation, catalogue: Catalogue, completions: Completions,
+        stage: IngestStage, catalogue: Catalogue, completions: Completions,
         repairs: CopyRepairs
     ) {
         self.repairs = repairs
-        self.preparation = preparation
-        volumes = preparation.volumes
+        self.stage = stage
+        volumes = stage.volumes
         self.catalogue = catalogue
         self.completions = completions
     }
 
-    func commit(_ batch: [Prepared]) {
+    func commit(_ batch: [StagedIngest]) {
         do {
             let (batch, recorded) = try safe(batch)
             for volume in volumes.writable {
@@ -93,8 +93,8 @@ final class Committer: Sendable {
 
     /// Steps 1 to 4. While bad copies are replaced by good ones no reader may set them aside: it
     /// has seen the old one.
-    private func safe(_ batch: [Prepared]) throws -> (
-        [Prepared], Catalogue.Recorded<[IngestOutcome]>
+    private func safe(_ batch: [StagedIngest]) throws -> (
+        [StagedIngest], Catalogue.Recorded<[IngestOutcome]>
     ) {
         let replaced = batch.compactMap { prepared in
             if case .duplicate = prepared.kind, !prepared.volumes.isEmpty {
@@ -121,7 +121,7 @@ final class Committer: Sendable {
     /// Step 1. Files on a volume that fails meanwhile go to another, where there is one.
     ///
     /// - Returns: The batch, with the volumes that each file is on.
-    private func stored(_ batch: [Prepared]) throws -> [Prepared] {
+    private func stored(_ batch: [StagedIngest]) throws -> [StagedIngest] {
         volumes.check()
         var batch = batch
         while true {
@@ -131,14 +131,14 @@ final class Committer: Sendable {
                 let isAffected = prepared.volumes.contains { volume in
                     failed.contains { $0 === volume }
                 }
-                return isAffected ? try preparation.retarget(prepared, without: failed) : prepared
+                return isAffected ? try stage.retarget(prepared, without: failed) : prepared
             }
         }
     }
 
     /// - Returns: The volumes that failed.
     /// - Throws: Any other error.
-    private func store(_ batch: [Prepared]) throws -> [Volume] {
+    private func store(_ batch: [StagedIngest]) throws -> [Volume] {
         var targets: [Volume] = []
         for volume in batch.flatMap(\.volumes) where !targets.contains(where: { $0 === volume }) {
             targets.append(volume)

@@ -5,7 +5,7 @@ import TagIndex
 
 /// The way of files into the archive, in three steps, each on threads of its own:
 ///
-///     ingest 1…n   hashes, reads and copies a file                 ``Preparation``
+///     ingest 1…n   hashes, reads and stages a file                 ``IngestStage``
 ///     commit       makes all that are ready durable and records    ``Committer``
 ///                  them, with one round of syncs
 ///     answer       tells the kernel, then those who wait           ``Completions``
@@ -21,11 +21,11 @@ final class IngestPipeline: Sendable {
         }
     }
 
-    private let preparation: Preparation
+    private let stage: IngestStage
     private let committer: Committer
     private let completions: Completions
-    private let jobs = BlockingQueue<Job>()
-    private let prepared = BlockingQueue<Prepared>()
+    private let workers: WorkerPool<Job>
+    private let staged = BlockingQueue<StagedIngest>()
     private let threads = ThreadGroup()
     /// Digests on their way, each with the files of the same bytes that came meanwhile: they
     /// are duplicates of the first, if it succeeds.
@@ -34,29 +34,27 @@ final class IngestPipeline: Sendable {
     private static let batch = 256
 
     init(
-        preparation: Preparation, committer: Committer, completions: Completions, workers: Int
+        stage: IngestStage, committer: Committer, completions: Completions, workers: Int,
+        clock: any MonotonicClock
     ) {
-        self.preparation = preparation
+        self.stage = stage
         self.committer = committer
         self.completions = completions
-        for number in 1...workers {
-            threads.start("ingest \(number)") { [self] in
-                while let job = jobs.take(atMost: 1).first { prepare(job) }
-            }
-        }
+        self.workers = WorkerPool("ingest", workers: workers, clock: clock)
+        self.workers.start { [self] job in prepare(job) }
         threads.start("commit") { [self] in
             while true {
-                let batch = prepared.take(atMost: Self.batch)
+                let batch = staged.take(atMost: Self.batch)
                 if batch.isEmpty { return }
                 committer.commit(batch)
-                for prepared in batch { submitWaiting(for: prepared.staged.digest) }
+                for file in batch { submitWaiting(for: file.staged.digest) }
             }
         }
     }
 
     /// Takes a file. `completion` is called once, from another thread.
     func submit(_ request: IngestRequest, completion: @escaping Completion) {
-        guard jobs.put(Job(request: request, completion: completion)) else {
+        guard workers.put(Job(request: request, completion: completion)) else {
             let job = Job(request: request, completion: completion)
             return completions.put([job.answer(.failure(Self.stopped(request)))])
         }
@@ -74,9 +72,8 @@ final class IngestPipeline: Sendable {
 
     /// Finishes what was submitted, and ends the threads.
     func drain() {
-        jobs.close()
-        threads.wait(for: "ingest")
-        prepared.close()
+        workers.drain()
+        staged.close()
         threads.wait(for: "commit")
         completions.stop()
     }
@@ -91,11 +88,11 @@ final class IngestPipeline: Sendable {
         }
     }
 
-    /// - parameter inTurn: called once, with what is to be done when it is this file's turn
+    /// - Parameter inTurn: Called once, with the action for this file's turn.
     private func prepare(_ job: Job, inTurn: (@escaping @Sendable () -> Void) -> Void) {
         do {
             if let reason = job.request.refusal {
-                let outcome = try preparation.refuse(job.request, reason)
+                let outcome = try stage.refuse(job.request, reason)
                 inTurn {}
                 return completions.put([job.answer(.success(outcome))])
             }
@@ -118,12 +115,12 @@ final class IngestPipeline: Sendable {
                 submitWaiting(for: digest)
             }
             do {
-                switch try preparation.prepare(
+                switch try stage.prepare(
                     job.request, digest: digest, completion: job.completion)
                 {
                 case .ready(let ready):
                     inTurn { [self] in
-                        if !prepared.put(ready) { finish(.failure(Self.stopped(job.request))) }
+                        if !staged.put(ready) { finish(.failure(Self.stopped(job.request))) }
                     }
                 case .noImage(let outcome):
                     inTurn {}

@@ -27,21 +27,21 @@ final class Intake: Sendable {
         self.core = core
         self.rejected = rejected
         let settings = core.settings
-        let preparation = Preparation(
+        let stage = IngestStage(
             volumes: core.volumes, index: core.index,
             copies: (settings.copies, settings.minimumCopies),
             ignoresDirectories: { core.settings.ignoresDirectories }, clock: core.clock)
         let completions = Completions(observers: core.observers, log: core.log)
         let committer = Committer(
-            preparation: preparation, catalogue: core.catalogue, completions: completions,
+            stage: stage, catalogue: core.catalogue, completions: completions,
             repairs: repairs)
         pipeline = IngestPipeline(
-            preparation: preparation, committer: committer, completions: completions,
-            workers: Self.workers)
+            stage: stage, committer: committer, completions: completions,
+            workers: Self.workers, clock: core.clock)
     }
 
     /// More than there are cores, on small machines: a thread that hangs in a call on one file must
-    /// leave others to prepare the files of everybody else.
+    /// leave others to stage the files of everybody else.
     private static var workers: Int {
         max(4, min(8, ProcessInfo.processInfo.activeProcessorCount))
     }

@@ -8,7 +8,7 @@ import TagIndex
 // of the program that wrote the file (PS3.10 section 7.1). Such a file is another version by its
 // bytes, and the same image by its content.
 
-extension Preparation {
+extension IngestStage {
     /// At most this many versions of an image are compared: some devices give all images the same
     /// UID.
     private static let comparedVersions = 8

@@ -19,7 +19,7 @@ final class WorkerPool<Job: Sendable>: Sendable {
 
     private let name: String
     private let clock: any MonotonicClock
-    private let work: @Sendable (Job) -> Void
+    private let workers: Int
     private let state: Monitor<State>
     private let threads = ThreadGroup()
     private let spares = Lock<[WorkerThread]>([])
@@ -33,19 +33,21 @@ final class WorkerPool<Job: Sendable>: Sendable {
     /// - Parameters:
     ///   - name: Of the threads, one word.
     ///   - workers: The number of threads that are always there.
-    ///   - work: Does a job; called from several threads at once.
-    init(
-        _ name: String, workers: Int, clock: any MonotonicClock,
-        work: @escaping @Sendable (Job) -> Void
-    ) {
-        (self.name, self.clock, self.work) = (name, clock, work)
+    init(_ name: String, workers: Int, clock: any MonotonicClock) {
+        (self.name, self.workers, self.clock) = (name, workers, clock)
         state = Monitor(State(threads: workers, lastProgress: clock.now))
         supervisor = BackgroundLoop("\(name) spares", clock: clock)
+    }
+
+    /// Starts the threads. To be called once.
+    ///
+    /// - Parameter work: Does a job; called from several threads at once.
+    func start(_ work: @escaping @Sendable (Job) -> Void) {
         for number in 1...workers {
-            threads.start("\(name) \(number)") { [self] in run(isSpare: false) }
+            threads.start("\(name) \(number)") { [self] in run(work, isSpare: false) }
         }
         // Without this thread there are no spare ones.
-        try? supervisor.start(first: .whenWoken) { [self] in addSpare() }
+        try? supervisor.start(first: .whenWoken) { [self] in addSpare(work) }
     }
 
     /// Takes a job.
@@ -69,7 +71,7 @@ final class WorkerPool<Job: Sendable>: Sendable {
         for spare in spares.withLock({ $0 }) { spare.join() }
     }
 
-    private func run(isSpare: Bool) {
+    private func run(_ work: (Job) -> Void, isSpare: Bool) {
         while let job = take(isSpare: isSpare) { work(job) }
     }
 
@@ -89,7 +91,7 @@ final class WorkerPool<Job: Sendable>: Sendable {
         }
     }
 
-    private func addSpare() -> BackgroundLoop.Next {
+    private func addSpare(_ work: @escaping @Sendable (Job) -> Void) -> BackgroundLoop.Next {
         let (isNeeded, next) = state.withLock { state -> (Bool, BackgroundLoop.Next) in
             guard !state.jobs.isEmpty else { return (false, .whenWoken) }
             let left = state.lastProgress + Self.patience - clock.now
@@ -100,7 +102,7 @@ final class WorkerPool<Job: Sendable>: Sendable {
             return (true, .after(Self.patience))
         }
         guard isNeeded else { return next }
-        let thread = try? WorkerThread("\(name) spare") { [self] in run(isSpare: true) }
+        let thread = try? WorkerThread("\(name) spare") { [self] in run(work, isSpare: true) }
         if let thread {
             spares.withLock { $0.append(thread) }
         } else {

@@ -6,7 +6,7 @@ import System
 import TagIndex
 
 /// A file that is ready to be committed: hashed, read, and staged on its volumes.
-struct Prepared: Sendable {
+struct StagedIngest: Sendable {
     enum Kind: Sendable {
         /// `same` is the digest of an earlier image with the same data set.
         case new(AttributeSet, flags: Int64, same: Digest?)
@@ -33,7 +33,7 @@ struct Prepared: Sendable {
 }
 
 /// The part of ingest that several threads do at once: everything before the syncs.
-struct Preparation: Sendable {
+struct IngestStage: Sendable {
     let volumes: VolumeSet
     let index: TagIndex
     /// The number of copies wanted, and the number that a file needs to count as safe.
@@ -45,7 +45,7 @@ struct Preparation: Sendable {
     private static let trust: Int64 = 86_400_000_000_000
 
     enum Outcome {
-        case ready(Prepared)
+        case ready(StagedIngest)
         /// It is not an image: `refused` or `ignored`.
         case noImage(IngestOutcome)
     }
@@ -90,7 +90,7 @@ struct Preparation: Sendable {
         let targets = try stageSomewhere(staged, from: request, holding: [], isLinked: isLinked)
         let flags = same == nil ? header.flags : header.flags.union(.sameDataSet)
         return .ready(
-            Prepared(
+            StagedIngest(
                 kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same),
                 request: request,
                 staged: staged, volumes: targets, cutOff: cut?.what, completion: completion))
@@ -110,9 +110,9 @@ struct Preparation: Sendable {
     private func prepareDuplicate(
         of id: Int64, _ request: IngestRequest, _ staged: StagedBlob,
         _ completion: @escaping IngestPipeline.Completion
-    ) throws -> Prepared {
+    ) throws -> StagedIngest {
         let now = clock.utc
-        var prepared = Prepared(
+        var prepared = StagedIngest(
             kind: .duplicate(id), request: request, staged: staged, volumes: [],
             completion: completion)
         let holders = try index.read { reader in
@@ -207,7 +207,7 @@ struct Preparation: Sendable {
     ///
     /// - Parameter failed: Volumes on which it cannot be stored.
     /// - Throws: ``ArchiveError`` when there are too few others.
-    func retarget(_ prepared: Prepared, without failed: [Volume]) throws -> Prepared {
+    func retarget(_ prepared: StagedIngest, without failed: [Volume]) throws -> StagedIngest {
         var prepared = prepared
         prepared.volumes.removeAll { volume in
             failed.contains { $0 === volume } || !volumes.isWritable(volume)
