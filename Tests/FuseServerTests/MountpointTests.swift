@@ -2,6 +2,7 @@ import TestSupport
 import FuseServer
 import Foundation
 import TemporaryArchive
+import System
 import Testing
 
 @Suite("Mount points")
@@ -97,5 +98,6 @@ struct MountpointTests {
     func notMounted() throws {
         let error = try #require(throws: MountError.self) { try Mountpoint.unmount(folder.path) }
         #expect(error.description.contains(folder.path))
+        #expect(error.code == .system && error.cause is Errno)
     }
 }

@@ -20,33 +20,40 @@ extension Mountpoint {
         var status = stat()
         guard stat(path, &status) == 0 else {
             throw MountError(
+                .badMountpoint,
                 errno == ENOENT
                     ? "There is no directory \(path). Make it with: mkdir -p \(path)"
                     : "\(path) cannot be mounted on: \(Errno.last).")
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw MountError("\(path) is not a directory. Choose an empty directory to mount on.")
+            throw MountError(
+                .badMountpoint, "\(path) is not a directory. Choose an empty directory to mount on."
+            )
         }
         for other in keptOutside where AbsolutePath.isInside(other, path) {
             throw MountError(
+                .badMountpoint,
                 "\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point."
             )
         }
         for volume in volumes where AbsolutePath.isBelow(path, volume) {
             throw MountError(
+                .badMountpoint,
                 "\(path) lies in the volume \(volume), which holds nothing but images and the ledger. Choose another mount point."
             )
         }
         guard isEmpty(path) else {
             throw MountError(
+                .badMountpoint,
                 "\(path) is not empty; its files would be hidden by the mount. Choose an empty directory. If images were copied there while nothing was mounted: pacsfs import \(path), then move them away and mount."
             )
         }
-        if let problem = deviceProblem() { throw MountError(problem) }
+        if let problem = deviceProblem() { throw MountError(.unavailable, problem) }
         guard !Capabilities.effective.contains(.systemAdministration) else { return }
-        if let problem = helperProblem() { throw MountError(problem) }
+        if let problem = helperProblem() { throw MountError(.unavailable, problem) }
         guard geteuid() == 0 || access(path, W_OK) == 0 else {
             throw MountError(
+                .badMountpoint,
                 "\(path) is not yours to mount on: users mount on directories that they may write to. Choose one of your own, or change it with: sudo chown \(geteuid()) \(path)"
             )
         }
@@ -59,6 +66,7 @@ extension Mountpoint {
         guard let existing = mount(at: path) else { return }
         guard existing.type == "fuse.pacsfs" else {
             throw MountError(
+                .inUse,
                 "\(path) has something else mounted on it (\(existing.type)). Choose an empty directory."
             )
         }
@@ -66,12 +74,14 @@ extension Mountpoint {
         case .stale: try detach(path)
         case .silent:
             throw MountError(
+                .noAnswer,
                 "The pacsfs that is mounted on \(path) does not answer. When it still does not in a minute, end its process with \"kill -9\", and mount again."
             )
         case .alive:
             // It may have answered while it was being unmounted.
             guard mount(at: path) != nil else { return }
             throw MountError(
+                .inUse,
                 "\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)"
             )
         }

@@ -3,11 +3,46 @@ import Storage
 import System
 
 /// Why a mount cannot be made or ended.
-public struct MountError: Error, Sendable, CustomStringConvertible {
-    /// The failure, and what to do next.
-    public var description: String
+public struct MountError: DescribedError {
+    public struct Code: Hashable, Sendable {
+        private let name: String
+        private init(_ name: String) { self.name = name }
 
-    public init(_ description: String) { self.description = description }
+        /// The mount point is not an empty directory of this user, or is inside of the archive.
+        public static let badMountpoint = Code("badMountpoint")
+        /// Something is mounted there already, or programs use it.
+        public static let inUse = Code("inUse")
+        /// No pacsfs is mounted there.
+        public static let notMounted = Code("notMounted")
+        /// The daemon of the mount does not answer.
+        public static let noAnswer = Code("noAnswer")
+        /// Another user may do it, or root.
+        public static let forbidden = Code("forbidden")
+        /// This system has no FUSE, or too old a libfuse.
+        public static let unavailable = Code("unavailable")
+        /// The configuration names a group that does not exist.
+        public static let configuration = Code("configuration")
+        /// A system call failed.
+        public static let system = Code("system")
+    }
+
+    public var code: Code
+    /// What happened. It may say by itself what to do next.
+    public var message: String
+    public var path: String?
+    public var cause: (any Error)?
+    public var remedy: String
+
+    public init(
+        _ code: Code, _ message: String, path: String? = nil, cause: (any Error)? = nil,
+        remedy: String = ""
+    ) {
+        self.code = code
+        self.message = message
+        self.path = path
+        self.cause = cause
+        self.remedy = remedy
+    }
 }
 
 extension MountedFileSystem {
@@ -42,6 +77,7 @@ public enum Mountpoint {
         if umount2(path, Int32(MNT_DETACH)) == 0 { return }
         guard run(["fusermount3", "-u", "-z", "--", path]) else {
             throw MountError(
+                .forbidden,
                 "The stale mount on \(path) cannot be detached. As root: umount -l \(path)")
         }
     }
@@ -56,15 +92,18 @@ public enum Mountpoint {
             owner != geteuid()
         {
             throw MountError(
+                .forbidden,
                 "\(path) was mounted by \(mount.ownerName ?? "user \(owner)"), and only that user and root can end it: sudo pacsfs unmount \(path)"
             )
         }
         if error.code == EPERM, run(["fusermount3", "-u", "--", path]) { return }
         guard error.code == EBUSY || error.code == EPERM else {
-            throw MountError("\(path) cannot be unmounted: \(error).")
+            throw MountError(
+                .system, "The file system cannot be unmounted", path: path, cause: error)
         }
         let users = users(of: path)
         throw MountError(
+            .inUse,
             "\(path) is in use" + (users.isEmpty ? "" : " by " + users.joined(separator: ", "))
                 + ". Close the programs that have files or folders of it open, then try again.")
     }

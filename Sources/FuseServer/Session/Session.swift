@@ -64,11 +64,13 @@ public final class Session: Sendable {
         let userdata = Unmanaged.passRetained(context)
         defer { userdata.release() }
         guard let session = newSession(userdata.toOpaque()) else {
-            throw MountError("libfuse could not be started. Is the package fuse3 installed?")
+            throw MountError(
+                .unavailable, "libfuse could not be started. Is the package fuse3 installed?")
         }
         defer { fuse_session_destroy(session) }
         guard fuse_session_mount(session, mountpoint) == 0 else {
             throw MountError(
+                .unavailable,
                 "\(mountpoint) could not be mounted on. What libfuse reported is in the log, before this line: the end of pacsfs.log in the archive's directory, or \"journalctl -u pacsfs\"."
             )
         }
@@ -76,7 +78,7 @@ public final class Session: Sendable {
         var hooks = Self.hooks()
         guard fuse_session_custom_io(session, &hooks, fuse_session_fd(session)) == 0 else {
             fuse_session_unmount(session)
-            throw MountError("libfuse is too old: 3.12 or later is needed.")
+            throw MountError(.unavailable, "libfuse is too old: 3.12 or later is needed.")
         }
         let invalidator = Invalidator(session: Handle(raw: session), fileSystem: fileSystem)
         archive.observe(views: invalidator, incoming: fileSystem.trees)

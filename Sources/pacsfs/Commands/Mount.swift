@@ -66,7 +66,8 @@ struct Mount: ParsableCommand {
         if settings.readers != nil || settings.writers != nil,
             let problem = Mountpoint.othersProblem()
         {
-            throw MountError("\(file) lets groups in, which is not possible here. \(problem)")
+            throw MountError(
+                .configuration, "\(file) lets groups in, which is not possible here. \(problem)")
         }
         let volumes = settings.volumes.map { Paths.absolute($0.path) }
         try Mountpoint.prepare(
@@ -75,6 +76,7 @@ struct Mount: ParsableCommand {
         ExitingDaemon.wait(for: path)
         if let process = Archive.holder(of: path), let other = Paths.mountpoint(of: path) {
             throw MountError(
+                .inUse,
                 """
                 The archive \(path) is mounted on \(other) already, by process \(process). It can \
                 be mounted only once. To end that mount: pacsfs unmount \(other)

@@ -20,7 +20,7 @@ struct Unmount: ParsableCommand {
         try reporting {
             let mountpoint = Paths.absolute(mountpoint)
             guard let mount = Mountpoint.mount(at: mountpoint), mount.type == "fuse.pacsfs" else {
-                throw MountError("No archive is mounted on \(mountpoint).")
+                throw MountError(.notMounted, "No archive is mounted on \(mountpoint).")
             }
             switch Mountpoint.answer(of: mountpoint, within: 30) {
             case .alive: break
@@ -31,6 +31,7 @@ struct Unmount: ParsableCommand {
             case .silent:
                 let process = Archive.holder(of: mount.source).map { " (process \($0))" } ?? ""
                 throw MountError(
+                    .noAnswer,
                     """
                     The daemon\(process) of \(mountpoint) does not answer. If it still does not in \
                     a minute, end it with "kill -9", and run this command again.
