@@ -75,7 +75,10 @@ final class Committer: Sendable {
                         .failure(
                             ArchiveError(
                                 .index,
-                                "\(prepared.request.source) is stored, but the index is damaged: \(error.reason).",
+                                """
+                                \(prepared.request.source) is stored, but the index is damaged: \
+                                \(error.reason).
+                                """,
                                 remedy: "Restart pacsfs.")))
                 })
         } catch {
@@ -112,7 +115,10 @@ final class Committer: Sendable {
     private static func shortLedger(_ source: IngestSource) -> ArchiveError {
         ArchiveError(
             .storage,
-            "\(source) is stored, but its record could not be written on as many volumes as it should be.",
+            """
+            \(source) is stored, but its record could not be written on as many volumes as it \
+            should be.
+            """,
             remedy:
                 "Look at \"pacsfs status\", and copy it again when the volumes are well."
         )

@@ -75,7 +75,10 @@ struct IngestStage: Sendable {
             return .noImage(
                 try refuse(
                     request,
-                    "This is a DICOMDIR, the table of contents of a disc. The images it lists are archived by themselves; it is not one of them."
+                    """
+                    This is a DICOMDIR, the table of contents of a disc. The images it lists are \
+                    archived by themselves; it is not one of them.
+                    """
                 ))
         }
         if request.mustBeWhole, let cut { return .noImage(try refuse(request, cut.reason)) }
@@ -224,7 +227,10 @@ struct IngestStage: Sendable {
         guard prepared.volumes.count + prepared.sound >= copies.minimum else {
             throw ArchiveError(
                 .storage,
-                "Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be made.",
+                """
+                Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be \
+                made.
+                """,
                 remedy: "Look at \"pacsfs status\"."
             )
         }

@@ -12,6 +12,10 @@ extension Truncation {
 
     /// The reason for the person who copied the file.
     var reason: String {
-        "This image is cut off: \(what). The copy seems to have been interrupted. Copy the original again; if that is cut off too, move this one back into incoming, and it is archived as it is."
+        """
+        This image is cut off: \(what). The copy seems to have been interrupted. Copy the original \
+        again; if that is cut off too, move this one back into incoming, and it is archived as it \
+        is.
+        """
     }
 }
