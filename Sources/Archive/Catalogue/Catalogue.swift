@@ -117,7 +117,7 @@ final class Catalogue: Sendable {
     }
 
     private func record(
-        _ prepared: Prepared, _ attributes: AttributeSet, flags: Int64, same: Digest?,
+        _ prepared: StagedIngest, _ attributes: AttributeSet, flags: Int64, same: Digest?,
         retired: Set<Int>, to entries: inout [LedgerEntry], with writer: IndexWriter
     ) throws -> IngestOutcome {
         let ordinals = prepared.volumes.map(\.identity.ordinal).sorted()
@@ -151,7 +151,7 @@ final class Catalogue: Sendable {
     }
 
     private func record(
-        duplicate prepared: Prepared, of id: Int64, retired: Set<Int>,
+        duplicate prepared: StagedIngest, of id: Int64, retired: Set<Int>,
         to entries: inout [LedgerEntry], with writer: IndexWriter
     ) throws -> IngestOutcome {
         let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }
