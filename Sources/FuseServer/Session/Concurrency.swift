@@ -17,7 +17,6 @@
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
 //   ingest spare    the same, while all the others hang                         WorkerPool
-//   ingest spare    the same, while all the others hang                         WorkerPool
 //   commit          makes batches durable and records them                      Committer
 //   answer          tells the views, then the programs that wait                Completions
 //   unzip 0…2       unpack zip archives, which are given to "ingest" again      ZipQueue
