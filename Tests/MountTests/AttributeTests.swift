@@ -39,7 +39,9 @@ struct AttributeTests {
             for study in Set(entries.compactMap { $0.expected["StudyInstanceUID"] ?? nil })
             where !study.isEmpty {
                 let shown = try archive.pacsfs("show", "--json", study)
-                for image in try shown.json(ShownImages.self).images { images[image.sha256] = image }
+                for image in try shown.json(ShownImages.self).images {
+                    images[image.sha256] = image
+                }
             }
             for entry in entries {
                 let found = try images[entry.sha256] ?? archive.image(entry.sha256)
