@@ -22,8 +22,8 @@ public final class TagIndex: Sendable {
     /// Opens the index at `path`, or creates an empty one.
     ///
     /// - Parameter path: The file.
-    /// - Throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when the file is damaged or of
-    ///   another version; GRDB's `DatabaseError` for other failures of SQLite.
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/corrupt`` when the file is damaged or
+    ///   of another version; GRDB's `DatabaseError` for other failures of SQLite.
     public init(path: String) throws {
         self.path = path
         do {

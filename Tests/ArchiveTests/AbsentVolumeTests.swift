@@ -104,7 +104,10 @@ struct AbsentVolumeTests {
     }
 
     @Test(
-        "With a third volume a duplicate gets the copy that is missing, and new images go where there is room"
+        """
+        With a third volume a duplicate gets the copy that is missing, and new images go where \
+        there is room
+        """
     )
     func third() throws {
         let three = try TemporaryArchive(volumes: 3)

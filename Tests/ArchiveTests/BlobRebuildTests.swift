@@ -86,7 +86,10 @@ struct BlobRebuildTests {
     }
 
     @Test(
-        "A copy whose bytes do not match its name does not count; without a good one the image is left out"
+        """
+        A copy whose bytes do not match its name does not count; without a good one the image is \
+        left out
+        """
     )
     func damaged() throws {
         let digests = images.map(Digest.of)

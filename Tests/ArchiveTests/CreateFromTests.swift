@@ -125,7 +125,10 @@ struct CreateFromTests {
     }
 
     @Test(
-        "What belongs to another archive, a twin, or a folder that is taken is refused, and nothing is made"
+        """
+        What belongs to another archive, a twin, or a folder that is taken is refused, and \
+        nothing is made
+        """
     )
     func refusals() throws {
         let temporary = try TemporaryArchive()
@@ -172,7 +175,10 @@ struct CreateFromTests {
     }
 
     @Test(
-        "An archive is begun while one of its volumes is away; the ledger knows that one when it comes"
+        """
+        An archive is begun while one of its volumes is away; the ledger knows that one when it \
+        comes
+        """
     )
     func begunWithout() throws {
         let temporary = try TemporaryArchive()

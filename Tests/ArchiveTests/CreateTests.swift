@@ -88,7 +88,10 @@ struct CreateTests {
     }
 
     @Test(
-        "A volume of another archive, or a directory that holds something, is refused and left as it is"
+        """
+        A volume of another archive, or a directory that holds something, is refused and left as \
+        it is
+        """
     )
     func taken() throws {
         try create(folder.path("a"), [folder.path("v1"), folder.path("v2")])

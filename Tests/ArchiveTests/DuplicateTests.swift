@@ -97,7 +97,10 @@ struct DuplicateTests {
     }
 
     @Test(
-        "Reading goes to the good copy when the other is missing or short, and says so when none is left"
+        """
+        Reading goes to the good copy when the other is missing or short, and says so when none \
+        is left
+        """
     )
     func reading() throws {
         unlink(temporary.blob(.of(image), on: 1))

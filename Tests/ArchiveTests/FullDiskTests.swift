@@ -32,7 +32,10 @@ struct FullDiskTests {
     }
 
     @Test(
-        "A file that does not fit is refused early, leaves nothing, and is accepted when there is space"
+        """
+        A file that does not fit is refused early, leaves nothing, and is accepted when there is \
+        space
+        """
     )
     func full() throws {
         try withSmallDisk { temporary, disk in

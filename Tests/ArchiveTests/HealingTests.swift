@@ -166,7 +166,10 @@ struct HealingTests {
     }
 
     @Test(
-        "Bytes that several store on a volume at once are stored, though the first to record them takes their staged name away"
+        """
+        Bytes that several store on a volume at once are stored, though the first to record them \
+        takes their staged name away
+        """
     )
     func storedTogether() throws {
         let new = series(seed: 33, images: 2)

@@ -70,7 +70,10 @@ struct IngestTests {
     }
 
     @Test(
-        "The same bytes from many threads at once are archived once; the others are duplicates of it"
+        """
+        The same bytes from many threads at once are archived once; the others are duplicates of \
+        it
+        """
     )
     func sameBytesAtOnce() throws {
         let bytes = series(images: 1)[0]
@@ -115,7 +118,10 @@ struct IngestTests {
     }
 
     @Test(
-        "An import gives the same names each time: the first of two with one number has the plain one"
+        """
+        An import gives the same names each time: the first of two with one number has the plain \
+        one
+        """
     )
     func namesInOrder() throws {
         let files: [[UInt8]] = (0..<20).map { number in

@@ -163,7 +163,10 @@ struct RebuildTests {
     }
 
     @Test(
-        "An index with damage deep inside is put aside at the next start, and the reader gets an error"
+        """
+        An index with damage deep inside is put aside at the next start, and the reader gets an \
+        error
+        """
     )
     func damagedPage() throws {
         let temporary = try TemporaryArchive()

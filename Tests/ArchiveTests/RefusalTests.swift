@@ -34,14 +34,17 @@ struct RefusalTests {
     }
 
     @Test(
-        "Text, nothing and a DICOMDIR, when that is wanted, are refused with a reason for a person; nothing is stored"
+        """
+        Text, nothing and a DICOMDIR, when that is wanted, are refused with a reason for a \
+        person; nothing is stored
+        """
     )
     func reasons() throws {
         try temporary.configure { $0.replacing(", \"DICOMDIR\"", with: "") }
         let cases: [(bytes: [UInt8], says: String)] = [
             (
                 Array(
-                    "Dear client, these are the images of Rex. Please find them on this disc.".utf8),
+                    "Dear client, these are the images of Rex. Find them on this disc.".utf8),
                 "DICOM"
             ),
             ([], "empty"), (dicomdir, "DICOMDIR"), ([UInt8](repeating: 0, count: 4096), "DICOM"),

@@ -104,10 +104,7 @@ import Testing
         let volume = temporary.volumes[0]
         let orphan = Array("an image".utf8)
         try temporary.folder.write(
-            orphan,
-            to:
-                "volume1/blobs/\(String(temporary.blob(.of(orphan), on: 1).dropFirst(volume.count + 7)))"
-        )
+            orphan, to: "volume1/blobs/" + blobName(Digest.of(orphan).hex))
         try overwrite(volume + "/blobs/notes.txt", with: [1])
         try temporary.open { archive in
             // As it is after a copy was lost and found again.

@@ -112,7 +112,10 @@ struct ViewChangeTests {
     }
 
     @Test(
-        "Whatever is added, dropped and brought back, paths and numbers stay, also after a crash and a rebuild",
+        """
+        Whatever is added, dropped and brought back, paths and numbers stay, also after a crash \
+        and a rebuild
+        """,
         arguments: UInt64(1)...4)
     func histories(seed: UInt64) throws {
         let temporary = try TemporaryArchive()
@@ -310,7 +313,10 @@ struct ViewChangeTests {
             try temporary.configure { _ in good.replacing(line(three), with: line(moved)) }
             #expect(
                 try archive.reload().notes == [
-                    "\(moved) is volume 3 of this archive, and is used there after a restart of the daemon."
+                    """
+                    \(moved) is volume 3 of this archive, and is used there after a restart of \
+                    the daemon.
+                    """
                 ])
             try temporary.configure { _ in good.replacing("copies = 2", with: "copies = 4") }
             #expect(
@@ -324,7 +330,10 @@ struct ViewChangeTests {
     }
 
     @Test(
-        "An archive whose file names no views keeps those it shows; a volume that was added needs no restart"
+        """
+        An archive whose file names no views keeps those it shows; a volume that was added needs \
+        no restart
+        """
     )
     func noTable() throws {
         let temporary = try TemporaryArchive()

@@ -88,7 +88,10 @@ struct VolumeChangeTests {
     }
 
     @Test(
-        "Another folder in a volume's place is no volume: an empty one, a clone, one of another archive"
+        """
+        Another folder in a volume's place is no volume: an empty one, a clone, one of another \
+        archive
+        """
     )
     func impostors() throws {
         let other = try TemporaryArchive()
@@ -183,7 +186,8 @@ struct VolumeChangeTests {
             try put(Array(images[3].prefix(700)), at: first + "/staging/incoming/deep/w.dcm.part")
             try put(Array("a note".utf8), at: first + "/staging/incoming/note.txt")
             try put(images[0], at: first + "/staging/incoming/again.dcm")
-            // Set aside on this volume alone; under a name that others have; on both; archived since.
+            // Set aside on this volume alone; under a name that others have; on both; archived
+            // since.
             for name in ["alone.txt", "taken.txt", "archived.dcm"] {
                 try put(
                     Array("why \(name)".utf8), at: first + "/rejected/2024-01-02/\(name).reason.txt"

@@ -21,7 +21,8 @@ struct HangTests {
         var description: String
         /// Of calls, as the interposer names them.
         var kinds: [String]
-        /// Python, done before the disk hangs; `X` is the path of the file, `image` the bytes of one.
+        /// Python, done before the disk hangs; `X` is the path of the file, `image` the bytes of
+        /// one.
         var before = ""
         /// Python, which waits for the disk.
         var program: String
@@ -156,7 +157,8 @@ struct HangTests {
                 for folder, _, names in os.walk(M + '/by-uid'):
                     for name in names: return os.path.join(folder, name)
             def status():
-                subprocess.run([os.environ['PACSFS'], 'status', '--json'], stdout=subprocess.DEVNULL)
+                subprocess.run([os.environ['PACSFS'], 'status', '--json'], \
+            stdout=subprocess.DEVNULL)
             def rename(n):
                 put(f'{W}/r{n}.part', b'1'); os.rename(f'{W}/r{n}.part', f'{W}/s{n}.part')
             def remove(n):

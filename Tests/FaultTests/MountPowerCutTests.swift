@@ -105,7 +105,10 @@ struct MountPowerCutTests {
         var survivor = Survivor(chance)
         try survivor.put(model)
         let place: Comment =
-            "cut before call \(number)\(chance == nil ? "" : ", PACSFS_FAULT_SEED=\(FaultSeed.value)")"
+            """
+            cut before call \
+            \(number)\(chance == nil ? "" : ", PACSFS_FAULT_SEED=\(FaultSeed.value)")
+            """
         let safe = ImportRun.acknowledged(ImportRun.outcomes(in: heard), of: sources)
         let problems = try mount.problems(
             given: sources, acknowledged: safe, options: [.afterPowerLoss])

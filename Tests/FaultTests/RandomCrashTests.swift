@@ -102,7 +102,10 @@ struct RandomCrashTests {
             if random.below(12) == 0 { try current.unmount() } else { try current.killDaemon() }
         }
         print(
-            "\(Self.rounds) rounds, PACSFS_FAULT_SEED=\(seed): \(copied) copies, \(died) deaths at a chosen call"
+            """
+            \(Self.rounds) rounds, PACSFS_FAULT_SEED=\(seed): \(copied) copies, \(died) deaths \
+            at a chosen call
+            """
         )
         #expect(died * 2 > Self.rounds && copied > Self.rounds)
     }

@@ -49,7 +49,10 @@ struct DeclaredSizeTests {
     }
 
     @Test(
-        "Zeros that were left out are let be: at the end when the size is set last, else when the file is written in order"
+        """
+        Zeros that were left out are let be: at the end when the size is set last, else when the \
+        file is written in order
+        """
     )
     func holes() {
         #expect(missing([.write(0..<50), .size(100)]) == nil)

@@ -47,7 +47,10 @@ struct IncomingDirectoryTests {
     }
 
     @Test(
-        "A directory that was removed while somebody is in it takes nothing, least of all into the root"
+        """
+        A directory that was removed while somebody is in it takes nothing, least of all into \
+        the root
+        """
     )
     func removedDirectory() throws {
         let directory = try fixture.makeDirectory("gone")
@@ -164,7 +167,10 @@ struct IncomingDirectoryTests {
     // MARK: Listing
 
     @Test(
-        "An open directory is listed in portions of any size while files come and go: nothing twice, nothing of before missing"
+        """
+        An open directory is listed in portions of any size while files come and go: nothing \
+        twice, nothing of before missing
+        """
     )
     func portions() throws {
         for number in 0..<40 {

@@ -22,7 +22,10 @@ struct IncomingFileTests {
     }
 
     @Test(
-        "When flush has answered 0 the image is archived on both volumes, and the name is still there"
+        """
+        When flush has answered 0 the image is archived on both volumes, and the name is still \
+        there
+        """
     )
     func archives() throws {
         let bytes = image(1)
@@ -105,7 +108,10 @@ struct IncomingFileTests {
     }
 
     @Test(
-        "What is written after archiving goes to a copy: the blob keeps its bytes, the new ones are archived too",
+        """
+        What is written after archiving goes to a copy: the blob keeps its bytes, the new ones \
+        are archived too
+        """,
         arguments: ["same handle", "opened again", "opened with O_TRUNC"])
     func thaws(how: String) throws {
         let (before, after) = (image(1), image(2))

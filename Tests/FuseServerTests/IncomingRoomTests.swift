@@ -70,7 +70,10 @@ struct IncomingRoomTests {
     }
 
     @Test(
-        "A file that could not be written whole is no image, also when there is room again; written again it is one",
+        """
+        A file that could not be written whole is no image, also when there is room again; \
+        written again it is one
+        """,
         .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
     func halfWritten() throws {
         var disk: SmallDisk?

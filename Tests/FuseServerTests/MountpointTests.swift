@@ -38,7 +38,10 @@ struct MountpointTests {
     func refusals() throws {
         #expect(
             try refusal(folder.path("missing"))
-                == "There is no directory \(folder.path("missing")). Make it with: mkdir -p \(folder.path("missing"))"
+                == """
+                There is no directory \(folder.path("missing")). Make it with: mkdir -p \
+                \(folder.path("missing"))
+                """
         )
         let file = try folder.write([1], to: "file")
         #expect(try refusal(file).hasPrefix("\(file) is not a directory."))

@@ -64,7 +64,10 @@ struct PermissionsTests {
     }
 
     @Test(
-        "What is made in a directory with the group's bit is the group's, and a directory passes it on"
+        """
+        What is made in a directory with the group's bit is the group's, and a directory passes \
+        it on
+        """
     )
     func inheritedGroup() throws {
         let fixture = try TreeFixture(permissions: Permissions(readers: nil, writers: 72))

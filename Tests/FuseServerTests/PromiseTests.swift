@@ -19,7 +19,8 @@ struct PromiseTests {
         fixture.archive.drain()
     }
 
-    /// Saves a zip archive with one image that takes long, as far as its size tells, and renames it.
+    /// Saves a zip archive with one image that takes long, as far as its size tells, and renames
+    /// it.
     private func move(_ seed: UInt64, to name: String) throws {
         let padding = [UInt8](repeating: 0, count: Int(IncomingTree.largestAtOnce))
         let zip = ZipWriter.zip([("IM.dcm", image(seed)), ("Thumbs.db", padding)], stored: true)
@@ -31,7 +32,10 @@ struct PromiseTests {
     private var pending: Int { Settling { [tree = fixture.tree] in tree }.pending }
 
     @Test(
-        "One that is renamed over, written to or truncated keeps a name, and is unpacked by the next start"
+        """
+        One that is renamed over, written to or truncated keeps a name, and is unpacked by the \
+        next start
+        """
     )
     func nameTaken() throws {
         try move(1, to: "x.zip")

@@ -52,7 +52,10 @@ struct ReadAheadTests {
     }
 
     @Test(
-        "A program that reads on, back and elsewhere gets the entries after its cookie, also while rows come"
+        """
+        A program that reads on, back and elsewhere gets the entries after its cookie, also \
+        while rows come
+        """
     )
     func order() throws {
         var random = SystemRandomNumberGenerator()

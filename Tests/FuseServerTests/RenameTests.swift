@@ -14,7 +14,10 @@ struct RenameTests {
     init() throws { fixture = try TreeFixture() }
 
     @Test(
-        "A temporary file that gets its final name is archived before rename answers, under that name"
+        """
+        A temporary file that gets its final name is archived before rename answers, under that \
+        name
+        """
     )
     func rsync() throws {
         let bytes = image(1)

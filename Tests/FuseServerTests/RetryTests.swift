@@ -69,7 +69,10 @@ struct RetryTests {
     }
 
     @Test(
-        "A file is archived when rename answers; it, its reason and empty folders go from rejected, on every volume"
+        """
+        A file is archived when rename answers; it, its reason and empty folders go from \
+        rejected, on every volume
+        """
     )
     func archived() throws {
         try setAside(image(1), as: "CD/IM1")
@@ -164,7 +167,10 @@ struct RetryTests {
     }
 
     @Test(
-        "An image that is cut off is set aside; moved back, alone or in a folder, it is archived as it is"
+        """
+        An image that is cut off is set aside; moved back, alone or in a folder, it is archived \
+        as it is
+        """
     )
     func cutOff() throws {
         let (half, other) = (Array(image(1).dropLast(100)), Array(image(2).dropLast(100)))

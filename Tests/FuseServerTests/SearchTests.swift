@@ -92,7 +92,10 @@ struct SearchTests {
     }
 
     @Test(
-        "A search shows studies, in them their series, in them the images with the inodes of the views"
+        """
+        A search shows studies, in them their series, in them the images with the inodes of the \
+        views
+        """
     )
     func results() throws {
         try archive(study(1))

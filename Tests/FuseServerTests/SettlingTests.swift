@@ -32,7 +32,10 @@ struct SettlingTests {
     private func exists(_ name: String) -> Bool { access(fixture.path(name), F_OK) == 0 }
 
     @Test(
-        "What is archived goes from incoming some time after it was closed, its directories after it"
+        """
+        What is archived goes from incoming some time after it was closed, its directories after \
+        it
+        """
     )
     func archivedGoes() throws {
         let outer = try fixture.makeDirectory("CD")
@@ -70,7 +73,10 @@ struct SettlingTests {
     }
 
     @Test(
-        "Which tree is shown is never asked with the lock of a tree held: the one who answers may wait for that"
+        """
+        Which tree is shown is never asked with the lock of a tree held: the one who answers may \
+        wait for that
+        """
     )
     func asksUnlocked() throws {
         let folder = try fixture.makeDirectory("CD")
@@ -162,7 +168,10 @@ struct SettlingTests {
     }
 
     @Test(
-        "A file that was made as long as it shall be and not written to its end is set aside; one that was is archived"
+        """
+        A file that was made as long as it shall be and not written to its end is set aside; one \
+        that was is archived
+        """
     )
     func announcedSize() throws {
         let bytes = image(1)
@@ -235,7 +244,10 @@ struct SettlingTests {
     // MARK: What an earlier run left
 
     @Test(
-        "Leftovers: a closed file is archived, one that was never closed is set aside, a temporary one waits"
+        """
+        Leftovers: a closed file is archived, one that was never closed is set aside, a \
+        temporary one waits
+        """
     )
     func leftovers() throws {
         let folder = fixture.temporary.folder
@@ -259,7 +271,10 @@ struct SettlingTests {
     }
 
     @Test(
-        "An archived file that got a temporary name before the daemon ended is not written to as it is"
+        """
+        An archived file that got a temporary name before the daemon ended is not written to as \
+        it is
+        """
     )
     func archivedUnderTemporaryName() throws {
         try fixture.save(image(1), as: "IM1.dcm")

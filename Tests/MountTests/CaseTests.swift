@@ -19,7 +19,8 @@ struct CaseTests {
                 cd "$M"
                 find by-patient by-uid -print0 | while IFS= read -r -d '' path; do
                     upper=${path^^} lower=${path,,}
-                    test "$path" -ef "$upper" && test "$path" -ef "$lower" && test "$upper" -ef "$path"
+                    test "$path" -ef "$upper" && test "$path" -ef "$lower" && test "$upper" -ef \
+                "$path"
                 done
                 test "$(ls | sort)" = "$(ls "$PWD" | sort)"
                 test README.TXT -ef README.txt

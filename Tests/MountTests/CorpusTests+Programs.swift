@@ -10,11 +10,17 @@ extension CorpusTests {
         ("copy", "cp -a \"$V\" copy; same copy"),
         (
             "rsync",
-            "rsync -aH \"$V/\" copy/; same copy; test -z \"$(rsync -aH --itemize-changes \"$V/\" copy/)\""
+            """
+            rsync -aH \"$V/\" copy/; same copy; test -z \"$(rsync -aH --itemize-changes \"$V/\" \
+            copy/)\"
+            """
         ),
         (
             "tar",
-            "mkdir copy; tar -C \"$V\" -cf view.tar .; tar -C copy -xf view.tar; same copy; tar -C \"$V\" -df view.tar"
+            """
+            mkdir copy; tar -C \"$V\" -cf view.tar .; tar -C copy -xf view.tar; same copy; tar \
+            -C \"$V\" -df view.tar
+            """
         ),
         (
             "zip",
@@ -26,14 +32,18 @@ extension CorpusTests {
         ),
         (
             "sevenzip",
-            "7z a -mx=0 -bso0 -bsp0 view.7z \"$V\"; 7z x -bso0 -bsp0 -ocopy view.7z; same copy/by-patient"
+            """
+            7z a -mx=0 -bso0 -bsp0 view.7z \"$V\"; 7z x -bso0 -bsp0 -ocopy view.7z; same \
+            copy/by-patient
+            """
         ),
         (
             "git",
             """
             export GIT_DIR=$PWD/repository GIT_WORK_TREE=$V HOME=$PWD
             git init -q; git -c core.compression=0 add -A
-            test "$(git ls-files -z | tr -dc '\\0' | wc -c)" = "$(find "$V" -type f -printf x | wc -c)"
+            test "$(git ls-files -z | tr -dc '\\0' | wc -c)" = "$(find "$V" -type f -printf x | \
+            wc -c)"
             test -z "$(git diff-files)"; git add -A; test -z "$(git diff-files)"
             git checkout-index -a --prefix="$PWD/copy/"; same copy
             """
@@ -44,7 +54,8 @@ extension CorpusTests {
             /usr/bin/python3 - <<'END'
             import hashlib, os, warnings, pydicom
             warnings.simplefilter('ignore')
-            def files(root): return (f'{folder}/{name}' for folder, _, names in os.walk(root) for name in names)
+            def files(root): return (f'{folder}/{name}' for folder, _, names in os.walk(root) \
+            for name in names)
             def digest(path): return hashlib.sha256(open(path, 'rb').read()).digest()
             def read(path):
                 try:
@@ -52,7 +63,8 @@ extension CorpusTests {
                     return str(dataset.file_meta), list(dataset.keys()), dataset.get('PixelData')
                 except Exception as error: return type(error), str(error).replace(path, '')
             shown = {digest(path): path for path in files(os.environ['V'])}
-            pairs = [(path, shown[digest(path)]) for path in files(os.environ['SAMPLES']) if digest(path) in shown]
+            pairs = [(path, shown[digest(path)]) for path in files(os.environ['SAMPLES']) if \
+            digest(path) in shown]
             assert len(pairs) > 300, len(pairs)
             read_well = 0
             for source, path in pairs:
@@ -75,7 +87,10 @@ extension CorpusTests {
                     SecureShell.start + "scp -q -r -F ssh/client \"archive:$V\" copy; same copy"
                 ))
             let get =
-                "echo \"get -r \\\"$V\\\" copy\" | sftp -q -b - -F ssh/client archive >/dev/null; same copy"
+                """
+                echo \"get -r \\\"$V\\\" copy\" | sftp -q -b - -F ssh/client archive >/dev/null; \
+                same copy
+                """
             found.append(("sftp", SecureShell.start + get))
         }
         if Samba.isInstalled {
@@ -83,14 +98,18 @@ extension CorpusTests {
                 (
                     "samba",
                     Samba.start
-                        + "mkdir copy; smb 'lcd copy; cd by-patient; recurse; prompt; mget *' >/dev/null; same copy"
+                        + """
+                        mkdir copy; smb 'lcd copy; cd by-patient; recurse; prompt; mget *' \
+                        >/dev/null; same copy
+                        """
                 ))
         }
         return found
     }
 
     private static let compare = """
-        same() { diff <(cd "$1"; find . -type f -print0 | sort -z | xargs -0 sha256sum -z | tr '\\0' '\\n') "$LISTING"; }
+        same() { diff <(cd "$1"; find . -type f -print0 | sort -z | xargs -0 sha256sum -z | tr \
+        '\\0' '\\n') "$LISTING"; }
 
         """
 

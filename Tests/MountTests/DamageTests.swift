@@ -19,7 +19,10 @@ struct DamageTests {
     }
 
     @Test(
-        "After a thousand faults in the copies of one volume every reader gets the right bytes, and all is healed",
+        """
+        After a thousand faults in the copies of one volume every reader gets the right bytes, \
+        and all is healed
+        """,
         arguments: [(1, ReadMode.passthrough, 1_000), (2, .cached, 200)])
     func faults(_ volume: Int, _ mode: ReadMode, _ count: Int) throws {
         try MountedArchive.with(mode) { archive in
@@ -42,13 +45,17 @@ struct DamageTests {
                     elif kind == 1: os.truncate(path, random.randrange(len(data)))
                     elif kind == 2: os.unlink(path)
                     else:
-                        other = open(random.choice([b for b in blobs if b != path and os.path.exists(b)]), 'rb').read()
+                        other = open(random.choice([b for b in blobs if b != path and \
+                os.path.exists(b)]), 'rb').read()
                         os.unlink(path); open(path, 'wb').write(other)
                 """)
             // Everything is read twice: by name and by UID.
             for view in ["by-patient", "by-uid"] {
                 try archive.mustShell(
-                    "find \"$M/\(view)\" -type f -print0 | xargs -0 -P 4 -n 50 sha256sum | cut -c1-64 | sort | cmp - known",
+                    """
+                    find \"$M/\(view)\" -type f -print0 | xargs -0 -P 4 -n 50 sha256sum | cut \
+                    -c1-64 | sort | cmp - known
+                    """,
                     timeout: 180)
             }
             if volume == 1 {
@@ -132,7 +139,8 @@ struct DamageTests {
                 # The volume goes: nothing is found to be bad, so nothing is healed.
                 os.rename('../volume1', '../away')
                 def is_online():
-                    run = subprocess.run([os.environ['PACSFS'], 'status', '--json'], capture_output=True)
+                    run = subprocess.run([os.environ['PACSFS'], 'status', '--json'], \
+                capture_output=True)
                     return json.loads(run.stdout)['volumes'][0]['state'] == 'online'
                 while is_online(): time.sleep(0.1)
                 assert open(name, 'rb').read() == right

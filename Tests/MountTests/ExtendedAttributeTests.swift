@@ -12,7 +12,8 @@ struct ExtendedAttributeTests {
             try archive.importSamples()
             let run = try archive.mustShell(
                 """
-                image=$(find "$M/by-patient/Smith^Rex (1001)/2026-03-03" -name 00001.dcm | head -n 1)
+                image=$(find "$M/by-patient/Smith^Rex (1001)/2026-03-03" -name 00001.dcm | head \
+                -n 1)
                 get() { getfattr --absolute-names --only-values -n "$1" "$image"; echo; }
                 get user.dicom.PatientName
                 get user.dicom.Modality

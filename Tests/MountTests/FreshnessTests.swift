@@ -39,24 +39,30 @@ struct FreshnessTests {
         for number, (source, *paths) in enumerate(plan):
             data = open(source, 'rb').read()
             if os.environ.get('IMPORTS'):
-                subprocess.run([os.environ['PACSFS'], 'import', source], check=True, stdout=subprocess.DEVNULL)
+                subprocess.run([os.environ['PACSFS'], 'import', source], check=True, \
+        stdout=subprocess.DEVNULL)
             else:
                 with open(f'{I}/{number}.dcm', 'wb') as file: file.write(data)
             for path in (M + '/' + p for p in paths):
                 # The name itself, which was asked for in vain before.
                 assert os.stat(path).st_size == len(data), path
                 for folder, name in parents(path):
-                    assert folder not in held or name in os.listdir(held[folder]), (folder, name, 'held')
+                    assert folder not in held or name in os.listdir(held[folder]), (folder, \
+        name, 'held')
                     assert name in (entry.name for entry in os.scandir(folder)), (folder, name)
                     hold(folder)
                 assert open(path, 'rb').read() == data, path
-            shown = subprocess.run(['ls', os.path.dirname(M + '/' + paths[0])], capture_output=True, text=True, check=True)
+            shown = subprocess.run(['ls', os.path.dirname(M + '/' + paths[0])], \
+        capture_output=True, text=True, check=True)
             assert os.path.basename(paths[0]) in shown.stdout.split('\\n')
         print(len(plan))
         """
 
     @Test(
-        "Held directories, fresh ones and names that were not there show an image when close returns",
+        """
+        Held directories, fresh ones and names that were not there show an image when close \
+        returns
+        """,
         arguments: ways)
     func images(_ way: Way) throws {
         // Where the images are going to be is learnt from another archive.
@@ -77,8 +83,11 @@ struct FreshnessTests {
             let variable = way.imports ? "IMPORTS=1" : "IMPORTS="
             try Files.write(
                 Array(
-                    "import os, sys, subprocess\nM = os.environ['M']; I = os.environ['I']\n\(Self.script)\n"
-                        .utf8),
+                    """
+                    import os, sys, subprocess\nM = os.environ['M']; I = \
+                    os.environ['I']\n\(Self.script)\n
+                    """
+                    .utf8),
                 to: archive.work + "/look.py")
             let run = try archive.mustShell("\(variable) python3 look.py")
             #expect(run.output == "17\n")

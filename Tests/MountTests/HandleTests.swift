@@ -12,10 +12,12 @@ struct HandleTests {
         import ctypes, errno, hashlib, json
         libc = ctypes.CDLL(None, use_errno=True)
         class Handle(ctypes.Structure):
-            _fields_ = [('size', ctypes.c_uint), ('type', ctypes.c_int), ('bytes', ctypes.c_ubyte * 128)]
+            _fields_ = [('size', ctypes.c_uint), ('type', ctypes.c_int), ('bytes', \
+        ctypes.c_ubyte * 128)]
         def take(path):
             handle, mount = Handle(size=128), ctypes.c_int()
-            if libc.name_to_handle_at(-100, os.fsencode(path), ctypes.byref(handle), ctypes.byref(mount), 0):
+            if libc.name_to_handle_at(-100, os.fsencode(path), ctypes.byref(handle), \
+        ctypes.byref(mount), 0):
                 raise OSError(ctypes.get_errno(), path)
             return [handle.type, bytes(handle.bytes[:handle.size]).hex()]
         def describe(descriptor):
@@ -36,7 +38,8 @@ struct HandleTests {
         def parents(mount, handle):
             data = bytes.fromhex(handle[1])
             handle = Handle(size=len(data), type=handle[0], bytes=(ctypes.c_ubyte * 128)(*data))
-            descriptor = libc.open_by_handle_at(mount, ctypes.byref(handle), os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = libc.open_by_handle_at(mount, ctypes.byref(handle), os.O_RDONLY | \
+        os.O_DIRECTORY)
             return os.path.relpath(os.readlink(f'/proc/self/fd/{descriptor}'), M)
 
         """
@@ -82,9 +85,11 @@ struct HandleTests {
             _ = try archive.python(
                 check + """
                     with open('/proc/sys/vm/drop_caches', 'w') as file: file.write('2')
-                    deep = [path for path in known if '/by-patient/' in path and os.path.basename(path).startswith('00')][0]
+                    deep = [path for path in known if '/by-patient/' in path and \
+                    os.path.basename(path).startswith('00')][0]
                     check()
-                    assert parents(mount, known[os.path.dirname(deep)][0]) == os.path.relpath(os.path.dirname(deep), M)
+                    assert parents(mount, known[os.path.dirname(deep)][0]) == \
+                    os.path.relpath(os.path.dirname(deep), M)
                     """)
             try archive.unmount()
             try archive.mount()

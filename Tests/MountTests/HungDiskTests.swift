@@ -44,7 +44,7 @@ struct HungDiskTests {
         """
 
     @Test(
-        "While forty programs hang in incoming, views can be listed and images read, and df answers",
+        "While forty programs hang in incoming, views are listed and images read, and df answers",
         .enabled(if: LosableDisk.isPossible, "loop devices need root"),
         arguments: ReadMode.allCases)
     func incoming(_ mode: ReadMode) throws {
@@ -69,10 +69,13 @@ struct HungDiskTests {
                         assert all(c.poll() is None for c in clients)
                         within(5, "ls", "ls", M)
                         within(5, "ls -l", "ls", "-l", f"{M}/by-date")
-                        found = within(5, 'find', 'find', f'{M}/by-patient', f'{M}/by-date', '-type', 'f').splitlines()
+                        found = within(5, 'find', 'find', f'{M}/by-patient', f'{M}/by-date', \
+                    '-type', 'f').splitlines()
                         assert len(found) == 40, len(found)
-                        sums = [line.split()[0] for line in within(5, 'reading', 'sha256sum', *sorted(found)[:20]).splitlines()]
-                        wanted = subprocess.run('sha256sum images/*', shell=True, capture_output=True).stdout.split()[::2]
+                        sums = [line.split()[0] for line in within(5, 'reading', 'sha256sum', \
+                    *sorted(found)[:20]).splitlines()]
+                        wanted = subprocess.run('sha256sum images/*', shell=True, \
+                    capture_output=True).stdout.split()[::2]
                         assert set(sums) == set(wanted)
                         within(5, 'df', 'df', M)
                         within(5, 'a search', 'ls', f'{M}/search/modality=CT')
@@ -84,7 +87,10 @@ struct HungDiskTests {
                     """, timeout: 150)
             try archive.settled()
             try archive.mustShell(
-                "sha256sum images/* new/* | cut -c1-64 | sort >known; sha256sum \"$M\"/by-uid/*/*/* | cut -c1-64 | sort | cmp - known"
+                """
+                sha256sum images/* new/* | cut -c1-64 | sort >known; sha256sum \
+                \"$M\"/by-uid/*/*/* | cut -c1-64 | sort | cmp - known
+                """
             )
             try archive.unmount()
         }
@@ -92,7 +98,10 @@ struct HungDiskTests {
 
     /// open(2) of a named pipe without a writer waits, as a call on a disk that does not answer.
     @Test(
-        "A disk that does not answer takes a share of the threads: images are read from the other, and a program that waits can be killed",
+        """
+        A disk that does not answer takes a share of the threads: images are read from the \
+        other, and a program that waits can be killed
+        """,
         arguments: ReadMode.allCases)
     func reading(_ mode: ReadMode) throws {
         try MountedArchive.with(mode) { archive in
@@ -102,13 +111,15 @@ struct HungDiskTests {
                     + """
                     pipes = sorted(glob.glob('../volume1/blobs/*/*/*.dcm'))
                     sizes = {path: os.path.getsize(path) for path in pipes}
-                    names = {os.getxattr(path, 'user.pacsfs.sha256').decode(): path for path in glob.glob(M + '/by-uid/*/*/*.dcm')}
+                    names = {os.getxattr(path, 'user.pacsfs.sha256').decode(): path for path in \
+                    glob.glob(M + '/by-uid/*/*/*.dcm')}
                     mode = stat.S_IMODE(os.stat(pipes[0]).st_mode)
                     for path in pipes:
                         os.unlink(path)
                         os.mkfifo(path, mode)
                     sums = [os.path.basename(path)[:-4] for path in pipes]
-                    clients = [subprocess.Popen(['sha256sum', names[sum]], stdout=subprocess.PIPE) for sum in sums]
+                    clients = [subprocess.Popen(['sha256sum', names[sum]], \
+                    stdout=subprocess.PIPE) for sum in sums]
                     # As many as a disk may take wait for it; all others have their image.
                     wait('16 hang', lambda: sum_of_running(clients) == 16)
                     time.sleep(0.5)

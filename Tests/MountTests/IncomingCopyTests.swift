@@ -27,7 +27,10 @@ struct IncomingCopyTests {
         "rsync -a --partial --delay-updates 1.dcm \"$I/a.dcm\"",
         "cp -p 1.dcm a.dcm; tar -cf - a.dcm | tar -C \"$I\" -xpf -",
         "cp 1.dcm \"$I/a.dcm.part\"; mv \"$I/a.dcm.part\" \"$I/a.dcm\"",
-        "cp 1.dcm \"$I/.a.dcm.Xy12Zq\"; mv -n \"$I/.a.dcm.Xy12Zq\" \"$I/a.dcm\"; test ! -e \"$I/.a.dcm.Xy12Zq\"",
+        """
+        cp 1.dcm \"$I/.a.dcm.Xy12Zq\"; mv -n \"$I/.a.dcm.Xy12Zq\" \"$I/a.dcm\"; test ! -e \
+        \"$I/.a.dcm.Xy12Zq\"
+        """,
         "python3 -c 'import shutil, os; shutil.copy2(\"1.dcm\", os.environ[\"I\"] + \"/a.dcm\")'",
     ]
 
@@ -41,7 +44,10 @@ struct IncomingCopyTests {
         for (number, command) in Self.copies.enumerated() {
             // Other bytes each time, so that each has to be archived.
             try archive.mustShell(
-                "rm -f \"$I/a.dcm\"; { cat original.dcm; printf 'copy %04d' $N; } >1.dcm; cp -p 1.dcm kept$N.dcm",
+                """
+                rm -f \"$I/a.dcm\"; { cat original.dcm; printf 'copy %04d' $N; } >1.dcm; cp -p \
+                1.dcm kept$N.dcm
+                """,
                 ["N": "\(number)"])
             // At once: on a busy machine another program may begin when the name has settled.
             let run = try archive.shell(
@@ -81,7 +87,8 @@ struct IncomingCopyTests {
                 chmod 600 "$I/a.dcm"
                 touch -d '2022-01-01' "$I/a.dcm"
                 chown 0:0 "$I/a.dcm" 2>/dev/null || test "$(id -u)" != 0
-                test "$(stat -c '%y %a' "$I/a.dcm" | cut -c1-10,30-)" = "2022-01-01$(stat -c ' %y' "$I/a.dcm" | cut -c31-) 600"
+                test "$(stat -c '%y %a' "$I/a.dcm" | cut -c1-10,30-)" = "2022-01-01$(stat -c ' \
+            %y' "$I/a.dcm" | cut -c31-) 600"
             done
             """)
         // A blob keeps its own.
@@ -94,7 +101,10 @@ struct IncomingCopyTests {
         "cp -r samples \"$I/$N\"", "rsync -a samples/ \"$I/$N\"",
         "mkdir \"$I/$N\"; tar -cf - samples | tar -C \"$I/$N\" -xpf -",
         "mv samples \"$I/$N\"",
-        "cp -r samples \"$I/$N\" & one=$!; cp -a samples \"$I/again\" & two=$!; wait $one; wait $two",
+        """
+        cp -r samples \"$I/$N\" & one=$!; cp -a samples \"$I/again\" & two=$!; wait $one; wait \
+        $two
+        """,
     ]
 
     @Test(
@@ -146,7 +156,8 @@ struct IncomingCopyTests {
         try archive.mustShell(
             """
             for block in $(seq $(( ($(stat -c %s 1.dcm) - 1) / 10000 )) -1 0); do
-                dd if=1.dcm of="$I/a.dcm" bs=10000 skip=$block seek=$block count=1 conv=notrunc status=none
+                dd if=1.dcm of="$I/a.dcm" bs=10000 skip=$block seek=$block count=1 conv=notrunc \
+            status=none
             done
             """)
         try archive.expectArchived(image)

@@ -77,9 +77,11 @@ struct IncomingNameTests {
                 import ctypes, errno
                 libc = ctypes.CDLL(None, use_errno=True)
                 for n in (1, 2):
-                    with open(f'{I}/{n}.dcm', 'wb') as file: file.write(open(f'{n}.dcm', 'rb').read())
+                    with open(f'{I}/{n}.dcm', 'wb') as file: file.write(open(f'{n}.dcm', \
+                'rb').read())
                 def rename(flags):
-                    result = libc.renameat2(-100, (I + '/1.dcm').encode(), -100, (I + '/2.dcm').encode(), flags)
+                    result = libc.renameat2(-100, (I + '/1.dcm').encode(), -100, (I + \
+                '/2.dcm').encode(), flags)
                     return 0 if result == 0 else ctypes.get_errno()
                 assert rename(1) == errno.EEXIST
                 assert rename(2) == errno.EINVAL
@@ -182,15 +184,18 @@ struct IncomingNameTests {
             let images = try archive.writeImages(6)
             try archive.python(
                 """
-                names = [b'R\\xf6ntgen \\xdcbersicht.dcm', b'a\\nb.dcm', b'-rf', 'Thorax Müller ✓.dcm'.encode(),
+                names = [b'R\\xf6ntgen \\xdcbersicht.dcm', b'a\\nb.dcm', b'-rf', 'Thorax Müller \
+                ✓.dcm'.encode(),
                          b'x' * 251 + b'.dcm', b'CON.dcm']
                 folder = I.encode() + b'/Ordner \\xe4'
                 os.mkdir(folder)
                 for number, name in enumerate(names, 1):
-                    with open(folder + b'/' + name, 'wb') as file: file.write(open(f'{number}.dcm', 'rb').read())
+                    with open(folder + b'/' + name, 'wb') as file: \
+                file.write(open(f'{number}.dcm', 'rb').read())
                 assert sorted(os.listdir(folder)) == sorted(names)
                 for number, name in enumerate(names, 1):
-                    assert open(folder + b'/' + name, 'rb').read() == open(f'{number}.dcm', 'rb').read()
+                    assert open(folder + b'/' + name, 'rb').read() == open(f'{number}.dcm', \
+                'rb').read()
                 try: open(folder + b'/' + b'y' * 256, 'wb')
                 except OSError as error: assert error.errno == 36, error
                 else: assert False

@@ -39,13 +39,19 @@ extension IncomingProgramTests {
                     SecureShell.start + "scp -q -r -p -F ssh/client ../corpus \"archive:$I/scp\""
                 ))
             let put =
-                "mkdir \"$I/sftp\"; echo \"put -r ../corpus \\\"$I/sftp\\\"\" | sftp -q -b - -F ssh/client archive >/dev/null"
+                """
+                mkdir \"$I/sftp\"; echo \"put -r ../corpus \\\"$I/sftp\\\"\" | sftp -q -b - -F \
+                ssh/client archive >/dev/null
+                """
             found.append(("sftp", SecureShell.start + put))
         }
         // Whether a guest may write, Samba finds out by identities that only root can look up.
         if Samba.isInstalled, archive.user == nil, geteuid() == 0 {
             let put =
-                "smb 'mkdir incoming/samba; cd incoming/samba; lcd ../corpus; recurse; prompt; mput *' >/dev/null"
+                """
+                smb 'mkdir incoming/samba; cd incoming/samba; lcd ../corpus; recurse; prompt; \
+                mput *' >/dev/null
+                """
             found.append(("samba", Samba.start + put))
         }
         return found
@@ -76,7 +82,10 @@ extension IncomingProgramTests {
         """
 
     @Test(
-        "Every real file arrives by each program with its bytes, and files that are not images are rejected",
+        """
+        Every real file arrives by each program with its bytes, and files that are not images \
+        are rejected
+        """,
         .enabled(if: Corpus.shared != nil, Corpus.isAbsent), arguments: Setting.allCases)
     func realFiles(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)

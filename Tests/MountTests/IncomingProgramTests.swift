@@ -40,7 +40,10 @@ struct IncomingProgramTests {
     }
 
     @Test(
-        "A disc with a viewer, in a zip archive too; rejected files say why, and moving them back tries again",
+        """
+        A disc with a viewer, in a zip archive too; rejected files say why, and moving them back \
+        tries again
+        """,
         arguments: Setting.allCases)
     func discs(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -48,10 +51,12 @@ struct IncomingProgramTests {
         try archive.mustShell(
             """
             mkdir -p disc/DICOM disc/VIEWER; cp 1.dcm disc/DICOM/IM1; cp 2.dcm disc/DICOM/IM2
-            printf '[autorun]\\r\\nopen=viewer.exe\\r\\n' >disc/AUTORUN.INF; head -c 9000 /dev/urandom >disc/VIEWER/viewer.exe
+            printf '[autorun]\\r\\nopen=viewer.exe\\r\\n' >disc/AUTORUN.INF; head -c 9000 \
+            /dev/urandom >disc/VIEWER/viewer.exe
             : >disc/VIEWER/empty.log; echo '<html>' >disc/index.html
             cp -r disc "$I/"
-            grep -q 'Will be set aside' <(getfattr --only-values -n user.pacsfs.reason "$I/disc/index.html")
+            grep -q 'Will be set aside' <(getfattr --only-values -n user.pacsfs.reason \
+            "$I/disc/index.html")
             (cd disc && zip -qr ../disc.zip .); cp disc.zip "$I/"
             python3 - <<'END'
             import zipfile
@@ -59,7 +64,8 @@ struct IncomingProgramTests {
                 file.write('3.dcm', 'good.dcm'); file.write('3.dcm', '../../evil.dcm')
             END
             cp evil.zip "$I/"
-            cp 3.dcm "$I/half.part"; grep -q 'when it is renamed' <(getfattr --only-values -n user.pacsfs.reason "$I/half.part"); rm "$I/half.part"
+            cp 3.dcm "$I/half.part"; grep -q 'when it is renamed' <(getfattr --only-values -n \
+            user.pacsfs.reason "$I/half.part"); rm "$I/half.part"
             """)
         for image in images.prefix(2) { try archive.expectArchived(image) }
         try archive.settled()
@@ -85,7 +91,8 @@ struct IncomingProgramTests {
         try archive.mustShell(
             """
             D=$(dirname "$M"/rejected/*/evil.zip)
-            fails touch "$D/new" 2>errors; fails rm -f "$D/evil.zip" 2>>errors; fails mv "$D/evil.zip" "$D/other" 2>>errors
+            fails touch "$D/new" 2>errors; fails rm -f "$D/evil.zip" 2>>errors; fails mv \
+            "$D/evil.zip" "$D/other" 2>>errors
             test "$(grep -c 'Read-only file system' errors)" = 3
             mv "$D/evil.zip" "$I/"; cmp evil.zip "$I/evil.zip"; test ! -e "$D/evil.zip"
             mv "$D/disc" "$I/again"
@@ -93,12 +100,18 @@ struct IncomingProgramTests {
         try archive.settled()
         // They are not better than before.
         try archive.mustShell(
-            "test -e \"$M\"/rejected/*/evil.zip; test -e \"$M\"/rejected/*/again/index.html; test ! -e \"$M\"/rejected/*/disc"
+            """
+            test -e \"$M\"/rejected/*/evil.zip; test -e \"$M\"/rejected/*/again/index.html; test \
+            ! -e \"$M\"/rejected/*/disc
+            """
         )
     }
 
     @Test(
-        "A copy that is interrupted with Ctrl-C, or killed, is rejected and never shown; moved back it is archived",
+        """
+        A copy that is interrupted with Ctrl-C, or killed, is rejected and never shown; moved \
+        back it is archived
+        """,
         arguments: Setting.allCases)
     func interrupted(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -112,17 +125,20 @@ struct IncomingProgramTests {
                 name = f'{I}/half{number}.dcm'
                 copy = subprocess.Popen(['cp', '/dev/stdin', name], stdin=subprocess.PIPE)
                 copy.stdin.write(data[:-100 - number]); copy.stdin.flush()
-                while not os.path.exists(name) or os.stat(name).st_size < len(data) - 100 - number: time.sleep(0.01)
+                while not os.path.exists(name) or os.stat(name).st_size < len(data) - 100 - \
+            number: time.sleep(0.01)
                 copy.send_signal(ending)
                 assert copy.wait() == -ending
-            assert 'ended before it closed' in os.getxattr(f'{I}/half0.dcm', 'user.pacsfs.reason').decode()
+            assert 'ended before it closed' in os.getxattr(f'{I}/half0.dcm', \
+            'user.pacsfs.reason').decode()
             """)
         #expect(try archive.status().instances == before.instances)
         try archive.settled()
         #expect(try archive.status().instances == before.instances)
         try archive.mustShell(
             """
-            cd "$(dirname "$M"/rejected/*/half0.dcm)"; grep -q interrupted half0.dcm.reason.txt half1.dcm.reason.txt
+            cd "$(dirname "$M"/rejected/*/half0.dcm)"; grep -q interrupted half0.dcm.reason.txt \
+            half1.dcm.reason.txt
             cmp half0.dcm <(head -c -100 "$OLDPWD/1.dcm")
             mv half* "$I/"
             """)
@@ -133,7 +149,10 @@ struct IncomingProgramTests {
     }
 
     @Test(
-        "A program of several threads that ends without closing is not taken for killed; nor is one whose child was",
+        """
+        A program of several threads that ends without closing is not taken for killed; nor is \
+        one whose child was
+        """,
         arguments: Setting.allCases)
     func endings(_ setting: Setting) throws {
         let (archive, before) = try SharedArchives.begin(setting)
@@ -152,12 +171,14 @@ struct IncomingProgramTests {
             # Its child writes, and is killed before it can close.
             file = os.open(f'{I}/2.dcm', os.O_WRONLY | os.O_CREAT)
             child = subprocess.Popen(
-                [sys.executable, '-c', 'import os, time; os.write(1, open("2.dcm", "rb").read()); time.sleep(60)'], stdout=file)
+                [sys.executable, '-c', 'import os, time; os.write(1, open("2.dcm", \
+            "rb").read()); time.sleep(60)'], stdout=file)
             import time
             while os.fstat(file).st_size < os.stat('2.dcm').st_size: time.sleep(0.01)
             child.send_signal(signal.SIGTERM)
             assert child.wait() == -signal.SIGTERM
-            while b'ended before' not in os.getxattr(f'{I}/2.dcm', 'user.pacsfs.reason'): time.sleep(0.01)
+            while b'ended before' not in os.getxattr(f'{I}/2.dcm', 'user.pacsfs.reason'): \
+            time.sleep(0.01)
             os.close(file)
             """)
         for image in images { try archive.expectArchived(image) }
@@ -176,11 +197,13 @@ struct IncomingProgramTests {
             inotifywait -m --format '%e %f' "$I" >events 2>inotify.log & watcher=$!
             trap 'kill $watcher 2>/dev/null || true' EXIT
             until grep -q established inotify.log; do kill -0 $watcher; sleep 0.05; done
-            rsync -a 1.dcm "$I/same.dcm" & one=$!; rsync -a 2.dcm "$I/same.dcm" & two=$!; wait $one; wait $two
+            rsync -a 1.dcm "$I/same.dcm" & one=$!; rsync -a 2.dcm "$I/same.dcm" & two=$!; wait \
+            $one; wait $two
             cmp -s 1.dcm "$I/same.dcm" || cmp 2.dcm "$I/same.dcm"
             : >"$I/finder.dcm"; printf '\\0\\5\\26\\7' >"$I/._finder.dcm"
             cat 3.dcm >"$I/finder.dcm"
-            for n in 1 2 3; do cat 1.dcm >"$I/cat.dcm" & one=$!; cat 1.dcm >"$I/cat.dcm" & two=$!; wait $one; wait $two; done
+            for n in 1 2 3; do cat 1.dcm >"$I/cat.dcm" & one=$!; cat 1.dcm >"$I/cat.dcm" & \
+            two=$!; wait $one; wait $two; done
             cp 4.dcm "$I/"
             for step in {1..50}; do grep -q 'CLOSE_WRITE.* 4.dcm' events && break; sleep 0.1; done
             grep -q 'CREATE 4.dcm' events
@@ -206,7 +229,8 @@ struct IncomingProgramTests {
                 echo "put 2.dcm \\"$I/sftp.dcm\\"" | sftp -q -b - -F ssh/client archive >/dev/null
                 cmp 2.dcm "$I/sftp.dcm"
                 scp -q -r -F ssh/client "archive:$M/by-id" got-by-scp
-                echo "get -r \\"$M/by-id\\" got-by-sftp" | sftp -q -b - -F ssh/client archive >/dev/null
+                echo "get -r \\"$M/by-id\\" got-by-sftp" | sftp -q -b - -F ssh/client archive \
+                >/dev/null
                 for got in got-by-scp got-by-sftp; do diff -r $got "$M/by-id"; done
                 """)
         for image in images { try archive.expectArchived(image) }

@@ -78,7 +78,7 @@ struct IncomingWriteTests {
         fd = os.open(name, os.O_WRONLY | os.O_CREAT)
         os.posix_fallocate(fd, 0, len(data)); os.pwrite(fd, data, 0); os.close(fd)
         """,
-        "fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_SYNC); os.write(fd, data); os.close(fd)",
+        "fd = os.open(name, os.O_WRONLY|os.O_CREAT|os.O_SYNC); os.write(fd, data); os.close(fd)",
     ]
 
     @Test("A file is archived when the program closes it")
@@ -143,7 +143,10 @@ struct IncomingWriteTests {
     }
 
     @Test(
-        "A file that is written again before it settles is archived again, and the first version stays"
+        """
+        A file that is written again before it settles is archived again, and the first version \
+        stays
+        """
     )
     func versions() throws {
         try MountedArchive.with { archive in
@@ -152,11 +155,13 @@ struct IncomingWriteTests {
             try archive.mustShell(
                 """
                 head -c -4 1.dcm >second.dcm; printf abcd >>second.dcm
-                cp second.dcm third.dcm; printf 'efgh' | dd of=third.dcm bs=1 seek=$(( $(stat -c %s 1.dcm) - 8 )) conv=notrunc status=none
+                cp second.dcm third.dcm; printf 'efgh' | dd of=third.dcm bs=1 seek=$(( $(stat -c \
+                %s 1.dcm) - 8 )) conv=notrunc status=none
                 cp 1.dcm "$I/a.dcm"
                 cp second.dcm "$I/a.dcm"
                 cmp second.dcm "$I/a.dcm"
-                printf 'efgh' | dd of="$I/a.dcm" bs=1 seek=$(( $(stat -c %s 1.dcm) - 8 )) conv=notrunc status=none
+                printf 'efgh' | dd of="$I/a.dcm" bs=1 seek=$(( $(stat -c %s 1.dcm) - 8 )) \
+                conv=notrunc status=none
                 cmp third.dcm "$I/a.dcm"
                 """)
             for name in ["1", "second", "third"] {
@@ -195,14 +200,16 @@ struct IncomingWriteTests {
                 """
                 cp 1.dcm "$I/a.dcm"; truncate -s 100 "$I/a.dcm"
                 cp 1.dcm "$I/b.dcm"; : >"$I/b.dcm"
-                cp 1.dcm "$I/c.dcm"; chmod 666 "$I/c.dcm"; head -c 3000 /dev/urandom | dd of="$I/c.dcm" conv=notrunc status=none
+                cp 1.dcm "$I/c.dcm"; chmod 666 "$I/c.dcm"; head -c 3000 /dev/urandom | dd \
+                of="$I/c.dcm" conv=notrunc status=none
                 cp 1.dcm "$I/d.dcm"; rm "$I/d.dcm"
                 """)
             try archive.python(
                 """
                 import shutil
                 shutil.copy('1.dcm', I + '/e.dcm')
-                with open(I + '/e.dcm', 'r+b') as file, mmap.mmap(file.fileno(), 0) as map: map[:4000] = bytes(4000)
+                with open(I + '/e.dcm', 'r+b') as file, mmap.mmap(file.fileno(), 0) as map: \
+                map[:4000] = bytes(4000)
                 """)
             try archive.expectArchived(archive.work + "/1.dcm")
             try archive.settled()
@@ -229,7 +236,10 @@ struct IncomingWriteTests {
     }
 
     @Test(
-        "Locks, holes, preallocation and copies within the kernel work; other operations say that they do not"
+        """
+        Locks, holes, preallocation and copies within the kernel work; other operations say that \
+        they do not
+        """
     )
     func besides() throws {
         try MountedArchive.with { archive in
@@ -243,20 +253,24 @@ struct IncomingWriteTests {
                     # Held against other processes.
                     for lock in (fcntl.flock, fcntl.lockf):
                         lock(file, fcntl.LOCK_EX)
-                        other = f'import fcntl; fcntl.{lock.__name__}(open("{I}/a.dcm", "r+b"), fcntl.LOCK_EX | fcntl.LOCK_NB)'
-                        assert subprocess.run([sys.executable, '-c', other], stderr=subprocess.DEVNULL).returncode == 1
+                        other = f'import fcntl; fcntl.{lock.__name__}(open("{I}/a.dcm", "r+b"), \
+                fcntl.LOCK_EX | fcntl.LOCK_NB)'
+                        assert subprocess.run([sys.executable, '-c', other], \
+                stderr=subprocess.DEVNULL).returncode == 1
                         lock(file, fcntl.LOCK_UN)
                         assert subprocess.run([sys.executable, '-c', other]).returncode == 0
                     fd = file.fileno()
                     # Room that is kept does not make it longer; a hole is zeros, and is found.
                     def allocate(mode, offset, length):
                         offset, length = ctypes.c_long(offset), ctypes.c_long(length)
-                        return 0 if libc.fallocate(fd, mode, offset, length) == 0 else ctypes.get_errno()
+                        return 0 if libc.fallocate(fd, mode, offset, length) == 0 else \
+                ctypes.get_errno()
                     assert allocate(1, 0, 1 << 20) == 0 and os.fstat(fd).st_size == 0
                     os.pwrite(fd, b'x' * 65536, 0)
                     assert allocate(3, 8192, 16384) == 0
                     assert os.pread(fd, 65536, 0) == b'x' * 8192 + bytes(16384) + b'x' * 40960
-                    assert os.lseek(fd, 0, os.SEEK_HOLE) == 8192 and os.lseek(fd, 8192, os.SEEK_DATA) == 24576
+                    assert os.lseek(fd, 0, os.SEEK_HOLE) == 8192 and os.lseek(fd, 8192, \
+                os.SEEK_DATA) == 24576
                     assert allocate(8, 0, 4096) == errno.EOPNOTSUPP
                     os.ftruncate(fd, 0); os.pwrite(fd, data, 0); os.fsync(fd)
                 folder = os.open(I, os.O_RDONLY); os.fsync(folder); os.close(folder)
@@ -265,7 +279,8 @@ struct IncomingWriteTests {
                     assert os.lseek(image.fileno(), 10, os.SEEK_HOLE) == len(data)
                     image.seek(0)
                     done = 0
-                    while done < len(data): done += os.copy_file_range(image.fileno(), copy.fileno(), len(data))
+                    while done < len(data): done += os.copy_file_range(image.fileno(), \
+                copy.fileno(), len(data))
                 assert open(I + '/copy.dcm', 'rb').read() == data
                 try: os.open(I, os.O_TMPFILE | os.O_RDWR)
                 except OSError as error: assert error.errno == errno.EOPNOTSUPP, error
@@ -322,7 +337,10 @@ struct IncomingWriteTests {
         try MountedArchive.with { archive in
             try archive.writeImages()
             try archive.mustShell(
-                "cp 1.dcm large.dcm; head -c 90000000 /dev/urandom >>large.dcm; cp large.dcm \"$I/\"",
+                """
+                cp 1.dcm large.dcm; head -c 90000000 /dev/urandom >>large.dcm; cp large.dcm \
+                \"$I/\"
+                """,
                 timeout: 120)
             try archive.expectArchived(archive.work + "/large.dcm")
         }

@@ -20,7 +20,8 @@ struct InterruptTests {
             global written
             with zipfile.ZipFile(name, 'w') as file:
                 for number in range(written, written + count):
-                    file.writestr(f'CD/{number}.dcm', data.replace(uid, uid[:-6] + b'%06d' % number))
+                    file.writestr(f'CD/{number}.dcm', data.replace(uid, uid[:-6] + b'%06d' % \
+        number))
             written += count
         def unpacking(name):
             end = time.monotonic() + 60
@@ -54,7 +55,10 @@ struct InterruptTests {
     }
 
     @Test(
-        "A cp that is killed while close() waits for a slow zip archive is gone within a second, and the zip archive is unpacked all the same",
+        """
+        A cp that is killed while close() waits for a slow zip archive is gone within a second, \
+        and the zip archive is unpacked all the same
+        """,
         arguments: ["SIGKILL", "SIGINT"])
     func killed(_ name: String) throws {
         try MountedArchive.with { archive in
@@ -93,7 +97,8 @@ struct InterruptTests {
                     signal.setitimer(signal.ITIMER_REAL, 0.3)
                     begin = time.monotonic()
                     result = libc.close(file)
-                    assert (result, ctypes.get_errno()) == (-1, errno.EINTR), (result, ctypes.get_errno())
+                    assert (result, ctypes.get_errno()) == (-1, errno.EINTR), (result, \
+                    ctypes.get_errno())
                     assert time.monotonic() - begin < 1.3
                     try:
                         os.fstat(file)
@@ -105,7 +110,10 @@ struct InterruptTests {
     }
 
     @Test(
-        "A mv that is killed while it waits is gone within a second, and the file is renamed and archived"
+        """
+        A mv that is killed while it waits is gone within a second, and the file is renamed and \
+        archived
+        """
     )
     func renaming() throws {
         try MountedArchive.with { archive in

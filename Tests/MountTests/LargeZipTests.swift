@@ -13,7 +13,10 @@ struct LargeZipTests {
     private static let images = 15_000
 
     @Test(
-        "While one that was renamed is unpacked incoming can be used, small ones pass, and a stop and a start go on with it"
+        """
+        While one that was renamed is unpacked incoming can be used, small ones pass, and a stop \
+        and a start go on with it
+        """
     )
     func renamed() throws {
         try MountedArchive.with { archive in
@@ -29,7 +32,8 @@ struct LargeZipTests {
                 uid = re.search(rb'\\x08\\x00\\x18\\x00UI..([0-9.]+)', data)[1]
                 with zipfile.ZipFile('large.zip', 'w') as file:
                     for number in range(\(Self.images)):
-                        file.writestr(f'CD/{number}.dcm', data.replace(uid, uid[:-5] + b'%05d' % number))
+                        file.writestr(f'CD/{number}.dcm', data.replace(uid, uid[:-5] + b'%05d' % \
+                number))
                 with zipfile.ZipFile('small.zip', 'w') as file: file.write('2.dcm')
                 # As rsync does, in a folder of its own.
                 os.mkdir(f'{I}/CD')
@@ -41,9 +45,12 @@ struct LargeZipTests {
                 subprocess.run(['cp', 'small.zip', I], check=True)
                 # Its list of files is read first.
                 while 'Being unpacked' not in reason(): time.sleep(0.05)
-                status = subprocess.run([os.environ['PACSFS'], 'status'], capture_output=True, text=True).stdout
-                assert re.search(r'Unpacking +incoming/CD/large.zip: [0-9]+ of \(Self.images) files', status), status
-                assert re.match(r'Being unpacked: [0-9]+ of \(Self.images) files.', reason()), reason()
+                status = subprocess.run([os.environ['PACSFS'], 'status'], capture_output=True, \
+                text=True).stdout
+                assert re.search(r'Unpacking +incoming/CD/large.zip: [0-9]+ of \(Self.images) \
+                files', status), status
+                assert re.match(r'Being unpacked: [0-9]+ of \(Self.images) files.', reason()), \
+                reason()
                 """)
             try archive.expectArchived(small[1])
             try archive.expectArchived(small[2])
@@ -63,8 +70,10 @@ struct LargeZipTests {
                 """
                 subprocess.run(['cp', '1.dcm', f'{I}/CD/.large.zip.part'], check=True)
                 os.rename(f'{I}/CD/.large.zip.part', f'{I}/CD/large.zip')
-                assert sorted(os.listdir(f'{I}/CD')) == ['large (1).zip', 'large.zip'], os.listdir(f'{I}/CD')
-                assert 'unpacked' in os.getxattr(f'{I}/CD/large (1).zip', 'user.pacsfs.reason').decode()
+                assert sorted(os.listdir(f'{I}/CD')) == ['large (1).zip', 'large.zip'], \
+                os.listdir(f'{I}/CD')
+                assert 'unpacked' in os.getxattr(f'{I}/CD/large (1).zip', \
+                'user.pacsfs.reason').decode()
                 os.unlink(f'{I}/CD/large (1).zip')
                 """)
             try archive.expectArchived(small[0])

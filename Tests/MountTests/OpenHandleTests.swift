@@ -22,7 +22,8 @@ struct OpenHandleTests {
         def digest(data): return hashlib.sha256(data).hexdigest()
         def copied(d):
             with open('copy', 'wb') as out:
-                while os.copy_file_range(d, out.fileno(), 1 << 20, offset_src=out.tell(), offset_dst=out.tell()):
+                while os.copy_file_range(d, out.fileno(), 1 << 20, offset_src=out.tell(), \
+        offset_dst=out.tell()):
                     out.seek(0, os.SEEK_END)
             return digest(open('copy', 'rb').read())
         def sent(d):
@@ -32,13 +33,15 @@ struct OpenHandleTests {
                 while done < size: done += os.sendfile(out.fileno(), d, done, size - done)
             return digest(open('copy', 'rb').read())
         def mapped(d):
-            with mmap.mmap(d, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as data: return digest(data[:])
+            with mmap.mmap(d, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as data: return \
+        digest(data[:])
         def flushed(d): os.close(os.dup(d))
         def calls(d):
             size = os.fstat(d).st_size
             return {name: outcome(call) for name, call in {
                 'read': lambda: digest(os.pread(d, 1 << 24, 0)),
-                'read in parts': lambda: digest(b''.join(os.pread(d, 1000, at) for at in range(0, size, 1000))),
+                'read in parts': lambda: digest(b''.join(os.pread(d, 1000, at) for at in \
+        range(0, size, 1000))),
                 'read at the end': lambda: os.pread(d, 10, size),
                 'mmap': lambda: mapped(d),
                 'copy_file_range': lambda: copied(d),
@@ -57,7 +60,8 @@ struct OpenHandleTests {
                 'fchown': lambda: os.fchown(d, 1, 1),
                 'futimens': lambda: os.utime(d, (1, 1)),
                 'ftruncate': lambda: os.ftruncate(d, 1),
-                'fallocate': lambda: check(libc.fallocate(d, 0, ctypes.c_long(0), ctypes.c_long(9))),
+                'fallocate': lambda: check(libc.fallocate(d, 0, ctypes.c_long(0), \
+        ctypes.c_long(9))),
                 'fgetxattr': lambda: os.getxattr(d, 'user.pacsfs.sha256').decode(),
                 'fsetxattr': lambda: os.setxattr(d, 'user.pacsfs.sha256', b''),
                 'flock': lambda: fcntl.flock(d, fcntl.LOCK_SH),
@@ -80,7 +84,8 @@ struct OpenHandleTests {
             found, wanted = calls(d), expected(sum)
             # Between two file systems it depends on the kernel.
             assert found['copy_file_range'] in ['EXDEV', sum], found['copy_file_range']
-            wrong = {name: (found[name], wanted[name]) for name in wanted if found[name] != wanted[name]}
+            wrong = {name: (found[name], wanted[name]) for name in wanted if found[name] != \
+        wanted[name]}
             assert not wrong, (what, wrong)
         def image():
             path = sorted(glob.glob(M + '/by-uid/*/*/*.dcm'))[0]
@@ -100,7 +105,10 @@ struct OpenHandleTests {
     }
 
     @Test(
-        "An image that is opened, damaged, healed and opened again answers every call on each descriptor",
+        """
+        An image that is opened, damaged, healed and opened again answers every call on each \
+        descriptor
+        """,
         .enabled(if: geteuid() == 0, "the mount belongs to root: EROFS comes from pacsfs"),
         arguments: ReadMode.allCases)
     func healed(_ mode: ReadMode) throws {
@@ -152,7 +160,8 @@ struct OpenHandleTests {
                     verify(first, sum, 'before')
                     subprocess.run(['umount', '-l', os.path.abspath('../volume1')], check=True)
                     def states():
-                        status = subprocess.run([os.environ['PACSFS'], 'status', '--json'], capture_output=True)
+                        status = subprocess.run([os.environ['PACSFS'], 'status', '--json'], \
+                    capture_output=True)
                         return [volume['state'] for volume in json.loads(status.stdout)['volumes']]
                     end = time.monotonic() + 20
                     while states()[0] == 'online':
@@ -180,13 +189,15 @@ struct OpenHandleTests {
             try importImages(archive)
             try archive.python(
                 Self.calls + """
-                    for name in ['README.txt', 'search/how to search.txt', 'search/colour=red/why this finds nothing.txt']:
+                    for name in ['README.txt', 'search/how to search.txt', \
+                    'search/colour=red/why this finds nothing.txt']:
                         d = os.open(f'{M}/{name}', os.O_RDONLY)
                         found = calls(d)
                         sum = found['read']
                         wanted = expected(sum)
                         wanted |= {'fgetxattr': 'ENODATA'}
-                        wrong = {call: (found[call], wanted[call]) for call in wanted if found[call] != wanted[call]}
+                        wrong = {call: (found[call], wanted[call]) for call in wanted if \
+                    found[call] != wanted[call]}
                         assert not wrong, (name, wrong)
                         os.close(d)
                     for name in ['', 'by-uid', 'incoming', 'rejected', 'search', 'search/ct']:
@@ -195,7 +206,8 @@ struct OpenHandleTests {
                         assert listed == os.listdir(d), name
                         for call, wanted in [
                             (lambda: os.fsync(d), None), (lambda: os.fdatasync(d), None),
-                            (lambda: os.pread(d, 9, 0), 'EISDIR'), (lambda: os.pwrite(d, b'x', 0), 'EBADF'),
+                            (lambda: os.pread(d, 9, 0), 'EISDIR'), (lambda: os.pwrite(d, b'x', \
+                    0), 'EBADF'),
                             (lambda: check(libc.syncfs(d)), 0), (lambda: flushed(d), None),
                             (lambda: fcntl.flock(d, fcntl.LOCK_EX), None),
                         ]:

@@ -99,17 +99,23 @@ struct PermissionTests {
             // Writers may look at files that are not images, and try them again.
             try archive.mustShell(
                 Self.users + """
-                    $writer bash -c 'mkdir "$I/box"; echo no image >"$I/box/in.txt"; echo no image >"$I/note.txt"'
-                    for step in $(seq 100); do test -n "$(find "$M/rejected" -name note.txt)" && break; sleep 0.1; done
+                    $writer bash -c 'mkdir "$I/box"; echo no image >"$I/box/in.txt"; echo no \
+                    image >"$I/note.txt"'
+                    for step in $(seq 100); do test -n "$(find "$M/rejected" -name note.txt)" && \
+                    break; sleep 0.1; done
                     $colleague cat "$M"/rejected/*/note.txt.reason.txt
-                    test "$(stat -c '%g %a' "$M"/rejected/*/note.txt "$M/rejected")" = $'71102 440\\n71102 770'
+                    test "$(stat -c '%g %a' "$M"/rejected/*/note.txt "$M/rejected")" = $'71102 \
+                    440\\n71102 770'
                     fails $reader ls "$M/rejected" 2>/dev/null
                     fails $writer rm -f "$M"/rejected/*/note.txt 2>errors
                     grep -q 'Read-only file system' errors
-                    # What is tried again is whose who tries it, and who does not want it takes it away.
-                    for step in $(seq 100); do test -n "$(find "$M/rejected" -name in.txt)" && break; sleep 0.1; done
+                    # What is tried again is whose who tries it, and who does not want it takes \
+                    it away.
+                    for step in $(seq 100); do test -n "$(find "$M/rejected" -name in.txt)" && \
+                    break; sleep 0.1; done
                     $colleague mv "$M"/rejected/*/box "$I/again"
-                    test "$(stat -c '%u %g %a' "$I/again" "$I/again/in.txt")" = $'71003 71102 2755\n71003 71102 644'
+                    test "$(stat -c '%u %g %a' "$I/again" "$I/again/in.txt")" = $'71003 71102 \
+                    2755\n71003 71102 644'
                     $colleague rm -r "$I/again"
                     test ! -e "$I/again"
                     """)

@@ -12,19 +12,31 @@ struct ReadingProgramTests {
     private static let programs: [(name: String, script: String)] = [
         (
             "zip and unzip -t",
-            "(cd \"$V\"; zip -qr \"$OLDPWD/view.zip\" .); unzip -tq view.zip; unzip -q view.zip -d unzipped; diff -r unzipped \"$V\""
+            """
+            (cd \"$V\"; zip -qr \"$OLDPWD/view.zip\" .); unzip -tq view.zip; unzip -q view.zip \
+            -d unzipped; diff -r unzipped \"$V\"
+            """
         ),
         (
             "bsdtar",
-            "bsdtar -C \"$V\" -cf view.pax .; mkdir pax; bsdtar -C pax -xf view.pax; diff -r pax \"$V\"; test \"$(bsdtar -tf view.pax | grep -c dcm$)\" = 17"
+            """
+            bsdtar -C \"$V\" -cf view.pax .; mkdir pax; bsdtar -C pax -xf view.pax; diff -r pax \
+            \"$V\"; test \"$(bsdtar -tf view.pax | grep -c dcm$)\" = 17
+            """
         ),
         (
             "7z",
-            "7z a -bso0 -bsp0 view.7z \"$V\"; 7z t -bso0 -bsp0 view.7z; 7z x -bso0 -bsp0 -o7z view.7z; diff -r 7z/by-date \"$V\""
+            """
+            7z a -bso0 -bsp0 view.7z \"$V\"; 7z t -bso0 -bsp0 view.7z; 7z x -bso0 -bsp0 -o7z \
+            view.7z; diff -r 7z/by-date \"$V\"
+            """
         ),
         (
             "rclone copy and check",
-            "export HOME=$PWD; unset AWS_CA_BUNDLE; rclone copy -q \"$V\" cloned; rclone check -q --download \"$V\" cloned; diff -r cloned \"$V\""
+            """
+            export HOME=$PWD; unset AWS_CA_BUNDLE; rclone copy -q \"$V\" cloned; rclone check -q \
+            --download \"$V\" cloned; diff -r cloned \"$V\"
+            """
         ),
         (
             // Git compares size, times, inode, owner and mode of a file to see whether it changed.
@@ -53,7 +65,10 @@ struct ReadingProgramTests {
         ),
         (
             "grep -r and file",
-            "test \"$(grep -rlc 'Smith^Rex' \"$V\" | wc -l)\" = 15; test \"$(find \"$V\" -type f -exec file -b {} + | sort -u)\" = 'DICOM medical imaging data'"
+            """
+            test \"$(grep -rlc 'Smith^Rex' \"$V\" | wc -l)\" = 15; test \"$(find \"$V\" -type f \
+            -exec file -b {} + | sort -u)\" = 'DICOM medical imaging data'
+            """
         ),
         (
             "pydicom",
@@ -62,18 +77,23 @@ struct ReadingProgramTests {
             import os, hashlib, pydicom
             from pydicom.uid import generate_uid
             V, I = os.environ['V'], os.environ['I']
-            def files(root): return sorted(f'{folder}/{name}' for folder, _, names in os.walk(root) for name in names)
+            def files(root): return sorted(f'{folder}/{name}' for folder, _, names in \
+            os.walk(root) for name in names)
             def read(path):
                 dataset = pydicom.dcmread(path)
-                return dataset.SOPInstanceUID, hashlib.sha256(dataset.PixelData).hexdigest(), dataset.Rows
+                return dataset.SOPInstanceUID, hashlib.sha256(dataset.PixelData).hexdigest(), \
+            dataset.Rows
             assert sorted(map(read, files(V))) == sorted(map(read, files('samples')))
-            # A new image made of an archived one, written as pydicom writes: piece by piece, with seeks.
+            # A new image made of an archived one, written as pydicom writes: piece by piece, \
+            with seeks.
             dataset = pydicom.dcmread(files(V)[0])
             dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
             dataset.SeriesInstanceUID, dataset.SeriesDescription = generate_uid(), 'Made of another'
             dataset.save_as(I + '/new.dcm')
-            folders = [folder for folder in map(os.path.dirname, files(V)) if folder.endswith('Made of another')]
-            assert len(folders) == 1 and pydicom.dcmread(folders[0] + '/' + os.listdir(folders[0])[0]) == dataset
+            folders = [folder for folder in map(os.path.dirname, files(V)) if \
+            folder.endswith('Made of another')]
+            assert len(folders) == 1 and pydicom.dcmread(folders[0] + '/' + \
+            os.listdir(folders[0])[0]) == dataset
             END
             """
         ),
@@ -83,7 +103,8 @@ struct ReadingProgramTests {
             python3 - <<'END'
             import os
             M, I = os.environ['M'], os.environ['I']
-            images = [f + '/' + n for f, _, names in os.walk(M) for n in names if n.endswith('.dcm')]
+            images = [f + '/' + n for f, _, names in os.walk(M) for n in names if \
+            n.endswith('.dcm')]
             held = [open(p, 'rb') for p in images * 5]
             first = [h.read(128) for h in held]
             for number in (1, 2, 3):
@@ -135,47 +156,61 @@ struct ReadingProgramTests {
             try archive.python(
                 """
                 import hashlib, json, multiprocessing, shutil, time
-                source = open(next(f'{f}/{n}' for f, _, names in os.walk('samples') for n in names if n.startswith('SLICE')), 'rb').read()
-                uid = source[source.index(b'UI', source.index(bytes([8, 0, 0x18, 0]))) + 4:][:source[source.index(bytes([8, 0, 0x18, 0])) + 6]]
+                source = open(next(f'{f}/{n}' for f, _, names in os.walk('samples') for n in \
+                names if n.startswith('SLICE')), 'rb').read()
+                uid = source[source.index(b'UI', source.index(bytes([8, 0, 0x18, 0]))) + \
+                4:][:source[source.index(bytes([8, 0, 0x18, 0])) + 6]]
                 base = uid.rstrip(b'\\0')
                 def image(writer, number):
-                    # Another UID of the same length, and pixels of another length at the end of the file.
+                    # Another UID of the same length, and pixels of another length at the end of \
+                the file.
                     other = base[:-6] + b'%d%05d' % (writer + 1, number)
-                    return source.replace(base, other) + bytes([252, 255, 252, 255]) + b'OB\\0\\0' + (2 * number).to_bytes(4, 'little') + bytes(2 * number)
-                known = {hashlib.sha256(image(w, n)).hexdigest(): len(image(w, n)) for w in range(4) for n in range(30)}
+                    return source.replace(base, other) + bytes([252, 255, 252, 255]) + \
+                b'OB\\0\\0' + (2 * number).to_bytes(4, 'little') + bytes(2 * number)
+                known = {hashlib.sha256(image(w, n)).hexdigest(): len(image(w, n)) for w in \
+                range(4) for n in range(30)}
                 files = sorted(f'{f}/{n}' for f, _, names in os.walk('corpus') for n in names)
-                for path in files: known[hashlib.sha256(open(path, 'rb').read()).hexdigest()] = os.stat(path).st_size
+                for path in files: known[hashlib.sha256(open(path, 'rb').read()).hexdigest()] = \
+                os.stat(path).st_size
                 def write(writer):
-                    for number, path in enumerate(files[writer::4]): shutil.copy(path, f'{I}/{writer}-{number}.real')
+                    for number, path in enumerate(files[writer::4]): shutil.copy(path, \
+                f'{I}/{writer}-{number}.real')
                     for number in range(30):
-                        with open(f'{I}/{writer}-{number}.dcm', 'wb', buffering=4000) as file: file.write(image(writer, number))
+                        with open(f'{I}/{writer}-{number}.dcm', 'wb', buffering=4000) as file: \
+                file.write(image(writer, number))
                 done = multiprocessing.Event()
                 def read(reader, count):
                     seen = {}
                     while True:
                         last = done.is_set()
-                        for folder, _, names in os.walk(M + ('/by-uid', '/by-date', '/by-patient')[reader]):
+                        for folder, _, names in os.walk(M + ('/by-uid', '/by-date', \
+                '/by-patient')[reader]):
                             for name in names:
                                 path = folder + '/' + name
                                 status = os.stat(path)
                                 with open(path, 'rb') as file:
                                     opened, data = os.fstat(file.fileno()), file.read()
                                 digest = hashlib.sha256(data).hexdigest()
-                                assert known.get(digest) == status.st_size == opened.st_size == len(data), path
-                                assert seen.setdefault(path, (digest, status.st_ino, status.st_mtime_ns)) == (digest, status.st_ino, status.st_mtime_ns), path
+                                assert known.get(digest) == status.st_size == opened.st_size == \
+                len(data), path
+                                assert seen.setdefault(path, (digest, status.st_ino, \
+                status.st_mtime_ns)) == (digest, status.st_ino, status.st_mtime_ns), path
                         if last: break
                     count.value = len(seen)
                 counts = [multiprocessing.Value('i') for _ in range(3)]
-                readers = [multiprocessing.Process(target=read, args=(r, counts[r])) for r in range(3)]
+                readers = [multiprocessing.Process(target=read, args=(r, counts[r])) for r in \
+                range(3)]
                 writers = [multiprocessing.Process(target=write, args=(w,)) for w in range(4)]
                 for process in readers + writers: process.start()
                 for process in writers: process.join()
                 done.set()
                 for process in readers: process.join()
                 assert all(process.exitcode == 0 for process in readers + writers)
-                shown = json.loads(subprocess.run([os.environ['PACSFS'], 'status', '--json'], check=True, capture_output=True).stdout)['instances']
+                shown = json.loads(subprocess.run([os.environ['PACSFS'], 'status', '--json'], \
+                check=True, capture_output=True).stdout)['instances']
                 assert shown > 120 + (100 if files else -1), shown
-                assert [count.value for count in counts] == [shown] * 3, [count.value for count in counts]
+                assert [count.value for count in counts] == [shown] * 3, [count.value for count \
+                in counts]
                 """, timeout: 120)
         }
     }

@@ -44,7 +44,10 @@ struct RepeatedBackupTests {
     }
 
     @Test(
-        "rsync of the whole mount copies only new files, after a remount, a rebuild, a change of views and 1,000 more images",
+        """
+        rsync of the whole mount copies only new files, after a remount, a rebuild, a change of \
+        views and 1,000 more images
+        """,
         // Both read modes, and a user who is not root.
         arguments: Setting.modes)
     func rsyncAgain(_ setting: Setting) throws {

@@ -7,7 +7,10 @@ import Testing
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct RetirementTests {
     @Test(
-        "A file under a temporary name, and one that is being written, outlive the volume they were written to"
+        """
+        A file under a temporary name, and one that is being written, outlive the volume they \
+        were written to
+        """
     )
     func temporaryNames() throws {
         try MountedArchive.with { archive in
@@ -30,7 +33,8 @@ struct RetirementTests {
                 test "$(cat "$I/open.txt.part")" = onetwo
                 test -z "$(find "$D/volume1/staging/incoming" -type f)"
                 mv "$I/note.dcm.part" "$I/note.dcm"
-                for _ in $(seq 200); do test -z "$(find "$M/rejected" -name note.dcm)" || break; sleep 0.1; done
+                for _ in $(seq 200); do test -z "$(find "$M/rejected" -name note.dcm)" || break; \
+                sleep 0.1; done
                 cmp note.txt "$(find "$M/rejected" -name note.dcm)"
                 """, ["D": String(archive.volumes[0].dropLast("volume1".count + 1))], timeout: 90)
         }

@@ -7,7 +7,10 @@ import Testing
 struct RevivalTests {
     /// Paths, inode numbers, times and content of all views.
     private static let listing =
-        "cd $M && find by-* -printf '%p %i %T@ %s %y\\n' | sort && find by-* -type f -print0 | sort -z | xargs -0 sha256sum"
+        """
+        cd $M && find by-* -printf '%p %i %T@ %s %y\\n' | sort && find by-* -type f -print0 | \
+        sort -z | xargs -0 sha256sum
+        """
 
     /// Makes an archive of samples, and returns its contents.
     private func fill(_ archive: MountedArchive) throws -> String {
@@ -43,7 +46,10 @@ struct RevivalTests {
         .appending(path: "../Fixtures/volume-v1").standardizedFileURL.path
 
     @Test(
-        "A volume of format 1 is mounted with the paths, inode numbers, sizes, times and bytes of old"
+        """
+        A volume of format 1 is mounted with the paths, inode numbers, sizes, times and bytes of \
+        old
+        """
     )
     func formatOne() throws {
         try MountedArchive.with { archive in
@@ -118,7 +124,10 @@ struct RevivalTests {
             let before = try archive.mustShell(images).output
             try archive.unmount()
             try archive.mustShell(
-                "rm -rf \(archive.volumes[0])/ledger/* \(archive.volumes[1])/ledger/* $PACSFS_ARCHIVE/index.sqlite*"
+                """
+                rm -rf \(archive.volumes[0])/ledger/* \(archive.volumes[1])/ledger/* \
+                $PACSFS_ARCHIVE/index.sqlite*
+                """
             )
             try archive.mustShell("\"$PACSFS\" rebuild --from-blobs")
             try archive.mount()
@@ -136,7 +145,10 @@ struct RevivalTests {
             try archive.unmount()
             let script = try Self.recoveryByHand()
             try archive.mustShell(
-                "mv \(archive.volumes[1]) survivor && rm -rf \(archive.archive) \(archive.volumes[0])"
+                """
+                mv \(archive.volumes[1]) survivor && rm -rf \(archive.archive) \
+                \(archive.volumes[0])
+                """
             )
             func run() throws -> ProgramRun {
                 try archive.shell(
@@ -155,7 +167,10 @@ struct RevivalTests {
             #expect(recovered == expected)
             // The damaged file is named.
             try archive.mustShell(
-                "f=$(find survivor/blobs -name '*.dcm' | head -n 1) && chmod 644 $f && printf x >>$f && basename $f >damaged"
+                """
+                f=$(find survivor/blobs -name '*.dcm' | head -n 1) && chmod 644 $f && printf x \
+                >>$f && basename $f >damaged
+                """
             )
             let damaged = try archive.shell(
                 "cd survivor\n" + script.split(separator: "\n").prefix(2).joined(separator: "\n"))

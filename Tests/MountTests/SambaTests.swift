@@ -10,7 +10,10 @@ import Testing
     .enabled(if: geteuid() == 0, "smbd becomes another user, as only root can"))
 struct SambaTests {
     @Test(
-        "A folder goes in and comes out, in any case and by a search, and no name is another than here"
+        """
+        A folder goes in and comes out, in any case and by a search, and no name is another than \
+        here
+        """
     )
     func folders() throws {
         try MountedArchive.with(isMounted: false) { archive in
@@ -46,7 +49,8 @@ struct SambaTests {
                     smb 'cd incoming; put ._junk'
                     test -z "$(find "$M/rejected" -type f)"
                     # Replaced and renamed, as a client does that saves.
-                    smb 'cd incoming; put one new.tmp; put two NEW.tmp; rename new.tmp Saved.tmp; get SAVED.TMP three; rm saved.tmp'
+                    smb 'cd incoming; put one new.tmp; put two NEW.tmp; rename new.tmp \
+                    Saved.tmp; get SAVED.TMP three; rm saved.tmp'
                     cmp two three
                     test -z "$(ls "$I" | grep -v cd || true)"
                     echo done

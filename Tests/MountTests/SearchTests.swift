@@ -23,12 +23,14 @@ struct SearchTests {
                 cd "$M/search/smith rex 2026"
                 test "$(ls "$M/search/id=1001 Modality=US" | wc -l)" = 0
                 find . -type f -printf '%i\\n' | sort >"$OLDPWD/found"
-                find "$M/by-patient/Smith^Rex (1001)/2026-02-11" "$M/by-patient/Smith^Rex (1001)/2026-03-03" \\
+                find "$M/by-patient/Smith^Rex (1001)/2026-02-11" "$M/by-patient/Smith^Rex \
+                (1001)/2026-03-03" \\
                     -type f -printf '%i\\n' | sort | cmp - "$OLDPWD/found"
                 find . -type f -exec sha256sum {} + | cut -c1-64 | sort -u >"$OLDPWD/digests"
                 cd "$OLDPWD"
                 test "$(wc -l <digests)" -gt 3
-                find samples -type f -exec sha256sum {} + | cut -c1-64 | sort -u | comm -13 - digests
+                find samples -type f -exec sha256sum {} + | cut -c1-64 | sort -u | comm -13 - \
+                digests
                 fails ls "$M/search/.hidden"
                 fails touch "$M/search/x.txt"
                 fails touch "$M/search/rex/x.txt"
@@ -45,7 +47,10 @@ struct SearchTests {
     }
 
     @Test(
-        "mkdir keeps a search listed, over a restart and the loss of the index too; rmdir forgets it"
+        """
+        mkdir keeps a search listed, over a restart and the loss of the index too; rmdir forgets \
+        it
+        """
     )
     func keeping() throws {
         try MountedArchive.with { archive in

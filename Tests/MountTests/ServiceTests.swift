@@ -39,25 +39,34 @@ struct ServiceTests {
         try MountedArchive.with(isMounted: false) { archive in
             try archive.python(
                 Self.listener + """
-                    heard = serve(os.getcwd() + '/notify', {'WATCHDOG_USEC': '200000'}, lambda heard: heard.count('WATCHDOG=1') > 2)
-                    assert heard[:2] == ['READY=1', 'STATUS=Shows ' + os.environ['PACSFS_ARCHIVE'] + ' on ' + M], heard
+                    heard = serve(os.getcwd() + '/notify', {'WATCHDOG_USEC': '200000'}, lambda \
+                    heard: heard.count('WATCHDOG=1') > 2)
+                    assert heard[:2] == ['READY=1', 'STATUS=Shows ' + \
+                    os.environ['PACSFS_ARCHIVE'] + ' on ' + M], heard
                     assert heard[-2:] == ['STOPPING=1', 'STATUS=Finishing what is under way'], heard
 
                     # An abstract name; and a watchdog that another process is to feed.
                     with open('log', 'w') as log:
                         status = os.fstat(log.fileno())
-                        variables = {'WATCHDOG_USEC': '1000', 'WATCHDOG_PID': '1', 'JOURNAL_STREAM': f'{status.st_dev}:{status.st_ino}'}
-                        heard = serve(f'@pacsfs-test-{os.getpid()}', variables, lambda heard: 'READY=1' in heard, stderr=log)
-                    assert heard[0] == 'READY=1' and 'STOPPING=1' in heard and 'WATCHDOG=1' not in heard, heard
+                        variables = {'WATCHDOG_USEC': '1000', 'WATCHDOG_PID': '1', \
+                    'JOURNAL_STREAM': f'{status.st_dev}:{status.st_ino}'}
+                        heard = serve(f'@pacsfs-test-{os.getpid()}', variables, lambda heard: \
+                    'READY=1' in heard, stderr=log)
+                    assert heard[0] == 'READY=1' and 'STOPPING=1' in heard and 'WATCHDOG=1' not \
+                    in heard, heard
                     lines = open('log').read().splitlines()
-                    assert lines[0].startswith('<5>Mounted ') and all(line[0] == '<' for line in lines), lines
+                    assert lines[0].startswith('<5>Mounted ') and all(line[0] == '<' for line in \
+                    lines), lines
 
-                    # Only what the mount answers counts: here the program that asks it fails, then hangs.
+                    # Only what the mount answers counts: here the program that asks it fails, \
+                    then hangs.
                     os.mkdir('bin')
                     for answer in ['exit 1', 'exec sleep 30']:
-                        with open('bin/stat', 'w') as script: script.write('#!/bin/sh\\ntouch asked\\n' + answer + '\\n')
+                        with open('bin/stat', 'w') as script: script.write('#!/bin/sh\\ntouch \
+                    asked\\n' + answer + '\\n')
                         os.chmod('bin/stat', 0o755)
-                        variables = {'WATCHDOG_USEC': '100000', 'PATH': os.getcwd() + '/bin:' + os.environ['PATH']}
+                        variables = {'WATCHDOG_USEC': '100000', 'PATH': os.getcwd() + '/bin:' + \
+                    os.environ['PATH']}
                         begun = time.monotonic()
                         def asked(heard):
                             if 'READY=1' in heard: time.sleep(0.3)
@@ -66,14 +75,18 @@ struct ServiceTests {
                         assert 'WATCHDOG=1' not in heard and 'STOPPING=1' in heard, heard
                     # A stream that is another's: lines with the time.
                     with open('log', 'w') as log:
-                        serve(os.getcwd() + '/other', {'JOURNAL_STREAM': '1:2'}, lambda heard: 'READY=1' in heard, stderr=log)
+                        serve(os.getcwd() + '/other', {'JOURNAL_STREAM': '1:2'}, lambda heard: \
+                    'READY=1' in heard, stderr=log)
                     assert open('log').read().startswith('20'), open('log').read()
                     """)
         }
     }
 
     @Test(
-        "SIGTERM while programs write: acknowledged images are safe, and the programs learn of the rest"
+        """
+        SIGTERM while programs write: acknowledged images are safe, and the programs learn of \
+        the rest
+        """
     )
     func termination() throws {
         try MountedArchive.with { archive in
@@ -88,7 +101,8 @@ struct ServiceTests {
                         for file in "${files[@]}"; do
                             { cat "$file"; echo "$1 $round"; } >"new-$1"
                             digest=$(sha256sum <"new-$1")
-                            cp "new-$1" "$I/$1-$round-${file##*/}" 2>/dev/null && echo "${digest%% *}" >>"safe-$1" || return 0
+                            cp "new-$1" "$I/$1-$round-${file##*/}" 2>/dev/null && echo \
+                "${digest%% *}" >>"safe-$1" || return 0
                         done
                     done
                     return 1
@@ -115,7 +129,10 @@ struct ServiceTests {
     }
 
     @Test(
-        "A mount that was just ended by umount can be made again at once, and a log grows to a limit only"
+        """
+        A mount that was just ended by umount can be made again at once, and a log grows to a \
+        limit only
+        """
     )
     func again() throws {
         try MountedArchive.with { archive in

@@ -24,7 +24,8 @@ struct UnprivilegedTests {
             cat >as-nobody <<'END'
             cd "$D"; P=$D/pacsfs; M=$D/mount; I=$M/incoming
             export PACSFS_ARCHIVE=$D/archive HOME=$D
-            trap '"$P" unmount "$M" >/dev/null 2>&1 || fusermount3 -uz "$M" 2>/dev/null || true' EXIT
+            trap '"$P" unmount "$M" >/dev/null 2>&1 || fusermount3 -uz "$M" 2>/dev/null || \#
+            true' EXIT
             fails() { ! "$@"; }
             \#(script)
             END
@@ -33,7 +34,8 @@ struct UnprivilegedTests {
             unshare --mount --propagation private bash -euc '
                 mknod "$D/fuse" c 10 229; chmod 666 "$D/fuse"; mount --bind "$D/fuse" /dev/fuse
                 \#(prepare)
-                exec setpriv --reuid=65534 --regid=65534 --clear-groups bash -euo pipefail as-nobody'
+                exec setpriv --reuid=65534 --regid=65534 --clear-groups bash -euo pipefail \#
+            as-nobody'
             """#, timeout: 100)
         try #require(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
     }
@@ -51,22 +53,26 @@ struct UnprivilegedTests {
                 "$P" mount "$M" >out
                 grep -q 'Only you will see the mount: /etc/fuse.conf' out
                 cp -p 1.dcm "$I/"; mkdir "$I/cd"; cp 2.dcm "$I/cd/"; echo text >"$I/cd/note.txt"
-                cmp 1.dcm "$I/1.dcm"; touch -d 2020-01-01 "$I/1.dcm"; chmod 600 "$I/1.dcm"; rm "$I/1.dcm"
+                cmp 1.dcm "$I/1.dcm"; touch -d 2020-01-01 "$I/1.dcm"; chmod 600 "$I/1.dcm"; rm \#
+                "$I/1.dcm"
                 "$P" import 3.dcm >/dev/null
                 test "$(find "$M/by-uid" -type f | wc -l)" = 3
                 for n in 1 2 3; do
-                    digest=$(sha256sum <$n.dcm); test -n "$(find "$M/by-date" -type f -exec cmp -s $n.dcm {} \; -print)"
+                    digest=$(sha256sum <$n.dcm); test -n "$(find "$M/by-date" -type f -exec cmp \#
+                -s $n.dcm {} \; -print)"
                     "$P" show "${digest%% *}" >/dev/null
                 done
                 "$P" status >out; grep -q 'Safe: all 3 images' out; grep -q '(cached)' out
                 "$P" find smith >/dev/null
                 "$P" scrub >/dev/null; "$P" verify >/dev/null
                 "$P" volume add "$D/v3" >/dev/null; "$P" volume retire "$D/v1" >/dev/null
-                for step in $(seq 100); do "$P" volume list >out; grep -q "$D/v1" out || break; sleep 0.1; done
+                for step in $(seq 100); do "$P" volume list >out; grep -q "$D/v1" out || break; \#
+                sleep 0.1; done
                 fails grep "$D/v1" out
                 "$P" unmount "$M" >/dev/null
                 "$P" rebuild >/dev/null
-                "$P" mount "$M" >/dev/null; test "$(find "$M/by-uid" -type f | wc -l)" = 3; "$P" unmount "$M" >/dev/null
+                "$P" mount "$M" >/dev/null; test "$(find "$M/by-uid" -type f | wc -l)" = 3; \#
+                "$P" unmount "$M" >/dev/null
                 # What he cannot have is said.
                 sed -i 's/^# readers = .*/readers = 65534/' archive/pacsfs.toml
                 fails "$P" mount "$M" 2>out; grep -q 'fuse.conf.*user_allow_other' out

@@ -47,7 +47,8 @@ struct VolumeLossTests {
     private static let load = """
         read_all() {
             until [[ -e stop ]]; do
-                find "$M/by-patient" "$M/by-date" -type f -print0 | xargs -0 cat >/dev/null 2>>"read$1.failed" || true
+                find "$M/by-patient" "$M/by-date" -type f -print0 | xargs -0 cat >/dev/null \
+        2>>"read$1.failed" || true
                 sha256sum "$M"/by-uid/*/*/* 2>>"read$1.failed" | cut -c1-64 | sort -u >"read$1.sums"
                 # What was shown at some time is known.
                 comm -23 "read$1.sums" known >>"read$1.failed"
@@ -57,7 +58,8 @@ struct VolumeLossTests {
         sha256sum old/* new/* | cut -c1-64 | sort >known
         read_all 1 & read_all 2 &
         for file in new/*; do
-            cp "$file" "$I/" 2>>write.failed || { sleep 0.2; cp "$file" "$I/"; } 2>>write-again.failed || true
+            cp "$file" "$I/" 2>>write.failed || { sleep 0.2; cp "$file" "$I/"; } \
+        2>>write-again.failed || true
             sleep 0.05
         done
         touch written
@@ -87,7 +89,8 @@ struct VolumeLossTests {
         try archive.mustShell(
             """
             for v in ../volume1 ../volume2; do
-                (cd $v && find blobs -name '*.dcm' | sed 's|.*/\\(.*\\)\\.dcm$|\\1  &|' | sha256sum -c --quiet)
+                (cd $v && find blobs -name '*.dcm' | sed 's|.*/\\(.*\\)\\.dcm$|\\1  &|' | \
+            sha256sum -c --quiet)
                 find $v/blobs -name '*.dcm' | sed 's|.*/||; s|\\.dcm||' | sort | cmp - known
             done
             diff -r ../volume1/ledger ../volume2/ledger
@@ -96,7 +99,10 @@ struct VolumeLossTests {
     }
 
     @Test(
-        "A volume that is lost while people read and write is caught up when it is back, without a command",
+        """
+        A volume that is lost while people read and write is caught up when it is back, without \
+        a command
+        """,
         arguments: LosableDisk.Loss.allCases, [(0, ReadMode.passthrough), (1, .cached)])
     func losing(_ loss: LosableDisk.Loss, _ variant: (volume: Int, mode: ReadMode)) throws {
         try withDisks(variant.mode) { archive, disks in

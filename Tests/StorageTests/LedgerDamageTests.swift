@@ -113,7 +113,10 @@ private enum Damage: CaseIterable {
     }
 
     @Test(
-        "loses in recovery just what a strict reader calls torn, and is refused where that finds a fault",
+        """
+        loses in recovery just what a strict reader calls torn, and is refused where that finds \
+        a fault
+        """,
         arguments: 0..<4)
     func oneDefinition(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -232,7 +232,10 @@ final class Catalogue: Sendable {
         }
         throw ArchiveError(
             .index,
-            "The index is behind the ledger and cannot be brought up. Is the disk of the archive's directory full?"
+            """
+            The index is behind the ledger and cannot be brought up. Is the disk of the \
+            archive's directory full?
+            """
         )
     }
 
@@ -291,7 +294,10 @@ final class Catalogue: Sendable {
         guard ledger.volumes.count >= minimum else {
             throw ArchiveError(
                 .storage,
-                "The catalogue can be written on \(ledger.volumes.count) of the volumes only, \(minimum) are needed. Look at \"pacsfs status\"."
+                """
+                The catalogue can be written on \(ledger.volumes.count) of the volumes only, \
+                \(minimum) are needed. Look at \"pacsfs status\".
+                """
             )
         }
     }
@@ -314,7 +320,10 @@ final class Catalogue: Sendable {
                     log.notice("The ledger is written on volume \(volume.identity.ordinal) again.")
                 } catch {
                     log.error(
-                        "The ledger cannot be written on volume \(volume.identity.ordinal): \(error)"
+                        """
+                        The ledger cannot be written on volume \(volume.identity.ordinal): \
+                        \(error)
+                        """
                     )
                 }
             }

@@ -40,7 +40,8 @@ public struct FolderWalk {
     ///
     /// - Parameters:
     ///   - directory: An open directory.
-    ///   - visit: Called with each entry before those below it; returns whether to go into a folder.
+    ///   - visit: Called with each entry before those below it; returns whether to go into a
+    ///     folder.
     ///   - leave: Called with the open parent and the name of a folder after all that is in it.
     /// - Throws: What `visit` throws, and ``ArchiveError`` when a folder is moved during the walk.
     static func walk(
@@ -116,7 +117,10 @@ public struct FolderWalk {
             if above >= 0 { close(above) }
             throw ArchiveError(
                 .storage,
-                "The folder \(String(decoding: prefix, as: UTF8.self)) was moved while it was looked through."
+                """
+                The folder \(String(decoding: prefix, as: UTF8.self)) was moved while it was \
+                looked through.
+                """
             )
         }
         close(folder)

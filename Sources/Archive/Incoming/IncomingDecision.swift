@@ -87,20 +87,32 @@ public enum IncomingDecision: Hashable, Sendable {
 
     /// Why a file is set aside that was not closed before pacsfs ended.
     public static let interrupted =
-        "The copy was interrupted: pacsfs ended before the file was closed. Copy the original again; if this is all there is, move it back into incoming."
+        """
+        The copy was interrupted: pacsfs ended before the file was closed. Copy the original \
+        again; if this is all there is, move it back into incoming.
+        """
 
     /// Why a file is set aside whose writer was killed.
     public static let killed =
-        "The copy was interrupted: the program that wrote it was ended before it closed the file. Copy the original again; if this is all there is, move it back into incoming."
+        """
+        The copy was interrupted: the program that wrote it was ended before it closed the file. \
+        Copy the original again; if this is all there is, move it back into incoming.
+        """
 
     static let abandoned =
-        "It was written under the temporary name of a copy that never finished. Copy the original again."
+        """
+        It was written under the temporary name of a copy that never finished. Copy the original \
+        again.
+        """
 
     /// Why a file is set aside that has its size, but not all of its bytes.
     ///
     /// - Parameter missing: A part of a sentence.
     public static func partlyWritten(_ missing: String) -> String {
-        "The copy was interrupted: \(missing). Copy the original again; if this is all there is, move it back into incoming."
+        """
+        The copy was interrupted: \(missing). Copy the original again; if this is all there is, \
+        move it back into incoming.
+        """
     }
 
     /// Why a file is set aside of which a write failed.
@@ -112,13 +124,16 @@ public enum IncomingDecision: Hashable, Sendable {
 
     /// Why a zip archive is set aside that fails again and again.
     public static func failsAgain(_ error: ArchiveError) -> String {
-        "This is a zip archive that could not be unpacked, time and again. \(error) If you have mended that, move it back into incoming; otherwise unpack it yourself and copy the images."
+        """
+        This is a zip archive that could not be unpacked, time and again. \(error) If you have \
+        mended that, move it back into incoming; otherwise unpack it yourself and copy the images.
+        """
     }
 
     // MARK: A look at the content
 
-    /// The same decision after a look at the content of a file that was interrupted: an error in the
-    /// header says more than that, and a DICOMDIR may be discarded.
+    /// The same decision after a look at the content of a file that was interrupted: an error in
+    /// the header says more than that, and a DICOMDIR may be discarded.
     ///
     /// - Parameter descriptor: The open file.
     func refined(by descriptor: Int32, _ settings: Settings) -> IncomingDecision {

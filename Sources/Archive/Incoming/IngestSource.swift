@@ -13,7 +13,8 @@ public indirect enum IngestSource: Hashable, Sendable, CustomStringConvertible {
     /// A member of a zip archive, by its path in there.
     case member(String, of: IngestSource)
 
-    /// A file of `/incoming`. Names are bytes; those that are not UTF-8 are shown as well as can be.
+    /// A file of `/incoming`. Names are bytes; those that are not UTF-8 are shown as well as can
+    /// be.
     public static func incoming(_ path: [UInt8]) -> IngestSource {
         .incoming(String(decoding: path, as: UTF8.self))
     }

@@ -11,8 +11,8 @@ import TagIndex
 /// - a file of `staging/incoming` that is archived already goes
 /// - one whose writer never closed it is set aside: half an image must not pass for a whole
 /// - one under a temporary name stays, for whoever wrote it to go on
-/// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums, so
-///   that half of one does not pass for a whole
+/// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums,
+///   so that half of one does not pass for a whole
 /// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)
 public struct Recovery {
     /// What the files are given to.

@@ -14,7 +14,10 @@ extension VolumeAdministration {
     func takeOverAll(of member: VolumeSet.Member) -> [String] {
         guard let source = member.volume else {
             return [
-                "It is absent. Bring it back, or put another in its place: pacsfs volume replace \(member.place.path) NEW-DIR."
+                """
+                It is absent. Bring it back, or put another in its place: pacsfs volume replace \
+                \(member.place.path) NEW-DIR.
+                """
             ]
         }
         let target = volumes.staging

@@ -43,7 +43,8 @@ extension Archive {
     /// Returns when each of them is safe, or is known not to be. Of a zip archive that was
     /// unpacked its members are told, each as a file below it.
     ///
-    /// - parameter each: told so of each file as soon as it is known; from any thread, one at a time
+    /// - parameter each: told so of each file as soon as it is known; from any thread, one at a
+    ///   time
     public func importFiles(
         _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void = { _ in }
     ) -> [ImportResult] {
@@ -69,7 +70,8 @@ extension Archive {
 
     /// - parameters:
     ///   - member: told what became of each member of a zip archive
-    ///   - completion: called once, with what became of the file when that is not told by its members
+    ///   - completion: called once, with what became of the file when that is not told by its
+    ///     members
     private func importFile(
         _ file: ImportFile, turn: (sequence: IngestSequence, number: Int),
         member: @escaping @Sendable (ImportResult) -> Void,

@@ -65,11 +65,17 @@ final class Completions: Sendable {
         case .failure(let error): log.error("\(error)")
         case .success(.archived(_, let what?)), .success(.sameDataSet(_, let what?)):
             log.notice(
-                "\(answer.source) is archived as it is, but cut off: \(what). Look for a better copy."
+                """
+                \(answer.source) is archived as it is, but cut off: \(what). Look for a better \
+                copy.
+                """
             )
         case .success(.sameDataSet):
             log.info(
-                "\(answer.source) has the data set of an image that was archived before; only the file header differs. Both are kept."
+                """
+                \(answer.source) has the data set of an image that was archived before; only the \
+                file header differs. Both are kept.
+                """
             )
         case .success: break
         }

@@ -42,7 +42,10 @@ struct BlobRebuild {
         for volume in online where !LedgerReplacement.isNeeded(on: volume, site: site) {
             throw ArchiveError(
                 .configuration,
-                "The ledger on \(volume.path) can be read to its end, and knows more than the blobs do. Use it: pacsfs rebuild without --from-blobs. Nothing was changed."
+                """
+                The ledger on \(volume.path) can be read to its end, and knows more than the \
+                blobs do. Use it: pacsfs rebuild without --from-blobs. Nothing was changed.
+                """
             )
         }
         let indexPath = archive + "/" + Archive.indexName
@@ -56,7 +59,10 @@ struct BlobRebuild {
         guard total > 0 else {
             throw ArchiveError(
                 .notFound,
-                "There is no blob on the volumes \(online.map(\.path).joined(separator: ", ")). Nothing was changed."
+                """
+                There is no blob on the volumes \(online.map(\.path).joined(separator: ", ")). \
+                Nothing was changed.
+                """
             )
         }
         let replacement = try LedgerReplacement(site: site, on: volumes.writable)
@@ -80,8 +86,13 @@ struct BlobRebuild {
                         log.error("The copy of \(hex) on volume \(ordinal) is damaged.")
                     }
                     guard reading.attributes == nil else { continue }
+                    let fault =
+                        reading.good.isEmpty
+                        ? "no copy of it is good" : "it is not an image that can be read"
                     log.error(
-                        "The blob \(hex) is left out: \(reading.good.isEmpty ? "no copy of it is good" : "it is not an image that can be read")."
+                        """
+                        The blob \(hex) is left out: \(fault).
+                        """
                     )
                     summary.leftOut.append(hex)
                 }

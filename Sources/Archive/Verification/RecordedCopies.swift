@@ -63,7 +63,10 @@ final class RecordedCopies {
         guard descriptor >= 0 else {
             throw ArchiveError(
                 .storage,
-                "A temporary file cannot be made in \(folder): \(String(cString: strerror(errno))). Name another folder in $TMPDIR."
+                """
+                A temporary file cannot be made in \(folder): \
+                \(String(cString: strerror(errno))). Name another folder in $TMPDIR.
+                """
             )
         }
         unlink(name)

@@ -14,7 +14,10 @@ extension Verification {
             if identity.archive != report.archive {
                 add(
                     .fault, check, file: file,
-                    "The volume belongs to archive \(identity.archive), not to \(report.archive ?? "this one"). It was not looked at."
+                    """
+                    The volume belongs to archive \(identity.archive), not to \
+                    \(report.archive ?? "this one"). It was not looked at.
+                    """
                 )
             } else if !check.volume.isIdentityAsWritten {
                 add(

@@ -131,7 +131,10 @@ public final class Verification {
         } catch {
             add(
                 .attention, nil, file: path + "/" + Archive.indexName,
-                "The index cannot tell where the ledger ended: \(error) Whether the very last record was changed can be told from another volume or a noted head (--head) only."
+                """
+                The index cannot tell where the ledger ended: \(error) Whether the very last \
+                record was changed can be told from another volume or a noted head (--head) only.
+                """
             )
             return nil
         }
@@ -148,7 +151,10 @@ public final class Verification {
             {
                 add(
                     .attention, nil, file: place,
-                    "The volume is not there and was not looked at: the folder has nothing of a volume in it."
+                    """
+                    The volume is not there and was not looked at: the folder has nothing of a \
+                    volume in it.
+                    """
                 )
                 return nil
             }

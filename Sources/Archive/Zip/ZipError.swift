@@ -1,4 +1,5 @@
-/// Why a zip archive is not unpacked, or not to its end. It is rejected as a whole, for this reason.
+/// Why a zip archive is not unpacked, or not to its end. It is rejected as a whole, for this
+/// reason.
 struct ZipError: Error, Equatable {
     /// One or more sentences for a person.
     var reason: String

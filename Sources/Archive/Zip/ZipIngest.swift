@@ -19,8 +19,8 @@ struct ZipIngest {
     let isStopping: @Sendable () -> Bool
 
     /// - Returns: The number of its images.
-    /// - Throws: ``ZipError`` when the zip archive is to be rejected as a whole; any other error when
-    ///   it could not be unpacked now.
+    /// - Throws: ``ZipError`` when the zip archive is to be rejected as a whole; any other error
+    ///   when it could not be unpacked now.
     func run() throws -> Int {
         let isEmpty = ZipReader.isEmpty(descriptor: request.file.descriptor)
         if isEmpty { throw ZipError("This is an empty zip archive.") }

@@ -12,7 +12,8 @@ struct ZipMemberFile {
     /// - Parameters:
     ///   - staging: The volume that gets the file.
     ///   - checking: Called with the number of bytes so far; throws when there are too many.
-    /// - Throws: ``ZipError`` for a damaged member, `StorageError` when the volume fails or is full.
+    /// - Throws: ``ZipError`` for a damaged member, `StorageError` when the volume fails or is
+    ///   full.
     init(
         _ reader: ZipReader, _ member: ZipReader.Member, on staging: StagingArea,
         checking: (Int64) throws(ZipError) -> Void

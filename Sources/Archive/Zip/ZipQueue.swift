@@ -3,9 +3,9 @@ import Storage
 import Synchronization
 import System
 
-/// Zip archives that wait to be unpacked, and the threads that do it: they wait for the threads that
-/// archive, and so cannot be the same. Each of ``lanes`` unpacks one zip archive at a time, so that
-/// a small one does not wait for large ones.
+/// Zip archives that wait to be unpacked, and the threads that do it: they wait for the threads
+/// that archive, and so cannot be the same. Each of ``lanes`` unpacks one zip archive at a time, so
+/// that a small one does not wait for large ones.
 final class ZipQueue: Sendable {
     private struct Job: Sendable {
         var request: IngestRequest
@@ -93,7 +93,8 @@ final class ZipQueue: Sendable {
         }
     }
 
-    /// The file stays in `/incoming` until it is rejected, and must be on disk when `close` returns.
+    /// The file stays in `/incoming` until it is rejected, and must be on disk when `close`
+    /// returns.
     private func refused(_ request: IngestRequest, _ reason: String) -> Result<
         IngestOutcome, ArchiveError
     > {

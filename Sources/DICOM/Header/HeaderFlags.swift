@@ -22,8 +22,8 @@ public struct HeaderFlags: OptionSet, Hashable, Sendable {
     /// before the last indexed attribute. The attributes before that were read.
     public static let truncated = HeaderFlags(rawValue: 1 << 5)
     /// PixelData claims more bytes than the file has: the image is truncated.
-    /// ``HeaderReader/readUpToPixels(_:)`` always notices that. ``HeaderReader/read(_:)`` notices it
-    /// only when the beginning of PixelData was in memory anyway.
+    /// ``HeaderReader/readUpToPixels(_:)`` always notices that. ``HeaderReader/read(_:)`` notices
+    /// it only when the beginning of PixelData was in memory anyway.
     public static let pixelDataTruncated = HeaderFlags(rawValue: 1 << 7)
     /// An indexed attribute has a value that its value representation does not allow: a number
     /// of the wrong size, more than 64 KiB of text, letters outside ASCII in a code.

@@ -77,8 +77,8 @@ extension IncomingTree {
         }
     }
 
-    /// Moves a file that is on disk, and makes its name durable. As much as can fail is done before;
-    /// if the rest fails, the file is where it was.
+    /// Moves a file that is on disk, and makes its name durable. As much as can fail is done
+    /// before; if the rest fails, the file is where it was.
     private func moveDurably(_ source: Place, to target: Target) throws(Errno) {
         try syncFolders(from: target.parent)
         let folder = try folder(target.parent)

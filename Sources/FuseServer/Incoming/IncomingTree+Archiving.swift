@@ -19,7 +19,8 @@ extension IncomingTree {
 
     /// FLUSH: archives what was written, and answers when it is safe.
     ///
-    /// - Parameter wasKilled: Whether the kernel closes the file because a signal ended the program.
+    /// - Parameter wasKilled: Whether the kernel closes the file because a signal ended the
+    ///   program.
     func flush(
         _ handle: IncomingHandle, wasKilled: Bool = false, replyingTo reply: DeferredReply
     ) {

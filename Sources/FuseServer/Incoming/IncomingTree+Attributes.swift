@@ -82,9 +82,9 @@ struct AttributeChange {
     ///   - wanted: The attributes of the request.
     ///   - which: Those of them that count: FUSE_SET_ATTR_….
     init(_ wanted: stat, _ which: Int32, isDirectory: Bool) {
-        // Files are never set-user-id or set-group-id: the mount is nosuid, and the kernel leaves it
-        // to us to take such bits away when somebody else writes (``InitNegotiation``). The daemon
-        // must be able to read whatever its clients make.
+        // Files are never set-user-id or set-group-id: the mount is nosuid, and the kernel leaves
+        // it to us to take such bits away when somebody else writes (``InitNegotiation``). The
+        // daemon must be able to read whatever its clients make.
         if which & FUSE_SET_ATTR_MODE != 0 {
             mode = isDirectory ? wanted.st_mode & 0o7777 | 0o700 : wanted.st_mode & 0o1777 | 0o600
         }

@@ -152,8 +152,8 @@ extension IncomingTree {
     ///
     /// - Parameter keepingBytes: False when all bytes are to be cut off.
     /// - Returns: A descriptor that may be written to.
-    /// - Throws: `ESTALE` for a file without a name that is not open, `ENOSPC` when there is no room
-    ///   for a copy, and errors of the calls.
+    /// - Throws: `ESTALE` for a file without a name that is not open, `ENOSPC` when there is no
+    ///   room for a copy, and errors of the calls.
     @discardableResult
     private func makeWritable(
         _ number: UInt64, keepingBytes: Bool

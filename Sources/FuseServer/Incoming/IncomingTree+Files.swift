@@ -21,8 +21,8 @@ final class IncomingHandle: Sendable {
 extension IncomingTree {
     /// CREATE.
     ///
-    /// - Throws: `ENOSPC` when there is no room, `EIO` when there are too few volumes, and the errors
-    ///   of `openat(2)`.
+    /// - Throws: `ENOSPC` when there is no room, `EIO` when there are too few volumes, and the
+    ///   errors of `openat(2)`.
     func create(
         _ name: [UInt8], in parent: UInt64, flags: Int32, mode: mode_t, caller: FileOwner
     ) throws(Errno) -> (fuse_entry_param, IncomingHandle) {
@@ -97,8 +97,8 @@ extension IncomingTree {
         return handle
     }
 
-    /// Makes sure that a file of which the thread has the turn has a descriptor, which stays as long
-    /// as there are handles.
+    /// Makes sure that a file of which the thread has the turn has a descriptor, which stays as
+    /// long as there are handles.
     private func openDescriptor(of number: UInt64, forWriting writes: Bool) throws(Errno) {
         let file = try locked { (state) throws(Errno) -> IncomingFile in
             guard let file = state.files[number] else { throw Errno(ESTALE) }

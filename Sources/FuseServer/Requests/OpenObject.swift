@@ -33,7 +33,8 @@ final class OpenObject: Sendable {
 
     /// What the kernel refers to.
     ///
-    /// - Parameter handle: A number that ``open(_:)`` returned and ``close(_:)`` has not been given.
+    /// - Parameter handle: A number that ``open(_:)`` returned and ``close(_:)`` has not been
+    ///   given.
     /// - Returns: `nil` for 0, which stands for no handle.
     static func kind(of handle: UInt64) -> Kind? {
         UnsafeRawPointer(bitPattern: UInt(handle)).map {

@@ -242,8 +242,8 @@ struct DirectoryBuffer {
         return true
     }
 
-    /// Adds an entry of which no look-up is counted: `.`, `..`, and entries that the kernel looks up
-    /// when it needs more of them.
+    /// Adds an entry of which no look-up is counted: `.`, `..`, and entries that the kernel looks
+    /// up when it needs more of them.
     mutating func add(_ name: UnsafePointer<CChar>, _ attributes: stat, cookie: Int, plus: Bool)
         -> Bool
     {

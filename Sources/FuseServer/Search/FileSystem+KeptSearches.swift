@@ -37,8 +37,8 @@ extension FileSystem {
     /// How many searches are kept at most: a listing of `/search` has them all.
     static let mostSearches = 1000
 
-    /// Checks that the caller may change which searches are kept, where modes do not: they are about
-    /// one group, which is the readers where one group reads and another writes.
+    /// Checks that the caller may change which searches are kept, where modes do not: they are
+    /// about one group, which is the readers where one group reads and another writes.
     ///
     /// - Throws: EACCES when `parent` is in `/search`, and the caller may not add images.
     func requireKeeper(in parent: UInt64, _ request: borrowing Request) throws(Errno) {

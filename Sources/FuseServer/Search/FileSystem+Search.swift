@@ -173,7 +173,8 @@ extension FileSystem {
 
     // MARK: Listing
 
-    /// The entries of a directory of `/search`; `nil` for a series, whose images are listed by rows.
+    /// The entries of a directory of `/search`; `nil` for a series, whose images are listed by
+    /// rows.
     func snapshot(of inode: SearchInode) throws(Errno) -> DirectorySnapshot? {
         func entry(_ name: String, _ inode: SearchInode) -> DirectorySnapshot.Entry {
             .init(name: Array(name.utf8), isDirectory: inode.isDirectory, inode: inode.number)

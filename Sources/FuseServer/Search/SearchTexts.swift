@@ -19,7 +19,8 @@ enum SearchTexts {
 
         \(examples)
         Words match the beginning of names, ids, species, breeds, modalities, body parts and
-        descriptions, ignoring case and accents. Dates are 2024, 2024-05, 2024-05-01 or a range such as 2024-01..2024-03.
+        descriptions, ignoring case and accents. Dates are 2024, 2024-05, 2024-05-01 or a range \
+        such as 2024-01..2024-03.
         KEYWORD=VALUE asks for a DICOM attribute, for example BodyPartExamined=HIP.
 
         To keep a search in this list, make its folder: mkdir "smith rex". To take it off again,
@@ -42,7 +43,8 @@ enum SearchTexts {
     static func more(limit: Int) -> [UInt8] {
         Array(
             """
-            Only the \(limit) newest studies are shown; there are more. Look for more words, or for a date.
+            Only the \(limit) newest studies are shown; there are more. Look for more words, or \
+            for a date.
 
             """.utf8)
     }

@@ -34,7 +34,8 @@ final class Invalidator: ViewObserver {
 
     /// - Parameters:
     ///   - session: Outlives this object.
-    ///   - fileSystem: Its images are forgotten when their files were replaced, or their volume went.
+    ///   - fileSystem: Its images are forgotten when their files were replaced, or their volume
+    ///     went.
     init(session: Session.Handle, fileSystem: FileSystem) {
         self.session = session
         self.fileSystem = fileSystem

@@ -31,8 +31,8 @@ struct BackingFiles: Sendable {
     let device: Int32
 
     /// - Returns: The id of the backing file.
-    /// - Throws: The error of FUSE_DEV_IOC_BACKING_OPEN: EPERM without CAP_SYS_ADMIN, ELOOP when the
-    ///   file is on a stacked file system.
+    /// - Throws: The error of FUSE_DEV_IOC_BACKING_OPEN: EPERM without CAP_SYS_ADMIN, ELOOP when
+    ///   the file is on a stacked file system.
     func register(_ descriptor: Int32) throws(Errno) -> Int32 {
         var map = BackingMap(descriptor: descriptor)
         let id = ioctl(device, 0x4010_E501, &map)

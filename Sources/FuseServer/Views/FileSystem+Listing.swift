@@ -5,8 +5,8 @@ import System
 import TagIndex
 
 extension FileSystem {
-    /// OPENDIR: a snapshot of a directory of a tree or of `/search`; `nil` for one that is listed by
-    /// rows of the index.
+    /// OPENDIR: a snapshot of a directory of a tree or of `/search`; `nil` for one that is listed
+    /// by rows of the index.
     func openDirectory(_ number: UInt64) throws(Errno) -> DirectorySnapshot? {
         switch try inode(number) {
         case .tree(let tree): try tree.openDirectory(number)

@@ -143,8 +143,8 @@ extension FileSystem {
         }
     }
 
-    /// - Parameter id: `node.id`; 0 for the root, and -1 for the parent of a view that is not shown,
-    ///   which is the root too.
+    /// - Parameter id: `node.id`; 0 for the root, and -1 for the parent of a view that is not
+    ///   shown, which is the root too.
     func number(ofNode id: Int64) -> UInt64 {
         id <= 0 ? FixedEntry.root.number : InodeNumber.node(id).rawValue
     }

@@ -99,8 +99,8 @@ final class ImageFiles: Sendable {
     private let lanes: VolumeLanes
 
     /// - Parameters:
-    ///   - backing: Used when the kernel really lets us: it takes CAP_SYS_ADMIN, which root may lack
-    ///     in a container, and a file system that is not itself stacked on others.
+    ///   - backing: Used when the kernel really lets us: it takes CAP_SYS_ADMIN, which root may
+    ///     lack in a container, and a file system that is not itself stacked on others.
     ///   - lanes: For what reads a volume.
     init(archive: Archive, backing: BackingFiles?, lanes: VolumeLanes) {
         self.archive = archive

@@ -79,7 +79,8 @@ final class ReadAhead: Sendable {
         return portion
     }
 
-    /// A portion that is ready, or is just being prepared; `nil` when the program goes on elsewhere.
+    /// A portion that is ready, or is just being prepared; `nil` when the program goes on
+    /// elsewhere.
     private func expected(after cookie: Int, size: Int) -> Portion? {
         state.wait { state -> Portion?? in
             if state.ready.isEmpty, state.making == cookie { return nil }

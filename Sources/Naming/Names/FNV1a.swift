@@ -1,5 +1,5 @@
-/// The 64-bit FNV-1a hash of Fowler, Noll and Vo. Unlike `Hasher` it is the same on every machine and
-/// in every version. It only makes names different; it is not for security.
+/// The 64-bit FNV-1a hash of Fowler, Noll and Vo. Unlike `Hasher` it is the same on every machine
+/// and in every version. It only makes names different; it is not for security.
 enum FNV1a {
     /// Eight hexadecimal digits of the hash of a text.
     static func digits(of text: String) -> String {

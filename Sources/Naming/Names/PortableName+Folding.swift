@@ -1,6 +1,6 @@
 extension PortableName {
-    /// The key that must be unique in a directory. Two names have the same key if a disk that ignores
-    /// case could confuse them.
+    /// The key that must be unique in a directory. Two names have the same key if a disk that
+    /// ignores case could confuse them.
     ///
     /// It is the full case folding of Unicode, in normal form C: `STRASSE`, `straße` and
     /// `Straße` share a key, as on APFS and on ext4 with casefold, and so do `Σ`, `σ` and `ς`.

@@ -17,8 +17,8 @@ public enum PortableName {
     /// The most bytes of UTF-8 a name may have: `NAME_MAX` of Linux, limits.h(0p).
     public static let maximumLength = 255
 
-    /// The portable name for a text; never empty. A text that is portable already stays as it is, so
-    /// applying this twice changes nothing.
+    /// The portable name for a text; never empty. A text that is portable already stays as it is,
+    /// so applying this twice changes nothing.
     ///
     /// A name that is too long is cut between characters and ends in ` ~` and eight hexadecimal
     /// digits that depend on the whole text, so that two long names stay different. The extension
@@ -30,8 +30,8 @@ public enum PortableName {
     /// A name with a tag that makes it different from another: `001 CT Thorax ~1f3a`,
     /// `00001 ~1f3a.dcm`.
     ///
-    /// If the result would exceed ``maximumLength``, the stem is cut, not the tag. Only the first 64
-    /// bytes of a tag are used.
+    /// If the result would exceed ``maximumLength``, the stem is cut, not the tag. Only the first
+    /// 64 bytes of a tag are used.
     public static func suffixed(_ name: String, with tag: String) -> String {
         let (stem, fileExtension) = split(component(name))
         let suffix = " ~" + prefix(of: component(tag), maximumLength: 64) + fileExtension

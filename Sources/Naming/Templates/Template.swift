@@ -43,8 +43,8 @@ public struct Template: Sendable, Equatable, CustomStringConvertible {
     /// Parses the text of a template.
     ///
     /// - Parameter text: As described for this type.
-    /// - Throws: ``TemplateError`` with the column of an unknown keyword, an unclosed brace, a level
-    ///   without text, a wrong format, more than ``maximumDepth`` levels or more than
+    /// - Throws: ``TemplateError`` with the column of an unknown keyword, an unclosed brace, a
+    ///   level without text, a wrong format, more than ``maximumDepth`` levels or more than
     ///   ``maximumLength`` characters.
     public init(_ text: String) throws(TemplateError) {
         var parser = TemplateParser(text)

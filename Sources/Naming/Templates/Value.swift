@@ -10,8 +10,8 @@ enum Value {
         }
     }
 
-    /// Several values with commas between them: `A\B` must stay different from `A` and from `B`, and
-    /// a backslash is not allowed in names.
+    /// Several values with commas between them: `A\B` must stay different from `A` and from `B`,
+    /// and a backslash is not allowed in names.
     static func joined(_ values: String, _ transform: (String) -> String?) -> String? {
         let parts = each(values).compactMap(transform)
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
@@ -25,8 +25,8 @@ enum Value {
         return nil
     }
 
-    /// A whole number with at least `width` digits: `+7` is `007`, `-7` is `-007`. Text that is not a
-    /// number (IS, PS3.5 6.2) stays as it is.
+    /// A whole number with at least `width` digits: `+7` is `007`, `-7` is `-007`. Text that is not
+    /// a number (IS, PS3.5 6.2) stays as it is.
     static func number(_ text: String, width: Int) -> String {
         var digits = Substring(text)
         let isNegative = digits.first == "-"

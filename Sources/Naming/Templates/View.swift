@@ -12,8 +12,8 @@ public struct View: Sendable, Equatable {
     public let name: String
     /// The directories below it.
     public let template: Template
-    /// The way its files are named: by UID if the last level is only `{SeriesInstanceUID}`, otherwise
-    /// by number.
+    /// The way its files are named: by UID if the last level is only `{SeriesInstanceUID}`,
+    /// otherwise by number.
     public var fileNaming: FileNaming {
         template.lastAttribute == .seriesInstanceUID ? .sopInstanceUID : .instanceNumber
     }

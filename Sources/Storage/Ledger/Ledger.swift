@@ -102,8 +102,9 @@ public final class Ledger: Sendable {
     ///     full ones drop out.
     /// - Returns: Where each record ended, and the volumes that failed and have dropped out. At
     ///   least one volume has the whole batch.
-    /// - Throws: `noSpace` when a volume is full and too few others have the batch, and when no volume could take the batch what
-    ///   the first one said. The batch was taken back everywhere then; a volume where that failed too has dropped out.
+    /// - Throws: `noSpace` when a volume is full and too few others have the batch, and when no
+    ///   volume could take the batch what the first one said. The batch was taken back everywhere
+    ///   then; a volume where that failed too has dropped out.
     ///   `invalidArgument` for a batch that is too large or a body with a key that is taken.
     public func append(_ entries: [LedgerEntry], enough: Int = .max) throws(StorageError)
         -> LedgerAppend

@@ -78,9 +78,9 @@ extension Volume {
     ///   - replacing: Digests whose blob, if there is one, is known to be bad: the old file is
     ///     set aside in `rejected/bad-blobs` and the staged one takes its place in one step.
     /// - Returns: The outcome of each file of `batch`, in its order.
-    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when the staged file
-    ///   has the wrong size, `io` and `noSpace` from the file system. Some files of the batch may
-    ///   be blobs then.
+    /// - Throws: `notFound` when a file is neither staged nor a blob, `corrupt` when the staged
+    ///   file has the wrong size, `io` and `noSpace` from the file system. Some files of the batch
+    ///   may be blobs then.
     public func commit(
         _ batch: [StagedBlob], replacing: Set<Digest> = []
     ) throws(StorageError) -> [CommitOutcome] {

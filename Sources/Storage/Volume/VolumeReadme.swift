@@ -13,7 +13,9 @@ enum VolumeReadme {
         ledger/ is the catalogue, one JSON line for each event. Find a patient's files in it:
             grep -h -i 'smith' ledger/*/*.jsonl | head
         Every line holds the SHA-256 of the line before ("prev"); this prints what does not fit:
-            for s in ledger/*; do p=$(printf '%064d' 0); cat $s/*.jsonl | while IFS= read -r l; do case $l in *"\\"prev\\":\\"$p\\""*) ;; *) echo "$l";; esac; p=$(printf %s "$l" | sha256sum | cut -c1-64); done; done
+            for s in ledger/*; do p=$(printf '%064d' 0); cat $s/*.jsonl | while IFS= read -r l; \
+        do case $l in *"\\"prev\\":\\"$p\\""*) ;; *) echo "$l";; esac; p=$(printf %s "$l" | \
+        sha256sum | cut -c1-64); done; done
         rejected/ holds what was no DICOM, with reasons. staging/ is work in progress: keep it.
         With pacsfs, one surviving volume is enough: pacsfs rebuild. Change nothing in here.
 

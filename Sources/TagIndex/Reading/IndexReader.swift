@@ -71,8 +71,8 @@ public struct IndexReader {
     /// Which files a directory shows.
     ///
     /// - Parameter id: `node.id`.
-    /// - Returns: `series`: `series.id` of a leaf, `nil` for other directories. `byUID`: whether its
-    ///   files are named by SOPInstanceUID. `nil` when there is no such directory.
+    /// - Returns: `series`: `series.id` of a leaf, `nil` for other directories. `byUID`: whether
+    ///   its files are named by SOPInstanceUID. `nil` when there is no such directory.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func contents(of id: Int64) throws -> (series: Int64?, byUID: Bool)? {
         let statement = try db.cachedStatement(sql: "SELECT series, by_uid FROM node WHERE id = ?")

@@ -103,7 +103,8 @@ enum Schema {
                   id      TEXT NOT NULL,
                   domain  TEXT NOT NULL,
                   state   TEXT NOT NULL,       -- VolumeState
-                  errors  INTEGER NOT NULL     -- bad copies since its last complete scrub without any
+                  errors  INTEGER NOT NULL     -- bad copies since its last complete scrub \
+                without any
                 );
 
                 -- Which volumes hold which blob.
@@ -137,7 +138,8 @@ enum Schema {
                 );
 
                 -- The directories of the views. A row with parent 0 is a view that is shown. A row
-                -- with parent -1 is a view that is not shown; its `folded` is IndexWriter.hiddenKey.
+                -- with parent -1 is a view that is not shown; its `folded` is \
+                IndexWriter.hiddenKey.
                 -- A row with a series is a leaf, whose files are rows of `instance`. All other rows
                 -- group what renders to the same text, ignoring case.
                 CREATE TABLE node(
@@ -200,7 +202,8 @@ enum Schema {
                 -- Ordered by id, with the name: READDIR reads nothing else.
                 CREATE INDEX        instance_series   ON instance(series, id, name);
                 CREATE INDEX        instance_sop_uid  ON instance(sop_uid);
-                CREATE INDEX        instance_copies   ON instance(copies);  -- ordered by id: resilver
+                CREATE INDEX        instance_copies   ON instance(copies);  -- ordered by id: \
+                resilver
                 CREATE INDEX copy_instance ON copy(instance);
                 CREATE INDEX node_parent ON node(parent, id, name);  -- as instance_series
                 CREATE INDEX node_series ON node(series, view) WHERE series IS NOT NULL;

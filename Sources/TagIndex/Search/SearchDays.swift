@@ -10,8 +10,8 @@ struct SearchDays: Equatable, Sendable {
 
     /// Understands a word of a search; `nil` when it does not look like dates.
     ///
-    /// - Throws: ``IndexError`` with code ``IndexError/Code/badQuery`` when it looks like dates that
-    ///   do not exist. Nobody wants to find nothing for the 31st of February.
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/badQuery`` when it looks like dates
+    ///   that do not exist. Nobody wants to find nothing for the 31st of February.
     init?(_ text: String) throws {
         guard let dots = text.firstRange(of: "..") else {
             guard let days = try Self.bounds(Substring(text)) else { return nil }

@@ -24,8 +24,9 @@ public struct SearchQuery: Equatable, Sendable {
     /// Understands the words of a search.
     ///
     /// - Parameter words: The words; each may hold several, separated by white space.
-    /// - Throws: ``IndexError`` with code ``IndexError/Code/badQuery``: there are no words; an unknown
-    ///   keyword stands before `=`; the text after `date=`, or a word like a date, is not a date.
+    /// - Throws: ``IndexError`` with code ``IndexError/Code/badQuery``: there are no words; an
+    ///   unknown keyword stands before `=`; the text after `date=`, or a word like a date, is not a
+    ///   date.
     public init(words: [String]) throws {
         terms = []
         for word in words.flatMap({ $0.split(whereSeparator: \.isWhitespace) }) {

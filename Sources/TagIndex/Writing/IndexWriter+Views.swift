@@ -51,8 +51,9 @@ extension IndexWriter {
         changedNodes.insert(0)
     }
 
-    /// The key of the directory of a view that is not shown, below parent -1. Two such views may have
-    /// had the same name, so the template belongs to the key; U+001F is in no name of a directory.
+    /// The key of the directory of a view that is not shown, below parent -1. Two such views may
+    /// have had the same name, so the template belongs to the key; U+001F is in no name of a
+    /// directory.
     private static func hiddenKey(_ view: View) -> String { "\(view.name)\u{1F}\(view.template)" }
 
     private func makeDirectory(of view: View, in parent: Int64, folded: String, at time: Int64)

@@ -17,7 +17,8 @@ extension IndexWriter {
             ])
     }
 
-    /// Sets the state of a volume. An active one starts with no errors, a retired one has no copies.
+    /// Sets the state of a volume. An active one starts with no errors, a retired one has no
+    /// copies.
     ///
     /// - Parameters:
     ///   - state: The state.

@@ -157,7 +157,8 @@ static void add_rule(char *text) {
     if (rule.to == ULONG_MAX) rule.to = rule.from;
     else if (rule.to == 0) rule.to = ULONG_MAX;
     if (rule_count == 16) complain("interposer: too many rules");
-    if (rule.action == HANG && (!rule.name || !rule.gate)) complain("interposer: hang needs name and gate");
+    if (rule.action == HANG && (!rule.name || !rule.gate))
+            complain("interposer: hang needs name and gate");
     rules[rule_count++] = rule;
     if (rule.action == HANG) some_hang = true; else watched |= rule.kinds;
 }
@@ -221,7 +222,8 @@ static int root_of_name(int folder, const char *name) {
 static void hang(enum kind kind, const char *path) {
     for (int index = 0; index < rule_count; index++) {
         struct rule *rule = &rules[index];
-        if (rule->action != HANG || !(rule->kinds & 1u << kind) || !strstr(path, rule->name)) continue;
+        if (rule->action != HANG || !(rule->kinds & 1u << kind)) continue;
+        if (!strstr(path, rule->name)) continue;
         while (syscall(SYS_faccessat, AT_FDCWD, rule->gate, F_OK) == 0) {
             struct timespec time = {0, 5000000};
             syscall(SYS_nanosleep, &time, NULL);
@@ -243,7 +245,8 @@ static void hang_name(enum kind kind, int folder, const char *name) {
     if (!some_hang) return;
     int descriptor;
     // A file that is linked by its descriptor.
-    if (sscanf(name, "/proc/self/fd/%d", &descriptor) == 1) return hang_descriptor(kind, descriptor);
+    if (sscanf(name, "/proc/self/fd/%d", &descriptor) == 1)
+        return hang_descriptor(kind, descriptor);
     if (name[0] == '/' || folder == AT_FDCWD) return hang(kind, name);
     char link[64], path[2 * PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
@@ -265,7 +268,8 @@ static struct verdict enter(enum kind kind, int root, char type) {
     pthread_mutex_lock(&turn);
     for (int index = 0; index < rule_count; index++) {
         struct rule *rule = &rules[index];
-        if (rule->action == HANG || !(rule->kinds & 1u << kind) || (rule->root && rule->root != root)
+        if (rule->action == HANG || !(rule->kinds & 1u << kind)
+            || (rule->root && rule->root != root)
             || (rule->type && type && rule->type != type))
             continue;
         unsigned long number = ++rule->count;

@@ -15,7 +15,10 @@ enum FileOutcome: Equatable, CustomStringConvertible {
         case .done: "done"
         case .number(let number): "\(number)"
         case .bytes(let bytes):
-            "\(bytes.count) bytes, \(bytes.prefix(4).map { String($0) }.joined(separator: " ")) …, sum \(bytes.reduce(0) { $0 &+ Int($1) })"
+            """
+            \(bytes.count) bytes, \(bytes.prefix(4).map { String($0) }.joined(separator: " ")) \
+            …, sum \(bytes.reduce(0) { $0 &+ Int($1) })
+            """
         case .status(let status): "\(status)"
         case .names(let names): names.joined(separator: ", ")
         }

@@ -133,7 +133,10 @@ extension MountedArchive {
             Set(names).isSuperset(of: Self.completeViews), "\(names)",
             sourceLocation: sourceLocation)
         let compare =
-            "file=$1; shift; differ=0; for place; do cmp -- \"$file\" \"$place\" || differ=1; done; exit $differ"
+            """
+            file=$1; shift; differ=0; for place; do cmp -- \"$file\" \"$place\" || differ=1; \
+            done; exit $differ
+            """
         let run = try run(["bash", "-c", compare, "bash", file] + places)
         #expect(run.succeeded, "\(run.report)", sourceLocation: sourceLocation)
     }

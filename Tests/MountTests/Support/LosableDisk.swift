@@ -27,7 +27,10 @@ final class LosableDisk: Sendable {
         self.path = path
         image = path + ".image"
         try Self.shell(
-            "mkdir \"$0\"; truncate -s \(megabytes)M \"$1\"; mkfs.ext4 -q -F -m 0 -e remount-ro \"$1\"",
+            """
+            mkdir \"$0\"; truncate -s \(megabytes)M \"$1\"; mkfs.ext4 -q -F -m 0 -e remount-ro \
+            \"$1\"
+            """,
             path, image)
         try mount()
     }
@@ -46,12 +49,18 @@ final class LosableDisk: Sendable {
         case .unmounted: unmount()
         case .readOnly:
             try Self.shell(
-                "d=$(findmnt -no SOURCE \"$0\"); echo test > /sys/fs/ext4/${d#/dev/}/trigger_fs_error",
+                """
+                d=$(findmnt -no SOURCE \"$0\"); echo test > \
+                /sys/fs/ext4/${d#/dev/}/trigger_fs_error
+                """,
                 path)
         case .pulled:
             // EXT4_IOC_SHUTDOWN (linux/ext4.h) with EXT4_GOING_FLAGS_LOGFLUSH.
             try Self.shell(
-                "python3 -c 'import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack(\"I\", 1))' \"$0\"",
+                """
+                python3 -c 'import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1], \
+                os.O_RDONLY), 0x8004587d, struct.pack(\"I\", 1))' \"$0\"
+                """,
                 path)
         }
     }

@@ -37,13 +37,15 @@ extension MountedArchive {
         let names = scripts.map(\.name).joined(separator: " ")
         try mustShell(
             """
-            for name in \(names); do (cd $name; exec bash -euo pipefail script) >$name.log 2>&1 & running+=($!); done
+            for name in \(names); do (cd $name; exec bash -euo pipefail script) >$name.log 2>&1 \
+            & running+=($!); done
             failed=0
             for name in \(names); do
                 wait ${running[0]} || { failed=1; echo "$name:"; tail -n 20 $name.log; }
                 running=("${running[@]:1}")
             done
-            if [ $failed = 1 ]; then grep -E ' (warning|error|critical): |answered' "$PACSFS_ARCHIVE/pacsfs.log" | tail -n 20; fi
+            if [ $failed = 1 ]; then grep -E ' (warning|error|critical): |answered' \
+            "$PACSFS_ARCHIVE/pacsfs.log" | tail -n 20; fi
             exit $failed
             """, environment, timeout: timeout, sourceLocation: sourceLocation)
     }

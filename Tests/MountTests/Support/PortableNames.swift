@@ -9,7 +9,8 @@ extension MountedArchive {
         try python(
             #"""
             import re, unicodedata
-            devices = re.compile(r'(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?$')
+            devices = re.compile(
+                r'(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?$')
             def faults(name):
                 if re.search(r'[\x00-\x1f\x7f"*/:<>?\\|]', name): yield 'character'
                 if name.endswith(('.', ' ')) or name.startswith(' '): yield 'dot or space'

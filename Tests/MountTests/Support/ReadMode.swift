@@ -8,7 +8,8 @@ extension PacsfsProgram {
 
 /// How images are read over the mount.
 enum ReadMode: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    /// By the kernel itself, where it can do that (Linux 6.9, as root); as good as it can elsewhere.
+    /// By the kernel itself, where it can do that (Linux 6.9, as root); as good as it can
+    /// elsewhere.
     case passthrough
     /// Through the daemon and the kernel's page cache.
     case cached

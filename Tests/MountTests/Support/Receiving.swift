@@ -26,7 +26,8 @@ enum Receiving {
         : >receive.log
         "$PACSFS" receive --port 0 --aet PACS --bind 127.0.0.1 2>receive.log & receive=$!
         trap 'kill $receive 2>/dev/null && wait $receive' EXIT
-        until port=$(sed -n 's/.* receives on port \\([0-9]*\\),.*/\\1/p' receive.log) && [[ $port ]]; do
+        until port=$(sed -n 's/.* receives on port \\([0-9]*\\),.*/\\1/p' receive.log) && [[ \
+        $port ]]; do
             kill -0 $receive; sleep 0.02
         done
         export port receive
@@ -42,11 +43,13 @@ enum Receiving {
         class Association:
             def __init__(self, sop, syntaxes, calling='RAW', called='PACS', longest=16384):
                 self.sop, self.messages = sop, 0
-                self.socket = socket.create_connection(('127.0.0.1', int(os.environ['port'])), timeout=30)
+                self.socket = socket.create_connection(('127.0.0.1', int(os.environ['port'])), \#
+        timeout=30)
                 context = item(0x20, bytes([1, 0, 0, 0]) + item(0x30, sop.encode())
                                + b''.join(item(0x40, uid.encode()) for uid in syntaxes))
                 user = item(0x50, item(0x51, struct.pack('>I', longest)) + item(0x52, b'1.2.3.4'))
-                self.send(1, struct.pack('>HH', 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode()
+                self.send(1, struct.pack('>HH', 1, 0) + called.ljust(16).encode() + \#
+        calling.ljust(16).encode()
                           + bytes(32) + item(0x10, b'1.2.840.10008.3.1.1.1') + context + user)
                 kind, answer = self.unit()
                 if kind != 2: raise Refused('association', kind, answer)
@@ -57,7 +60,8 @@ enum Receiving {
                         if answer[place + 6]: raise Refused('context', answer[place + 6])
                         self.syntax = answer[place + 12:place + 4 + length].rstrip(b'\0').decode()
                     place += 4 + length
-            def send(self, kind, value): self.socket.sendall(struct.pack('>BBI', kind, 0, len(value)) + value)
+            def send(self, kind, value): self.socket.sendall(struct.pack('>BBI', kind, 0, \#
+        len(value)) + value)
             def take(self, count):
                 data = b''
                 while len(data) < count:
@@ -70,11 +74,14 @@ enum Receiving {
                 return kind, self.take(length)
             def begin(self, instance):
                 self.messages += 1
-                def element(number, value): return struct.pack('<HHI', 0, number, len(value)) + value
+                def element(number, value): return struct.pack('<HHI', 0, number, len(value)) + \#
+        value
                 def uid(text): return text.encode() + b'\0' * (len(text) % 2)
                 def us(number): return struct.pack('<H', number)
-                command = (element(2, uid(self.sop)) + element(0x100, us(1)) + element(0x110, us(self.messages))
-                           + element(0x700, us(0)) + element(0x800, us(1)) + element(0x1000, uid(instance)))
+                command = (element(2, uid(self.sop)) + element(0x100, us(1)) + element(0x110, \#
+        us(self.messages))
+                           + element(0x700, us(0)) + element(0x800, us(1)) + element(0x1000, \#
+        uid(instance)))
                 self.value(element(0, struct.pack('<I', len(command))) + command, 3)
             def value(self, data, control):
                 self.send(4, struct.pack('>IBB', len(data) + 2, 1, control) + data)
@@ -124,7 +131,8 @@ enum Receiving {
             data = open(path, 'rb').read()
             name = hashlib.sha256(data).hexdigest()
             for volume in (V1, V2):
-                assert open(f'{volume}/blobs/{name[:2]}/{name[2:4]}/{name}.dcm', 'rb').read() == data, path
+                assert open(f'{volume}/blobs/{name[:2]}/{name[2:4]}/{name}.dcm', 'rb').read() \#
+        == data, path
             return data
         """#
 }

@@ -51,7 +51,8 @@ extension MountedArchive {
         "by-species",
         "by-uid",
     ]
-    /// Those of them that leave images out: the ones without an accession number, or without a chip.
+    /// Those of them that leave images out: the ones without an accession number, or without a
+    /// chip.
     static let selectiveViews: Set = ["by-accession", "by-microchip"]
     /// The others: every image is in each of these.
     static let completeViews = views.filter { !selectiveViews.contains($0) }

@@ -6,7 +6,12 @@ import Testing
 /// An OpenSSH server for one connection at a time, run by the user who connects: no port, no root.
 enum SecureShell {
     static let isInstalled =
-        (try? ProgramRun(["bash", "-c", "test -x /usr/sbin/sshd && command -v scp sftp ssh-keygen"]))?
+        (try? ProgramRun([
+            "bash", "-c",
+            """
+            test -x /usr/sbin/sshd && command -v scp sftp ssh-keygen
+            """,
+        ]))?
         .succeeded == true
     static let isAbsent: Comment = "there is no sshd, or no scp (Debian: openssh-server)"
 
@@ -58,7 +63,8 @@ enum Samba {
     /// Starts smbd, which writes only in the working directory, and ends it with the script. Every
     /// client is the user `$FORCE` there; `smb` runs a command of smbclient.
     static let start = """
-        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); \
+        print(s.getsockname()[1])')
         mkdir -p smb
         cat >smb.conf <<EOF
         [global]
@@ -87,8 +93,10 @@ enum Samba {
         /usr/sbin/smbd --foreground -s "$PWD/smb.conf" </dev/null >smb/out 2>&1 &
         server=$!
         trap 'kill $server; wait $server || true' EXIT
-        smb() { smbclient -s "$PWD/smb.conf" -N -U% -p "$port" //127.0.0.1/images -c "$1" 2>&1 | tee smb/client; ! grep -q 'NT_STATUS_' smb/client; }
-        for ((n = 0; n < 100; n++)); do ! smb ls >/dev/null || break; kill -0 $server; sleep 0.1; done
+        smb() { smbclient -s "$PWD/smb.conf" -N -U% -p "$port" //127.0.0.1/images -c "$1" 2>&1 | \
+        tee smb/client; ! grep -q 'NT_STATUS_' smb/client; }
+        for ((n = 0; n < 100; n++)); do ! smb ls >/dev/null || break; kill -0 $server; sleep \
+        0.1; done
 
         """
 }

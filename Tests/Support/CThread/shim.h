@@ -8,7 +8,7 @@ extern long syscall(long number, ...);
 
 enum { PACSFS_CLONE_NEWNS = 0x00020000, PACSFS_CLONE_FS = 0x00000200 };
 
-// See: 'man 2 unshare'. CLONE_NEWNS implies CLONE_FS: the thread has a working directory of its own.
+// See: 'man 2 unshare'. CLONE_NEWNS implies CLONE_FS: the working directory is its own too.
 static inline int pacsfs_unshare_mounts(void) {
     return (int)syscall(SYS_unshare, PACSFS_CLONE_NEWNS);
 }

@@ -30,7 +30,8 @@ public struct Corpus: Sendable {
         public let verdict: String
         /// Whether two programs other than pacsfs could read it.
         public let isCrossChecked: Bool
-        /// The correct value of each attribute by its keyword; `nil` when the file does not have it.
+        /// The correct value of each attribute by its keyword; `nil` when the file does not have
+        /// it.
         public let expected: [String: String?]
 
         public var isValidAndCrossChecked: Bool { isCrossChecked && verdict == "valid" }

@@ -143,7 +143,10 @@ enum RecordError: Error, Equatable {
     var reason: String {
         switch self {
         case .unknown(let fact):
-            "The record \(fact), which this pacsfs does not know: a newer pacsfs wrote it. Update pacsfs."
+            """
+            The record \(fact), which this pacsfs does not know: a newer pacsfs wrote it. Update \
+            pacsfs.
+            """
         case .field(let key):
             "The record lacks \"\(key)\", or has a value there that is not allowed."
         }
@@ -157,12 +160,18 @@ extension ArchiveError {
         case .unknown(let fact):
             self.init(
                 .newerFormat,
-                "\(place) \(fact), which this pacsfs does not know: it was written by a newer pacsfs",
+                """
+                \(place) \(fact), which this pacsfs does not know: it was written by a newer \
+                pacsfs
+                """,
                 remedy: "Update pacsfs; nothing was changed.")
         case .field(let key):
             self.init(
                 .index,
-                "\(place) is a \"\(record.entry.kind)\" record and lacks \"\(key)\", or has a value there that is not allowed",
+                """
+                \(place) is a \"\(record.entry.kind)\" record and lacks \"\(key)\", or has a \
+                value there that is not allowed
+                """,
                 remedy: "Look at the whole ledger: pacsfs verify")
         }
     }

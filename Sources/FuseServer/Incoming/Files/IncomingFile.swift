@@ -175,7 +175,8 @@ struct IncomingFile: Sendable {
     /// - Parameters:
     ///   - number: Of the attempt.
     ///   - isOwn: Whether a failure is that of the file: the volumes have room and are well.
-    /// - Returns: False when the file has got other bytes since, so that the answer is not about it.
+    /// - Returns: False when the file has got other bytes since, so that the answer is not about
+    ///   it.
     @discardableResult
     mutating func finish(
         _ number: UInt64, _ result: Result<IngestOutcome, ArchiveError>, isOwn: Bool
