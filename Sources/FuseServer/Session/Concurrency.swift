@@ -29,7 +29,7 @@
 //   scrub           reads everything when its time has come                     Scrubs
 //
 //   control         take commands of "pacsfs"; one for each connection          ControlServer
-//   watchdog, hangup                                                            Watchdog, DaemonProcess
+//   watchdog, hangup                                                           Watchdog, DaemonProcess
 //
 // # Who waits for whom
 //
@@ -55,7 +55,7 @@
 //
 // A lock is held for moments, and never while a thread waits for a disk, the kernel or another
 // thread, except where this says so. A `Turn` is held as long as its work takes, and is taken with
-// no lock held. From left to right is the order in which they are taken, where one is held while the
+// no lock held. They are taken from left to right, where one is held while the
 // next is taken:
 //
 //   VolumeAdministration.changing ─► Resilver, Configuration ─► index writer ─► Ledger.state
