@@ -86,7 +86,10 @@ import Testing
                 let digest = Digest(bytes: facts.sha256)?.hex ?? ""
                 let verified = facts.verified.map { "\(Timestamp(nanoseconds: $0))" } ?? "never"
                 lines.append(
-                    "image \(InodeNumber.instance(id).rawValue) \(digest) from \(facts.source), \(facts.copies) copies, verified \(verified), \(facts.attributes.json)"
+                    """
+                    image \(InodeNumber.instance(id).rawValue) \(digest) from \(facts.source), \
+                    \(facts.copies) copies, verified \(verified), \(facts.attributes.json)
+                    """
                 )
             }
             for search in try reader.keptSearches() {
@@ -95,7 +98,10 @@ import Testing
             }
             for volume in try reader.volumes() {
                 lines.append(
-                    "volume \(volume.ordinal) \(volume.id) \(volume.domain) \(volume.state) \(volume.errors)"
+                    """
+                    volume \(volume.ordinal) \(volume.id) \(volume.domain) \(volume.state) \
+                    \(volume.errors)
+                    """
                 )
             }
         }
@@ -179,7 +185,7 @@ import Testing
     }
 
     @Test(
-        "is read by a program that knows README's chapter only, which sees the same paths and bytes",
+        "is read by a program that knows README's chapter only, and sees the same paths and bytes",
         .disabled(if: isMade))
     func otherReader() throws {
         let run = try ProgramRun([

@@ -67,7 +67,10 @@ struct HealthTests {
         #expect(few.level == .attention, "\(few.reasons)")
         #expect(
             few.headline.contains(
-                "3 copies of each image are wanted, and only 2 volumes take files: new images are stored 2 times for now. Add a volume: pacsfs volume add DIR"
+                """
+                3 copies of each image are wanted, and only 2 volumes take files: new images are \
+                stored 2 times for now. Add a volume: pacsfs volume add DIR
+                """
             ))
         #expect(TooFewVolumes.text(wanted: 2, minimum: 1, takers: 2) == nil)
         let refused = TooFewVolumes.text(wanted: 2, minimum: 2, takers: 1, away: ["/mnt/2"])
@@ -136,7 +139,10 @@ struct HealthTests {
         }
         #expect(
             few.headline
-                == "ATTENTION: 100 of 100 images have fewer than 3 copies. Add a volume: pacsfs volume add DIR"
+                == """
+                ATTENTION: 100 of 100 images have fewer than 3 copies. Add a volume: pacsfs \
+                volume add DIR
+                """
         )
     }
 

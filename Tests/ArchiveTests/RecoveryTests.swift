@@ -258,7 +258,7 @@ struct RecoveryTests {
 
     @Test("A name that is no UTF-8 is not lost")
     func namesAreBytes() throws {
-        // Latin-1: «Müller.txt».
+        // Latin-1: "Müller.txt".
         let name: [UInt8] =
             Array((temporary.volumes[0] + "/staging/incoming/M").utf8) + [0xFC]
             + Array("ller.txt".utf8)

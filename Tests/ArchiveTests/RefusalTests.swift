@@ -48,7 +48,7 @@ struct RefusalTests {
                 "DICOM"
             ),
             ([], "empty"), (dicomdir, "DICOMDIR"), ([UInt8](repeating: 0, count: 4096), "DICOM"),
-            (Array(SyntheticImage(seed: 1).write().prefix(140)), "cut off"),
+            (Array(SyntheticImage(seed: 1).write().prefix(140)), "incomplete"),
         ]
         try temporary.open { archive in
             for (bytes, says) in cases {

@@ -22,7 +22,7 @@ struct ReplayTests {
             var image = SyntheticImage(seed: 40)
             image.picture = .thorax(rows: 16, columns: 16, seed: UInt64(number))
             image.overrides = [
-                SyntheticElement(0x0008_0081, "ST", "Version \(number) «\u{FEFF}\"\\ é»")
+                SyntheticElement(0x0008_0081, "ST", "Version \(number) «\u{FEFF}\"\\ é »")
             ]
             versions.append(image.write())
         }

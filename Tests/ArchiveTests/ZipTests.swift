@@ -33,7 +33,10 @@ struct ZipTests {
     }
 
     @Test(
-        "Its images are archived, the rest is set aside below its name, junk and a DICOMDIR go quietly"
+        """
+        Its images are archived, the rest is set aside below its name, junk and a DICOMDIR go \
+        quietly
+        """
     )
     func unpacks() throws {
         var dicomdir = SyntheticImage(seed: 3)
@@ -185,7 +188,10 @@ struct ZipTests {
     }
 
     @Test(
-        "One as large archives have it (zip64) is unpacked, and one with a comment, or with a few bytes behind it"
+        """
+        One as large archives have it (zip64) is unpacked, and one with a comment, or with a few \
+        bytes behind it
+        """
     )
     func zip64() throws {
         let zip = ZipWriter.zip([image(0), image(1)])
@@ -278,7 +284,10 @@ struct ZipTests {
     }
 
     @Test(
-        "A start does not wait for a zip archive that lies in incoming: it stays there, on the volume that is shown"
+        """
+        A start does not wait for a zip archive that lies in incoming: it stays there, on the \
+        volume that is shown
+        """
     )
     func recovery() throws {
         let zip = ZipWriter.zip([image(0), image(1)])
@@ -299,7 +308,8 @@ struct ZipTests {
     func lanes() throws {
         let zip = ZipWriter.zip([image(0), image(1)])
         let large = try temporary.folder.write(zip, to: "large.zip")
-        // Three that claim to be large: one is unpacked at a time, and stops where it finds that out.
+        // Three that claim to be large: one is unpacked at a time, and stops where it finds that
+        // out.
         try temporary.open { archive in
             let isHeld = Monitor(true)
             let told = Lock<[String]>([])

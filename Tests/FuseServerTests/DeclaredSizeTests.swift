@@ -50,7 +50,7 @@ struct DeclaredSizeTests {
 
     @Test(
         """
-        Zeros that were left out are let be: at the end when the size is set last, else when the \
+        Zeros that were left out are accepted: at the end when the size is set last, else when the \
         file is written in order
         """
     )

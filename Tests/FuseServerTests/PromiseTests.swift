@@ -42,7 +42,7 @@ struct PromiseTests {
         try move(2, to: "x.zip")
         #expect(try fixture.left == ["x (1).zip", "x.zip"])
         #expect(pending == 2)
-        // As cp does: 2 is «x (2).zip» then.
+        // As cp does: 2 is "x (2).zip" then.
         let over = try fixture.open("x.zip", flags: O_WRONLY | O_TRUNC)
         try fixture.write(Array("No zip archive".utf8), to: over)
         fixture.tree.release(over)

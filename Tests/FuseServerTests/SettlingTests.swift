@@ -169,7 +169,7 @@ struct SettlingTests {
 
     @Test(
         """
-        A file that was made as long as it shall be and not written to its end is set aside; one \
+        A file that was given its size ahead and not written to its end is set aside; one \
         that was is archived
         """
     )

@@ -44,7 +44,10 @@ struct CommandTests {
         try MountedArchive.with(isMounted: isMounted) { archive in
             let samples = try archive.writeSamples()
             try archive.mustShell(
-                "echo text >samples/notes.txt; echo x >samples/Thumbs.db; ln -s notes.txt samples/link; cp -r samples/CT again"
+                """
+                echo text >samples/notes.txt; echo x >samples/Thumbs.db; ln -s notes.txt \
+                samples/link; cp -r samples/CT again
+                """
             )
             let run = try archive.pacsfs("import", "--json", "samples", "again")
             #expect(run.code == 1, "\(run.report)")
@@ -101,7 +104,10 @@ struct CommandTests {
         try MountedArchive.with(isMounted: false) { archive in
             _ = try archive.writeSamples()
             try archive.mustShell(
-                "mv ../volume2 ../elsewhere; for n in $(seq 12); do echo text $n >samples/$n.txt; done"
+                """
+                mv ../volume2 ../elsewhere; for n in $(seq 12); do echo text $n >samples/$n.txt; \
+                done
+                """
             )
             let run = try archive.pacsfs("import", "samples")
             #expect(run.code == 2, "\(run.report)")
@@ -120,7 +126,10 @@ struct CommandTests {
     }
 
     @Test(
-        "import refuses the archive itself, its volumes, and what contains it; init refuses the mount"
+        """
+        import refuses the archive itself, its volumes, and what contains it; init refuses the \
+        mount
+        """
     )
     func importItself() throws {
         try MountedArchive.with { archive in
@@ -157,7 +166,8 @@ struct CommandTests {
             // Enough of them that there is time to interrupt.
             try archive.mustShell(
                 """
-                for n in $(seq 40); do cp -r samples/CT samples/CT$n; for f in samples/CT$n/*/*; do printf '%08d' $n >>"$f"; done; done
+                for n in $(seq 40); do cp -r samples/CT samples/CT$n; for f in samples/CT$n/*/*; \
+                do printf '%08d' $n >>"$f"; done; done
                 "$PACSFS" import samples >/dev/null & import=$!
                 until compgen -G '../volume1/blobs/*/*/*.dcm' >/dev/null; do kill -0 $import; done
                 kill -9 $import || true; wait $import || true
@@ -343,7 +353,7 @@ struct CommandTests {
             if line.hasPrefix(" ") || line.hasSuffix(":") || next.hasPrefix(" ") { continue }
             let word = next.prefix { $0 != " " }
             #expect(
-                line.count + 1 + word.count > 79, "«\(word)» has room behind «\(line)»",
+                line.count + 1 + word.count > 79, "\(word) has room after: \(line)",
                 sourceLocation: sourceLocation)
         }
         for (line, next) in zip(lines, lines.dropFirst()) where line.hasPrefix("  pacsfs ") {

@@ -8,22 +8,26 @@ import Testing
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
     .enabled(if: geteuid() == 0, "only root can make the faults"))
 struct DoctorTests {
-    /// `expect(level, subject, words)` runs the doctor and looks for a finding; faults are undone by
-    /// whoever made them. Mounts that a script makes are seen by nobody else.
+    /// `expect(level, subject, words)` runs the doctor and looks for a finding; faults are undone
+    /// by whoever made them. Mounts that a script makes are seen by nobody else.
     private static let beginning = #"""
         import os, sys, subprocess, json, shutil
-        D = os.path.dirname(os.getcwd()); A = D + '/archive'; V1 = D + '/volume1'; V2 = D + '/volume2'; M = D + '/mount'
+        D = os.path.dirname(os.getcwd()); A = D + '/archive'; V1 = D + '/volume1'; V2 = D + \#
+        '/volume2'; M = D + '/mount'
         def sh(command): subprocess.run(['bash', '-euc', command], check=True)
         def doctor(user=()):
-            run = subprocess.run([*user, os.environ['PACSFS'], 'doctor', '--json', '--timeout', '1'], capture_output=True, text=True, timeout=30)
+            run = subprocess.run([*user, os.environ['PACSFS'], 'doctor', '--json', '--timeout', \#
+        '1'], capture_output=True, text=True, timeout=30)
             try: report = json.loads(run.stdout)
             except ValueError: sys.exit(run.stdout + run.stderr)
-            assert run.returncode == ['ok', 'attention', 'problem'].index(report['level']), run.returncode
+            assert run.returncode == ['ok', 'attention', 'problem'].index(report['level']), \#
+        run.returncode
             return report['findings']
         def expect(level, subject, words, user=()):
             found = doctor(user)
-            if not any(f['level'] == level and f['subject'] == subject and words in f['text'] for f in found):
-                sys.exit(f'{level} {subject} «{words}» is not among\n' + '\n'.join(map(str, found)))
+            if not any(f['level'] == level and f['subject'] == subject and words in f['text'] \#
+        for f in found):
+                sys.exit(f'{level} {subject} "{words}" is not among\n' + '\n'.join(map(str, found)))
 
         """#
 
@@ -59,11 +63,13 @@ struct DoctorTests {
                 nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
                 sh(f'chmod 755 {D} .; mknod fuse c 10 254; mount --bind fuse /dev/fuse')
                 expect('problem', '/dev/fuse', 'modprobe fuse')
-                sh('umount /dev/fuse; rm fuse; mknod -m 600 fuse c 10 229; mount --bind fuse /dev/fuse')
+                sh('umount /dev/fuse; rm fuse; mknod -m 600 fuse c 10 229; mount --bind fuse \#
+                /dev/fuse')
                 expect('problem', '/dev/fuse', 'closed to users', nobody)
                 expect('attention', '/etc/fuse.conf', 'user_allow_other', nobody)
                 expect('problem', 'archive', 'cannot be read by this user', nobody)
-                sh('echo user_allow_other >conf; mount --bind conf /etc/fuse.conf; mount --bind /dev/null /usr/bin/fusermount3')
+                sh('echo user_allow_other >conf; mount --bind conf /etc/fuse.conf; mount --bind \#
+                /dev/null /usr/bin/fusermount3')
                 expect('ok', '/etc/fuse.conf', 'lets users', nobody)
                 expect('problem', 'fusermount3', 'apt install fuse3', nobody)
                 sh('umount /dev/fuse /etc/fuse.conf /usr/bin/fusermount3')
@@ -74,7 +80,8 @@ struct DoctorTests {
                 def configured(text, level, words):
                     open(A + '/pacsfs.toml', 'w').write(text)
                     expect(level, 'configuration', words)
-                configured('readers = "no-such-group"\n' + good, 'problem', 'groupadd --system no-such-group')
+                configured('readers = "no-such-group"\n' + good, 'problem', 'groupadd --system \#
+                no-such-group')
                 configured('readers = 4711\n' + good, 'attention', 'no "writers"')
                 configured('copys = 2\n' + good, 'problem', '"copys" is not a setting')
                 os.remove(A + '/pacsfs.toml')
@@ -82,51 +89,78 @@ struct DoctorTests {
                 open(A + '/pacsfs.toml', 'w').write(good)
 
                 # The archive's directory.
-                os.chmod(A, 0o755); expect('attention', 'archive', f'chmod 700 {A}'); os.chmod(A, 0o700)
-                os.chown(A + '/index.sqlite', 1, 1); expect('problem', 'archive', 'index.sqlite does not belong'); os.chown(A + '/index.sqlite', 0, 0)
-                os.rename(A + '/archive.json', 'kept'); expect('problem', 'archive', 'archive.json is missing'); os.rename('kept', A + '/archive.json')
-                sh(f'cp -a {A} kept; mount -t tmpfs -o size=8M,mode=700 tmpfs {A}; cp -a kept/. {A}/')
+                os.chmod(A, 0o755); expect('attention', 'archive', f'chmod 700 {A}'); \#
+                os.chmod(A, 0o700)
+                os.chown(A + '/index.sqlite', 1, 1); expect('problem', 'archive', 'index.sqlite \#
+                does not belong'); os.chown(A + '/index.sqlite', 0, 0)
+                os.rename(A + '/archive.json', 'kept'); expect('problem', 'archive', \#
+                'archive.json is missing'); os.rename('kept', A + '/archive.json')
+                sh(f'cp -a {A} kept; mount -t tmpfs -o size=8M,mode=700 tmpfs {A}; cp -a kept/. \#
+                {A}/')
                 expect('problem', 'archive', 'is full')
-                sh(f'mount -o remount,size=200M {A}'); expect('attention', 'archive', 'left. Make room'); sh(f'umount {A}; rm -r kept')
+                sh(f'mount -o remount,size=200M {A}'); expect('attention', 'archive', 'left. \#
+                Make room'); sh(f'umount {A}; rm -r kept')
 
                 # The volumes.
                 volume = 'volume ' + V1
-                os.chmod(V1 + '/blobs', 0o755); expect('attention', volume, f'chmod 700 {V1}/blobs'); os.chmod(V1 + '/blobs', 0o700)
-                os.chown(V1 + '/ledger', 1, 1); expect('problem', volume, 'ledger does not belong'); os.chown(V1 + '/ledger', 0, 0)
+                os.chmod(V1 + '/blobs', 0o755); expect('attention', volume, f'chmod 700 \#
+                {V1}/blobs'); os.chmod(V1 + '/blobs', 0o700)
+                os.chown(V1 + '/ledger', 1, 1); expect('problem', volume, 'ledger does not \#
+                belong'); os.chown(V1 + '/ledger', 0, 0)
                 os.rename(V1, 'kept'); expect('problem', volume, 'is not there')
-                os.mkdir(V1); expect('problem', volume, 'its disk is not mounted'); os.rmdir(V1); os.rename('kept', V1)
-                sh(f'cp {V1}/pacsfs-volume.json kept; sed -i \'s/"archive": "[0-9a-f]*/"archive": "00000000/\' {V1}/pacsfs-volume.json')
-                expect('problem', volume, 'belongs to another archive'); sh(f'cp kept {V1}/pacsfs-volume.json')
+                os.mkdir(V1); expect('problem', volume, 'its disk is not mounted'); \#
+                os.rmdir(V1); os.rename('kept', V1)
+                sh(f'cp {V1}/pacsfs-volume.json kept; sed -i \'s/"archive": \#
+                "[0-9a-f]*/"archive": "00000000/\' {V1}/pacsfs-volume.json')
+                expect('problem', volume, 'belongs to another archive'); sh(f'cp kept \#
+                {V1}/pacsfs-volume.json')
 
                 # A disk of its own, as the first volume.
-                sh(f'cp -a {V1} copy; mount -t tmpfs -o size=64M,mode=755 tmpfs {V1}; cp -a copy/. {V1}/')
+                sh(f'cp -a {V1} copy; mount -t tmpfs -o size=64M,mode=755 tmpfs {V1}; cp -a \#
+                copy/. {V1}/')
                 expect('attention', volume, 'not in /etc/fstab')
                 expect('ok', 'volume ' + V2, "is the archive's")
-                open('fstab', 'w').write(f'# a comment\nLABEL=one {V1} ext4 noauto 0 2\n'); sh('mount --bind fstab /etc/fstab')
+                open('fstab', 'w').write(f'# a comment\nLABEL=one {V1} ext4 noauto 0 2\n'); \#
+                sh('mount --bind fstab /etc/fstab')
                 expect('attention', volume, '"noauto"')
                 open('fstab', 'w').write(f'LABEL=one\t{V1}\text4\tnofail 0 2\n')
                 expect('ok', volume, "is the archive's")
-                sh(f'head -c 62M /dev/zero >{V1}/fill'); expect('problem', volume, 'It is full'); os.remove(V1 + '/fill')
-                sh(f'mount -o remount,nr_inodes=400 tmpfs {V1}'); expect('attention', volume, 'inodes')
+                sh(f'head -c 62M /dev/zero >{V1}/fill'); expect('problem', volume, 'It is \#
+                full'); os.remove(V1 + '/fill')
+                sh(f'mount -o remount,nr_inodes=400 tmpfs {V1}'); expect('attention', volume, \#
+                'inodes')
                 sh(f'mount -o remount,ro tmpfs {V1}'); expect('problem', volume, 'read-only')
-                sh(f'umount {V1}; mv {V1} kept2; mkdir {V1}'); expect('problem', volume, f'mount {V1}'); sh(f'rmdir {V1}; mv kept2 {V1}')
+                sh(f'umount {V1}; mv {V1} kept2; mkdir {V1}'); expect('problem', volume, \#
+                f'mount {V1}'); sh(f'rmdir {V1}; mv kept2 {V1}')
 
                 # The clock, as seen from a ledger that goes on in a later century.
-                segment = subprocess.check_output(f'ls {V2}/ledger/*/000001.jsonl', shell=True, text=True).strip()
+                segment = subprocess.check_output(f'ls {V2}/ledger/*/000001.jsonl', shell=True, \#
+                text=True).strip()
                 ledger = open(segment).read(); lines = ledger.splitlines(True)
                 lines[-1] = lines[-1].replace('"t":"20', '"t":"21')
-                open(segment, 'w').write(''.join(lines)); expect('problem', 'clock', 'timedatectl'); open(segment, 'w').write(ledger)
+                open(segment, 'w').write(''.join(lines)); expect('problem', 'clock', \#
+                'timedatectl'); open(segment, 'w').write(ledger)
 
                 # What starts with the machine.
-                sh('mkdir units default; mount --bind units /etc/systemd/system; mount --bind default /etc/default')
+                sh('mkdir units default; mount --bind units /etc/systemd/system; mount --bind \#
+                default /etc/default')
                 expect('attention', 'start-up', 'Scripts/install')
-                sh('touch units/pacsfs.service'); expect('attention', 'start-up', 'systemctl enable --now pacsfs')
-                sh('mkdir units/multi-user.target.wants; ln -s nowhere units/multi-user.target.wants/pacsfs.service')
-                open('default/pacsfs', 'w').write('PACSFS_ARCHIVE=/elsewhere\nPACSFS_MOUNTPOINT=/nowhere\n'); expect('attention', 'start-up', 'another archive, /elsewhere')
-                open('default/pacsfs', 'w').write(f'PACSFS_ARCHIVE="{A}"\nPACSFS_MOUNTPOINT=/nowhere\n'); expect('problem', 'start-up', 'no mount point')
-                open('default/pacsfs', 'w').write(f'PACSFS_ARCHIVE={A}\nPACSFS_MOUNTPOINT={M}\n'); expect('ok', 'start-up', M)
+                sh('touch units/pacsfs.service'); expect('attention', 'start-up', 'systemctl \#
+                enable --now pacsfs')
+                sh('mkdir units/multi-user.target.wants; ln -s nowhere \#
+                units/multi-user.target.wants/pacsfs.service')
+                open('default/pacsfs', \#
+                'w').write('PACSFS_ARCHIVE=/elsewhere\nPACSFS_MOUNTPOINT=/nowhere\n'); \#
+                expect('attention', 'start-up', 'another archive, /elsewhere')
+                open('default/pacsfs', \#
+                'w').write(f'PACSFS_ARCHIVE="{A}"\nPACSFS_MOUNTPOINT=/nowhere\n'); \#
+                expect('problem', 'start-up', 'no mount point')
+                open('default/pacsfs', \#
+                'w').write(f'PACSFS_ARCHIVE={A}\nPACSFS_MOUNTPOINT={M}\n'); expect('ok', \#
+                'start-up', M)
                 sh('ln -s nowhere units/multi-user.target.wants/pacsfs-receive.service')
-                os.environ['PATH'] += ':' + os.getcwd() + '/bin'; sh('mkdir -p bin; printf x >bin/storescp; chmod 755 bin/storescp')
+                os.environ['PATH'] += ':' + os.getcwd() + '/bin'; sh('mkdir -p bin; printf x \#
+                >bin/storescp; chmod 755 bin/storescp')
                 expect('ok', 'storescp', 'pacsfs receive')
                 """#)
             let missing = try archive.pacsfs("doctor", "--archive", "nowhere")
@@ -152,10 +186,12 @@ struct DoctorTests {
                 sh(f'mount -t tmpfs tmpfs {M}/incoming')
                 expect('attention', 'mount ' + M, f'umount {M}/incoming')
                 sh(f'umount {M}/incoming')
-                sh(f'printf "[images]\\n  path = {M}/by-patient\\n" >smb.conf; mkdir -p etc; cp -a /etc/samba etc/ 2>/dev/null || mkdir etc/samba; cp smb.conf etc/samba/')
+                sh(f'printf "[images]\\n  path = {M}/by-patient\\n" >smb.conf; mkdir -p etc; cp \#
+                -a /etc/samba etc/ 2>/dev/null || mkdir etc/samba; cp smb.conf etc/samba/')
                 if os.path.isdir('/etc/samba'):
                     sh('mount --bind etc/samba /etc/samba')
-                    level = 'ok' if shutil.which('smbd', path=os.environ['PATH'] + ':/usr/sbin') else 'problem'
+                    level = 'ok' if shutil.which('smbd', path=os.environ['PATH'] + \#
+                ':/usr/sbin') else 'problem'
                     expect(level, 'Samba', 'shares the mount')
                 os.rename(A + '/control.sock', A + '/moved')
                 expect('problem', 'daemon', 'control.sock cannot be reached')

@@ -72,7 +72,8 @@ struct DocumentTests {
 
     /// Compares documents with their format, both ways.
     ///
-    /// - Parameter empty: Arrays that are empty in all of them, so that their fields are not printed.
+    /// - Parameter empty: Arrays that are empty in all of them, so that their fields are not
+    ///   printed.
     private func expect(
         _ documents: ProgramRun..., are command: String, _ formats: [String: Format],
         empty: String..., sourceLocation: SourceLocation = #_sourceLocation

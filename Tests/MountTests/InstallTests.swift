@@ -50,10 +50,12 @@ struct InstallTests {
             root/usr/local/bin/pacsfs --version
             bash -n root/usr/local/share/bash-completion/completions/pacsfs
             if has zsh; then zsh -n root/usr/local/share/zsh/site-functions/_pacsfs; fi
-            if has fish; then fish --no-execute root/usr/local/share/fish/vendor_completions.d/pacsfs.fish; fi
+            if has fish; then fish --no-execute \#
+            root/usr/local/share/fish/vendor_completions.d/pacsfs.fish; fi
             # The manual has every command, and man finds nothing wrong with it.
             gunzip -k root/usr/local/share/man/man1/pacsfs.1.gz
-            for command in init mount unmount import find show status scrub verify rebuild doctor 'volume add'; do
+            for command in init mount unmount import find show status scrub verify rebuild \#
+            doctor 'volume add'; do
                 grep -q "^\.SS pacsfs $command$" root/usr/local/share/man/man1/pacsfs.1
             done
             if has man; then
@@ -65,11 +67,14 @@ struct InstallTests {
             if has systemd-analyze; then
                 mkdir units
                 for unit in root/usr/local/lib/systemd/system/*.service; do
-                    sed -e "s|=/usr/local|=$D/usr/local|; s|+/usr/local|+$D/usr/local|" -e "s|=/etc/default|=$D/etc/default|" "$unit" >units/${unit##*/}
+                    sed -e "s|=/usr/local|=$D/usr/local|; s|+/usr/local|+$D/usr/local|" -e \#
+            "s|=/etc/default|=$D/etc/default|" "$unit" >units/${unit##*/}
                 done
                 test -z "$(systemd-analyze verify --man=no units/*.service 2>&1 | grep -F pacsfs)"
-                systemd-analyze security --offline=true --no-pager --threshold=65 units/pacsfs.service >/dev/null
-                systemd-analyze security --offline=true --no-pager --threshold=45 units/pacsfs-receive.service >/dev/null
+                systemd-analyze security --offline=true --no-pager --threshold=65 \#
+            units/pacsfs.service >/dev/null
+                systemd-analyze security --offline=true --no-pager --threshold=45 \#
+            units/pacsfs-receive.service >/dev/null
             fi
             # Again: the same, and a configuration is not touched.
             cp -a root before; echo 'PACSFS_ARCHIVE=/srv/pacs' >>root/etc/default/pacsfs
@@ -80,10 +85,12 @@ struct InstallTests {
             install --uninstall >out
             grep -q "Kept, because it was changed: $D/etc/default/pacsfs" out
             grep -q "archive is in /srv/pacs" out
-            test "$(cd root && find . -type f | sort | tr '\n' ' ')" = "./etc/default/pacsfs ./usr/local/lib/systemd/system/pacsfs.service "
+            test "$(cd root && find . -type f | sort | tr '\n' ' ')" = "./etc/default/pacsfs \#
+            ./usr/local/lib/systemd/system/pacsfs.service "
             fails install --uninstall 2>out; grep -q 'is not installed there' out
             # And with nothing changed nothing is left.
-            rm -r root; install --binary "$PWD/pacsfs"; install --binary "$PWD/pacsfs"; install --uninstall >out
+            rm -r root; install --binary "$PWD/pacsfs"; install --binary "$PWD/pacsfs"; install \#
+            --uninstall >out
             test -z "$(ls -A root)"
             """#)
     }
@@ -105,7 +112,8 @@ struct InstallTests {
             fails grep -q '^User=' $unit; rm $unit.old
             install --uninstall --prefix /opt/pacsfs >out
             test "$(find root -type f)" = root/other
-            fails install --prefix relative 2>out; fails install --user 'a b' 2>out; fails install --nonsense 2>out
+            fails install --prefix relative 2>out; fails install --user 'a b' 2>out; fails \#
+            install --nonsense 2>out
             """#)
     }
 }

@@ -77,13 +77,19 @@ struct LifeTests {
                 try archive.pacsfs("mount", "disk/mnt"),
                 saying: "\(archive.volumes[0])/mnt lies in the volume")
             try archive.mustShell(
-                "rmdir ../volume1/mnt; mkdir empty/v; mv ../volume1 empty/v/; ln -s work/empty/v/volume1 .."
+                """
+                rmdir ../volume1/mnt; mkdir empty/v; mv ../volume1 empty/v/; ln -s \
+                work/empty/v/volume1 ..
+                """
             )
             expectRefused(
                 try archive.pacsfs("mount", "empty"),
                 saying: "\(work)/empty/v/volume1 belongs to the archive")
             try archive.mustShell(
-                "rm ../volume1; mv empty/v/volume1 ..; rmdir empty/v; ln -s ../work/empty/log ../archive/pacsfs.log"
+                """
+                rm ../volume1; mv empty/v/volume1 ..; rmdir empty/v; ln -s ../work/empty/log \
+                ../archive/pacsfs.log
+                """
             )
             expectRefused(
                 try archive.pacsfs("mount", "empty"),
@@ -104,7 +110,10 @@ struct LifeTests {
         try MountedArchive.with(mode) { archive in
             let images = try archive.writeImages(4)
             try archive.mustShell(
-                "cp 1.dcm \"$I/\"; mkdir \"$I/folder\"; cp 2.dcm \"$I/folder/\"; cp 3.dcm \"$I/c.dcm.part\"; echo text >\"$I/a.txt\""
+                """
+                cp 1.dcm \"$I/\"; mkdir \"$I/folder\"; cp 2.dcm \"$I/folder/\"; cp 3.dcm \
+                \"$I/c.dcm.part\"; echo text >\"$I/a.txt\"
+                """
             )
             try archive.killDaemon()
             let dead = try archive.shell("ls \"$M\"")
@@ -187,13 +196,19 @@ struct LifeTests {
     }
 
     @Test(
-        "What waits in incoming at an unmount is still there at the next mount, and is archived then"
+        """
+        What waits in incoming at an unmount is still there at the next mount, and is archived \
+        then
+        """
     )
     func pendingOverUnmount() throws {
         try MountedArchive.with { archive in
             let images = try archive.writeImages(3)
             try archive.mustShell(
-                "cp 1.dcm \"$I/\"; cp 2.dcm \"$I/b.dcm.part\"; mkdir -p \"$I/deep/er\"; cp 3.dcm \"$I/deep/er/.c.dcm.a1b2c3\""
+                """
+                cp 1.dcm \"$I/\"; cp 2.dcm \"$I/b.dcm.part\"; mkdir -p \"$I/deep/er\"; cp 3.dcm \
+                \"$I/deep/er/.c.dcm.a1b2c3\"
+                """
             )
             try archive.unmount()
             try archive.expectArchived(images[0])
@@ -201,7 +216,10 @@ struct LifeTests {
             try archive.mount()
             #expect(try archive.status().incoming.pending == 2)
             try archive.mustShell(
-                "mv \"$I/b.dcm.part\" \"$I/b.dcm\"; mv \"$I/deep/er/.c.dcm.a1b2c3\" \"$I/deep/er/c.dcm\""
+                """
+                mv \"$I/b.dcm.part\" \"$I/b.dcm\"; mv \"$I/deep/er/.c.dcm.a1b2c3\" \
+                \"$I/deep/er/c.dcm\"
+                """
             )
             for image in images { try archive.expectArchived(image) }
             try archive.settled()
@@ -209,7 +227,10 @@ struct LifeTests {
     }
 
     @Test(
-        "While a volume is absent images can be read and none is taken; when it is back, both are possible"
+        """
+        While a volume is absent images can be read and none is taken; when it is back, both are \
+        possible
+        """
     )
     func absentVolume() throws {
         try MountedArchive.with { archive in
@@ -223,7 +244,10 @@ struct LifeTests {
             #expect(
                 mounted.succeeded
                     && mounted.output.contains(
-                        "\nNote: 2 copies of each image are wanted, and only one volume takes files: new images are refused. Bring back \(archive.volumes[1])"
+                        """
+                        \nNote: 2 copies of each image are wanted, and only one volume takes \
+                        files: new images are refused. Bring back \(archive.volumes[1])
+                        """
                     ), "\(mounted.report)")
             let status = try archive.pacsfs("status", "--json")
             #expect(status.code == 1, "\(status.report)")
@@ -277,13 +301,15 @@ struct LifeTests {
             let log = archive.archive + "/pacsfs.log"
             try archive.mustShell(
                 """
-                set_settle() { sed -i "s/^settle = .*/settle = $1/" ../archive/pacsfs.toml; "$PACSFS" reload >/dev/null; }
+                set_settle() { sed -i "s/^settle = .*/settle = $1/" ../archive/pacsfs.toml; \
+                "$PACSFS" reload >/dev/null; }
                 truncate -s 11M ../archive/pacsfs.log
                 set_settle 2; set_settle 3; set_settle 4
                 # Nor when somebody else has moved it away.
                 truncate -s 11M ../archive/pacsfs.log; mv ../archive/pacsfs.log moved
                 set_settle 5; set_settle 6
-                grep -ac 'Changed: settle' moved ../archive/pacsfs.log.1 ../archive/pacsfs.log >counts || true
+                grep -ac 'Changed: settle' moved ../archive/pacsfs.log.1 ../archive/pacsfs.log \
+                >counts || true
                 test "$(cut -d: -f2 counts | tr '\\n' ' ')" = '3 1 1 '
                 grep -aq 'Mounted' ../archive/pacsfs.log.1
                 test "$(stat -c '%a' ../archive/pacsfs.log)" = 600

@@ -62,7 +62,10 @@ struct ReadingTests {
     func tar(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let run = try archive.mustShell(
-            "tar -C \"$M\" -cf - . | tar -C \"$M\" -df -; tar -C \"$M\" -cf tar.tar by-patient; mkdir tar; tar -C tar -xf tar.tar; diff -r tar/by-patient \"$M/by-patient\""
+            """
+            tar -C \"$M\" -cf - . | tar -C \"$M\" -df -; tar -C \"$M\" -cf tar.tar by-patient; \
+            mkdir tar; tar -C tar -xf tar.tar; diff -r tar/by-patient \"$M/by-patient\"
+            """
         )
         #expect(run.output.isEmpty && run.errors.isEmpty, "\(run.report)")
     }
@@ -100,10 +103,12 @@ struct ReadingTests {
             done
             cp -a "$M/by-id" copy
             diff -r copy "$M/by-id"
-            test "$(stat -c %Y copy/*/*/*/00001.dcm | head -1)" = "$(stat -c %Y "$M"/by-id/*/*/*/00001.dcm | head -1)"
+            test "$(stat -c %Y copy/*/*/*/00001.dcm | head -1)" = "$(stat -c %Y \
+            "$M"/by-id/*/*/*/00001.dcm | head -1)"
             find "$M/by-uid" -type f | while IFS= read -r image; do
                 dd if="$image" bs=1000 skip=3 status=none | cmp - <(tail -c +3001 "$image")
-                dd if="$image" bs=7 skip=500 count=100 status=none | cmp - <(cat "$image" | tail -c +3501 | head -c 700)
+                dd if="$image" bs=7 skip=500 count=100 status=none | cmp - <(cat "$image" | tail \
+            -c +3501 | head -c 700)
                 dd if="$image" bs=512 iflag=direct status=none | cmp - "$image"
             done
             """)
@@ -120,7 +125,8 @@ struct ReadingTests {
                 for name in names:
                     with open(folder + '/' + name, 'rb') as file:
                         shared = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
-                        private = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
+                        private = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | \
+            mmap.PROT_WRITE)
                         last = shared[-1]
                         bytes = file.read()
                         assert shared[:] == bytes == private[:] and bytes[-1] == last
@@ -172,7 +178,10 @@ struct ReadingTests {
     func inodes(_ setting: Setting) throws {
         let archive = try SharedArchives.archive(in: setting)
         let full =
-            "find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -printf '%P %i %n %s %m %u %g %T@ %C@ %y\\n' | sort"
+            """
+            find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -printf '%P %i %n \
+            %s %m %u %g %T@ %C@ %y\\n' | sort
+            """
         let first = try archive.mustShell(full)
         for view in MountedArchive.views {
             let images = try archive.mustShell(
@@ -226,7 +235,8 @@ struct ReadingTests {
             libc = ctypes.CDLL(None, use_errno=True)
             libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
             libc.opendir.argtypes = [ctypes.c_char_p]
-            libc.readdir.argtypes = libc.telldir.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+            libc.readdir.argtypes = libc.telldir.argtypes = libc.closedir.argtypes = \
+            [ctypes.c_void_p]
             libc.telldir.restype = ctypes.c_long
             libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
             def name(stream):

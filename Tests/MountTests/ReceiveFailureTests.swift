@@ -19,7 +19,8 @@ struct ReceiveFailureTests {
         sources = iter(sorted(glob.glob('images/*.dcm')))
         told = []
         def send(middle=lambda: None, path=None):
-            """The status that the sender was told, `None` when the association broke. What is told to be
+            """The status that the sender was told, `None` when the association broke. What is \#
+        told to be
             stored is on both volumes and in the views at this moment."""
             data = open(path or next(sources), 'rb').read()
             place, meta = header(data)
@@ -46,10 +47,12 @@ struct ReceiveFailureTests {
                 assert time.monotonic() < end, 'not in time'
                 time.sleep(0.1)
         def bash(script, *arguments):
-            subprocess.run(['bash', '-euo', 'pipefail', '-c', script, *arguments], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(['bash', '-euo', 'pipefail', '-c', script, *arguments], check=True, \#
+        stdout=subprocess.DEVNULL)
         def fill(volume):
             room = os.statvfs(volume)
-            bash('fallocate -l $1 "$0"; cat /dev/zero >>"$0" 2>/dev/null || true', volume + '/filler',
+            bash('fallocate -l $1 "$0"; cat /dev/zero >>"$0" 2>/dev/null || true', volume + \#
+        '/filler',
                  str(max(4096, room.f_bavail * room.f_frsize - (1 << 20))))
             # What the daemon lets go of meanwhile is filled too.
             def isFull():
@@ -94,30 +97,36 @@ struct ReceiveFailureTests {
             let script =
                 Self.sending + #"""
                     assert send() == 0
-                    # Full in the middle: the volume with the second copy, then the one that is written to.
+                    # Full in the middle: the volume with the second copy, then the one that is \#
+                    written to.
                     for volume in (V2, V1):
                         assert send(lambda: fill(volume)) == outOfResources
                         # Without room for a folder, the association is turned away.
                         assert send() in (outOfResources, None)
                         os.unlink(volume + '/filler')
                         assert send() == 0
-                    # The last bytes of a small image are written when storescp closes it; it does not look
+                    # The last bytes of a small image are written when storescp closes it; it \#
+                    does not look
                     # whether that succeeds.
                     assert os.path.getsize('tiny/100.dcm') < 4096
                     assert send(lambda: fill(V1), 'tiny/100.dcm') == outOfResources
                     os.unlink(V1 + '/filler')
                     assert send(path='tiny/100.dcm') == 0
                     # The daemon dies in the middle; nobody is let in until it is back.
-                    assert send(lambda: os.kill(int(open('../archive/lock').read().strip()), signal.SIGKILL)) != 0
-                    try: Association('1.2.840.10008.5.1.4.1.1.2', ['1.2.840.10008.1.2.1']); assert False
+                    assert send(lambda: os.kill(int(open('../archive/lock').read().strip()), \#
+                    signal.SIGKILL)) != 0
+                    try: Association('1.2.840.10008.5.1.4.1.1.2', ['1.2.840.10008.1.2.1']); \#
+                    assert False
                     except Refused as refused: assert refused.args[:2] == ('association', 3)
                     bash('"$PACSFS" mount "$M" >/dev/null')
                     assert send() == 0
                     # The second copy's disk is pulled in the middle.
                     assert send(lambda: pull(V2)) not in (0, None)
                     assert send() not in (0, None)
-                    bash('umount -l "$0"; until ! losetup -j "$0.image" | grep -q .; do sleep 0.1; done; '
-                         'PATH=/usr/sbin:/sbin:$PATH; e2fsck -fy "$0.image" >/dev/null 2>&1 || (($? < 4)); mount -o loop "$0.image" "$0"', V2)
+                    bash('umount -l "$0"; until ! losetup -j "$0.image" | grep -q .; do sleep \#
+                    0.1; done; '
+                         'PATH=/usr/sbin:/sbin:$PATH; e2fsck -fy "$0.image" >/dev/null 2>&1 || \#
+                    (($? < 4)); mount -o loop "$0.image" "$0"', V2)
                     eventually(lambda: send(path='tiny/101.dcm') == 0)
                     for uid in told: assert both(versions(uid)[0])
                     print(len(told))

@@ -17,12 +17,16 @@ struct ReceiveTests {
         from tools import *
         warnings.simplefilter('ignore')
         corpus, port = os.environ['CORPUS'] + '/samples/', os.environ['port']
-        options = {'1.2.840.10008.1.2': '-xi', '1.2.840.10008.1.2.1': '-xe', '1.2.840.10008.1.2.2': '-xb',
+        options = {'1.2.840.10008.1.2': '-xi', '1.2.840.10008.1.2.1': '-xe', \#
+        '1.2.840.10008.1.2.2': '-xb',
                    '1.2.840.10008.1.2.1.99': '-xd', '1.2.840.10008.1.2.5': '-xr'}
         options |= {'1.2.840.10008.1.2.4.' + number: option for number, option in
-                    dict([('50', '-xy'), ('51', '-xx'), ('70', '-xs'), ('80', '-xt'), ('81', '-xu'), ('90', '-xv'), ('91', '-xw')]).items()}
-        # DCMTK 3.6.7 does not know them: neither sender reads such a file, and storescp receives none.
-        unknown = {'1.2.840.10008.1.2.4.201', '1.2.840.10008.1.2.4.203', '1.2.840.10008.1.2.8.1', '1.9.999.99999.9.9.9'}
+                    dict([('50', '-xy'), ('51', '-xx'), ('70', '-xs'), ('80', '-xt'), ('81', \#
+        '-xu'), ('90', '-xv'), ('91', '-xw')]).items()}
+        # DCMTK 3.6.7 does not know them: neither sender reads such a file, and storescp \#
+        receives none.
+        unknown = {'1.2.840.10008.1.2.4.201', '1.2.840.10008.1.2.4.203', \#
+        '1.2.840.10008.1.2.8.1', '1.9.999.99999.9.9.9'}
         chosen = collections.defaultdict(list)
         for row in sorted(csv.DictReader(open(corpus + 'MANIFEST.tsv'), delimiter='\t'),
                           key=lambda row: (row['verdict'] != 'valid', int(row['bytes']))):
@@ -34,14 +38,16 @@ struct ReceiveTests {
             if 'SOPClassUID' in dataset and not images:
                 images.append((corpus + row['path'], uid, str(dataset.SOPClassUID)))
         def elements(dataset, prefix=''):
-            """Without group lengths and padding, which senders leave out; pixels with the lower byte first."""
+            """Without group lengths and padding, which senders leave out; pixels with the \#
+        lower byte first."""
             result = {}
             for element in dataset:
                 if element.tag.element == 0 or element.tag == 0xFFFCFFFC: continue
                 if element.VR == 'SQ':
                     for number, part in enumerate(element.value):
                         result |= elements(part, f'{prefix}{element.tag}[{number}]')
-                elif isinstance(element.value, bytes) and not dataset.is_little_endian and element.VR == 'OW':
+                elif isinstance(element.value, bytes) and not dataset.is_little_endian and \#
+        element.VR == 'OW':
                     swapped = bytearray(element.value)
                     swapped[::2], swapped[1::2] = element.value[1::2], element.value[::2]
                     result[prefix + str(element.tag)] = bytes(swapped)
@@ -54,34 +60,44 @@ struct ReceiveTests {
             """Some files of the corpus are the same image in several transfer syntaxes."""
             sent, found = pydicom.dcmread(path), [pydicom.dcmread(path) for path in of(sender, uid)]
             assert any(elements(sent) == elements(received) and (
-                not keeps or sent.file_meta.TransferSyntaxUID == received.file_meta.TransferSyntaxUID
+                not keeps or sent.file_meta.TransferSyntaxUID == \#
+        received.file_meta.TransferSyntaxUID
             ) for received in found), (sender, path, len(found))
         for syntax, images in chosen.items():
             for path, uid, sop in images:
                 data = open(path, 'rb').read()
                 start = header(data)[0]
                 if syntax in unknown:
-                    assert subprocess.run(['dcmsend', '127.0.0.1', port, path], capture_output=True).returncode
+                    assert subprocess.run(['dcmsend', '127.0.0.1', port, path], \#
+        capture_output=True).returncode
                     try: Association(sop, [syntax])
-                    except Refused as refused: assert refused.args == ('context', 4), (syntax, refused)
+                    except Refused as refused: assert refused.args == ('context', 4), (syntax, \#
+        refused)
                     else: assert False, syntax
                     continue
                 if syntax in options:
-                    subprocess.run(['storescu', '-R', options[syntax], '-aet', 'STORESCU', '127.0.0.1', port, path], check=True)
+                    subprocess.run(['storescu', '-R', options[syntax], '-aet', 'STORESCU', \#
+        '127.0.0.1', port, path], check=True)
                     same(path, 'STORESCU', uid, True)
                 # It prefers explicit VR little endian to the other uncompressed ones.
-                subprocess.run(['dcmsend', '-dn', '-aet', 'DCMSEND', '127.0.0.1', port, path], check=True, stderr=subprocess.DEVNULL)
-                same(path, 'DCMSEND', uid, syntax.startswith('1.2.840.10008.1.2.4') or syntax == '1.2.840.10008.1.2.5')
+                subprocess.run(['dcmsend', '-dn', '-aet', 'DCMSEND', '127.0.0.1', port, path], \#
+        check=True, stderr=subprocess.DEVNULL)
+                same(path, 'DCMSEND', uid, syntax.startswith('1.2.840.10008.1.2.4') or syntax \#
+        == '1.2.840.10008.1.2.5')
                 association = Association(sop, [syntax])
                 assert association.store(uid, data[start:]) == 0, path
                 received = [(both(path), *header(both(path))) for path in of('RAW', uid)]
-                assert [meta[3] for file, place, meta in received if file[place:] == data[start:] and meta[0x10] == syntax] == [uid], path
+                assert [meta[3] for file, place, meta in received if file[place:] == \#
+        data[start:] and meta[0x10] == syntax] == [uid], path
                 association.release()
         print(*sorted(chosen), sep='\n')
         """#
 
     @Test(
-        "Every transfer syntax comes as it was sent, is in the views and on both volumes when the sender is told",
+        """
+        Every transfer syntax comes as it was sent, is in the views and on both volumes when the \
+        sender is told
+        """,
         .enabled(if: Corpus.shared != nil, Corpus.isAbsent))
     func transferSyntaxes() throws {
         let corpus = try #require(Corpus.shared)
@@ -91,7 +107,8 @@ struct ReceiveTests {
             let run = try archive.receiving(
                 "/usr/bin/python3 senders.py", ["CORPUS": corpus.root], timeout: 120)
             #expect(run.lines.count == 17, "\(run.report)")
-            // What one sender wrote anew, another did as well: such files differ in their headers only.
+            // What one sender wrote anew, another did as well: such files differ in their headers
+            // only.
             let repeated = try archive.mustShell(
                 "cat ../volume2/ledger/*/*.jsonl | grep -c '\"same\":'")
             #expect(Int(repeated.lines.first ?? "0") ?? 0 > 10, "\(repeated.report)")
@@ -114,7 +131,8 @@ struct ReceiveTests {
             return meta[2], meta[3], data[place:]
         def child():
             """The storescp of the association that is open."""
-            return int(subprocess.run(['pgrep', '-P', os.environ['receive']], capture_output=True, check=True).stdout.split()[0])
+            return int(subprocess.run(['pgrep', '-P', os.environ['receive']], \#
+        capture_output=True, check=True).stdout.split()[0])
         def eventually(condition, seconds=20):
             end = time.monotonic() + seconds
             while not condition():
@@ -124,14 +142,18 @@ struct ReceiveTests {
         """#
 
     @Test(
-        "What is interrupted is never shown, what is repeated is one image, and nothing stays behind"
+        """
+        What is interrupted is never shown, what is repeated is one image, and nothing stays \
+        behind
+        """
     )
     func interrupted() throws {
         try MountedArchive.with { archive in
             try archive.writeImages(5)
             let script =
                 Self.images + #"""
-                    def arriving(): return [name for _, _, names in os.walk(M + '/incoming') for name in names]
+                    def arriving(): return [name for _, _, names in os.walk(M + '/incoming') \#
+                    for name in names]
                     # The sender goes in the middle; storescp is killed in the middle.
                     for number, ending in ((1, 'sender'), (2, 'storescp')):
                         sop, uid, data = image(number)
@@ -159,11 +181,14 @@ struct ReceiveTests {
                     eventually(lambda: arriving() == [])
                     sop, uid, data = image(4)
                     assert pair[1].store(uid, data) == 0 and both(versions(uid)[0]).endswith(data)
-                    # Private SOP classes, names that are no file names, more than one unit can hold.
+                    # Private SOP classes, names that are no file names, more than one unit can \#
+                    hold.
                     sop, uid, data = image(5)
-                    odd = Association('1.2.3.4.5.6.7', ['1.2.840.10008.1.2', explicit], calling='../A:B/ $(x)', longest=4096)
+                    odd = Association('1.2.3.4.5.6.7', ['1.2.840.10008.1.2', explicit], \#
+                    calling='../A:B/ $(x)', longest=4096)
                     assert odd.syntax == '1.2.840.10008.1.2'
-                    odd = Association('1.2.3.4.5.6.7', [explicit, '1.2.840.10008.1.2'], calling='../A:B/ $(x)')
+                    odd = Association('1.2.3.4.5.6.7', [explicit, '1.2.840.10008.1.2'], \#
+                    calling='../A:B/ $(x)')
                     assert odd.syntax == explicit and odd.store(uid, data) == 0
                     assert both(versions(uid)[0]).endswith(data)
                     # What is no image is set aside, and the sender does not take it for stored.
@@ -176,7 +201,8 @@ struct ReceiveTests {
                     except Refused as refused: assert refused.args == ('context', 3), refused
                     # No DICOM at all, and nothing at all.
                     for words in (b'GET / HTTP/1.1\r\n\r\n', b'\1\0\xff\xff\xff\xff', b''):
-                        other = socket.create_connection(('127.0.0.1', int(os.environ['port'])), timeout=30)
+                        other = socket.create_connection(('127.0.0.1', \#
+                    int(os.environ['port'])), timeout=30)
                         other.sendall(words)
                         other.shutdown(socket.SHUT_WR)
                         assert other.recv(10) == b''

@@ -8,7 +8,10 @@ import Testing
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct ViewChangeTests {
     private static let listing =
-        "find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -mindepth 1 -printf '%P %i %s %T@ %y\\n' | sort"
+        """
+        find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -mindepth 1 -printf \
+        '%P %i %s %T@ %y\\n' | sort
+        """
 
     private func listing(_ archive: MountedArchive, without views: [String] = []) throws -> [String]
     {
@@ -18,7 +21,10 @@ struct ViewChangeTests {
     }
 
     @Test(
-        "Views that stay keep every path and inode, open files stay open, and a view that comes back is as before",
+        """
+        Views that stay keep every path and inode, open files stay open, and a view that comes \
+        back is as before
+        """,
         arguments: Setting.modes)
     func change(_ setting: Setting) throws {
         try MountedArchive.with(setting) { archive in
@@ -28,7 +34,8 @@ struct ViewChangeTests {
             let held = """
                 import os, sys
                 M = os.environ['M']
-                image = next(f'{folder}/{names[0]}' for folder, _, names in os.walk(M + '/by-owner') if names)
+                image = next(f'{folder}/{names[0]}' for folder, _, names in os.walk(M + \
+                '/by-owner') if names)
                 folder, data = os.path.dirname(image), open(image, 'rb').read()
                 opened, directory = open(image, 'rb'), os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 os.chdir(folder)
@@ -54,7 +61,10 @@ struct ViewChangeTests {
                     if line.hasPrefix("by-owner") { return nil }
                     if line.hasPrefix("by-id") {
                         return
-                            "by-id = \"{PatientID}/{Series}\"\nby-body = \"{BodyPartExamined}/{Series}\"\nby-day = \"{StudyDate:dd}\""
+                            """
+                            by-id = \"{PatientID}/{Series}\"\nby-body = \
+                            \"{BodyPartExamined}/{Series}\"\nby-day = \"{StudyDate:dd}\"
+                            """
                     }
                     return String(line)
                 }.joined(separator: "\n")
@@ -80,7 +90,10 @@ struct ViewChangeTests {
                         .lines
                 ).count == 17)
             try archive.mustShell(
-                "echo >go; while kill -0 $(cat pid) 2>/dev/null; do sleep 0.02; done; cat err >&2; test ! -s err"
+                """
+                echo >go; while kill -0 $(cat pid) 2>/dev/null; do sleep 0.02; done; cat err \
+                >&2; test ! -s err
+                """
             )
             #expect(
                 try archive.listedViews().filter { $0.state == "dropped" }.map(\.name).sorted() == [
@@ -124,7 +137,10 @@ struct ViewChangeTests {
                 "\(run.report)")
             #expect(
                 run.errors.contains(
-                    "did you mean PatientID?\n    \(line.dropFirst(number.count + 1))\(String(repeating: " ", count: 34))^\n"
+                    """
+                    did you mean PatientID?\n    \
+                    \(line.dropFirst(number.count + 1))\(String(repeating: " ", count: 34))^\n
+                    """
                 ), "\(run.report)")
             let early = try archive.pacsfs("mount", archive.work)
             #expect(
@@ -169,7 +185,10 @@ struct ViewChangeTests {
                 "\(text.report)")
 
             let template =
-                "{PatientSpeciesDescription}/{PatientName.given} {OtherPatientIDs.microchip}/{StudyDate:yyyy}"
+                """
+                {PatientSpeciesDescription}/{PatientName.given} \
+                {OtherPatientIDs.microchip}/{StudyDate:yyyy}
+                """
             let expected = "Canine/Rex 276098100123456/2025/00001.dcm"
             let whats = [
                 "1.dcm", image.paths[0], image.sha256, image.attributes["SOPInstanceUID"] ?? "",

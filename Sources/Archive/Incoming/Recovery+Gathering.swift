@@ -27,7 +27,7 @@ extension Recovery {
         let descriptor = file.path.withCString {
             openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         }
-        guard descriptor >= 0 else { throw Self.failure("cannot be opened", errno) }
+        guard descriptor >= 0 else { throw Self.failure("cannot be opened", Errno.last) }
         let source = StagedFile(descriptor)
         let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
         // A second name in staging/commit says that it was closed and is whole.
@@ -44,7 +44,7 @@ extension Recovery {
                 || Self.isThere(file.path, digest, in: target.incomingDescriptor)
         else {
             throw Self.failure(
-                "cannot be moved to \(target.path), where another has its name", EEXIST)
+                "cannot be moved to \(target.path), where another has its name", Errno(EEXIST))
         }
         if isWhole { try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes) }
         archive.observers.tookOver(incoming: file.path)
@@ -56,8 +56,8 @@ extension Recovery {
 
     static let busy = ArchiveError(.storage, "A program is writing it.")
 
-    private static func failure(_ what: String, _ errno: Int32) -> ArchiveError {
-        ArchiveError(.storage, "It \(what): \(String(cString: strerror(errno))).")
+    private static func failure(_ what: String, _ error: Errno) -> ArchiveError {
+        ArchiveError(.storage, "It \(what): \(error).")
     }
 
     private static func copy(_ source: StagedFile, to target: UnnamedFile) throws {
@@ -66,8 +66,8 @@ extension Recovery {
         var offset: Int64 = 0
         while true {
             let count = pread(source.descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure("cannot be read", errno) }
+            if count < 0, Errno.last.code == EINTR { continue }
+            guard count >= 0 else { throw failure("cannot be read", Errno.last) }
             if count == 0 { break }
             try target.write(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), at: offset)
             offset += Int64(count)
@@ -84,9 +84,11 @@ extension Recovery {
         var folder: [UInt8] = []
         for part in path.split(separator: slash).dropLast() {
             folder += (folder.isEmpty ? [] : [slash]) + part
-            guard folder.withCString({ mkdirat(directory, $0, 0o755) }) == 0 || errno == EEXIST
+            guard
+                folder.withCString({ mkdirat(directory, $0, 0o755) }) == 0
+                    || Errno.last.code == EEXIST
             else {
-                throw failure("cannot be given a folder", errno)
+                throw failure("cannot be given a folder", Errno.last)
             }
         }
     }
@@ -114,7 +116,7 @@ extension Recovery {
             linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", directory, $0, AT_SYMLINK_FOLLOW)
         }
         if result == 0 { return true }
-        if errno == EEXIST { return false }
-        throw failure("cannot be given its name", errno)
+        if Errno.last.code == EEXIST { return false }
+        throw failure("cannot be given its name", Errno.last)
     }
 }

@@ -43,8 +43,8 @@ extension Archive {
     ///   - others: Absolute paths of further volumes of the archive, or of empty directories that
     ///     become new ones.
     ///   - copies: How many volumes keep each image.
-    /// - Throws: ``ArchiveError`` when a directory is taken or belongs to another archive, or when a
-    ///   newer pacsfs wrote a record; nothing was made then.
+    /// - Throws: ``ArchiveError`` when a directory is taken or belongs to another archive, or when
+    ///   a newer pacsfs wrote a record; nothing was made then.
     public static func create(
         at path: String, from survivor: String, others: [String], copies: Int, log: Logger,
         progress: @escaping @Sendable (RebuildProgress) -> Void
@@ -67,7 +67,10 @@ extension Archive {
                 }) {
                     throw ArchiveError(
                         .configuration,
-                        "\(volume.path) is a copy of the volume \(twin.path), not another one. Name one of them only."
+                        """
+                        \(volume.path) is a copy of the volume \(twin.path), not another one. \
+                        Name one of them only.
+                        """
                     )
                 }
             }
@@ -136,7 +139,13 @@ extension Archive {
         guard let since = ledger.departed[volume.identity.ordinal] else { return }
         throw ArchiveError(
             .configuration,
-            "\(volume.path) was volume \(volume.identity.ordinal), and was retired or replaced on \(since.description.prefix(10)): it is no part of the archive any more, and lacks what came since. Name another volume. If no other is left, make a new archive (pacsfs init with --volume), mount it and take over what lies here: pacsfs import \(volume.path)/blobs"
+            """
+            \(volume.path) was volume \(volume.identity.ordinal), and was retired or replaced on \
+            \(since.description.prefix(10)): it is no part of the archive any more, and lacks \
+            what came since. Name another volume. If no other is left, make a new archive \
+            (pacsfs init with --volume), mount it and take over what lies here: pacsfs import \
+            \(volume.path)/blobs
+            """
         )
     }
 

@@ -16,13 +16,13 @@ public struct RebuildSummary: Codable, Sendable {
 }
 
 extension Archive {
-    /// Makes the index anew from the ledger, while no process has the archive. The old index is kept
-    /// as `index.sqlite.corrupt-<time>`.
+    /// Makes the index anew from the ledger, while no process has the archive. The old index is
+    /// kept as `index.sqlite.corrupt-<time>`.
     ///
     /// - Parameter fromBlobs: Make ledger and index from the images alone, when no volume has a
     ///   usable ledger; the unusable one is kept.
-    /// - Throws: ``ArchiveError``: a process has the archive, none of its volumes is there, none has
-    ///   a usable ledger, or a newer pacsfs wrote a record. The index is as it was then.
+    /// - Throws: ``ArchiveError``: a process has the archive, none of its volumes is there, none
+    ///   has a usable ledger, or a newer pacsfs wrote a record. The index is as it was then.
     public static func rebuild(
         at path: String, fromBlobs: Bool = false, log: Logger,
         progress: @escaping @Sendable (RebuildProgress) -> Void
@@ -53,7 +53,10 @@ extension Archive {
             guard ledger.position.number > 0 else {
                 throw ArchiveError(
                     .storage,
-                    "No volume has a ledger. If there are images in blobs/ of a volume: pacsfs rebuild --from-blobs"
+                    """
+                    No volume has a ledger. If there are images in blobs/ of a volume: pacsfs \
+                    rebuild --from-blobs
+                    """
                 )
             }
             let opening = IndexOpening(

@@ -90,7 +90,10 @@ struct IndexOpening {
                 // The chain is whole, but the events contradict each other.
                 let refusal = ArchiveError(
                     .index,
-                    "The ledger of volume \(volume.identity.ordinal) has records that contradict each other: \(error). Find the first one that does not fit: pacsfs verify"
+                    """
+                    The ledger of volume \(volume.identity.ordinal) has records that contradict \
+                    each other: \(error). Find the first one that does not fit: pacsfs verify
+                    """
                 )
                 log.error("\(refusal)")
                 failure = failure ?? refusal
@@ -127,7 +130,10 @@ struct IndexOpening {
         guard rename(from, to) == 0 else {
             throw ArchiveError(
                 .index,
-                "\(from) cannot be renamed to \(to): \(String(cString: strerror(errno))). Is the archive's directory writable?"
+                """
+                \(from) cannot be renamed to \(to): \(String(cString: strerror(errno))). Is the \
+                archive's directory writable?
+                """
             )
         }
     }

@@ -1,7 +1,7 @@
 /// The answer to "are we safe?", in words for whoever is responsible for the practice.
 public struct Health: Codable, Sendable {
     public enum Level: String, Codable, Sendable, CaseIterable, Comparable {
-        /// Every image is stored as often as it shall be, and new ones can be.
+        /// Every image is stored as often as it must be, and new ones can be.
         case safe
         /// Nothing is in danger, but somebody should look.
         case attention
@@ -136,13 +136,14 @@ extension Health {
                 && !status.ledger.ordinals.contains { $0 == volume.ordinal }
         }
         if !unwritten.isEmpty {
+            let isRefusing = status.ledger.ordinals.count < status.copies.minimum
             add(
                 .attention,
                 """
                 The catalogue is not written on \
                 \(unwritten.map(\.path).joined(separator: " and ")), so \
                 \(unwritten.count == 1 ? "it is" : "they are") no full copy of the \
-                archive\(status.ledger.ordinals.count < status.copies.minimum ? ", and new images are refused" : ""). \
+                archive\(isRefusing ? ", and new images are refused" : ""). \
                 The log says why: a full disk or damage; pacsfs verify finds that.
                 """
             )

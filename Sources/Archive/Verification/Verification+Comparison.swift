@@ -79,7 +79,10 @@ extension Verification {
         if !isSame {
             add(
                 .fault, check, file: "\(check.path)/ledger/\(site)",
-                "The ledger has the same records as that of \(reference.path), but its segments begin elsewhere: it was rewritten."
+                """
+                The ledger has the same records as that of \(reference.path), but its segments \
+                begin elsewhere: it was rewritten.
+                """
             )
         }
     }
@@ -88,7 +91,11 @@ extension Verification {
         add(
             .attention, check, file: check.ledger?.path(check.end.segment),
             record: check.end.number + 1,
-            "The ledger ends with record \(check.end.number), that of \(reference.path) with record \(reference.end.number). The next start adds what is missing, as for every volume that was away; if this one was not, somebody removed these records."
+            """
+            The ledger ends with record \(check.end.number), that of \(reference.path) with \
+            record \(reference.end.number). The next start adds what is missing, as for every \
+            volume that was away; if this one was not, somebody removed these records.
+            """
         )
     }
 
@@ -103,15 +110,26 @@ extension Verification {
                 add(
                     .fault, check, file: one.path(left.end.segment), line: one.line,
                     record: left.number,
-                    "The record is not in the ledger of \(reference.path), which fits better with what else is known."
+                    """
+                    The record is not in the ledger of \(reference.path), which fits better with \
+                    what else is known.
+                    """
                 )
                 return
             }
             if left.end.head != right.end.head {
+                let agreement =
+                    reference.notedAt != nil || reference.agreesWithIndex == true
+                    ? "with the index or the noted head"
+                    : "no better: with two ledgers alone nobody can say which of them was changed"
                 add(
                     .fault, check, file: one.path(left.end.segment), line: one.line,
                     record: left.number,
-                    "The record is another one in the ledger of \(reference.path) (segment \(right.end.segment), line \(other.line ?? 0)), which fits \(reference.notedAt != nil || reference.agreesWithIndex == true ? "with the index or the noted head" : "no better: with two ledgers alone nobody can say which of them was changed")."
+                    """
+                    The record is another one in the ledger of \(reference.path) (segment \
+                    \(right.end.segment), line \(other.line ?? 0)), which fits \
+                    \(agreement).
+                    """
                 )
                 return
             }
@@ -141,12 +159,18 @@ extension Verification {
             add(
                 .fault, check, file: file, line: line, record: check.end.number + 1,
                 differs
-                    ? "The last line was changed: it is not the beginning of what \(reference.path) has there."
+                    ? """
+                    The last line was changed: it is not the beginning of what \
+                    \(reference.path) has there.
+                    """
                     : "The last line was changed: the index knows it as a whole record.")
         } else {
             add(
                 .attention, check, file: file, line: line, record: check.end.number + 1,
-                "The last \(torn.bytes) bytes are an unfinished record, as a crash leaves it. That is no tampering; the next start cuts it off."
+                """
+                The last \(torn.bytes) bytes are an unfinished record, as a crash leaves it. \
+                That is no tampering; the next start cuts it off.
+                """
             )
         }
         return !differs && !isKnown
@@ -170,7 +194,10 @@ extension Verification {
         for (key, found, known) in pairs where found != known {
             add(
                 .fault, check, file: file,
-                "The identity file was changed: it says \(key) \"\(found)\", the ledger says \"\(known)\"."
+                """
+                The identity file was changed: it says \(key) \"\(found)\", the ledger says \
+                \"\(known)\".
+                """
             )
         }
     }
@@ -187,24 +214,37 @@ extension Verification {
             if isWhole {
                 add(
                     .fault, reference, file: reference.place.file, record: reference.end.number + 1,
-                    "The ledger ends before: the index knows the records \(lost), and no volume has them."
+                    """
+                    The ledger ends before: the index knows the records \(lost), and no volume \
+                    has them.
+                    """
                 )
             } else {
                 add(
                     .attention, reference, file: reference.place.file,
                     record: reference.end.number + 1,
-                    "The ledger ends before: the index knows the records \(lost). Other volumes may have them."
+                    """
+                    The ledger ends before: the index knows the records \(lost). Other volumes \
+                    may have them.
+                    """
                 )
             }
         } else if reference.agreesWithIndex != true {
             add(
                 .fault, nil, file: index, record: indexed.number,
-                "The index has taken in another record \(indexed.number) than the ledgers have: that or one before was changed, or the index is of another archive."
+                """
+                The index has taken in another record \(indexed.number) than the ledgers have: \
+                that or one before was changed, or the index is of another archive.
+                """
             )
         } else if indexed.number < reference.end.number, !isInUse {
             add(
                 .attention, nil, file: index, record: indexed.number + 1,
-                "The index has not taken in the records \(indexed.number + 1) to \(reference.end.number). A crash leaves that, and the next start takes them in; if there was none, somebody appended them."
+                """
+                The index has not taken in the records \(indexed.number + 1) to \
+                \(reference.end.number). A crash leaves that, and the next start takes them in; \
+                if there was none, somebody appended them.
+                """
             )
         }
     }
@@ -223,15 +263,24 @@ extension Verification {
             } else if let place = check.placeOfNotedNumber {
                 add(
                     .fault, check, file: place.file, line: place.line, record: place.record,
-                    "Record \(place.record) has not the hash that was noted: it or one before was changed since."
+                    """
+                    Record \(place.record) has not the hash that was noted: it or one before was \
+                    changed since.
+                    """
                 )
             } else if check === reference || check.end.number == reference.end.number {
                 add(
                     .fault, check, file: check.place.file, record: noted.number,
                     noted.number.map {
-                        "The ledger ends with record \(check.end.number), and the head of record \($0) was noted: records were removed."
+                        """
+                        The ledger ends with record \(check.end.number), and the head of record \
+                        \($0) was noted: records were removed.
+                        """
                     }
-                        ?? "No record has the hash that was noted: records were changed or removed since."
+                        ?? """
+                        No record has the hash that was noted: records were changed or \
+                        removed since.
+                        """
                 )
             }
         }

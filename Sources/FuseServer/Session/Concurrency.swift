@@ -29,7 +29,7 @@
 //   scrub           reads everything when its time has come                     Scrubs
 //
 //   control         take commands of "pacsfs"; one for each connection          ControlServer
-//   watchdog, hangup                                                           Watchdog, DaemonProcess
+//   watchdog, hangup   keep the service manager informed; reload        Watchdog, DaemonProcess
 //
 // # Who waits for whom
 //

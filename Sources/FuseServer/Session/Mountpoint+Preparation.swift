@@ -10,7 +10,8 @@ extension Mountpoint {
     ///
     /// - Parameters:
     ///   - path: Absolute, without symbolic links.
-    ///   - keptOutside: Files and folders that must not be below it: the daemon would wait for itself.
+    ///   - keptOutside: Files and folders that must not be below it: the daemon would wait for
+    ///     itself.
     ///   - volumes: Folders that it must not be in: the mount would hide a part of them.
     /// - Throws: ``MountError``.
     public static func prepare(
@@ -33,19 +34,29 @@ extension Mountpoint {
         for other in keptOutside where AbsolutePath.isInside(other, path) {
             throw MountError(
                 .badMountpoint,
-                "\(other) belongs to the archive and lies in \(path), which would be hidden by the mount. Choose another mount point."
+                """
+                \(other) belongs to the archive and lies in \(path), which would be hidden by \
+                the mount. Choose another mount point.
+                """
             )
         }
         for volume in volumes where AbsolutePath.isBelow(path, volume) {
             throw MountError(
                 .badMountpoint,
-                "\(path) lies in the volume \(volume), which holds nothing but images and the ledger. Choose another mount point."
+                """
+                \(path) lies in the volume \(volume), which holds nothing but images and the \
+                ledger. Choose another mount point.
+                """
             )
         }
         guard isEmpty(path) else {
             throw MountError(
                 .badMountpoint,
-                "\(path) is not empty; its files would be hidden by the mount. Choose an empty directory. If images were copied there while nothing was mounted: pacsfs import \(path), then move them away and mount."
+                """
+                \(path) is not empty; its files would be hidden by the mount. Choose an empty \
+                directory. If images were copied there while nothing was mounted: pacsfs import \
+                \(path), then move them away and mount.
+                """
             )
         }
         if let problem = deviceProblem() { throw MountError(.unavailable, problem) }
@@ -54,7 +65,10 @@ extension Mountpoint {
         guard geteuid() == 0 || access(path, W_OK) == 0 else {
             throw MountError(
                 .badMountpoint,
-                "\(path) is not yours to mount on: users mount on directories that they may write to. Choose one of your own, or change it with: sudo chown \(geteuid()) \(path)"
+                """
+                \(path) is not yours to mount on: users mount on directories that they may write \
+                to. Choose one of your own, or change it with: sudo chown \(geteuid()) \(path)
+                """
             )
         }
     }
@@ -67,7 +81,10 @@ extension Mountpoint {
         guard existing.type == "fuse.pacsfs" else {
             throw MountError(
                 .inUse,
-                "\(path) has something else mounted on it (\(existing.type)). Choose an empty directory."
+                """
+                \(path) has something else mounted on it (\(existing.type)). Choose an empty \
+                directory.
+                """
             )
         }
         switch answer(of: path, within: 30) {
@@ -75,14 +92,20 @@ extension Mountpoint {
         case .silent:
             throw MountError(
                 .noAnswer,
-                "The pacsfs that is mounted on \(path) does not answer. When it still does not in a minute, end its process with \"kill -9\", and mount again."
+                """
+                The pacsfs that is mounted on \(path) does not answer. When it still does not in \
+                a minute, end its process with \"kill -9\", and mount again.
+                """
             )
         case .alive:
             // It may have answered while it was being unmounted.
             guard mount(at: path) != nil else { return }
             throw MountError(
                 .inUse,
-                "\(path) is mounted already, with the archive \(existing.source). End that with: pacsfs unmount \(path)"
+                """
+                \(path) is mounted already, with the archive \(existing.source). End that with: \
+                pacsfs unmount \(path)
+                """
             )
         }
     }
@@ -105,13 +128,23 @@ extension Mountpoint {
         switch errno {
         case ENOENT, ENODEV, ENXIO:
             return
-                "There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: sudo modprobe fuse. In a container, start it with: --device /dev/fuse --cap-add SYS_ADMIN"
+                """
+                There is no /dev/fuse: the kernel's FUSE module is not loaded. Try: sudo \
+                modprobe fuse. In a container, start it with: --device /dev/fuse --cap-add \
+                SYS_ADMIN
+                """
         case EACCES where access("/dev/fuse", R_OK | W_OK) != 0:
             return
-                "/dev/fuse is closed to users. Open it with: sudo chmod 666 /dev/fuse, or mount as root."
+                """
+                /dev/fuse is closed to users. Open it with: sudo chmod 666 /dev/fuse, or mount \
+                as root.
+                """
         case EPERM, EACCES:
             return
-                "/dev/fuse may not be used here. A container must be started with: --device /dev/fuse --cap-add SYS_ADMIN"
+                """
+                /dev/fuse may not be used here. A container must be started with: --device \
+                /dev/fuse --cap-add SYS_ADMIN
+                """
         default:
             return "/dev/fuse cannot be opened: \(Errno.last)."
         }
@@ -127,11 +160,18 @@ extension Mountpoint {
             guard stat(path, &status) == 0, access(path, X_OK) == 0 else { continue }
             guard geteuid() == 0 || status.st_mode & S_ISUID != 0 && status.st_uid == 0 else {
                 return
-                    "\(path), by which users mount, has lost the right to: sudo chown root \(path) && sudo chmod u+s \(path)"
+                    """
+                    \(path), by which users mount, has lost the right to: sudo chown root \
+                    \(path) && sudo chmod u+s \(path)
+                    """
             }
             guard geteuid() == 0 || pacsfs_no_new_privileges() != 1 else {
                 return
-                    "fusermount3 cannot become root here (NoNewPrivileges of systemd, or a container without privileges). Allow that, or run pacsfs with the capability CAP_SYS_ADMIN."
+                    """
+                    fusermount3 cannot become root here (NoNewPrivileges of systemd, or a \
+                    container without privileges). Allow that, or run pacsfs with the capability \
+                    CAP_SYS_ADMIN.
+                    """
             }
             return nil
         }
@@ -143,6 +183,9 @@ extension Mountpoint {
     public static func othersProblem() -> String? {
         Session.mayAllowOthers
             ? nil
-            : "Only you will see the mount: /etc/fuse.conf does not allow more. Root can change that with: echo user_allow_other >>/etc/fuse.conf"
+            : """
+            Only you will see the mount: /etc/fuse.conf does not allow more. Root can change \
+            that with: echo user_allow_other >>/etc/fuse.conf
+            """
     }
 }

@@ -93,7 +93,10 @@ public enum Mountpoint {
         {
             throw MountError(
                 .forbidden,
-                "\(path) was mounted by \(mount.ownerName ?? "user \(owner)"), and only that user and root can end it: sudo pacsfs unmount \(path)"
+                """
+                \(path) was mounted by \(mount.ownerName ?? "user \(owner)"), and only that user \
+                and root can end it: sudo pacsfs unmount \(path)
+                """
             )
         }
         if error.code == EPERM, run(["fusermount3", "-u", "--", path]) { return }

@@ -71,7 +71,11 @@ public final class Session: Sendable {
         guard fuse_session_mount(session, mountpoint) == 0 else {
             throw MountError(
                 .unavailable,
-                "\(mountpoint) could not be mounted on. What libfuse reported is in the log, before this line: the end of pacsfs.log in the archive's directory, or \"journalctl -u pacsfs\"."
+                """
+                \(mountpoint) could not be mounted on. What libfuse reported is in the log, \
+                before this line: the end of pacsfs.log in the archive's directory, or \
+                \"journalctl -u pacsfs\".
+                """
             )
         }
         negotiation.device = fuse_session_fd(session)

@@ -48,7 +48,8 @@ import Testing
             let file = try temporary.ledgerFile(on: number)
             let bytes = try contents(of: file)
             let newlines = bytes.indices.filter { bytes[$0] == UInt8(ascii: "\n") }
-            // Every byte of the last record, and some of the others: all of them take half a minute.
+            // Every byte of the last record, and some of the others: all of them take half a
+            // minute.
             let last = newlines[newlines.count - 2]
             for offset in bytes.indices where offset % (number == 1 ? 5 : 43) == 0 || offset > last
             {
@@ -213,7 +214,10 @@ import Testing
     }
 
     @Test(
-        "A record changed with all hashes after it, on all volumes, is found by the index, and by a noted head"
+        """
+        A record changed with all hashes after it, on all volumes, is found by the index, and by \
+        a noted head
+        """
     )
     func rewrittenEverywhere() throws {
         let before = try temporary.verify()
@@ -263,7 +267,10 @@ import Testing
     }
 
     @Test(
-        "Blobs that were removed, cut, lengthened or swapped are found, with the record that names them"
+        """
+        Blobs that were removed, cut, lengthened or swapped are found, with the record that \
+        names them
+        """
     )
     func files() throws {
         let ingests = try temporary.ledger().filter { $0.entry.kind == "ingest" }.map(\.number)

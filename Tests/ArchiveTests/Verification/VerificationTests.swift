@@ -62,7 +62,10 @@ import TestSupport
                 lstat(path, &status)
                 let isBlob = path.hasSuffix(".dcm")
                 return
-                    "\(path) \(status.st_mode) \(status.st_size) \(status.st_ino) \(status.st_ctim) \(isBlob ? "\(status.st_atim)" : "")"
+                    """
+                    \(path) \(status.st_mode) \(status.st_size) \(status.st_ino) \
+                    \(status.st_ctim) \(isBlob ? "\(status.st_atim)" : "")
+                    """
             }
         }
         for number in 1...2 {

@@ -54,7 +54,8 @@ final class CrashingMount {
     func write(_ writers: [[String]], to name: String) throws -> [String] {
         let script = """
             mkdir -p "$1" 2>/dev/null; shift; IFS=:
-            writer() { n=$1; shift; for f; do n=$((n + 1)); cp -- "$f" "$I/$n-${f##*/}" 2>/dev/null && echo "$f" || return; done; }
+            writer() { n=$1; shift; for f; do n=$((n + 1)); cp -- "$f" "$I/$n-${f##*/}" \
+            2>/dev/null && echo "$f" || return; done; }
             n=0; for files; do n=$((n + 100)); writer $n $files & done; wait
             """
         let run = try ProgramRun(

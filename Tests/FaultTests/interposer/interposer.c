@@ -261,7 +261,7 @@ static void die(void) {
     for (;;) syscall(SYS_pause);
 }
 
-// Takes the turn, counts the call, and says what shall become of it. `leave` gives it back.
+// Takes the turn, counts the call, and says what is to become of it. `leave` gives it back.
 static struct verdict enter(enum kind kind, int root, char type) {
     struct verdict verdict = {0};
     unsigned long micros = 0;
