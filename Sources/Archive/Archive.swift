@@ -140,6 +140,8 @@ public final class Archive: Sendable {
         drain()
         index.close()
         core.volumes.release()
+        // Not left to the last reference: a thread that is just ending may have one still.
+        lock.release()
     }
 
     /// Reports changes from now on, until ``stopObserving()``.

@@ -31,7 +31,9 @@ final class ArchiveLock: Sendable {
 
     /// Releases the lock. Unlocked, not only closed: a child process that is just being started
     /// may still have the descriptor for a moment.
-    deinit { flock(file.number, LOCK_UN) }
+    func release() { flock(file.number, LOCK_UN) }
+
+    deinit { release() }
 
     private static func holder(_ descriptor: Int32) -> pid_t? {
         guard let bytes = try? FileIO.bytes(descriptor, at: 0, count: 32), !bytes.isEmpty else {

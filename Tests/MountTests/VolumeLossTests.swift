@@ -74,7 +74,7 @@ struct VolumeLossTests {
         let holds = try eventually(within: seconds) {
             let run = try archive.pacsfs("status", "--json")
             output = run.output
-            return isSo(try JSONDecoder().decode(Status.self, from: Data(run.outputBytes)))
+            return isSo(try run.json(Status.self))
         }
         guard !holds else { return }
         let log = (try? Files.text(archive.archive + "/pacsfs.log")) ?? ""
