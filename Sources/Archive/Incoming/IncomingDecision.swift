@@ -48,7 +48,8 @@ public struct IncomingFacts: Sendable {
 /// The first line of this table that applies decides:
 ///
 ///     its name is on the list `ignore`            discard
-///     its name is temporary                       wait, for a day at most
+///     it was abandoned: a day under such a name   set aside
+///     its name is temporary                       wait
 ///     a program has it open for writing           wait
 ///     it is known to be incomplete                set aside
 ///     it is empty                                 set aside

@@ -8,7 +8,7 @@ import System
 ///                                        └─► Answer.completion        FLUSH or RENAME is answered
 ///
 /// So a program that learns that its file is safe finds it listed. The completions of `/incoming`
-/// are in BackedTree+Archiving.
+/// are in IncomingTree+Archiving.
 final class Completions: Sendable {
     struct Answer: Sendable {
         /// Where the file comes from, for the log.

@@ -10,9 +10,9 @@
 //                   receives                                                    RequestLoop
 //   interrupt       answers EINTR to requests whose program got a signal        Interruptions
 //   invalidate      tells the kernel what it has to forget of the views         Invalidator
-//   staging         shows /incoming of another volume when its own has gone     Session.run
 //   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
-//   rename          one for each RENAME that waits for disks                    DeferredRenames
+//   rename          one for each RENAME that waits for disks, and one that      DeferredRenames
+//                   shows /incoming of another volume when its own has gone     IncomingTrees
 //   list ahead      a queue: prepares listings                                  ReadAhead
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
@@ -36,8 +36,8 @@
 // A close() that archives takes this way. No thread of FUSE waits meanwhile: the reply is deferred.
 //
 //   FLUSH ─► fuse: DeferredReply, registered with Interruptions
-//        ─► ingest ─► commit ─► answer ─► invalidate: the kernel is told     and back to answer
-//                                     └─► DeferredReply.answer ─► close() returns
+//        ─► ingest ─► commit ─► answer: first waits for "invalidate", which notifies the kernel,
+//                                       then calls DeferredReply.answer ─► close() returns
 //   INTERRUPT ─► fuse ─► interrupt ─► DeferredReply.answer(EINTR): the earlier of both is heard
 //
 // "answer" waits for "invalidate", which may wait in the kernel for a request about a view. Such
@@ -55,8 +55,8 @@
 //
 // A lock is held for moments, and never while a thread waits for a disk, the kernel or another
 // thread, except where this says so. A `Turn` is held as long as its work takes, and is taken with
-// no lock held. They are taken from left to right, where one is held while the
-// next is taken:
+// no lock held. Each line names locks of which one is held while the next is
+// taken, from left to right:
 //
 //   VolumeAdministration.changing ─► Resilver, Configuration ─► index writer ─► Ledger.state
 //                                 └► IncomingTrees.following ─► names ─► tree   (movedStaging)

@@ -43,7 +43,8 @@ final class ImageFiles: Sendable {
 
     private struct Entry: Sendable {
         var source: Source
-        /// The file, from which the kernel reads without it, too: see ``stillGood(_:)``.
+        /// The file. With passthrough the kernel reads it without asking the daemon: see
+        /// ``stillGood(_:)``.
         var descriptor: SharedDescriptor
         var version: VerifiedBlob
         var opens: Int

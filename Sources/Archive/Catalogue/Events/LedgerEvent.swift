@@ -6,7 +6,8 @@ import TagIndex
 /// describes each kind.
 ///
 /// A kind is one case here, one line of ``bodies``, and one file next to this one, which says how
-/// it is written and read.
+/// it is written and read. A new kind also has its place in `Catalogue.replay`, in the lists of
+/// `IndexRebuild`, in README's "Format 1" and in the fixture `Tests/Fixtures/volume-v1`.
 enum LedgerEvent: Sendable {
     case volume(VolumeEvent)
     case views(ViewsEvent)

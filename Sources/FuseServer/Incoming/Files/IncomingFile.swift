@@ -75,7 +75,8 @@ struct IncomingFile: Sendable {
         case foreign
         /// Its writer may go on with it; its bytes have not been offered to the archive.
         case writing
-        /// It is whole, and was not offered yet, or nobody listens to the answer any more.
+        /// It is whole and must be offered to the archive: for the first time, or once more
+        /// because the answer to an earlier offer will not reach it.
         case whole
         /// The archive has it.
         case archiving(Attempt)
@@ -237,8 +238,8 @@ struct IncomingFile: Sendable {
         return false
     }
 
-    /// What a file is that has taken over the inode of this one, because this one gets other
-    /// bytes. Nobody would listen to an answer about an offer, so that one is made again.
+    /// The file that keeps the inode of this one, because this one gets other bytes. The answer
+    /// to an offer under way would not reach it; therefore it is offered again.
     func keptApart() -> IncomingFile {
         var kept = IncomingFile(shown: shown, state: state)
         if case .archiving = state { kept.state = .whole }
