@@ -165,7 +165,8 @@ struct VolumeLossTests {
             try archive.mustShell("cp new/0.dcm \"$I/\"; test ! -e ../volume2/blobs")
             let replaced = try archive.pacsfs("volume", "replace", archive.volumes[1])
             #expect(
-                replaced.succeeded && replaced.output.contains("number 3"), "\(replaced.report)")
+                replaced.succeeded && replaced.output.contains("is volume 3 now"),
+                "\(replaced.report)")
             try wait(for: "copied", archive) {
                 $0.copies.underReplicated == 0 && $0.volumes[1].state == "online"
             }
