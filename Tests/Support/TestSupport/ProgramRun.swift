@@ -51,8 +51,8 @@ public struct ProgramError: Error, CustomStringConvertible {
 
 extension ProgramRun {
     /// Runs a program and waits for it. It inherits nothing of this process: no descriptors but
-    /// an empty input, no variables but those given and `PATH`, and a process group of its own,
-    /// which is killed as a whole when the time is over.
+    /// an empty input, no variables but those given, `PATH` and `TSAN_OPTIONS`, and a process group of
+    /// its own, which is killed as a whole when the time is over.
     ///
     /// - Parameters:
     ///   - arguments: The program's name or path, then its arguments.
@@ -142,6 +142,10 @@ extension ProgramRun {
 
         var variables = ["LC_ALL": "C.UTF-8", "TZ": "UTC"]
         if let path = getenv("PATH") { variables["PATH"] = String(cString: path) }
+        // Where a daemon built for the thread sanitizer reports: see Scripts/test.
+        if let options = getenv("TSAN_OPTIONS") {
+            variables["TSAN_OPTIONS"] = String(cString: options)
+        }
         variables.merge(environment) { $1 }
         // env(1) changes to the directory, and looks the program up in PATH.
         let list = (["env", "-C", directory, "--"] + arguments).map { strdup($0) } + [nil]
