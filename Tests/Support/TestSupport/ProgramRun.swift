@@ -51,8 +51,8 @@ public struct ProgramError: Error, CustomStringConvertible {
 
 extension ProgramRun {
     /// Runs a program and waits for it. It inherits nothing of this process: no descriptors but
-    /// an empty input, no variables but those given, `PATH` and `TSAN_OPTIONS`, and a process group of
-    /// its own, which is killed as a whole when the time is over.
+    /// an empty input, no variables but those given, `PATH` and `TSAN_OPTIONS`, and a process group
+    /// of its own, which is killed as a whole when the time is over.
     ///
     /// - Parameters:
     ///   - arguments: The program's name or path, then its arguments.
