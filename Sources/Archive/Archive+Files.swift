@@ -110,6 +110,12 @@ extension Archive {
         }
     }
 
+    /// The ordinal of the volume whose copy of an image was found good last, if that is known and
+    /// the volume is there.
+    ///
+    /// - Parameter instance: `instance.id`.
+    public func verifiedOrdinal(of instance: Int64) -> Int? { images.verifiedOrdinal(of: instance) }
+
     /// The ordinals of the volumes from which an image can be read, the best first.
     ///
     /// - Parameter instance: `instance.id`.

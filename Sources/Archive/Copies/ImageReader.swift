@@ -89,6 +89,11 @@ final class ImageReader: Sendable {
         throw error
     }
 
+    /// The ordinal of the volume with the last good copy: see ``Archive/verifiedOrdinal(of:)``.
+    func verifiedOrdinal(of instance: Int64) -> Int? {
+        verified[instance].flatMap { isThere($0) ? $0.volumeOrdinal : nil }
+    }
+
     /// The ordinals of the volumes from which an image can be read, the best first: see
     /// ``Archive/readingOrder(of:)``.
     func readingOrder(of instance: Int64) throws -> [Int] {

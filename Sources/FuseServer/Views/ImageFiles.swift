@@ -178,9 +178,11 @@ final class ImageFiles: Sendable {
     ///
     /// - Parameter known: The file that was open last.
     private func volume(for instance: Int64, _ known: VerifiedBlob?) throws(Errno) -> Int {
-        if let known, !lanes[known.volumeOrdinal].isFull { return known.volumeOrdinal }
+        // Mostly nothing needs to be looked up.
+        let likely = known?.volumeOrdinal ?? archive.verifiedOrdinal(of: instance)
+        if let likely, !lanes[likely].isFull { return likely }
         let order = try Errno.from { try archive.readingOrder(of: instance) }
-        return order.first { !lanes[$0].isFull } ?? known?.volumeOrdinal ?? order.first ?? 0
+        return order.first { !lanes[$0].isFull } ?? likely ?? order.first ?? 0
     }
 
     /// How an image that was opened is read, and from which volume.
