@@ -65,7 +65,7 @@ struct InterruptTests {
             try writeTiny(archive)
             try archive.python(
                 Self.zips + """
-                    write('slow.zip', 20000)
+                    write('slow.zip', 6000)
                     cp = subprocess.Popen(['cp', 'slow.zip', I])
                     unpacking('slow.zip')
                     # A signal that ends nobody is no reason.
@@ -77,7 +77,7 @@ struct InterruptTests {
                     assert cp.returncode == -signal.\(name), cp.returncode
                     unpacking('slow.zip')
                     """, timeout: 120)
-            try expectArchived(20_000, archive)
+            try expectArchived(6_000, archive)
             try archive.unmount()
             try archive.mustShell("rm -rf ../volume1/blobs ../volume2/blobs", timeout: 300)
         }
