@@ -61,7 +61,7 @@ public final class BackgroundLoop: Sendable {
         let due: Int64 =
             switch next {
             case .whenWoken: .max
-            case .after(let pause): clock.now.addingReportingOverflow(pause).partialValue
+            case .after(let pause): clock.now > .max - pause ? .max : clock.now + pause
             }
         let isGoingOn = state.wait(until: clock.passesByItself ? due : .max) { state -> Bool? in
             if state.isStopping { return false }
