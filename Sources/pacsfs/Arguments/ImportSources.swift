@@ -54,32 +54,37 @@ struct ImportSources {
         }
     }
 
-    /// Adds the files below a folder; with a list of its own instead of recursion, so that no depth
-    /// is too deep.
+    /// Adds the files below a folder in the order of their names, folders among them; with a list of
+    /// its own instead of recursion, so that no depth is too deep.
     ///
     /// - Parameter shown: What the folder is called in `rejected`.
     private mutating func walk(_ path: String, _ shown: String) {
-        var folders = [(path: path, shown: shown)]
-        while let folder = folders.popLast() {
-            var inner: [(path: String, shown: String)] = []
-            for name in names(in: folder.path) {
-                let child = (path: folder.path + "/" + name, shown: folder.shown + "/" + name)
-                var status = stat()
-                do throws(Errno) {
-                    try systemCall { lstat(child.path, &status) }
-                } catch {
-                    // Such as a name that is not UTF-8, which a message to the daemon cannot carry.
-                    add(
-                        unreadable: child.path,
-                        "It cannot be read: \(error). If its name is not UTF-8, copy it into "
-                            + "incoming instead.")
-                    continue
-                }
-                let facts = FileFacts(status)
-                if facts.isDirectory { inner.append(child) }
-                if facts.isRegular { add(child.path, child.shown, facts) }
+        // The next one is at the end.
+        var entries = children(of: (path, shown))
+        while let entry = entries.popLast() {
+            var status = stat()
+            do throws(Errno) {
+                try systemCall { lstat(entry.path, &status) }
+            } catch {
+                // Such as a name that is not UTF-8, which a message to the daemon cannot carry.
+                add(
+                    unreadable: entry.path,
+                    "It cannot be read: \(error). If its name is not UTF-8, copy it into "
+                        + "incoming instead.")
+                continue
             }
-            folders += inner.reversed()
+            let facts = FileFacts(status)
+            if facts.isDirectory { entries += children(of: entry) }
+            if facts.isRegular { add(entry.path, entry.shown, facts) }
+        }
+    }
+
+    /// The entries of a folder, the first at the end.
+    private mutating func children(
+        of folder: (path: String, shown: String)
+    ) -> [(path: String, shown: String)] {
+        names(in: folder.path).reversed().map { name in
+            (path: folder.path + "/" + name, shown: folder.shown + "/" + name)
         }
     }
 
