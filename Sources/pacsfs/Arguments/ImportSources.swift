@@ -54,8 +54,8 @@ struct ImportSources {
         }
     }
 
-    /// Adds the files below a folder in the order of their names, folders among them; with a list of
-    /// its own instead of recursion, so that no depth is too deep.
+    /// Adds the files below a folder in the order of their names, folders among them; with a list
+    /// of its own instead of recursion, so that no depth is too deep.
     ///
     /// - Parameter shown: What the folder is called in `rejected`.
     private mutating func walk(_ path: String, _ shown: String) {
