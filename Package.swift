@@ -25,8 +25,8 @@ let package = Package(
         // Descriptors, directories, /proc, threads, locks and clocks; below everything.
         .target(name: "System", dependencies: ["CLinux"]),
 
-        .target(name: "DICOM", dependencies: ["CZlib"]),
-        .target(name: "Naming", dependencies: ["DICOM"]),
+        .target(name: "DICOM", dependencies: ["CZlib", "System"]),
+        .target(name: "Naming", dependencies: ["DICOM", "System"]),
         // The JSON of the ledger, the identity file and the index; knows none of them.
         .target(name: "JSON"),
         .target(
@@ -90,7 +90,7 @@ let package = Package(
             path: "Scripts/benchmarks/Sources/synthesize"),
 
         .executableTarget(
-            name: "parsebench", dependencies: ["DICOM"],
+            name: "parsebench", dependencies: ["DICOM", "System"],
             path: "Scripts/benchmarks/Sources/parsebench"),
 
         .testTarget(name: "SystemTests", dependencies: ["CLinux", "System"]),

@@ -81,11 +81,14 @@ extension ArchiveError {
         case let error as StorageError: self.init(error)
         case let error as Errno:
             self.init(.resources, "A system call failed", cause: error, remedy: "See the log.")
+        case let error as IndexError:
+            self.init(
+                error.code == .badQuery ? .configuration : .index, error.message,
+                path: error.path, cause: error.cause, remedy: error.remedy)
         case let error where IndexError.isDamage(error):
             self.init(
                 .index, "The index is damaged", cause: error,
                 remedy: "Unmount the archive and mount it again, which makes the index anew.")
-        case let error as IndexError: self.init(.configuration, error.message)
         case let error where IndexError.isOfDatabase(error):
             self.init(
                 .indexAccess, "The index cannot be read or written", cause: error,

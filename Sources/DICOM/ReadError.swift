@@ -1,5 +1,7 @@
+import System
+
 /// The reason why a header could not be read.
-public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct ReadError: DescribedError, Hashable {
     /// The kind of failure. More kinds may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
@@ -46,36 +48,52 @@ public struct ReadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// `nil` before the first element.
     public var tagPath: String?
 
-    /// What happened and what to do about it, for the person who keeps the archive.
+    /// What happened, for the person who keeps the archive.
     public var message: String
 
+    public var remedy: String
+
+    /// Of a medium that fails: the error of the system call.
+    public var systemError: Errno?
+
+    public var cause: (any Error)? { systemError }
+
+    /// Always `nil`: the reader sees bytes, and its caller knows of which file.
+    public var path: String? { nil }
+
     /// An error with these values.
-    public init(code: Code, offset: UInt64, tagPath: String? = nil, message: String) {
+    public init(
+        code: Code, offset: UInt64, tagPath: String? = nil, message: String, remedy: String = "",
+        systemError: Errno? = nil
+    ) {
         self.code = code
         self.offset = offset
         self.tagPath = tagPath
         self.message = message
+        self.remedy = remedy
+        self.systemError = systemError
     }
 
-    /// The message with the offset: `… (byte 1234, element (0010,0010))`.
+    /// The explanation with the offset: `… (byte 1234, element (0010,0010))`.
     public var description: String {
         let element = tagPath.map { ", element \($0)" } ?? ""
-        return "\(message) (byte \(offset)\(element))"
+        return "\(explanation) (byte \(offset)\(element))"
     }
 
     /// The error of a ``ByteSource`` whose medium fails; its code is `io`.
     ///
     /// - Parameters:
-    ///   - what: What could not be done: "read the file".
-    ///   - reason: Why, in the words of the system.
+    ///   - message: What could not be done: "The file cannot be read".
+    ///   - error: Of the system call.
     ///   - offset: Where, in bytes from the start of the file.
     public static func unreadable(
-        to what: String, because reason: String, offset: UInt64
+        _ message: String, _ error: Errno, offset: UInt64
     ) -> ReadError {
         ReadError(
-            code: .io, offset: offset,
-            message: "Could not \(what): \(reason). The file itself may be good: check the disk or "
-                + "network it comes from and try again.")
+            code: .io, offset: offset, message: message,
+            remedy: "The file itself may be good: check the disk or network it comes from and try "
+                + "again.",
+            systemError: error)
     }
 }
 
@@ -88,42 +106,63 @@ enum Fault: Error {
 extension ReadError {
     /// The error for a fault in the bytes.
     init(_ code: Code, offset: UInt64, tagPath: String?) {
-        self.init(code: code, offset: offset, tagPath: tagPath, message: Self.message(code))
+        let (message, remedy) = Self.text(code)
+        self.init(code: code, offset: offset, tagPath: tagPath, message: message, remedy: remedy)
     }
 
-    private static func message(_ code: Code) -> String {
+    private static let sendAgain = "Send it again from where it came."
+    private static let sendFileAgain = "Send the file again from where it came."
+    private static let doNotTrust = "Check where the file comes from before you trust it."
+
+    private static func text(_ code: Code) -> (message: String, remedy: String) {
         switch code {
         case .notDICOM:
-            "This is not a DICOM file: it has neither the letters DICM after a preamble nor the "
-                + "beginning of a data set. If it should be an image, export it again as DICOM."
+            (
+                "This is not a DICOM file: it has neither the letters DICM after a preamble nor "
+                    + "the beginning of a data set",
+                "If it should be an image, export it again as DICOM."
+            )
         case .empty:
-            "The file is empty. Send it again; if it is empty at the sender too, it is lost there."
+            (
+                "The file is empty",
+                "Send it again; if it is empty at the sender too, it is lost there."
+            )
         case .truncatedMeta:
-            "The file begins as DICOM but is damaged or incomplete in its first part, the file "
-                + "meta information. Send it again from where it came."
+            (
+                "The file begins as DICOM but is damaged or incomplete in its first part, the "
+                    + "file meta information", sendAgain
+            )
         case .noDataSet:
-            "The file begins as DICOM but nothing follows the first part: there is no patient and "
-                + "no image in it. Send it again from where it came."
+            (
+                "The file begins as DICOM but nothing follows the first part: there is no patient "
+                    + "and no image in it", sendAgain
+            )
         case .truncatedDataSet:
-            "The file ends before anything says whose image it is. "
-                + "Send it again from where it came."
+            ("The file ends before anything says whose image it is", sendAgain)
         case .badLength:
-            "The header is damaged: an element claims more bytes than there are, and nothing "
-                + "before it says whose image it is. Send the file again from where it came."
+            (
+                "The header is damaged: an element claims more bytes than there are, and nothing "
+                    + "before it says whose image it is", sendFileAgain
+            )
         case .badElement:
-            "The header is damaged: it stops making sense before anything says whose image it is. "
-                + "Send the file again from where it came."
+            (
+                "The header is damaged: it stops making sense before anything says whose image it "
+                    + "is", sendFileAgain
+            )
         case .nestingTooDeep:
-            "The header has sequences more than \(HeaderReader.deepestNesting) levels deep, which "
-                + "no device writes. Check where the file comes from before you trust it."
+            (
+                "The header has sequences more than \(HeaderReader.deepestNesting) levels deep, "
+                    + "which no device writes", doNotTrust
+            )
         case .deflateCorrupt:
-            "The compressed header is damaged: it cannot be inflated. "
-                + "Send the file again from where it came."
+            ("The compressed header is damaged: it cannot be inflated", sendFileAgain)
         case .deflateTooLong:
-            "The compressed header inflates to more than 16 MiB, which no device writes. "
-                + "Check where the file comes from before you trust it."
+            (
+                "The compressed header inflates to more than 16 MiB, which no device writes",
+                doNotTrust
+            )
         default:
-            "The file could not be read. Try again."
+            ("The file could not be read", "Try again.")
         }
     }
 }

@@ -21,7 +21,36 @@ extension DescribedError {
         var text = message
         if let path { text += ": \(path)" }
         if let cause { text += " (\(cause))" }
-        if !remedy.isEmpty { text += text.hasSuffix(".") ? " \(remedy)" : ". \(remedy)" }
-        return text
+        return Self.joined(text, remedy)
+    }
+
+    /// What happened and what to do, for a text that says by itself to which file and where.
+    public var explanation: String {
+        Self.joined(cause.map { "\(message) (\($0))" } ?? message, remedy)
+    }
+
+    private static func joined(_ text: String, _ remedy: String) -> String {
+        if remedy.isEmpty { return text }
+        return text.hasSuffix(".") ? "\(text) \(remedy)" : "\(text). \(remedy)"
+    }
+}
+
+/// An error of one subject: nothing but the shape, with the codes of that subject.
+public struct CodedError<Code: Hashable & Sendable>: DescribedError {
+    public var code: Code
+    public var message: String
+    public var path: String?
+    public var remedy: String
+    public var cause: (any Error)?
+
+    public init(
+        _ code: Code, _ message: String, path: String? = nil, remedy: String = "",
+        cause: (any Error)? = nil
+    ) {
+        self.code = code
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+        self.cause = cause
     }
 }

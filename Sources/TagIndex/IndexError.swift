@@ -1,9 +1,6 @@
 import System
 
 /// A failure of `index.sqlite`, or of a question to it.
-///
-/// Its message names the file and the remedy, because commands and the texts in `/search` show the
-/// message alone.
 public struct IndexError: DescribedError {
     /// The kind of failure. More kinds may be added.
     public struct Code: Hashable, Sendable {
@@ -16,23 +13,32 @@ public struct IndexError: DescribedError {
         public static let badQuery = Code(name: "badQuery")
     }
 
-    /// The kind of failure.
     public var code: Code
-    /// What happened, and what to do about it.
     public var message: String
-    /// Always `nil`, see ``message``.
-    public var path: String? { nil }
-    /// Always empty, see ``message``.
-    public var remedy: String { "" }
-    /// The error below this one; `nil` when there is none.
+    /// The file of the index; `nil` for a question, or where only the caller knows it.
+    public var path: String?
+    public var remedy: String
     public var cause: (any Error)?
-    /// The message.
-    public var description: String { message }
 
-    /// An error of a kind, with a message for people.
-    public init(code: Code, message: String, cause: (any Error)? = nil) {
+    public init(
+        _ code: Code, _ message: String, path: String? = nil, remedy: String,
+        cause: (any Error)? = nil
+    ) {
         self.code = code
         self.message = message
+        self.path = path
+        self.remedy = remedy
         self.cause = cause
+    }
+
+    /// The index is not as pacsfs wrote it.
+    static func corrupt(
+        _ message: String, path: String? = nil, cause: (any Error)? = nil
+    ) -> IndexError {
+        IndexError(
+            .corrupt, message, path: path,
+            remedy: "No image is affected: unmount the archive and mount it again, which rebuilds "
+                + "the index from the ledger.",
+            cause: cause)
     }
 }

@@ -29,11 +29,7 @@ extension TagIndex {
             reason = error.message
         }
         try? Data("It was damaged: \(reason).".utf8).write(to: URL(filePath: marker(of: path)))
-        throw IndexError(
-            code: .corrupt,
-            message: "\(path) is damaged: \(reason). No image is affected: unmount the archive and "
-                + "mount it again, which rebuilds the index from the ledger."
-        )
+        throw IndexError.corrupt("The index is damaged: \(reason)", path: path)
     }
 
     /// Checks every page of the file (PRAGMA quick_check).
@@ -42,8 +38,7 @@ extension TagIndex {
     public func check() throws {
         let answer = try read { try String.fetchOne($0.db, sql: "PRAGMA quick_check(1)") }
         guard answer == "ok" else {
-            throw IndexError(
-                code: .corrupt, message: "\(path) is damaged: \(answer ?? "no answer").")
+            throw IndexError.corrupt("The index is damaged: \(answer ?? "no answer")", path: path)
         }
     }
 }

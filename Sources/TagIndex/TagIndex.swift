@@ -38,11 +38,10 @@ public final class TagIndex: Sendable {
                     let found = try String.fetchOne(
                         db, sql: "SELECT value FROM meta WHERE key = 'schema'")
                     guard found == String(Schema.version) else {
-                        throw IndexError(
-                            code: .corrupt,
-                            message: "\(path) has schema \(found ?? "none"), "
-                                + "this program needs \(Schema.version)."
-                        )
+                        throw IndexError.corrupt(
+                            "The index has schema \(found ?? "none"), and this program needs "
+                                + "\(Schema.version)",
+                            path: path)
                     }
                 } else {
                     try Schema.create(in: db)
@@ -52,8 +51,8 @@ public final class TagIndex: Sendable {
         } catch let error as DatabaseError
             where error.isDamage || error.resultCode == .SQLITE_CANTOPEN
         {
-            throw IndexError(
-                code: .corrupt, message: "\(path) is damaged: \(error.message ?? "\(error)").")
+            throw IndexError.corrupt(
+                "The index is damaged: \(error.message ?? "\(error.resultCode)")", path: path)
         }
     }
 
@@ -66,10 +65,8 @@ public final class TagIndex: Sendable {
         self.path = path
         guard FileManager.default.fileExists(atPath: path) else {
             throw IndexError(
-                code: .corrupt,
-                message: "There is no index \(path). "
-                    + "Mount the archive: this rebuilds the index from the ledger."
-            )
+                .corrupt, "There is no index", path: path,
+                remedy: "Mount the archive: this rebuilds the index from the ledger.")
         }
         writer = try DatabaseQueue(path: path, configuration: Self.configuration(readonly: true))
     }

@@ -40,11 +40,15 @@ struct ArchiveErrorTests {
     @Test("An error of the system, of the index, and any other has a code of its own")
     func others() throws {
         #expect(ArchiveError(Errno(EAGAIN)).code == .resources)
-        let damage = IndexError(code: .corrupt, message: "It is damaged.")
+        let damage = IndexError(.corrupt, "It is damaged", remedy: "Mount it again.")
         #expect(ArchiveError(damage).code == .index)
-        #expect(ArchiveError(damage).remedy.contains("makes the index anew"))
-        let query = IndexError(code: .badQuery, message: "\"colour\" is not an attribute.")
+        #expect(ArchiveError(damage).description == "It is damaged. Mount it again.")
+        let query = IndexError(
+            .badQuery, "\"colour\" is not an attribute", remedy: "Use a DICOM keyword.")
         #expect(ArchiveError(query).code == .configuration)
+        #expect(
+            ArchiveError(query).description
+                == "\"colour\" is not an attribute. Use a DICOM keyword.")
         let stray = ArchiveError(Stray())
         #expect(stray.code == .unexpected && stray.cause is Stray)
         #expect(stray.description.contains("please report it"))

@@ -45,7 +45,7 @@ struct TemplateErrorTests {
         ])
     func suggestions(template: String, hint: String) {
         let error = #expect(throws: TemplateError.self) { try Template(template) }
-        #expect(error?.allowed.hasPrefix(hint) == true, "\(error?.allowed ?? "")")
+        #expect(error?.remedy.hasPrefix(hint) == true, "\(error?.remedy ?? "")")
     }
 
     @Test("The place of an error is marked below the template")

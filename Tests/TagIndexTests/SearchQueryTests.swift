@@ -69,7 +69,8 @@ struct SearchQueryTests {
     func nothing(words: [String]) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: words) }
         #expect(error.code == .badQuery)
-        #expect(error.message == "Say what to look for, for example: smith rex 2024 ct")
+        #expect(error.message == "The search has no words")
+        #expect(error.remedy == "Say what to look for, for example: smith rex 2024 ct")
     }
 
     @Test(
@@ -79,7 +80,7 @@ struct SearchQueryTests {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
         #expect(error.code == .badQuery)
         #expect(error.message.contains("\"\(word.prefix { $0 != "=" })\""))
-        #expect(error.message.contains("keyword"))
+        #expect(error.remedy.contains("keyword"))
     }
 
     @Test(
@@ -92,7 +93,7 @@ struct SearchQueryTests {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: [word]) }
         #expect(error.code == .badQuery)
         #expect(error.message.contains("\"\(word.drop { $0 != "=" }.dropFirst())\""))
-        #expect(error.message.contains("2024-05-01"))
+        #expect(error.remedy.contains("2024-05-01"))
     }
 
     @Test(
@@ -110,7 +111,7 @@ struct SearchQueryTests {
         ])
     func impossible(word: String, reason: String) throws {
         let error = try #require(throws: IndexError.self) { try SearchQuery(words: ["rex", word]) }
-        #expect(error.code == .badQuery && error.message.contains(reason), "\(error)")
+        #expect(error.code == .badQuery && error.description.contains(reason), "\(error)")
         // A number that looks like a date can be searched for.
         #expect(try SearchQuery(words: ["id=2024-13"]).terms == [.attribute(.patientID, "2024-13")])
     }

@@ -144,7 +144,7 @@ public enum IncomingDecision: Hashable, Sendable {
             let header = try reader.read(FileDescriptorSource(descriptor: descriptor))
             return header.isMediaStorageDirectory && settings.ignoresDirectories ? .discard : self
         } catch {
-            return .setAside(error.message)
+            return .setAside(error.explanation)
         }
     }
 }

@@ -29,7 +29,7 @@ public struct FileDescriptorSource: ByteSource {
         do throws(Errno) {
             try systemCall { fstat(descriptor, &status) }
         } catch {
-            throw .unreadable(to: "learn the size of the file", because: "\(error)", offset: 0)
+            throw .unreadable("The size of the file cannot be read", error, offset: 0)
         }
         self.init(descriptor: descriptor, size: UInt64(max(0, status.st_size)))
     }
@@ -55,7 +55,7 @@ public struct FileDescriptorSource: ByteSource {
                 }
             } catch {
                 throw .unreadable(
-                    to: "read the file", because: "\(error)", offset: offset + UInt64(done))
+                    "The file cannot be read", error, offset: offset + UInt64(done))
             }
             if count == 0 { break }
             done += count

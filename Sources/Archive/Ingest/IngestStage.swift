@@ -66,9 +66,10 @@ struct IngestStage: Sendable {
                 FileDescriptorSource(descriptor: request.file.descriptor))
         } catch  where error.code == .io {
             // The disk has failed; the file may be good.
-            throw ArchiveError(.storage, error.message)
+            throw ArchiveError(
+                .storage, error.message, cause: error.cause, remedy: error.remedy)
         } catch {
-            return .noImage(try refuse(request, error.message))
+            return .noImage(try refuse(request, error.explanation))
         }
         if header.isMediaStorageDirectory {
             if ignoresDirectories() { return .noImage(.ignored) }

@@ -77,7 +77,7 @@ final class SearchResults: Sendable {
     func answer(_ words: String) throws -> SearchAnswer {
         let query: SearchQuery
         do { query = try SearchQuery(words: [words]) } catch let error as IndexError {
-            return .notUnderstood(error.message)
+            return .notUnderstood(error.explanation)
         }
         return try current(.words(words), dependsOnImages: query.asksForImages) { reader in
             let ids = try reader.studyIDs(query, limit: limit + 1)

@@ -3,46 +3,25 @@ import Storage
 import System
 
 /// Why a mount cannot be made or ended.
-public struct MountError: DescribedError {
-    public struct Code: Hashable, Sendable {
-        private let name: String
-        private init(_ name: String) { self.name = name }
+public typealias MountError = CodedError<MountErrorCode>
 
-        /// The mount point is not an empty directory of this user, or is inside of the archive.
-        public static let badMountpoint = Code("badMountpoint")
-        /// Something is mounted there already, or programs use it.
-        public static let inUse = Code("inUse")
-        /// No pacsfs is mounted there.
-        public static let notMounted = Code("notMounted")
-        /// The daemon of the mount does not answer.
-        public static let noAnswer = Code("noAnswer")
-        /// Another user may do it, or root.
-        public static let forbidden = Code("forbidden")
-        /// This system has no FUSE, or too old a libfuse.
-        public static let unavailable = Code("unavailable")
-        /// The configuration names a group that does not exist.
-        public static let configuration = Code("configuration")
-        /// A system call failed.
-        public static let system = Code("system")
-    }
-
-    public var code: Code
-    /// What happened. It may say by itself what to do next.
-    public var message: String
-    public var path: String?
-    public var cause: (any Error)?
-    public var remedy: String
-
-    public init(
-        _ code: Code, _ message: String, path: String? = nil, cause: (any Error)? = nil,
-        remedy: String = ""
-    ) {
-        self.code = code
-        self.message = message
-        self.path = path
-        self.cause = cause
-        self.remedy = remedy
-    }
+public enum MountErrorCode: Sendable {
+    /// The mount point is not an empty directory of this user, or is inside of the archive.
+    case badMountpoint
+    /// Something is mounted there already, or programs use it.
+    case inUse
+    /// No pacsfs is mounted there.
+    case notMounted
+    /// The daemon of the mount does not answer.
+    case noAnswer
+    /// Another user may do it, or root.
+    case forbidden
+    /// This system has no FUSE, or too old a libfuse.
+    case unavailable
+    /// The configuration names a group that does not exist.
+    case configuration
+    /// A system call failed.
+    case system
 }
 
 extension MountedFileSystem {

@@ -10,7 +10,7 @@ struct TemplateParser {
     mutating func parse() throws(TemplateError) -> [Level] {
         guard text.count <= Template.maximumLength else {
             throw error(
-                "the template is too long", at: Template.maximumLength,
+                .tooLong, "the template is too long", at: Template.maximumLength,
                 "a template has at most \(Template.maximumLength) characters")
         }
         var levels: [Level] = []
@@ -19,12 +19,12 @@ struct TemplateParser {
             let parts = try parseParts(until: nil, from: start).parts
             guard !text[start..<position].allSatisfy(\.isWhitespace) else {
                 throw error(
-                    "level \(levels.count + 1) is empty", at: start,
+                    .emptyLevel, "level \(levels.count + 1) is empty", at: start,
                     "a level needs text or a field, and levels are separated by one /")
             }
             guard levels.count < Template.maximumDepth else {
                 throw error(
-                    "there are too many levels", at: start,
+                    .tooLong, "there are too many levels", at: start,
                     "a template has at most \(Template.maximumDepth)")
             }
             levels.append(Level(parts: parts))
@@ -74,7 +74,9 @@ struct TemplateParser {
             position += 1
             return nil
         case "}":
-            throw error("there is a } without {", at: position, "a brace as text is written }}")
+            throw error(
+                .unpairedBrace, "there is a } without {", at: position,
+                "a brace as text is written }}")
         default:
             position += 1
             return character
@@ -104,7 +106,7 @@ struct TemplateParser {
         }
         guard position < text.count, text[position] == "}" else {
             throw error(
-                "the field that begins here is not closed", at: brace,
+                .unpairedBrace, "the field that begins here is not closed", at: brace,
                 "a field ends with } in the same level, and a brace as text is written {{")
         }
         let isRequired = position > start && text[position - 1] == "!"
@@ -113,7 +115,7 @@ struct TemplateParser {
         if String(text[content]).lowercased() == "series" {
             guard !isRequired else {
                 throw error(
-                    "{Series} cannot be required", at: content.upperBound,
+                    .badSeries, "{Series} cannot be required", at: content.upperBound,
                     "write {SeriesDescription!} or another of its fields")
             }
             return Self.series
@@ -153,7 +155,8 @@ struct TemplateParser {
             let part = String(characters[(dot + 1)...])
             guard part.lowercased() == "microchip" else {
                 throw error(
-                    "OtherPatientIDs has no part '\(part)'", at: dot + 1, "its part is microchip")
+                    .unknownName, "OtherPatientIDs has no part '\(part)'", at: dot + 1,
+                    "its part is microchip")
             }
             if let colon { throw misplacedFormat("a microchip", at: colon) }
             return Source(attribute: attribute, form: .microchip)
@@ -169,7 +172,8 @@ struct TemplateParser {
             guard let format else { return Source(attribute: attribute, form: .date(.standard)) }
             guard let dateFormat = DateFormat(format) else {
                 throw error(
-                    "'\(format)' is not a date format", at: (colon ?? end) + 1, DateFormat.allowed)
+                    .badFormat, "'\(format)' is not a date format", at: (colon ?? end) + 1,
+                    DateFormat.allowed)
             }
             return Source(attribute: attribute, form: .date(dateFormat))
         case .number:
@@ -178,7 +182,7 @@ struct TemplateParser {
                 (1...12).contains(width)
             else {
                 throw error(
-                    "'\(format)' is not a number of digits", at: (colon ?? end) + 1,
+                    .badFormat, "'\(format)' is not a number of digits", at: (colon ?? end) + 1,
                     "the digits of \(attribute.keyword) are from 1 to 12, "
                         + "as in {\(attribute.keyword):3}"
                 )
@@ -195,7 +199,7 @@ struct TemplateParser {
     ) throws(TemplateError) -> PersonName.Part {
         guard attribute.kind == .personName else {
             throw error(
-                "\(attribute.keyword) is not a person name and has no part '\(text)'",
+                .unknownName, "\(attribute.keyword) is not a person name and has no part '\(text)'",
                 at: column,
                 "person names are "
                     + Attribute.allCases.filter { $0.kind == .personName }.map(\.keyword)
@@ -203,7 +207,7 @@ struct TemplateParser {
         }
         guard let part = PersonName.Part(rawValue: text.lowercased()) else {
             throw error(
-                "a person name has no part '\(text)'", at: column,
+                .unknownName, "a person name has no part '\(text)'", at: column,
                 "the parts are " + PersonName.Part.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return part
@@ -213,19 +217,19 @@ struct TemplateParser {
 
     private func misplacedFormat(_ subject: String, at colon: Int) -> TemplateError {
         error(
-            "\(subject) is text and takes no format", at: colon,
+            .badFormat, "\(subject) is text and takes no format", at: colon,
             "dates take one such as yyyy-MM, whole numbers a number of digits")
     }
 
     private func unknown(_ keyword: String, at position: Int) -> TemplateError {
         if keyword.isEmpty {
             return error(
-                "a keyword is missing", at: position,
+                .unknownName, "a keyword is missing", at: position,
                 "a field holds a DICOM keyword, as in {PatientID}")
         }
         if keyword.lowercased() == "series" {
             return error(
-                "{Series} takes neither a format nor alternatives", at: position,
+                .badSeries, "{Series} takes neither a format nor alternatives", at: position,
                 "write {SeriesNumber:3} {Modality} {SeriesDescription} instead")
         }
         let known = Attribute.allCases.map(\.keyword)
@@ -234,14 +238,16 @@ struct TemplateParser {
         }
         let isNear = nearest.map { editDistance($0, keyword) <= max(2, keyword.count / 3) } ?? false
         return error(
-            "there is no indexed attribute '\(keyword)'", at: position,
+            .unknownName, "there is no indexed attribute '\(keyword)'", at: position,
             isNear
                 ? "did you mean \(nearest ?? "")?"
                 : "the attributes are Series, " + known.sorted().joined(separator: ", "))
     }
 
-    private func error(_ message: String, at position: Int, _ allowed: String) -> TemplateError {
-        TemplateError(message: message, column: position + 1, allowed: allowed)
+    private func error(
+        _ code: TemplateError.Code, _ message: String, at position: Int, _ remedy: String
+    ) -> TemplateError {
+        TemplateError(code: code, message: message, column: position + 1, remedy: remedy)
     }
 }
 

@@ -139,8 +139,7 @@ extension AttributeSet {
     /// - Throws: ``IndexError`` with code `corrupt` when the text is not an object.
     public init(json: String) throws {
         guard let object = try? JSONParser.value(of: Array(json.utf8)).object else {
-            throw IndexError(
-                code: .corrupt, message: "The attributes are not a JSON object: \(json.prefix(80))")
+            throw IndexError.corrupt("The attributes are not a JSON object: \(json.prefix(80))")
         }
         self.init(object)
     }

@@ -24,17 +24,14 @@ struct SearchDays: Equatable, Sendable {
         guard days.contains(where: { $0 != nil }) else { return nil }
         for (end, days) in zip(ends, days) where !end.isEmpty && days == nil {
             throw IndexError(
-                code: .badQuery,
-                message: "\"\(text)\" is not a range of dates: "
-                    + "\"\(end)\" is not a date. \(Self.advice).")
+                .badQuery, "\"\(text)\" is not a range of dates: \"\(end)\" is not a date",
+                remedy: "\(Self.advice).")
         }
         (from, to) = (days[0]?.from ?? "", days[1]?.to ?? "9999")
         guard from <= to else {
             throw IndexError(
-                code: .badQuery,
-                message: "\"\(text)\" ends before it begins. "
-                    + "Write the earlier date first: \(ends[1])..\(ends[0])"
-            )
+                .badQuery, "\"\(text)\" ends before it begins",
+                remedy: "Write the earlier date first: \(ends[1])..\(ends[0])")
         }
     }
 
@@ -63,10 +60,9 @@ struct SearchDays: Equatable, Sendable {
             // Eight digits may also be a number of a patient.
             if isCompact { return nil }
             throw IndexError(
-                code: .badQuery,
-                message: "\"\(text)\" is not a date: \(problem). \(advice). For a number that only "
-                    + "looks like a date, use its keyword: id=\(text)"
-            )
+                .badQuery, "\"\(text)\" is not a date: \(problem)",
+                remedy: "\(advice). For a number that only looks like a date, use its keyword: "
+                    + "id=\(text)")
         }
         return switch parts.count {
         case 1: SearchDays(from: "\(digits)-01-01", to: "\(digits)-12-31")

@@ -38,8 +38,8 @@ public struct SearchQuery: Equatable, Sendable {
         }
         guard !terms.isEmpty else {
             throw IndexError(
-                code: .badQuery,
-                message: "Say what to look for, for example: smith rex 2024 ct")
+                .badQuery, "The search has no words",
+                remedy: "Say what to look for, for example: smith rex 2024 ct")
         }
     }
 
@@ -58,18 +58,16 @@ public struct SearchQuery: Equatable, Sendable {
             if key.lowercased() == "date" || key.lowercased() == "studydate" {
                 guard let days = try SearchDays(value) else {
                     throw IndexError(
-                        code: .badQuery,
-                        message: "\"\(value)\" is not a date. \(SearchDays.advice).")
+                        .badQuery, "\"\(value)\" is not a date",
+                        remedy: "\(SearchDays.advice).")
                 }
                 return .days(from: days.from, to: days.to)
             }
             guard let attribute = shortNames[key.lowercased()] ?? Attribute(keyword: key) else {
                 throw IndexError(
-                    code: .badQuery,
-                    message:
-                        "\"\(key)\" is not an attribute that pacsfs indexes. Use a DICOM keyword "
-                        + "such as Modality=CT or BodyPartExamined=HIP, or a word without =."
-                )
+                    .badQuery, "\"\(key)\" is not an attribute that pacsfs indexes",
+                    remedy: "Use a DICOM keyword such as Modality=CT or BodyPartExamined=HIP, or a "
+                        + "word without =.")
             }
             return .attribute(attribute, value)
         }

@@ -85,8 +85,8 @@ extension TagIndex {
             try systemCall { fsync(descriptor) }
         } catch {
             throw IndexError(
-                code: .corrupt, message: "\(path) could not be written to disk: \(error).",
-                cause: error)
+                .corrupt, "The index could not be written to disk", path: path,
+                remedy: "Is the disk of the archive's directory full, or read-only?", cause: error)
         }
     }
 
@@ -95,8 +95,8 @@ extension TagIndex {
             try Schema.createIndexes(in: db)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
             throw IndexError(
-                code: .ambiguous,
-                message: "Two images have the same digest or name: \(error.message ?? "").")
+                .ambiguous, "Two images have the same digest or name",
+                remedy: "Build the index one record after the other.", cause: error)
         }
     }
 }

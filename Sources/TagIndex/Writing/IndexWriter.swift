@@ -229,7 +229,7 @@ public final class IndexWriter {
         let statement = try db.cachedStatement(
             sql: "SELECT key, attributes FROM series WHERE id = ?")
         guard let row = try Row.fetchOne(statement, arguments: [id]) else {
-            throw IndexError(code: .corrupt, message: "The index has no series \(id).")
+            throw IndexError.corrupt("The index has no series \(id)")
         }
         let attributes = try AttributeSet(json: row[1])
         lastSeries = (row[0], id, attributes)

@@ -19,14 +19,19 @@ enum DaemonLauncher {
         do throws(Errno) {
             answer = try run(arguments, log: log)
         } catch {
-            throw DaemonStartError(lines: ["The daemon could not be started (\(error))."])
+            throw DaemonStartError(
+                code: .system, message: "The daemon could not be started", cause: error,
+                remedy: "Run the command again with --foreground to see where it stops.")
         }
         guard let first = answer.first else {
-            throw DaemonStartError(lines: [
-                "The daemon ended before the mount was ready. Its messages are in \(log)."
-            ])
+            throw DaemonStartError(
+                code: .ended, message: "The daemon ended before the mount was ready",
+                remedy: "Its messages are in \(log).")
         }
-        guard first == ready else { throw DaemonStartError(lines: answer) }
+        guard first == ready else {
+            throw DaemonStartError(
+                code: .refused, message: first, excerpt: Array(answer.dropFirst()))
+        }
         return Array(answer.dropFirst())
     }
 
@@ -97,9 +102,22 @@ enum DaemonLauncher {
 }
 
 /// Why the daemon in the background did not start.
-struct DaemonStartError: Error, CustomStringConvertible {
-    /// A sentence, then what explains it.
-    var lines: [String]
+struct DaemonStartError: DescribedError {
+    enum Code: Sendable {
+        /// A system call failed before there was a daemon.
+        case system
+        /// The daemon ended and said nothing.
+        case ended
+        /// The daemon says why the archive cannot be mounted.
+        case refused
+    }
 
-    var description: String { lines.joined(separator: "\n") }
+    var code: Code
+    /// Of a daemon that refused: its whole sentence, remedy included.
+    var message: String
+    var path: String?
+    var cause: (any Error)?
+    var remedy = ""
+    /// The lines of the configuration that have the mistake, and a mark below it.
+    var excerpt: [String] = []
 }

@@ -2,43 +2,28 @@ import Glibc
 import System
 
 /// Why a command cannot do what it was asked to.
-struct CommandError: DescribedError {
-    enum Code: Sendable {
-        /// There is no such archive, image, file or mount.
-        case notFound
-        /// This user may not read or use it.
-        case notAllowed
-        /// An argument does not fit.
-        case wrongArgument
-        /// A program that is needed is not installed.
-        case missingProgram
-        /// A system call failed.
-        case system
-        /// The daemon could not do it, and says why.
-        case refused
-        /// The daemon is another version of pacsfs.
-        case foreignDaemon
-        /// The daemon has ended, or did not start.
-        case noDaemon
-    }
+typealias CommandError = CodedError<CommandErrorCode>
 
-    var code: Code
-    var message: String
-    var path: String?
-    var remedy = ""
-    var cause: (any Error)?
+enum CommandErrorCode: Sendable {
+    /// There is no such archive, image, file or mount.
+    case notFound
+    /// This user may not read or use it.
+    case notAllowed
+    /// An argument does not fit.
+    case wrongArgument
+    /// A program that is needed is not installed.
+    case missingProgram
+    /// A system call failed.
+    case system
+    /// The daemon could not do it, and says why.
+    case refused
+    /// The daemon is another version of pacsfs.
+    case foreignDaemon
+    /// The daemon has ended, or did not start.
+    case noDaemon
+}
 
-    init(
-        _ code: Code, _ message: String, path: String? = nil, remedy: String = "",
-        cause: (any Error)? = nil
-    ) {
-        self.code = code
-        self.message = message
-        self.path = path
-        self.remedy = remedy
-        self.cause = cause
-    }
-
+extension CommandError {
     /// A file that is named by an argument and cannot be read.
     static func unreadable(_ path: String, _ cause: Errno) -> CommandError {
         let remedy =

@@ -19,7 +19,7 @@ func reporting(_ body: () throws -> Void) throws {
 enum Failure {
     /// An error for people: a sentence, then the line of the configuration that has the mistake.
     static func lines(_ error: any Error) -> [String] {
-        if let error = error as? DaemonStartError { return error.lines }
+        if let error = error as? DaemonStartError { return ["\(error)"] + error.excerpt }
         let excerpt = (error as? ArchiveError)?.place?.excerpt.split(separator: "\n") ?? []
         return ["\(error)"] + excerpt.map(String.init)
     }

@@ -1,5 +1,6 @@
 import DICOM
 import Glibc
+import System
 
 struct Usage: Error, CustomStringConvertible {
     var description: String { "usage: parsebench DIR | parsebench generate DIR COUNT" }
@@ -93,7 +94,7 @@ private struct FileSource: ByteSource {
     ) throws(ReadError) -> Int {
         let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
         guard count >= 0 else {
-            throw .unreadable(to: "read the file", because: "error \(errno)", offset: offset)
+            throw .unreadable("The file cannot be read", Errno.last, offset: offset)
         }
         return count
     }
