@@ -90,3 +90,6 @@ extern ssize_t fgetxattr(int fd, const char *name, void *value, size_t size);
 #include <pthread.h>
 extern int pthread_setname_np(pthread_t thread, const char *name);
 extern int pthread_getname_np(pthread_t thread, char *name, size_t size);
+
+// See: 'man 2 pidfd_open'
+extern int pidfd_open(pid_t pid, unsigned int flags);

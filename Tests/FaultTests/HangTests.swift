@@ -86,21 +86,19 @@ struct HangTests {
 
         let usual = try Self.times(run, first: 0, looksAt: !hanging.locksFolder)
         try Files.write([], to: gate)
-        let stuck = Lock<Result<String, any Error>?>(nil)
-        let ended = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
+        let stuck = Monitor<Result<String, any Error>?>(nil)
+        _ = try WorkerThread("stuck") {
             let result = Result { try run(hanging.program) }
-            stuck.withLock { $0 = result }
-            ended.signal()
+            stuck.withLock(waking: .all) { $0 = result }
         }
-        #expect(ended.wait(timeout: .now() + 1) == .timedOut, "It did not hang.")
+        let ended = stuck.wait(until: SystemClock().now + 1_000_000_000) { $0 }
+        #expect(ended == nil, "It did not hang.")
         let meanwhile = Result {
             try Self.times(run, first: 10, looksAt: !hanging.locksFolder)
         }
         #expect(stuck.withLock { $0 == nil }, "It did not hang any more.")
         unlink(gate)
-        ended.wait()
-        _ = try stuck.withLock { $0 }?.get()
+        _ = try stuck.wait { $0 }.get()
         let found = try meanwhile.get()
         #expect(Set(found.keys) == Set(usual.keys))
         for (name, seconds) in found {

@@ -114,11 +114,9 @@ struct IncomingRoomTests {
         #expect(fixture.flush(whole) == 0)
         fixture.tree.release(whole)
         let settling = Settling { [tree = fixture.tree] in tree }
-        let threads = ThreadGroup()
-        threads.start("settle") { settling.run() }
+        settling.start()
         #expect(try eventually { try fixture.left.isEmpty })
         settling.stop()
-        threads.wait(for: "settle")
         #expect(stop > 1 << 20)
         #expect(try fixture.isBlob(bytes))
         #expect(try fixture.instances == 1)

@@ -7,21 +7,19 @@ import Testing
 @Suite("Entries that are made before they are asked for")
 struct ReadAheadTests {
     /// A directory with the entries 1... that grows: a row more whenever somebody looks.
-    private final class Rows: @unchecked Sendable {
-        private let lock = NSLock()
-        private var count: Int
-        private var looks = 0
+    private final class Rows: Sendable {
+        private let state: Lock<(count: Int, looks: Int)>
 
-        init(_ count: Int) { self.count = count }
+        init(_ count: Int) { state = Lock((count, 0)) }
 
-        var now: (count: Int, looks: Int) { lock.withLock { (count, looks) } }
+        var now: (count: Int, looks: Int) { state.withLock { $0 } }
 
-        func grow() { lock.withLock { count += 1 } }
+        func grow() { state.withLock { $0.count += 1 } }
 
         func fill(_ cookie: Int, _ buffer: inout DirectoryBuffer) {
-            let last = lock.withLock {
-                looks += 1
-                return count
+            let last = state.withLock { state in
+                state.looks += 1
+                return state.count
             }
             guard cookie < last else { return }
             for number in (cookie + 1)...last {
@@ -59,7 +57,7 @@ struct ReadAheadTests {
     )
     func order() throws {
         var random = SystemRandomNumberGenerator()
-        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
+        let ahead = ReadAhead(on: SerialWorker("list ahead"))
         let rows = Rows(2000)
         var cookie = 0
         for _ in 0..<3000 {
@@ -82,7 +80,7 @@ struct ReadAheadTests {
 
     @Test("Entries read from one end to the other are made once, except the last portion")
     func once() throws {
-        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
+        let ahead = ReadAhead(on: SerialWorker("list ahead"))
         let rows = Rows(1200)
         var seen: [Int] = []
         while case let numbers = try answer(ahead, rows, after: seen.last ?? 0, size: 512),
@@ -99,7 +97,7 @@ struct ReadAheadTests {
         "Two readers of one open directory do not wait for each other forever",
         .timeLimit(.minutes(1)))
     func two() async throws {
-        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
+        let ahead = ReadAhead(on: SerialWorker("list ahead"))
         let rows = Rows(5000)
         try await withThrowingTaskGroup(of: [Int].self) { group in
             for _ in 0..<2 {
@@ -119,7 +117,7 @@ struct ReadAheadTests {
 
     @Test("An error goes to the reader that asks, and not earlier")
     func failure() throws {
-        let ahead = ReadAhead(on: DispatchQueue(label: "list ahead"))
+        let ahead = ReadAhead(on: SerialWorker("list ahead"))
         let rows = Rows(100)
         let first = try ahead.portion(after: 0, size: 512, rows.fill)
         ahead.goOn(after: first) { (_, _) throws(Errno) in throw Errno(EIO) }

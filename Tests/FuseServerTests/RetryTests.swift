@@ -59,12 +59,8 @@ struct RetryTests {
 
     private func settling(_ body: () throws -> Void) rethrows {
         let settling = Settling { [tree = fixture.tree] in tree }
-        let threads = ThreadGroup()
-        threads.start("settle") { settling.run() }
-        defer {
-            settling.stop()
-            threads.wait(for: "settle")
-        }
+        settling.start()
+        defer { settling.stop() }
         try body()
     }
 

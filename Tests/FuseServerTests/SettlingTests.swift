@@ -20,12 +20,8 @@ struct SettlingTests {
     /// Calls `body` while a thread settles.
     private func settling(_ body: (Settling) throws -> Void) throws {
         let settling = Settling { [tree = fixture.tree] in tree }
-        let threads = ThreadGroup()
-        threads.start("settle") { settling.run() }
-        defer {
-            settling.stop()
-            threads.wait(for: "settle")
-        }
+        settling.start()
+        defer { settling.stop() }
         try body(settling)
     }
 
@@ -96,12 +92,10 @@ struct SettlingTests {
             }
             return tree
         }
-        let threads = ThreadGroup()
-        threads.start("settle") { settling.run() }
+        settling.start()
         #expect(eventually { !exists("CD") && !exists("letter.txt") })
         #expect(settling.pending == 0)
         settling.stop()
-        threads.wait(for: "settle")
         #expect(blocked.withLock { $0 } == 0)
     }
 
@@ -116,11 +110,9 @@ struct SettlingTests {
         func isThere(_ name: String) -> Bool { access(fixture.path(name), F_OK) == 0 }
         func settling(patience: Int64, _ body: () -> Void) {
             let settling = Settling(emptyFactor: patience) { [tree = fixture.tree] in tree }
-            let threads = ThreadGroup()
-            threads.start("settle") { settling.run() }
+            settling.start()
             body()
             settling.stop()
-            threads.wait(for: "settle")
         }
         // More than half a day, so that no slow machine takes it for over.
         settling(patience: 1_000_000) {

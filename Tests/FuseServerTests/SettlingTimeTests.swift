@@ -18,11 +18,8 @@ struct SettlingTimeTests {
     /// Calls `body` while a thread settles.
     private func settling(_ body: (Settling) throws -> Void) throws {
         let settling = Settling { [tree = fixture.tree] in tree }
-        let thread = try WorkerThread("settle") { settling.run() }
-        defer {
-            settling.stop()
-            thread.join()
-        }
+        settling.start()
+        defer { settling.stop() }
         try body(settling)
     }
 

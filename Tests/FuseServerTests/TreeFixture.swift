@@ -45,11 +45,9 @@ final class TreeFixture {
                 permissions: .everybody)
             tree.takeUpLeftovers()
             let settling = Settling { tree }
-            let threads = ThreadGroup()
-            threads.start("settle") { settling.run() }
+            settling.start()
             #expect(try eventually { try left.isEmpty })
             settling.stop()
-            threads.wait(for: "settle")
         }
     }
 
@@ -198,20 +196,15 @@ final class TreeFixture {
 
 /// What a reply comes to.
 final class Answer: Sendable {
-    private let code = Lock<Int32?>(nil)
-    private let done = DispatchSemaphore(value: 0)
+    private let code = Monitor<Int32?>(nil)
 
     var reply: DeferredReply {
-        DeferredReply { [self] code in
-            self.code.withLock { $0 = code }
-            done.signal()
-        }
+        DeferredReply { [self] code in self.code.withLock(waking: .all) { $0 = code } }
     }
 
     /// - returns: the error number; 0 for success; -1 when nothing came in ten seconds
     func wait() -> Int32 {
-        guard done.wait(timeout: .now() + 10) == .success else { return -1 }
-        return code.withLock { $0 } ?? -1
+        code.wait(until: SystemClock().now + 10_000_000_000) { $0 } ?? -1
     }
 }
 

@@ -41,6 +41,34 @@ import Testing
         #expect(ProcFile.content(of: "no such file", id: getpid()) == nil)
     }
 
+    @Test("The end of a process is waited for, and not longer than wanted")
+    func end() throws {
+        var ends: [Int32] = [0, 0]
+        try systemCall { pipe(&ends) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+        // Otherwise the child would keep its own input open.
+        posix_spawn_file_actions_addclose(&actions, ends[1])
+        let arguments = [strdup("cat"), nil]
+        defer { free(arguments[0]) }
+        var child = pid_t()
+        try #require(posix_spawnp(&child, "cat", &actions, nil, arguments, environ) == 0)
+        close(ends[0])
+        let process = try WatchedProcess(child)
+        let isInTime = process.waitForEnd(until: SystemClock().now + 20_000_000)
+        #expect(!isInTime)
+        close(ends[1])
+        let hasEnded = process.waitForEnd()
+        #expect(hasEnded)
+        var status: Int32 = -1
+        try systemCall { waitpid(child, &status, 0) }
+        #expect(status == 0)
+        let error = #expect(throws: Errno.self) { _ = try WatchedProcess(child) }
+        #expect(error?.code == ESRCH)
+    }
+
     @Test("A file of /proc longer than a page is read whole")
     func longFile() throws {
         let content = try FileIO.content(of: "/proc/self/maps")

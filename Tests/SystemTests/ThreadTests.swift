@@ -4,6 +4,16 @@ import System
 import Testing
 
 @Suite struct ThreadTests {
+    @Test("A serial worker does all that was put before its end, in order, and nothing after")
+    func serialWorker() {
+        let done = Lock<[Int]>([])
+        let worker = SerialWorker("serial")
+        for number in 0..<100 { worker.put { done.withLock { $0.append(number) } } }
+        worker.finish()
+        worker.put { done.withLock { $0.append(100) } }
+        #expect(done.withLock { $0 } == Array(0..<100))
+    }
+
     @Test("onAll runs every call on a thread of its own and keeps their order")
     func everyElement() {
         // Each waits for all others: with fewer threads than elements this would not end.

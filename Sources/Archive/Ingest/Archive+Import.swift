@@ -49,10 +49,9 @@ extension Archive {
         _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void = { _ in }
     ) -> [ImportResult] {
         let results = Lock<[[ImportResult]]>(Array(repeating: [], count: files.count))
-        let group = DispatchGroup()
+        let pending = Monitor(files.count)
         let sequence = IngestSequence()
         for (index, file) in files.enumerated() {
-            group.enter()
             @Sendable func tell(_ result: ImportResult) {
                 results.withLock {
                     $0[index].append(result)
@@ -61,10 +60,10 @@ extension Archive {
             }
             importFile(file, turn: (sequence, index), member: tell) { result in
                 if let result { tell(result) }
-                group.leave()
+                pending.withLock(waking: .all) { $0 -= 1 }
             }
         }
-        group.wait()
+        pending.wait { $0 == 0 ? () : nil }
         return results.withLock { $0.flatMap(\.self) }
     }
 

@@ -118,9 +118,12 @@ struct BlobRebuild {
     /// Reads the copies of some blobs, on all cores.
     private func read(_ blobs: [FoundBlobs.Blob]) -> [Reading] {
         let readings = Lock(Array(repeating: Reading(), count: blobs.count))
-        DispatchQueue.concurrentPerform(iterations: blobs.count) { index in
-            let reading = read(blobs[index])
-            readings.withLock { $0[index] = reading }
+        let threads = min(blobs.count, ProcessInfo.processInfo.activeProcessorCount)
+        _ = onAll(Array(0..<threads)) { first in
+            for index in stride(from: first, to: blobs.count, by: threads) {
+                let reading = read(blobs[index])
+                readings.withLock { $0[index] = reading }
+            }
         }
         return readings.withLock { $0 }
     }

@@ -12,7 +12,8 @@ final class Settling: Sendable {
     /// What is shown as `/incoming` now. Asked once for each look, and never with the lock of a
     /// tree held: another thread that puts a tree in its place may wait for that.
     private let current: @Sendable () -> IncomingTree
-    private let isStopped = Monitor(false)
+    private let loop = BackgroundLoop("settle", clock: SystemClock())
+    private let threads = ThreadGroup()
     private let steps = BlockingQueue<@Sendable () -> Void>()
     /// Nodes with a step that has not been done.
     private let busy = Lock<Set<UInt64>>([])
@@ -26,29 +27,36 @@ final class Settling: Sendable {
         current = tree
     }
 
-    /// Runs until ``stop()``; on a thread of its own.
-    func run() {
-        let threads = ThreadGroup()
+    /// Starts the threads. To be called once; if the system has no room for them, the process ends.
+    func start() {
         for number in 1...Self.workers {
             threads.start("settle \(number)") { [steps] in
                 while let step = steps.take() { step() }
             }
         }
-        while true {
-            // It may be changed at any time.
-            let settle = current().archive.settings.settle
-            let pause = Int64(max(min(settle / 4, 1), 0.05) * 1_000_000_000)
-            let stops = isStopped.wait(until: SystemClock().now + pause) { $0 ? true : nil }
-            if stops == true { break }
-            look(at: current(), settle: Int64(settle * 1_000_000_000))
+        do {
+            try loop.start(first: .after(pause)) { [self] in
+                look(at: current(), settle: Int64(settle * 1_000_000_000))
+                return .after(pause)
+            }
+        } catch {
+            fatalError("cannot start the thread \"settle\": \(error)")
         }
+    }
+
+    /// The configured seconds; they may be changed at any time.
+    private var settle: Double { current().archive.settings.settle }
+
+    /// Nanoseconds between two looks.
+    private var pause: Int64 { Int64(max(min(settle / 4, 1), 0.05) * 1_000_000_000) }
+
+    /// Ends the threads after what is under way, and waits for that.
+    func stop() {
+        loop.stopAndWait()
         tidyRejected(of: current(), settle: 0)
         steps.close()
         threads.wait(for: "settle")
     }
-
-    /// Lets ``run()`` end after what is under way.
-    func stop() { isStopped.withLock(waking: .all) { $0 = true } }
 
     /// How many files are to be archived or set aside.
     var pending: Int { current().locked { $0.pending } }

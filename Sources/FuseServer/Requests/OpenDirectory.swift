@@ -1,4 +1,3 @@
-import Dispatch
 import System
 
 /// A directory that a program has open.
@@ -7,10 +6,10 @@ final class OpenDirectory: Sendable {
     let snapshot: DirectorySnapshot?
     private let readAhead: ReadAhead
 
-    /// - Parameter queue: Prepares entries before the program asks for them.
-    init(_ snapshot: DirectorySnapshot?, readingAheadOn queue: DispatchQueue) {
+    /// - Parameter worker: Prepares entries before the program asks for them.
+    init(_ snapshot: DirectorySnapshot?, readingAheadOn worker: SerialWorker) {
         self.snapshot = snapshot
-        readAhead = ReadAhead(on: queue)
+        readAhead = ReadAhead(on: worker)
     }
 
     /// Answers READDIR of a directory whose entries come in the order of their rows, and has the

@@ -13,7 +13,7 @@
 //   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
 //   rename          one for each RENAME that waits for disks, and one that      DeferredRenames
 //                   shows /incoming of another volume when its own has gone     IncomingTrees
-//   list ahead      a queue: prepares listings                                  ReadAhead
+//   list ahead      prepares listings                                           ReadAhead
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
 //   ingest spare    the same, while all the others hang                         WorkerPool

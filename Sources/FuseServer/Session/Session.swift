@@ -86,8 +86,7 @@ public final class Session: Sendable {
         }
         let invalidator = Invalidator(session: Handle(raw: session), fileSystem: fileSystem)
         archive.observe(views: invalidator, incoming: fileSystem.trees)
-        let threadGroup = ThreadGroup()
-        threadGroup.start("settle") { [settling] in settling.run() }
+        settling.start()
 
         fileSystem.interruptions.start()
         let volumes = archive.settings.volumes.count
@@ -99,11 +98,10 @@ public final class Session: Sendable {
         log.info("Finishing what is under way.")
         ending()
         settling.stop()
-        threadGroup.wait(for: "settle")
         // Programs that wait for a file to be safe are answered before the mount goes.
         archive.drain()
         // These read the index and the volumes, which are closed next.
-        fileSystem.readingAhead.sync {}
+        fileSystem.readingAhead.finish()
         fileSystem.incoming.renames.wait()
         archive.close()
         archive.stopObserving()

@@ -1,6 +1,5 @@
 import Archive
 import CFuse3
-import Dispatch
 import Glibc
 import Naming
 import System
@@ -26,7 +25,7 @@ final class FileSystem: Sendable {
     let interruptions = Interruptions()
     let passingSearches = PassingSearches()
     /// Prepares entries of full folders before programs ask for them; see ``ReadAhead``.
-    let readingAhead = DispatchQueue(label: "list ahead", qos: .userInitiated)
+    let readingAhead = SerialWorker("list ahead")
     let recentAttributes = Lock(RecentAttributes())
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.

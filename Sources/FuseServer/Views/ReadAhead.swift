@@ -1,4 +1,3 @@
-import Dispatch
 import System
 
 /// The entries of a directory that lists its rows in order, prepared before the program asks for
@@ -43,12 +42,12 @@ final class ReadAhead: Sendable {
     }
 
     /// Prepares portions, so that the thread that has answered is free for the next request.
-    private let queue: DispatchQueue
+    private let worker: SerialWorker
 
     private struct State {
         /// Portions in the order of their cookies.
         var ready: [Portion] = []
-        /// Whether `queue` is preparing portions, or about to.
+        /// Whether `worker` is preparing portions, or about to.
         var isGoingOn = false
         /// The cookie after which a portion is being prepared now.
         var making: Int?
@@ -63,8 +62,7 @@ final class ReadAhead: Sendable {
 
     private let state = Monitor(State())
 
-    /// - Parameter queue: A serial one.
-    init(on queue: DispatchQueue) { self.queue = queue }
+    init(on worker: SerialWorker) { self.worker = worker }
 
     /// The entries after `cookie`.
     ///
@@ -106,7 +104,7 @@ final class ReadAhead: Sendable {
             state.isGoingOn = true
             return true
         }
-        if begins { queue.async { [self] in make(size: size, fill) } }
+        if begins { worker.put { [self] in make(size: size, fill) } }
     }
 
     private func make(size: Int, _ fill: Filling) {

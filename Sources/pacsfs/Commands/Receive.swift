@@ -61,12 +61,10 @@ struct Receive: ParsableCommand {
                     remedy: "Mount it first: pacsfs mount DIR --archive \(path)")
             }
             let log = StandardErrorLog.logger()
-            let interruption = Interruption()
-            let answer = interruption.answer
             let receiver = try Receiver(
                 archive: path, aeTitle: aet, address: bind, port: port, log: log)
             log.notice("\(aet) receives on port \(receiver.port), into \(mountpoint).")
-            withExtendedLifetime(interruption) { receiver.run { answer.isYes } }
+            withExtendedLifetime(Interruption { receiver.stop() }) { receiver.run() }
             log.notice("\(aet) has stopped receiving.")
         }
     }

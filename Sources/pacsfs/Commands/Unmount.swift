@@ -2,6 +2,7 @@ import ArgumentParser
 import Archive
 import Foundation
 import FuseServer
+import System
 
 struct Unmount: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,13 +48,11 @@ struct Unmount: ParsableCommand {
 
     /// Waits until the daemon has finished writing; after 5 s it says so.
     private static func wait(for daemon: pid_t, of archive: String) {
-        var pauses = 0
-        while Archive.holder(of: archive) == daemon {
-            usleep(20_000)
-            pauses += 1
-            if pauses == 250 {
-                Output.line("Waiting for the daemon (process \(daemon)) to finish writing…")
-            }
-        }
+        // Looked at again: the number may belong to another process by now.
+        guard let process = try? WatchedProcess(daemon), Archive.holder(of: archive) == daemon
+        else { return }
+        if process.waitForEnd(until: SystemClock().now + 5_000_000_000) { return }
+        Output.line("Waiting for the daemon (process \(daemon)) to finish writing…")
+        _ = process.waitForEnd()
     }
 }

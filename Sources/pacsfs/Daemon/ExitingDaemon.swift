@@ -7,18 +7,21 @@ import System
 enum ExitingDaemon {
     /// Waits up to 30 s until it has ended.
     static func wait(for archive: String) {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = SystemClock().now + 30_000_000_000
         var isAnnounced = false
         while let process = Archive.holder(of: archive), Paths.mountpoint(of: archive) == nil,
-            isDaemon(process), ContinuousClock.now < end
+            isDaemon(process), SystemClock().now < end
         {
+            guard let watched = try? WatchedProcess(process) else { continue }
+            // Looked at again: the number may belong to another process by now.
+            guard Archive.holder(of: archive) == process else { continue }
             if !isAnnounced {
                 Output.error(
                     "Waiting for the daemon (process \(process)) that is still writing to "
                         + "\(archive)…")
             }
             isAnnounced = true
-            usleep(50_000)
+            _ = watched.waitForEnd(until: end)
         }
     }
 

@@ -41,20 +41,17 @@ final class Watchdog: Sendable {
     /// Whether `stat -f`, which always asks the daemon, gets an answer in time.
     private func isAnswered() -> Bool {
         guard let process = askMount() else { return false }
-        let end = ContinuousClock.now + .nanoseconds(interval)
-        while true {
-            var status: Int32 = 0
-            guard let ended = try? systemCall({ waitpid(process, &status, WNOHANG) }) else {
-                return false
-            }
-            if ended == process { return status == 0 }
-            if ContinuousClock.now >= end {
-                kill(process, SIGKILL)
-                _ = try? systemCall { waitpid(process, &status, 0) }
-                return false
-            }
-            usleep(10_000)
+        let end = SystemClock().now + interval
+        let isInTime: Bool
+        if let watched = try? WatchedProcess(process) {
+            isInTime = watched.waitForEnd(until: end)
+        } else {
+            isInTime = false
         }
+        if !isInTime { kill(process, SIGKILL) }
+        var status: Int32 = 0
+        _ = try? systemCall { waitpid(process, &status, 0) }
+        return isInTime && status == 0
     }
 
     /// Starts `stat --file-system`.

@@ -13,11 +13,15 @@ final class Interruption {
     let answer = Answer()
     private var sources: [any DispatchSourceSignal] = []
 
-    init() {
+    /// - Parameter action: Done when one comes, for a task that waits for something else.
+    init(_ action: @escaping @Sendable () -> Void = {}) {
         for number in [SIGINT, SIGTERM] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [answer] in answer.hasCome.withLock { $0 = true } }
+            source.setEventHandler { [answer] in
+                answer.hasCome.withLock { $0 = true }
+                action()
+            }
             source.resume()
             sources.append(source)
         }

@@ -32,16 +32,11 @@ final class Receiver: Sendable {
     /// The port on which it listens.
     var port: UInt16 { ListeningSocket.port(of: listener.number) }
 
-    /// Serves until `shouldStop`; then open associations may finish.
-    func run(shouldStop: () -> Bool) {
-        while !shouldStop() {
-            var polled = pollfd(fd: listener.number, events: Int16(POLLIN), revents: 0)
-            guard poll(&polled, 1, 300) > 0 else { continue }
-            if let connection = try? Socket.accept(on: listener.number) {
-                serve(Sender(connection))
-            }
+    /// Serves until ``stop()``; then open associations may finish.
+    func run() {
+        while let connection = try? Socket.accept(on: listener.number) {
+            serve(Sender(connection))
         }
-        shutdown(listener.number, Int32(SHUT_RDWR))
         let open = senders.withLock { $0.count }
         if open > 0 {
             log.notice("Finishing \(Output.count(open, "association", "associations")).")
@@ -50,6 +45,9 @@ final class Receiver: Sendable {
         for sender in senders.withLock({ Array($0.values) }) { sender.hangUp() }
         waitForSenders()
     }
+
+    /// Takes no more connections. From any thread, and before ``run()`` too.
+    func stop() { shutdown(listener.number, Int32(SHUT_RDWR)) }
 
     private func serve(_ sender: Sender) {
         let isAdmitted = senders.withLock { senders in
