@@ -43,9 +43,22 @@ extension Archive {
             copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes))
     }
 
-    /// - Throws: ``ArchiveError`` when files written to `/incoming` would use up the reserve.
-    public func checkStagingRoom() throws(ArchiveError) {
-        try ArchiveError.from { try core.volumes.staging.requireSpace(for: 1) }
+    /// Checks whether a file of `/incoming` can grow.
+    ///
+    /// - Parameters:
+    ///   - bytes: Its size by now. That much is in its place on the volume of `/incoming` already,
+    ///     and would have to fit on the others.
+    ///   - staging: Where it lies.
+    /// - Throws: ``ArchiveError`` when it would not fit, or use up the reserve.
+    public func checkRoom(
+        for bytes: Int64, growingOn staging: StagingArea
+    ) throws(ArchiveError) {
+        try ArchiveError.from {
+            try staging.volume.requireSpace(for: 1)
+            _ = try core.volumes.choose(
+                copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes),
+                holding: [staging.volume.identity.ordinal])
+        }
     }
 
     // MARK: Incoming and rejected

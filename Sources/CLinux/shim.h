@@ -18,6 +18,9 @@ extern int renameat2(
     int olddirfd, const char *oldpath, int newdirfd, const char *newpath, unsigned int flags);
 enum { PACSFS_RENAME_NOREPLACE = 1 };
 
+// See: 'man 2 lseek'; unistd.h has them for _GNU_SOURCE only.
+enum { PACSFS_SEEK_DATA = 3, PACSFS_SEEK_HOLE = 4 };
+
 // See: 'man 2 ioctl_ficlone'; linux/fs.h defines it as _IOW(0x94, 9, int).
 enum { PACSFS_FICLONE = 0x40049409 };
 

@@ -41,6 +41,34 @@ import Testing
         #expect(try FileIO.content(of: "\(folder.path)/observed") == Self.content)
     }
 
+    @Test("Holes stay holes, also when an observer sees their zeros", arguments: [false, true])
+    func holes(isObserved: Bool) throws {
+        let folder = try Folder()
+        let source = try folder.file("source")
+        let size: Int64 = isObserved ? 40 << 20 : 1 << 43
+        #expect(ftruncate(source.number, off_t(size)) == 0)
+        for offset in [5000, 20 << 20, Int(size) - 10_000] {
+            #expect(pwrite(source.number, "data", 4, off_t(offset)) == 4)
+        }
+        let target = try folder.file("target")
+        var seen: Int64 = 0
+        if isObserved {
+            try FileCopy.copy(from: source.number, to: target.number, bytes: size) {
+                seen += Int64($0.count)
+            }
+            #expect(seen == size)
+        } else {
+            try FileCopy.copy(from: source.number, to: target.number, bytes: size)
+        }
+        #expect(try FileFacts(of: target.number).bytes == size)
+        #expect(try FileExtents.dataBytes(of: target.number, bytes: size) < 1 << 16)
+        for offset in [5000, 20 << 20, Int64(size) - 10_000] {
+            #expect(
+                try FileIO.bytes(target.number, at: offset - 3, count: 10)
+                    == [0, 0, 0] + Array("data".utf8) + [0, 0, 0])
+        }
+    }
+
     @Test("A source of another length is not copied", arguments: [-1, 1])
     func wrongLength(difference: Int64) throws {
         let folder = try Folder()

@@ -29,10 +29,11 @@ extension Recovery {
         }
         guard descriptor >= 0 else { throw Self.failure("cannot be opened", Errno.last) }
         let source = StagedFile(descriptor)
-        let digest = try Digest.of(descriptor: descriptor, bytes: source.bytes, path: file.shown)
         // A second name in staging/commit says that it was closed and is whole.
-        let isWhole = try volume.isStaged(digest)
-        try target.requireSpace(for: source.bytes)
+        let digest = try digest(of: file, source)
+        let isWhole = try digest.map { try volume.isStaged($0) } ?? false
+        try target.requireSpace(
+            for: FileIO.dataBytes(of: descriptor, bytes: source.bytes, path: file.shown))
         let copy = try target.makeUnnamedFile()
         try Self.copy(source, to: copy)
         // Somebody may have gone on with it meanwhile.
@@ -41,16 +42,18 @@ extension Recovery {
         try Self.makeFolders(of: file.path, in: target.incomingDescriptor)
         guard
             try Self.giveName(file.path, to: copy, in: target.incomingDescriptor)
-                || Self.isThere(file.path, digest, in: target.incomingDescriptor)
+                || Self.isThere(file.path, source, in: target.incomingDescriptor)
         else {
             throw Self.failure(
                 "cannot be moved to \(target.path), where another has its name", Errno(EEXIST))
         }
-        if isWhole { try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes) }
+        if isWhole, let digest {
+            try target.stageLink(from: copy.descriptor, as: digest, bytes: source.bytes)
+        }
         archive.observers.tookOver(incoming: file.path)
         try target.makeIncomingDurable(copy.descriptor)
         _ = file.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
-        if isWhole { try volume.finish([digest]) }
+        if isWhole, let digest { try volume.finish([digest]) }
         archive.log.notice("Took over \(file.shown) of incoming from \(volume.path).")
     }
 
@@ -61,16 +64,15 @@ extension Recovery {
     }
 
     private static func copy(_ source: StagedFile, to target: UnnamedFile) throws {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
-        defer { buffer.deallocate() }
-        var offset: Int64 = 0
-        while true {
-            let count = pread(source.descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-            if count < 0, Errno.last.code == EINTR { continue }
-            guard count >= 0 else { throw failure("cannot be read", Errno.last) }
-            if count == 0 { break }
-            try target.write(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), at: offset)
-            offset += Int64(count)
+        do throws(FileCopy.Failure) {
+            try FileCopy.copy(
+                from: source.descriptor, to: target.descriptor, bytes: source.bytes)
+        } catch {
+            switch error {
+            case .reading(let error): throw failure("cannot be read", error)
+            case .writing(let error): throw failure("cannot be copied", error)
+            case .wrongLength: throw busy
+            }
         }
         var status = stat()
         guard fstat(source.descriptor, &status) == 0 else { return }
@@ -94,17 +96,18 @@ extension Recovery {
     }
 
     /// Whether the same bytes have the name already, as when a crash came in between.
-    private static func isThere(_ path: [UInt8], _ digest: Digest, in directory: Int32) throws
-        -> Bool
-    {
+    private static func isThere(
+        _ path: [UInt8], _ source: StagedFile, in directory: Int32
+    ) throws -> Bool {
         let descriptor = path.withCString {
-            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         }
         guard descriptor >= 0 else { return false }
         let file = StagedFile(descriptor)
-        return try Digest.of(
-            descriptor: descriptor, bytes: file.bytes, path: String(decoding: path, as: UTF8.self))
-            == digest
+        guard file.bytes == source.bytes else { return false }
+        let shown = String(decoding: path, as: UTF8.self)
+        return try Digest.ofRejected(descriptor: descriptor, bytes: file.bytes, path: shown)
+            == Digest.ofRejected(descriptor: source.descriptor, bytes: file.bytes, path: shown)
     }
 
     /// - returns: false when the name is taken

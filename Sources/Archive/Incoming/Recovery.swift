@@ -150,6 +150,13 @@ public struct Recovery {
         return facts
     }
 
+    /// - Returns: `nil` for a file that no image can be: it is not hashed.
+    func digest(of incoming: IncomingFile, _ file: StagedFile) throws -> Digest? {
+        let (descriptor, bytes, path) = (file.descriptor, file.bytes, incoming.shown)
+        if try Digest.isTooSparse(descriptor: descriptor, bytes: bytes, path: path) { return nil }
+        return try Digest.of(descriptor: descriptor, bytes: bytes, path: path)
+    }
+
     /// Whether the bytes of a file are archived.
     func isIndexed(_ digest: Digest) throws -> Bool {
         try archive.index.read { try $0.instance(sha256: digest.bytes) } != nil
@@ -168,15 +175,22 @@ public struct Recovery {
             let target = archive.volumes.staging
             return target === volume ? () : try move(incoming, to: target)
         case .setAside(let reason):
-            let digest = try Digest.of(
-                descriptor: file.descriptor, bytes: file.bytes, path: incoming.shown)
-            facts.isIndexed = try isIndexed(digest)
-            if IncomingDecision(facts) == .archive {
+            // The header first: what is no image is not hashed.
+            let decision = IncomingDecision.setAside(reason).refined(
+                by: file.descriptor, archive.settings)
+            let digest =
+                decision == .setAside(IncomingDecision.interrupted)
+                ? try digest(of: incoming, file) : nil
+            if let digest { facts.isIndexed = try isIndexed(digest) }
+            if let digest, IncomingDecision(facts) == .archive {
                 // Archived before; it goes when that has been seen to be good.
                 guard case .success = archive.ingestAndWait(request(for: incoming, file, digest))
                 else { return }
-            } else {
-                try setAside(incoming, file, .setAside(reason))
+            } else if case .setAside(let reason) = decision {
+                try archive.reject(
+                    RejectRequest(
+                        file: IngestFile(file.descriptor, owner: file),
+                        source: .incoming(incoming.path), reason: reason))
             }
         }
         _ = incoming.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
@@ -188,17 +202,6 @@ public struct Recovery {
         IngestRequest(
             file: IngestFile(file.descriptor, owner: file), source: .incoming(incoming.path),
             bytes: file.bytes, digest: digest)
-    }
-
-    private func setAside(
-        _ incoming: IncomingFile, _ file: StagedFile, _ decision: IncomingDecision
-    ) throws {
-        let decision = decision.refined(by: file.descriptor, archive.settings)
-        guard case .setAside(let reason) = decision else { return }
-        try archive.reject(
-            RejectRequest(
-                file: IngestFile(file.descriptor, owner: file), source: .incoming(incoming.path),
-                reason: reason))
     }
 }
 

@@ -40,7 +40,7 @@ final class RejectedFiles: Sendable {
                 .storage, "A file that is to be rejected cannot be read", path: source,
                 cause: error)
         }
-        let digest = try Digest.of(
+        let digest = try Digest.ofRejected(
             descriptor: request.file.descriptor, bytes: facts.bytes, path: source)
         try changing.take { try reject(request, digest, bytes: facts.bytes) }
     }
@@ -62,7 +62,8 @@ final class RejectedFiles: Sendable {
         let staging = volumes.staging
         var targets = [staging]
         targets += try volumes.choose(
-            copies: settings.copies, minimum: settings.minimumCopies, bytes: bytes,
+            copies: settings.copies, minimum: settings.minimumCopies,
+            bytes: FileIO.dataBytes(of: request.file.descriptor, bytes: bytes, path: source),
             holding: [staging.identity.ordinal])
         var place = ""
         for volume in targets.reversed() {
@@ -114,9 +115,12 @@ final class RejectedFiles: Sendable {
             let file = try? SharedDescriptor(
                 at: volume.rejected.descriptor, path, flags: O_RDONLY)
         else { return false }
-        let digest = try Digest.of(
-            descriptor: file.number, bytes: file.facts().bytes,
-            path: String(decoding: path, as: UTF8.self))
+        let (bytes, shown) = (try file.facts().bytes, String(decoding: path, as: UTF8.self))
+        // No image is.
+        if try Digest.isTooSparse(descriptor: file.number, bytes: bytes, path: shown) {
+            return false
+        }
+        let digest = try Digest.of(descriptor: file.number, bytes: bytes, path: shown)
         return try core.index.read { try $0.instance(sha256: digest.bytes) != nil }
     }
 

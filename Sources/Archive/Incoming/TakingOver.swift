@@ -82,9 +82,9 @@ extension Recovery {
         case .discard: return false
         case .setAside: break
         }
-        let digest = try Digest.of(
-            descriptor: file.descriptor, bytes: file.bytes, path: incoming.shown)
-        guard try !isIndexed(digest), try volume.isStaged(digest) else { return false }
+        guard let digest = try digest(of: incoming, file), try !isIndexed(digest),
+            try volume.isStaged(digest)
+        else { return false }
         facts.ending = .closed
         return IncomingDecision(facts) == .archive
     }

@@ -5,7 +5,8 @@ import TagIndex
 
 /// The way of files into the archive, in three steps, each on threads of its own:
 ///
-///     ingest 1…n   hashes, reads and stages a file                 ``IngestStage``
+///     ingest 1…n   reads, hashes and stages a file                 ``IngestStage``
+///     hash 1, 2    the same with large files that are still to be hashed
 ///     commit       makes all that are ready durable and records    ``Committer``
 ///                  them, with one round of syncs
 ///     answer       tells the kernel, then those who wait           ``Completions``
@@ -25,6 +26,8 @@ final class IngestPipeline: Sendable {
     private let committer: Committer
     private let completions: Completions
     private let workers: WorkerPool<Job>
+    /// For files that take long to hash, so that they hold up no others.
+    private let hashers: WorkerPool<Job>
     private let staged = BlockingQueue<StagedIngest>()
     private let threads = ThreadGroup()
     /// Digests on their way, each with the files of the same bytes that came meanwhile: they
@@ -32,6 +35,8 @@ final class IngestPipeline: Sendable {
     private let inFlight = Lock<[Digest: [Job]]>([:])
     /// At most this many files are made durable together.
     private static let batch = 256
+    /// Beyond this size, bytes, a file that is still to be hashed takes long.
+    private static let large: Int64 = 64 << 20
 
     init(
         stage: IngestStage, committer: Committer, completions: Completions, workers: Int,
@@ -41,7 +46,9 @@ final class IngestPipeline: Sendable {
         self.committer = committer
         self.completions = completions
         self.workers = WorkerPool("ingest", workers: workers, clock: clock)
+        hashers = WorkerPool("hash", workers: 2, clock: clock)
         self.workers.start { [self] job in prepare(job) }
+        hashers.start { [self] job in prepare(job) }
         threads.start("commit") { [self] in
             while true {
                 let batch = staged.take(atMost: Self.batch)
@@ -54,7 +61,10 @@ final class IngestPipeline: Sendable {
 
     /// Takes a file. `completion` is called once, from another thread.
     func submit(_ request: IngestRequest, completion: @escaping Completion) {
-        guard workers.put(Job(request: request, completion: completion)) else {
+        let isLong = request.digest == nil && request.bytes > Self.large
+        guard
+            (isLong ? hashers : workers).put(Job(request: request, completion: completion))
+        else {
             let job = Job(request: request, completion: completion)
             return completions.put([job.answer(.failure(Self.stopped(request)))])
         }
@@ -72,6 +82,7 @@ final class IngestPipeline: Sendable {
 
     /// Finishes what was submitted, and ends the threads.
     func drain() {
+        hashers.drain()
         workers.drain()
         staged.close()
         threads.wait(for: "commit")
@@ -96,6 +107,18 @@ final class IngestPipeline: Sendable {
                 inTurn {}
                 return completions.put([job.answer(.success(outcome))])
             }
+            // The header first: a file that is no image is not hashed.
+            var look: IngestStage.Look?
+            if job.request.digest == nil {
+                let found = try stage.look(at: job.request)
+                var refusal: IngestOutcome?
+                if case .noImage(let outcome) = found { refusal = outcome }
+                if let outcome = try refusal ?? stage.refuseHoles(of: job.request) {
+                    inTurn {}
+                    return completions.put([job.answer(.success(outcome))])
+                }
+                look = found
+            }
             let digest =
                 try job.request.digest
                 ?? Digest.of(
@@ -116,7 +139,7 @@ final class IngestPipeline: Sendable {
             }
             do {
                 switch try stage.prepare(
-                    job.request, digest: digest, completion: job.completion)
+                    job.request, digest: digest, known: look, completion: job.completion)
                 {
                 case .ready(let ready):
                     inTurn { [self] in

@@ -50,14 +50,15 @@ struct IngestStage: Sendable {
         case noImage(IngestOutcome)
     }
 
-    func prepare(
-        _ request: IngestRequest, digest: Digest, completion: @escaping IngestPipeline.Completion
-    ) throws -> Outcome {
-        let staged = StagedBlob(digest: digest, bytes: request.bytes)
-        volumes.check()
-        if let id = try index.read({ try $0.instance(sha256: digest.bytes) }) {
-            return .ready(try prepareDuplicate(of: id, request, staged, completion))
-        }
+    /// What the header of a file says.
+    enum Look {
+        case image(HeaderAttributes, cut: Truncation?)
+        /// It is not an image: `refused` or `ignored`.
+        case noImage(IngestOutcome)
+    }
+
+    /// Reads the header of a file. This costs little, whatever the size of the file.
+    func look(at request: IngestRequest) throws -> Look {
         let header: HeaderAttributes
         let cut: Truncation?
         do {
@@ -81,6 +82,42 @@ struct IngestStage: Sendable {
                     archived by themselves; it is not one of them.
                     """
                 ))
+        }
+        return .image(header, cut: cut)
+    }
+
+    /// Refuses a file of which so little was written that to hash it would cost others their time.
+    ///
+    /// - Returns: `nil` for any other file.
+    func refuseHoles(of request: IngestRequest) throws -> IngestOutcome? {
+        let (file, source) = (request.file.descriptor, "\(request.source)")
+        guard try Digest.isTooSparse(descriptor: file, bytes: request.bytes, path: source) else {
+            return nil
+        }
+        let data = try FileIO.dataBytes(of: file, bytes: request.bytes, path: source)
+        return try refuse(
+            request,
+            """
+            Only \(data) of its \(request.bytes) bytes were ever written; the rest are holes, more \
+            than an image has. Copy the original again.
+            """
+        )
+    }
+
+    /// - Parameter known: What ``look(at:)`` has said; `nil` when nobody has looked.
+    func prepare(
+        _ request: IngestRequest, digest: Digest, known: Look? = nil,
+        completion: @escaping IngestPipeline.Completion
+    ) throws -> Outcome {
+        let staged = StagedBlob(digest: digest, bytes: request.bytes)
+        volumes.check()
+        if let id = try index.read({ try $0.instance(sha256: digest.bytes) }) {
+            return .ready(try prepareDuplicate(of: id, request, staged, completion))
+        }
+        let (header, cut): (HeaderAttributes, Truncation?)
+        switch try known ?? look(at: request) {
+        case .image(let found, let end): (header, cut) = (found, end)
+        case .noImage(let outcome): return .noImage(outcome)
         }
         if request.mustBeWhole, let cut { return .noImage(try refuse(request, cut.reason)) }
         let same = try imageWithSameDataSet(as: header, in: request)

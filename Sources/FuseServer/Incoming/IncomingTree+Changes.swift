@@ -20,9 +20,7 @@ extension IncomingTree {
         if bytes.isEmpty { return 0 }
         let range = offset..<offset + bytes.count
         do throws(Errno) {
-            try room.take(bytes.count) { () throws(Errno) in
-                try Errno.from { try archive.checkStagingRoom() }
-            }
+            try checkRoom(toWrite: range, of: handle.number)
         } catch {
             locked { state in try? state.update(handle.number) { $0.bytes.failed(range, error) } }
             throw error
@@ -72,6 +70,20 @@ extension IncomingTree {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return time
+    }
+
+    /// Checks at once what makes a hole, and every few megabytes what goes on from the end.
+    ///
+    /// - Throws: `ENOSPC` when the file could not be kept with the size that it would have.
+    private func checkRoom(toWrite range: Range<Int>, of number: UInt64) throws(Errno) {
+        let size = locked { $0.files[number]?.shown.st_size } ?? 0
+        if range.lowerBound > size { return try checkRoom(to: range.upperBound) }
+        try room.take(range.count) { () throws(Errno) in
+            try Errno.from {
+                try archive.checkRoom(
+                    for: Int64(max(size, range.upperBound)), growingOn: staging)
+            }
+        }
     }
 
     /// - Throws: `ENOSPC` when a file of this size could not be kept.

@@ -16,6 +16,7 @@
 //   list ahead      prepares listings                                           ReadAhead
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
+//   hash 1, 2       the same with large files that no one has hashed yet        IngestPipeline
 //   ingest spare    the same, while all the others hang                         WorkerPool
 //   commit          makes batches durable and records them                      Committer
 //   answer          tells the views, then the programs that wait                Completions

@@ -121,6 +121,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// The digest of the first `bytes` bytes of an open file, which need not stand at its start.
+    /// Holes are not read.
     ///
     /// - Parameter path: The file's name, for error messages.
     /// - Throws: `io` when it cannot be read, `corrupt` when it is shorter.
@@ -128,20 +129,12 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         descriptor: Int32, bytes: Int64, path: String
     ) throws(StorageError) -> Digest {
         var hash = StreamingDigest()
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
-        defer { buffer.deallocate() }
-        var offset: Int64 = 0
-        while offset < bytes {
-            let piece = UnsafeMutableRawBufferPointer(
-                rebasing: buffer.prefix(Int(min(Int64(buffer.count), bytes - offset))))
-            let count = try FileIO.read(descriptor, into: piece, at: offset, path: path)
-            hash.update(UnsafeRawBufferPointer(rebasing: piece.prefix(count)))
-            offset += Int64(count)
-            if count < piece.count {
-                throw StorageError(
-                    .corrupt, "ends after \(offset) bytes, \(bytes) were expected", path: path,
-                    remedy: "Heal it from another volume")
+        try FileIO.forEachPiece(of: descriptor, bytes: bytes, path: path) { piece in
+            switch piece {
+            case .data(let data, _): hash.update(data)
+            case .hole(let hole): Zeros.forEach(in: hole) { hash.update($0) }
             }
+            return true
         }
         return hash.finalize()
     }

@@ -50,7 +50,7 @@ public final class RejectedFolder: Sendable {
     ///
     /// If other bytes have the name, the file gets a suffix from its SHA-256 (` ~1f3a`). A name
     /// that looks like a reason, `X.reason.txt`, becomes `X.reason (1).txt`. If the same bytes are
-    /// there already, only the reason is rewritten.
+    /// there already, only the reason is rewritten. Holes are kept, and take no room.
     ///
     /// - Parameters:
     ///   - source: An open descriptor of the file.
@@ -78,7 +78,8 @@ public final class RejectedFolder: Sendable {
     ) throws(StorageError) {
         let path = folder.path(of: name)
         let bytes = try FileFacts.of(source, path: path).bytes
-        try FileSystemSpace.of(directory).require(bytes, above: reserve, path: directory.path)
+        let data = try FileIO.dataBytes(of: source, bytes: bytes, path: path)
+        try FileSystemSpace.of(directory).require(data, above: reserve, path: directory.path)
         let temporary = Self.rejectTemporary()
         do throws(StorageError) {
             let copy = try staging.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
@@ -166,7 +167,7 @@ public final class RejectedFolder: Sendable {
     ) throws(StorageError) -> Destination {
         let path = directory.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
-        let digest = try Digest.of(descriptor: file, bytes: bytes, path: path)
+        let digest = try Digest.ofRejected(descriptor: file, bytes: bytes, path: path)
         var folderPath = ""
         var folder = try directory.openFolder([])
         for part in parts.dropLast() {
@@ -190,7 +191,7 @@ public final class RejectedFolder: Sendable {
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
-            if try other.digest(bytes: bytes, path: path) == digest {
+            if try Digest.ofRejected(descriptor: other.number, bytes: bytes, path: path) == digest {
                 return Destination(
                     folder: folder, folderPath: folderPath, name: name, isThere: true,
                     hasReason: reasonFacts != nil)

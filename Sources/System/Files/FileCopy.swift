@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// Copies file content by the cheapest way that works: shared extents, a copy within the
-/// kernel, or reading and writing.
+/// kernel, or reading and writing. Holes stay holes, and cost nothing.
 public enum FileCopy {
     /// Why a copy failed; the target is to be thrown away.
     public enum Failure: Error, Sendable {
@@ -20,32 +20,47 @@ public enum FileCopy {
     /// Copies `bytes` bytes from the start of `source` to the empty file `target`, and starts
     /// writing them to disk, so that a later sync is short.
     ///
-    /// - Parameter observer: Called with each piece, in order, before it is written; without one
-    ///   nothing is read into this process if that can be avoided.
+    /// - Parameter observer: Called with each piece, in order, before it is written, and with zeros
+    ///   for holes; without one nothing is read into this process if that can be avoided.
     /// - Throws: ``Failure``; `wrongLength` when the source does not have exactly `bytes` bytes.
     public static func copy(
         from source: Int32, to target: Int32, bytes: Int64,
         observer: ((UnsafeRawBufferPointer) -> Void)? = nil
     ) throws(Failure) {
         guard try size(of: source) == bytes else { throw .wrongLength }
-        var done: Int64 = 0
-        if observer == nil {
-            if bytes > 0, clone(from: source, to: target) {
-                guard try size(of: target) == bytes else { throw .wrongLength }
-                return
-            }
-            done = try copyInKernel(from: source, to: target, bytes: bytes)
-            if done == bytes { return }
+        if observer == nil, bytes > 0, clone(from: source, to: target) {
+            guard try size(of: target) == bytes else { throw .wrongLength }
+            return
         }
-        try copyThroughMemory(from: source, to: target, range: done..<bytes, observer: observer)
+        var extents = FileExtents(of: source, bytes: bytes)
+        var (isInKernel, endsInHole) = (observer == nil, false)
+        while let extent = try reading({ () throws(Errno) in try extents.next() }) {
+            endsInHole = extent.isHole
+            if extent.isHole {
+                if let observer { Zeros.forEach(in: extent.range, observer) }
+                continue
+            }
+            var range = extent.range
+            if isInKernel {
+                let done = try copyInKernel(from: source, to: target, range)
+                isInKernel = done == range.upperBound
+                range = done..<range.upperBound
+            }
+            if !range.isEmpty {
+                try copyThroughMemory(from: source, to: target, range: range, observer: observer)
+            }
+        }
+        if endsInHole, ftruncate(target, off_t(bytes)) != 0 { throw .writing(.last) }
+        // Where it was cut off meanwhile there seemed to be a hole.
+        guard try size(of: source) == bytes else { throw .wrongLength }
+    }
+
+    private static func reading<R>(_ body: () throws(Errno) -> R) throws(Failure) -> R {
+        do throws(Errno) { return try body() } catch { throw .reading(error) }
     }
 
     private static func size(of descriptor: Int32) throws(Failure) -> Int64 {
-        do throws(Errno) {
-            return try FileFacts(of: descriptor).bytes
-        } catch {
-            throw .reading(error)
-        }
+        try reading { () throws(Errno) in try FileFacts(of: descriptor).bytes }
     }
 
     /// Lets the target share the extents of the source.
@@ -57,18 +72,19 @@ public enum FileCopy {
         ioctl(target, UInt(PACSFS_FICLONE), source) == 0
     }
 
-    /// - Returns: The number of bytes copied; fewer than `bytes` when the file systems do not
-    ///   support this.
+    /// - Returns: Where it ended: before the end of `range` when the file systems do not support
+    ///   this.
     ///
     /// See: 'man 2 copy_file_range'
     private static func copyInKernel(
-        from source: Int32, to target: Int32, bytes: Int64
+        from source: Int32, to target: Int32, _ range: Range<Int64>
     ) throws(Failure) -> Int64 {
-        var done: Int64 = 0
-        while done < bytes {
+        var done = range.lowerBound
+        while done < range.upperBound {
             var (readOffset, writeOffset) = (off_t(done), off_t(done))
             let count = copy_file_range(
-                source, &readOffset, target, &writeOffset, Int(min(stride, bytes - done)), 0)
+                source, &readOffset, target, &writeOffset,
+                Int(min(stride, range.upperBound - done)), 0)
             if count < 0 {
                 let error = Errno.last
                 if error.code == EINTR { continue }
