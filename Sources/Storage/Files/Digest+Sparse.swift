@@ -21,10 +21,10 @@ extension Digest {
         return bytes - data > data + mostHoles
     }
 
-    /// What stands for the bytes of a file that is set aside: the digest of its bytes, or, when more
-    /// than ``mostHoles`` of it are blocks of 4,096 zeros, the digest of its size and of the other
-    /// blocks with their offsets. README describes it ("Format 1", reject). It takes as long as what
-    /// was written, and is the same wherever the holes are kept.
+    /// What stands for the bytes of a file that is set aside: the digest of its bytes. When more
+    /// than ``mostHoles`` of it are blocks of 4,096 zeros, it is the digest of its size and of the
+    /// other blocks with their offsets. README describes it ("Format 1", reject). It takes as long
+    /// as what was written, and is the same wherever the holes are kept.
     ///
     /// - Parameter path: The file's name, for error messages.
     /// - Throws: `io` when it cannot be read, `corrupt` when it is shorter.
