@@ -33,7 +33,10 @@ struct IncomingRoomTests {
     }
 
     @Test(
-        "A file that does not fit is told by flush; it stays, and is archived when there is room",
+        """
+        A file for which the room has gone is told by flush; it stays, and is archived when there \
+        is room
+        """,
         .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
     func noRoom() throws {
         var disk: SmallDisk?
@@ -41,7 +44,7 @@ struct IncomingRoomTests {
             let path = folder.path("volume2")
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: false)
-            disk = try SmallDisk(at: path, bytes: 20 << 20)
+            disk = try SmallDisk(at: path, bytes: 28 << 20)
         }
         let mounted = try #require(disk)
         defer { mounted.unplug() }
@@ -50,6 +53,9 @@ struct IncomingRoomTests {
         let bytes = large.write()
         let handle = try fixture.create("IM1.dcm")
         try fixture.write(bytes, to: handle)
+        let other = try fixture.temporary.folder.write(
+            [UInt8](repeating: 1, count: 8 << 20), to: "volume2/other")
+        defer { unlink(other) }
         #expect(fixture.flush(handle) == ENOSPC)
         // And again: nothing has become of it meanwhile.
         #expect(fixture.flush(handle) == ENOSPC)
@@ -67,6 +73,34 @@ struct IncomingRoomTests {
         }
         #expect(again.wait() == 0)
         #expect(try fixture.isBlob(bytes))
+    }
+
+    @Test(
+        "A write says at once that the file would not fit on every volume that it needs",
+        .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
+    func growing() throws {
+        var disk: SmallDisk?
+        let fixture = try TreeFixture { folder in
+            let path = folder.path("volume2")
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: false)
+            disk = try SmallDisk(at: path, bytes: 28 << 20)
+        }
+        let mounted = try #require(disk)
+        defer { mounted.unplug() }
+        let handle = try fixture.create("IM1.dcm")
+        let piece = [UInt8](repeating: 1, count: 4 << 20)
+        for offset in [0, 4 << 20, 8 << 20] { try fixture.write(piece, to: handle, at: offset) }
+        #expect(throws: Errno(ENOSPC)) {
+            for offset in stride(from: 12 << 20, to: 64 << 20, by: piece.count) {
+                try fixture.write(piece, to: handle, at: offset)
+            }
+        }
+        // Over a hole as well.
+        let far = try fixture.create("IM2.dcm")
+        #expect(throws: Errno(ENOSPC)) { try fixture.write([1], to: far, at: 1 << 43) }
+        #expect(throws: Errno(ENOSPC)) { try fixture.write([1], to: far, at: 24 << 20) }
+        try fixture.write([1], to: far, at: 4 << 20)
     }
 
     @Test(
