@@ -6,8 +6,8 @@
 //
 //   main            waits for SIGTERM, SIGINT or the end of the mount, then stops the others one
 //                   after the other and closes the archive                      Session.run
-//   fuse 0…         receive requests and work on them; one more is started when none is left that
-//                   receives                                                    RequestLoop
+//   fuse 0…         receive requests and work on them; one more comes when none is left that
+//                   receives, and those beyond enough rest                      RequestLoop
 //   interrupt       answers EINTR to requests whose program got a signal        Interruptions
 //   invalidate      tells the kernel what it has to forget of the views         Invalidator
 //   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
