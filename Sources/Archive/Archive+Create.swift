@@ -64,9 +64,10 @@ extension Archive {
         try makeDirectory(path, mode: 0o700)
         // It may have existed with another mode; the index has names of patients.
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
-        try ReplacedFile.write(JSONEncoder().encode(identity), to: idName, in: path)
+        try ReplacedFile.write(
+            JSONEncoder().encode(identity), to: ArchivePaths.identityName, in: path)
         // The configuration comes last: a directory that has one is a whole archive.
-        try ReplacedFile.write(settings.toml.utf8, to: configurationName, in: path)
+        try ReplacedFile.write(settings.toml.utf8, to: ArchivePaths.configurationName, in: path)
     }
 
     /// - Throws: ``ArchiveError`` when one of the paths is inside of another.
@@ -97,7 +98,7 @@ extension Archive {
     ///
     /// - Throws: ``ArchiveError`` when the directory is not free.
     static func requireFree(_ path: String) throws(ArchiveError) {
-        guard !FileManager.default.fileExists(atPath: path + "/" + configurationName) else {
+        guard !FileManager.default.fileExists(atPath: ArchivePaths(path).configuration) else {
             throw ArchiveError(
                 .configuration,
                 """
@@ -123,7 +124,7 @@ extension Archive {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             return false
         }
-        return names.allSatisfy { $0 == "lost+found" || $0 == idName }
+        return names.allSatisfy { $0 == "lost+found" || $0 == ArchivePaths.identityName }
     }
 
     private static func makeDirectory(_ path: String, mode: Int) throws {
@@ -133,11 +134,12 @@ extension Archive {
 
     static func identity(of path: String) throws(ArchiveError) -> Identity {
         do {
-            let data = try Data(contentsOf: URL(filePath: path + "/" + idName))
+            let data = try Data(contentsOf: URL(filePath: ArchivePaths(path).identity))
             return try JSONDecoder().decode(Identity.self, from: data)
         } catch {
             throw ArchiveError(
-                .configuration, "The archive's id cannot be read", path: "\(path)/\(idName)",
+                .configuration, "The archive's id cannot be read",
+                path: ArchivePaths(path).identity,
                 cause: ArchiveError.cause(of: error),
                 remedy: "If the file is lost: pacsfs init NEW-DIR --from VOLUME")
         }

@@ -37,10 +37,6 @@ public final class Archive: Sendable {
     let maintenance: Maintenance
     private let lock: ArchiveLock
 
-    static let configurationName = ArchivePaths.configurationName
-    static let idName = ArchivePaths.identityName
-    static let indexName = ArchivePaths.indexName
-
     /// The archive's directory.
     public var path: String { core.path }
     /// The archive's id, a UUID.
@@ -67,7 +63,7 @@ public final class Archive: Sendable {
     public init(
         at path: String, log: Logger, clock: any MonotonicClock = SystemClock()
     ) throws(ArchiveError) {
-        let settings = try Settings(file: path + "/" + Self.configurationName)
+        let settings = try Settings(file: ArchivePaths(path).configuration)
         _ = try Self.identity(of: path)
         lock = try ArchiveLock(archive: path)
         core = try ArchiveError.from {
@@ -127,8 +123,8 @@ public final class Archive: Sendable {
         }
     }
 
-    /// Finishes the work under way. From then on nothing is archived, and whoever asks for it is
-    /// refused at once; images can still be read.
+    /// Finishes the work under way. From then on files are refused at once; images can still be
+    /// read.
     public func drain() {
         maintenance.stop()
         intake.drain()

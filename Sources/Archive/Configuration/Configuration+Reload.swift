@@ -18,7 +18,7 @@ extension Configuration {
     /// Reads `pacsfs.toml` again: see ``Archive/reload(keptOutside:)``.
     func reload(keptOutside mountpoint: String?) throws(ArchiveError) -> ReloadSummary {
         let new: Settings
-        do { new = try Settings(file: core.path + "/" + Archive.configurationName) } catch {
+        do { new = try Settings(file: ArchivePaths(core.path).configuration) } catch {
             var error = error
             error.message =
                 "pacsfs.toml was not taken into use, and all is as it was. \(error.message)"

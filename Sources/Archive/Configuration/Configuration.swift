@@ -24,15 +24,16 @@ final class Configuration: Sendable {
     func change(_ change: (inout ConfigurationFile) throws -> Void) throws {
         var file = ConfigurationFile(
             try String(
-                contentsOfFile: core.path + "/" + Archive.configurationName, encoding: .utf8))
+                contentsOfFile: ArchivePaths(core.path).configuration, encoding: .utf8))
         try change(&file)
         _ = try Settings(toml: file.text)
-        try ReplacedFile.write(file.text.utf8, to: Archive.configurationName, in: core.path)
+        try ReplacedFile.write(file.text.utf8, to: ArchivePaths.configurationName, in: core.path)
         let identity = Archive.Identity(
             archive: core.id,
             volumes: core.volumes.members.filter { $0.ordinal > 0 }.map {
                 .init(ordinal: $0.ordinal, path: $0.place.path)
             })
-        try ReplacedFile.write(JSONEncoder().encode(identity), to: Archive.idName, in: core.path)
+        try ReplacedFile.write(
+            JSONEncoder().encode(identity), to: ArchivePaths.identityName, in: core.path)
     }
 }

@@ -10,7 +10,7 @@ import TagIndex
 /// - a file of `staging/commit` is archived if its bytes are whole, and dropped if not
 /// - a file of `staging/incoming` that is archived already goes
 /// - one whose writer never closed it is set aside: half an image must not pass for a whole
-/// - one under a temporary name stays, for whoever wrote it to go on
+/// - one under a temporary name stays: its program may go on with it
 /// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums,
 ///   so that half of one does not pass for a whole
 /// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)

@@ -40,11 +40,11 @@ public struct ImportResult: Codable, Sendable {
 
 extension Archive {
     /// Archives files that lie elsewhere, or sets them aside; the sources stay as they are.
-    /// Returns when each of them is safe, or is known not to be. Of a zip archive that was
-    /// unpacked its members are told, each as a file below it.
+    /// Returns when each of them is safe, or is known not to be. A zip archive that was
+    /// unpacked has a result for each member, as of a file below it.
     ///
-    /// - parameter each: told so of each file as soon as it is known; from any thread, one at a
-    ///   time
+    /// - Parameter each: Called with each result as soon as it is known; from any thread, one at
+    ///   a time.
     public func importFiles(
         _ files: [ImportFile], each: @escaping @Sendable (ImportResult) -> Void = { _ in }
     ) -> [ImportResult] {
@@ -67,10 +67,9 @@ extension Archive {
         return results.withLock { $0.flatMap(\.self) }
     }
 
-    /// - parameters:
-    ///   - member: told what became of each member of a zip archive
-    ///   - completion: called once, with what became of the file when that is not told by its
-    ///     members
+    /// - Parameters:
+    ///   - member: Called with the result of each member of a zip archive.
+    ///   - completion: Called once; with `nil` when the members' results say it all.
     private func importFile(
         _ file: ImportFile, turn: (sequence: IngestSequence, number: Int),
         member: @escaping @Sendable (ImportResult) -> Void,

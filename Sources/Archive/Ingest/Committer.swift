@@ -16,8 +16,8 @@ import TagIndex
 //   6. answer    observers first, so that a program that gets the answer finds its image listed
 //
 // When a volume fails in 1 (VolumeSet.suspect), its files go to others, or get fewer copies, down
-// to min_copies. When a volume fails in 3, it drops out of the ledger; if too few are left, nobody
-// is told that the batch is safe. Copies on a volume that has left the archive in between do not
+// to min_copies. When a volume fails in 3, it drops out of the ledger; if too few are left,
+// every file of the batch fails. Copies on a volume that has left the archive in between do not
 // count. A volume whose disk does not answer at all holds up the batch, and all after it.
 //
 //   crash before 3    nothing was promised. What lies in staging/commit is whole or dropped:

@@ -22,18 +22,15 @@ public struct IngestRequest: Sendable {
     public var digest: Digest?
     /// Where its `/incoming` is when it lies there: it can become a blob without a copy then.
     public var staging: StagingArea?
-    /// Whether an image that ends before its data set does is refused: its writer may have gone
-    /// in the middle without anybody noticing. One that a person, or a checksum, vouches for is
-    /// archived as it is.
-    public var mustBeWhole = false
-    /// Why it is not to be archived, whatever it is: it is made durable where it lies, and refused.
-    public var refusal: String?
+    public var acceptance = Acceptance.anyImage
     /// Whether it is a zip archive; `nil` when nobody has looked.
     public var isZip: Bool?
     /// Learns how far it is, when it is a zip archive.
     public var unpacking: Unpacking?
     /// Whether it was unpacked into a file without a name, which goes when it is refused.
     var isExtracted = false
+    /// Why nothing of it is archived, when that is known without a look.
+    var refusal: String? { if case .nothing(let reason) = acceptance { reason } else { nil } }
     /// Its place among files that are to be archived in their order.
     var turn: (sequence: IngestSequence, number: Int)?
 
@@ -47,6 +44,18 @@ public struct IngestRequest: Sendable {
         self.digest = digest
         self.staging = staging
     }
+}
+
+/// Which content of a file is archived.
+public enum Acceptance: Sendable, Equatable {
+    /// An image as it is, also one that ends before its data set does: a person or a checksum
+    /// vouches for it.
+    case anyImage
+    /// An image whose data set is all there. The writer of another may have gone in the middle
+    /// without anybody noticing: it is refused.
+    case wholeImage
+    /// Nothing, for this reason: the file is made durable where it lies, and refused.
+    case nothing(because: String)
 }
 
 /// What became of a file.

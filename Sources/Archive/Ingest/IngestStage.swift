@@ -119,7 +119,9 @@ struct IngestStage: Sendable {
         case .image(let found, let end): (header, cut) = (found, end)
         case .noImage(let outcome): return .noImage(outcome)
         }
-        if request.mustBeWhole, let cut { return .noImage(try refuse(request, cut.reason)) }
+        if request.acceptance == .wholeImage, let cut {
+            return .noImage(try refuse(request, cut.reason))
+        }
         let same = try imageWithSameDataSet(as: header, in: request)
         // From here on the second name in staging/commit marks the file as closed and whole, even
         // if it does not fit now.

@@ -28,7 +28,7 @@ extension Archive {
         progress: @escaping @Sendable (RebuildProgress) -> Void
     ) throws(ArchiveError) -> RebuildSummary {
         let start = ContinuousClock.now
-        let settings = try Settings(file: path + "/" + configurationName)
+        let settings = try Settings(file: ArchivePaths(path).configuration)
         let identity = try identity(of: path)
         let lock: ArchiveLock
         do { lock = try ArchiveLock(archive: path) } catch  where error.code == .locked {

@@ -48,7 +48,7 @@ struct BlobRebuild {
                 """
             )
         }
-        let indexPath = archive + "/" + Archive.indexName
+        let indexPath = ArchivePaths(archive).index
         let found = try FoundBlobs(path: indexPath + ".blobs")
         for volume in online {
             try found.add(volume: volume.identity.ordinal) { add in

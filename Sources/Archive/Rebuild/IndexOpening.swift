@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Storage
+import System
 import TagIndex
 
 /// When and why the index was last made anew: kept beside it as `index.rebuilt`.
@@ -26,7 +27,7 @@ struct IndexOpening {
     let log: Logger
     var progress: @Sendable (RebuildProgress) -> Void = { _ in }
 
-    private var path: String { archive + "/" + Archive.indexName }
+    private var path: String { ArchivePaths(archive).index }
     private static let noteName = "index.rebuilt"
 
     /// Up to this size, in bytes, an index is checked as a whole after an unclean end, which takes
@@ -131,7 +132,7 @@ struct IndexOpening {
             throw ArchiveError(
                 .index,
                 """
-                \(from) cannot be renamed to \(to): \(String(cString: strerror(errno))). Is the \
+                \(from) cannot be renamed to \(to): \(Errno.last). Is the \
                 archive's directory writable?
                 """
             )

@@ -1,4 +1,4 @@
-/// The answer to "are we safe?", in words for whoever is responsible for the practice.
+/// The answer to "are we safe?", in words for the person who is responsible for the practice.
 public struct Health: Codable, Sendable {
     public enum Level: String, Codable, Sendable, CaseIterable, Comparable {
         /// Every image is stored as often as it must be, and new ones can be.
@@ -130,7 +130,7 @@ extension Health {
         {
             add(.attention, text)
         }
-        // One that is read-only takes none, as is told of it.
+        // A read-only volume takes no records; its own finding says so.
         let unwritten = status.volumes.filter { volume in
             [.online, .failing, .retiring].contains(volume.state)
                 && !status.ledger.ordinals.contains { $0 == volume.ordinal }
@@ -151,7 +151,7 @@ extension Health {
         if takers >= copies.minimum, let text = Self.finding(about: status.freeSpace) {
             add(.attention, text)
         }
-        // Without room for records they cannot be made either, and that is told above.
+        // Without room for records they cannot be made either; a finding above says so.
         if takers >= copies.minimum, let problem = status.viewsProblem {
             add(.attention, "The views of pacsfs.toml cannot be made: \(problem)")
         }

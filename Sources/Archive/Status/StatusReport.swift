@@ -42,7 +42,7 @@ struct StatusReport {
                 ordinals: core.catalogue.ledger.volumes.sorted()),
             freeSpace: try forecast(), resilver: resilver,
             indexRebuilt: IndexOpening.note(of: core.path),
-            indexDamage: TagIndex.damage(of: core.path + "/" + Archive.indexName),
+            indexDamage: TagIndex.damage(of: ArchivePaths(core.path).index),
             views: try index.read { try ViewStatus.list($0, wanted: core.wantedViews) },
             configurationProblem: configurationProblem, viewsProblem: viewsProblem)
         result.volumes += Self.unlisted(known, volumes.members)

@@ -1,6 +1,7 @@
 import Foundation
 import Naming
 import Storage
+import System
 import TagIndex
 
 /// The copies that each volume should hold, by the records of a ledger.
@@ -65,7 +66,7 @@ final class RecordedCopies {
                 .storage,
                 """
                 A temporary file cannot be made in \(folder): \
-                \(String(cString: strerror(errno))). Name another folder in $TMPDIR.
+                \(Errno.last). Name another folder in $TMPDIR.
                 """
             )
         }

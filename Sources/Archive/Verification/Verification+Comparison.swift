@@ -208,7 +208,7 @@ extension Verification {
         _ volumes: [VolumeCheck], _ reference: VolumeCheck, _ indexed: LedgerPosition?
     ) {
         guard let indexed else { return }
-        let index = path + "/" + Archive.indexName
+        let index = ArchivePaths(path).index
         if indexed.number > reference.end.number {
             let lost = "\(reference.end.number + 1) to \(indexed.number)"
             if isWhole {

@@ -81,7 +81,7 @@ public final class Verification {
             places = volumes
         } else {
             do {
-                places = try Settings(file: path + "/" + Archive.configurationName).volumes.map(
+                places = try Settings(file: ArchivePaths(path).configuration).volumes.map(
                     \.path)
             } catch {
                 // Without a configuration, the list that is kept for absent volumes will do.
@@ -125,12 +125,12 @@ public final class Verification {
     /// How far the index has taken the ledger in; `nil` when it cannot be read.
     private func indexedPosition() -> LedgerPosition? {
         do {
-            let index = try TagIndex(readingFrom: path + "/" + Archive.indexName)
+            let index = try TagIndex(readingFrom: ArchivePaths(path).index)
             defer { index.close() }
             return try index.read { try $0.position() }.map { try LedgerPosition($0) } ?? .start
         } catch {
             add(
-                .attention, nil, file: path + "/" + Archive.indexName,
+                .attention, nil, file: ArchivePaths(path).index,
                 """
                 The index cannot tell where the ledger ended: \(error) Whether the very last \
                 record was changed can be told from another volume or a noted head (--head) only.

@@ -138,9 +138,12 @@ extension IncomingTree {
             source: .incoming(candidate.path), bytes: Int64(file.shown.st_size),
             digest: file.bytes.digest(ofSize: file.shown.st_size), staging: staging)
         request.isZip = isZip
-        request.mustBeWhole = file.deferral?.isForced != true
-        request.refusal = file.bytes.missing.map(IncomingDecision.partlyWritten)
-        if isZip, request.refusal == nil {
+        if let missing = file.bytes.missing {
+            request.acceptance = .nothing(because: IncomingDecision.partlyWritten(missing))
+        } else if file.deferral?.isForced != true {
+            request.acceptance = .wholeImage
+        }
+        if isZip, file.bytes.missing == nil {
             request.unpacking = Unpacking(source: "\(request.source)")
         }
         let attempt = try locked { (state) throws(Errno) in

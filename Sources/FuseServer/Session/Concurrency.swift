@@ -43,7 +43,7 @@
 //
 // "answer" waits for "invalidate", which may wait in the kernel for a request about a view. Such
 // requests read the index or, by a lane of a volume, a blob: they wait for no ingest. The state is
-// published first, then the kernel is told, then programs are answered.
+// published first, then the kernel is notified, then programs are answered.
 //
 // # Shares of the threads
 //

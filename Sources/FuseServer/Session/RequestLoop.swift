@@ -101,7 +101,7 @@ final class RequestLoop: Sendable {
         while fuse_session_exited(session.raw) == 0 {
             let count = fuse_session_receive_buf(session.raw, buffer.raw)
             if count == -EINTR || count == -EAGAIN { continue }
-            // Unmounted, or told to end.
+            // Unmounted, or asked to end.
             guard count > 0 else { return StopRequest.make() }
             if leave(number) { start() }
             route(buffer)

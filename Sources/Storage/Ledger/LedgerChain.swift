@@ -22,7 +22,7 @@ public struct LedgerChain: ~Copyable {
         /// The chain ends, and ``LedgerChain/fault`` says why: for a verification, which reports
         /// everything.
         case strict
-        /// ``LedgerChain/next()`` throws: for whoever relies on the records.
+        /// ``LedgerChain/next()`` throws: for readers that rely on the records.
         case recovering
     }
 
@@ -174,14 +174,9 @@ public struct LedgerChain: ~Copyable {
     private mutating func unfinished(
         _ next: LineReader.Line, _ reason: String
     ) throws(StorageError) -> LedgerRecord? {
-        guard position.segment == last, next.bytesLeft <= Int64(Ledger.batchLimit),
-            TornTail.canBe(
-                try folder.bytes(
-                    position.segment, before: position.offset + next.bytesLeft,
-                    count: next.bytesLeft), at: position.offset)
-        else { return stop(reason) }
-        tornTail = TornTail(
-            segment: position.segment, offset: position.offset, bytes: next.bytesLeft)
+        tornTail = try TornTail.after(
+            position, bytes: next.bytesLeft, last: last, in: folder)
+        if tornTail == nil { return stop(reason) }
         lines = nil
         return nil
     }

@@ -44,7 +44,7 @@ final class ScanWork: Sendable {
                         finish(task, finding)
                     }
                 }
-                // This thread has stopped reading: whoever waits for events looks again.
+                // This thread has stopped reading: those that wait for events look again.
                 state.withLock(waking: .all) { _ in }
             }
         }

@@ -36,7 +36,7 @@ import System
 // A blob never has its name before its bytes are durable: whatever the crash, a name below
 // blobs/ stands for whole content. After power loss, a file system that does not keep the order
 // of changes to folders (ext4, XFS and Btrfs do) could show the blob and not the name in
-// staging/commit. Then there is a good blob without a record. Nobody was told that it is safe; its
+// staging/commit. Then there is a good blob without a record. No close() has returned for it; its
 // source is still there and is committed again: commit finds the blob and reports alreadyPresent.
 //
 // File systems without hard links (exFAT): step 3 first makes an empty file

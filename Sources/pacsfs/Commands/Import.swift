@@ -79,7 +79,7 @@ struct Import: ParsableCommand {
     }
 }
 
-/// Whoever archives the files: the daemon that has the archive, or this process.
+/// Who archives the files: the daemon that has the archive, or this process.
 private enum ImportTarget {
     case daemon(DaemonConnection)
     case archive(Archive)

@@ -19,7 +19,7 @@ enum LedgerEvent: Sendable {
     case damage(DamageEvent)
     case copies(CopiesEvent)
     case scrub(ScrubEvent)
-    case search(SearchChange)
+    case search(SearchEvent)
 
     /// Every kind, and how its records are read.
     private static let bodies:
@@ -34,7 +34,7 @@ enum LedgerEvent: Sendable {
             DamageEvent.kind: { fields throws(RecordError) in .damage(try .init(fields)) },
             CopiesEvent.kind: { fields throws(RecordError) in .copies(try .init(fields)) },
             ScrubEvent.kind: { fields throws(RecordError) in .scrub(try .init(fields)) },
-            SearchChange.kind: { fields throws(RecordError) in .search(try .init(fields)) },
+            SearchEvent.kind: { fields throws(RecordError) in .search(try .init(fields)) },
         ]
 
     /// Every kind that this program knows.

@@ -6,14 +6,14 @@ import JSON
 /// search   op, words       keep, forget
 ///          op, words, to   rename
 /// ```
-public enum SearchChange: Sendable, Equatable {
+public enum SearchEvent: Sendable, Equatable {
     case keep(String)
     case forget(String)
     /// It stays the same folder, with other words.
     case rename(String, to: String)
 }
 
-extension SearchChange: RecordBody {
+extension SearchEvent: RecordBody {
     static let kind = "search"
 
     var fields: JSONObject {
