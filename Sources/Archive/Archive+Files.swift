@@ -102,25 +102,53 @@ extension Archive {
 
     // MARK: Reading
 
-    /// Opens the blob of an image on a volume whose copy is good: it has been read within a day
-    /// and has not changed since, or is read now. Bad copies that are met are set aside and made
-    /// anew from the good one before this returns.
+    /// Opens the blob of an image on a volume whose copy is good: its file is unchanged since it
+    /// was read, or is read now. Bad copies that are met are set aside and made anew from the good
+    /// one before this returns.
     ///
     /// - Parameters:
     ///   - instance: `instance.id`.
     ///   - first: The ordinal of the volume whose copy is looked at first, of those in
     ///     ``readingOrder(of:)``; the best one when it is left out.
+    ///   - isWanted: Asked now and then while a large copy is read.
     /// - Returns: A descriptor that the caller closes, the file it leads to, and whether that was
-    ///   known to be good before: if not, bytes that somebody has kept may be others.
+    ///   known to be good before: if not, bytes that somebody has kept may be others. `nil` when
+    ///   it is not wanted any more.
     /// - Throws: ``ArchiveError`` with the code `noGoodCopy`: only the archived bytes are ever
     ///   given out.
-    public func openBlob(of instance: Int64, first: Int? = nil) throws(ArchiveError) -> (
+    public func openBlob(
+        of instance: Int64, first: Int? = nil, isWanted: () -> Bool
+    ) throws(ArchiveError) -> (descriptor: Int32, version: VerifiedBlob, wasKnown: Bool)? {
+        try ArchiveError.from {
+            do {
+                let opened = try images.open(instance, first: first, isWanted: isWanted)
+                return (opened.descriptor, opened.blob, opened.wasKnown)
+            } catch is ReadingUnwanted {
+                return nil
+            }
+        }
+    }
+
+    /// The same, however long it takes.
+    ///
+    /// - Parameter instance: `instance.id`.
+    /// - Throws: ``ArchiveError`` with the code `noGoodCopy`.
+    public func openBlob(of instance: Int64) throws(ArchiveError) -> (
         descriptor: Int32, version: VerifiedBlob, wasKnown: Bool
     ) {
         try ArchiveError.from {
-            let opened = try images.open(instance, first: first)
+            let opened = try images.open(instance)
             return (opened.descriptor, opened.blob, opened.wasKnown)
         }
+    }
+
+    /// Whether an image is so large that it takes long to read, and has to be read before it is
+    /// opened: no copy is unchanged since it was read.
+    ///
+    /// - Parameter instance: `instance.id`.
+    /// - Throws: ``ArchiveError`` when the index cannot be read.
+    public func takesLong(toOpen instance: Int64) throws(ArchiveError) -> Bool {
+        try ArchiveError.from { try images.takesLong(toOpen: instance) }
     }
 
     /// The ordinal of the volume whose copy of an image was found good last, if that is known and
@@ -138,7 +166,7 @@ extension Archive {
     }
 
     /// Whether the file that was opened is still there unchanged, on a volume that is there, and
-    /// was read within a day.
+    /// was read within a day, if it is not large.
     public func isCurrent(_ blob: VerifiedBlob) -> Bool { images.isCurrent(blob) }
 
     /// Whether an open file has the bytes of an image. Reads all of it.

@@ -71,12 +71,12 @@ public final class Archive: Sendable {
         }
         let resilvering = BackgroundLoop("resilver", clock: clock)
         let viewMaking = BackgroundLoop("views", clock: clock)
-        let verified = VerifiedBlobs()
+        let checker = CopyChecker(verified: VerifiedBlobs(), clock: clock)
         let repairs = CopyRepairs()
         rejected = RejectedFiles(core)
         images = ImageReader(
-            core, verified: verified, repairs: repairs, resilvering: resilvering)
-        intake = Intake(core, rejected: rejected, repairs: repairs)
+            core, checker: checker, repairs: repairs, resilvering: resilvering)
+        intake = Intake(core, rejected: rejected, checker: checker, repairs: repairs)
         configuration = Configuration(core, viewMaking: viewMaking)
         administration = VolumeAdministration(
             core, intake: intake, rejected: rejected, configuration: configuration,
@@ -87,7 +87,7 @@ public final class Archive: Sendable {
                 core, images: images, administration: administration, rejected: rejected,
                 loop: resilvering),
             views: ViewMaking(core, loop: viewMaking), scrubs: Scrubs(core, images: images))
-        Self.watchForLosses(core, verified, resilvering)
+        Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
     }
 

@@ -1,6 +1,7 @@
 import TestSupport
 import Archive
 import Glibc
+import JSON
 import Storage
 import TemporaryArchive
 import Testing
@@ -22,20 +23,10 @@ struct DuplicateTests {
             bytes, to: String(path.dropFirst(temporary.folder.path.count + 1)))
     }
 
-    private func backDate(volume: Int) throws {
-        try temporary.index.execute("UPDATE copy SET verified = 1 WHERE volume = \(volume)")
-    }
-
     private func ingestAgain() throws -> Int64? {
         try temporary.open {
             try $0.ingest(image, from: "/cd/again.dcm", in: temporary.folder).duplicate
         }
-    }
-
-    private var spoiled: [UInt8] {
-        var bytes = image
-        bytes[bytes.count - 1] ^= 1
-        return bytes
     }
 
     private func bad(on volume: Int) throws -> [[UInt8]] {
@@ -54,28 +45,84 @@ struct DuplicateTests {
         #expect(record.body["healed"] == nil)
     }
 
-    @Test(
-        "A copy that was not hashed for a day is hashed; a bad one is moved away and healed",
-        arguments: 1...2)
-    func heals(volume: Int) throws {
-        try damage(on: volume, spoiled)
-        try backDate(volume: volume)
-        #expect(try ingestAgain() == 1)
-        try temporary.expectBlobs([image])
-        #expect(try bad(on: volume) == [spoiled])
-        #expect(try temporary.ledger().last?.entry.body["healed"] == [.int(Int64(volume))])
-        #expect(try temporary.index.number("SELECT min(verified) > 1 FROM copy") == 1)
+    /// Alters a blob in its place, as a person or a program does that the archive knows nothing of.
+    private func alter(_ digest: Digest, on volume: Int, keepingTime: Bool) throws {
+        let path = temporary.blob(digest, on: volume)
+        chmod(path, 0o644)
+        let file = Glibc.open(path, O_RDWR)
+        try #require(file >= 0)
+        defer { close(file) }
+        var status = stat()
+        fstat(file, &status)
+        let wrong = [UInt8]("altered!".utf8)
+        #expect(pwrite(file, wrong, wrong.count, 600) == wrong.count)
+        if keepingTime { futimens(file, [status.st_atim, status.st_mtim]) }
     }
 
-    @Test("When both copies are bad the file at hand replaces both")
-    func healsBoth() throws {
-        for volume in 1...2 {
-            try damage(on: volume, spoiled)
-            try backDate(volume: volume)
+    /// What lies between the last look at the copies and the moment they are altered.
+    enum Before: CaseIterable {
+        /// They were just stored.
+        case stored
+        /// They were hashed for a duplicate.
+        case duplicate
+        /// One was hashed for a reader.
+        case read
+        /// The index says that they were hashed this moment, by an earlier process.
+        case restart
+    }
+
+    @Test(
+        "Altered copies are stored anew before a duplicate is acknowledged",
+        arguments: Before.allCases, [[1], [2], [1, 2]])
+    func altered(_ before: Before, volumes: [Int]) throws {
+        for keepingTime in [true, false] {
+            let image = series(seed: keepingTime ? 5 : 6, images: 1)[0]
+            try temporary.open { archive in
+                let id = try #require(archive.ingest(image, in: temporary.folder).archived)
+                switch before {
+                case .stored, .restart: break
+                case .duplicate:
+                    #expect(try archive.ingest(image, in: temporary.folder).duplicate == id)
+                case .read: close(try archive.openBlob(of: id).descriptor)
+                }
+                if before == .restart { return }
+                for volume in volumes {
+                    try alter(.of(image), on: volume, keepingTime: keepingTime)
+                }
+                #expect(try archive.ingest(image, in: temporary.folder).duplicate == id)
+            }
+            if before == .restart {
+                try temporary.index.execute("UPDATE copy SET verified = \(Int64.max)")
+                for volume in volumes {
+                    try alter(.of(image), on: volume, keepingTime: keepingTime)
+                }
+                try temporary.open { (archive) throws in
+                    #expect(try archive.ingest(image, in: temporary.folder).duplicate != nil)
+                }
+            }
+            for volume in 1...2 {
+                #expect(try contents(of: temporary.blob(.of(image), on: volume)) == image)
+                #expect(try bad(on: volume).isEmpty == !volumes.contains(volume))
+            }
+            let healed = try #require(try temporary.ledger().last?.entry.body["healed"])
+            #expect(healed == .array(volumes.map { .int(Int64($0)) }))
         }
-        #expect(try ingestAgain() == 1)
-        try temporary.expectBlobs([image])
-        #expect(try temporary.ledger().last?.entry.body["healed"] == [1, 2])
+    }
+
+    @Test("Copies that were hashed and are unchanged are not hashed again, within a day")
+    func unchanged() throws {
+        let clock = ManualClock()
+        try temporary.open(clock: clock) { archive in
+            func verified() throws -> JSONValue? {
+                #expect(try archive.ingest(image, in: temporary.folder).duplicate == 1)
+                return try temporary.ledger().last?.entry.body["verified"]
+            }
+            // The time of change has to be some moments ago.
+            let isKnown = try eventually { try verified() == nil }
+            #expect(isKnown)
+            clock.advance(by: 86_400)
+            #expect(try verified() == [1, 2])
+        }
     }
 
     @Test("A copy that is missing or has another size is healed at once")
@@ -88,9 +135,9 @@ struct DuplicateTests {
         #expect(try bad(on: 2) == [[1, 2, 3]])
     }
 
-    @Test("A good copy that was not hashed for a day is noted as seen")
+    @Test("A copy that was hashed and is good is noted as seen")
     func verified() throws {
-        try backDate(volume: 2)
+        try temporary.index.execute("UPDATE copy SET verified = 1 WHERE volume = 2")
         #expect(try ingestAgain() == 1)
         #expect(try temporary.index.number("SELECT verified > 1 FROM copy WHERE volume = 2") == 1)
         #expect(try temporary.ledger().last?.entry.body["healed"] == nil)

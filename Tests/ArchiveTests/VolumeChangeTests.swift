@@ -168,6 +168,41 @@ struct VolumeChangeTests {
         }
     }
 
+    @Test(
+        "Copies that are to stay are seen to be good before a volume retires",
+        arguments: [2, 3], [[2], [3], [2, 3]])
+    func retiredFromBad(copies: Int, altered: [Int]) throws {
+        // With two copies one is read to make another; with three there is nothing to copy.
+        let temporary = try TemporaryArchive(volumes: 3, copies: copies)
+        try temporary.archive(images)
+        try temporary.configure { $0.replacing("copies = 3", with: "copies = 2") }
+        let images = images.filter {
+            access(temporary.blob(.of($0), on: 1), F_OK) == 0
+        }
+        #expect(!images.isEmpty)
+        for volume in altered {
+            for image in images {
+                let path = temporary.blob(.of(image), on: volume)
+                guard var wrong = try? contents(of: path) else { continue }
+                wrong[600] ^= 1
+                try temporary.folder.write(
+                    wrong, to: String(path.dropFirst(temporary.folder.path.count + 1)))
+            }
+        }
+        try temporary.open { archive in
+            _ = try archive.retireVolume("1")
+            // A copy that could not be healed at once is made in another round.
+            for _ in 1...3 { try archive.maintenance.resilver.run() }
+            #expect(try states(archive).contains("retiring") == false)
+        }
+        for image in images {
+            let here = (2...3).filter {
+                (try? contents(of: temporary.blob(.of(image), on: $0))) == image
+            }
+            #expect(here == [2, 3])
+        }
+    }
+
     private func put(_ bytes: [UInt8], at path: String) throws {
         let folder = (path as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

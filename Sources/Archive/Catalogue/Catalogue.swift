@@ -155,6 +155,16 @@ final class Catalogue: Sendable {
         to entries: inout [LedgerEntry], with writer: IndexWriter
     ) throws -> IngestOutcome {
         let healed = prepared.volumes.map(\.identity.ordinal).filter { !retired.contains($0) }
+        let sound = prepared.sound.filter { volume in
+            let ordinal = volume.identity.ordinal
+            return !retired.contains(ordinal) && volumes[ordinal] === volume
+        }
+        guard healed.count + sound.count >= minimum else {
+            throw ArchiveError(
+                .storage,
+                "A volume that has a copy went meanwhile: \(healed.count + sound.count) are left.",
+                remedy: "Copy it again.")
+        }
         let duplicate = DuplicateEvent(
             prepared.staged.digest, from: "\(prepared.request.source)", healed: healed.sorted(),
             verified: prepared.verified)

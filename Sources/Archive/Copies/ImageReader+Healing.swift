@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import System
 import TagIndex
 
 /// A copy that is not what it should be.
@@ -59,7 +60,7 @@ extension ImageReader {
                 volumes.suspect(volume, error)
             }
         }
-        verified.forget(image.id)
+        checker.verified.forget(image.id)
         do {
             try core.catalogue.record(facts)
             try core.adoptVolumeRecords()
@@ -78,6 +79,25 @@ extension ImageReader {
             return try !volume.verifyBlob(digest, bytes: image.bytes)
         } catch {
             return CopyProblem(reading: error) != nil
+        }
+    }
+
+    /// What is wrong with a copy that is there, if anything: it is unchanged since it was hashed,
+    /// or is hashed now.
+    ///
+    /// - Returns: `nil` when it is good, and when nothing can be said about it.
+    func problem(of image: ImageCopies, _ digest: Digest, on volume: Volume) -> CopyProblem? {
+        do throws(StorageError) {
+            switch try checker.open(image, digest, on: volume) {
+            case .good(let file, _, _):
+                _ = Descriptor(owning: file)
+                return nil
+            case .bad(let problem): return problem
+            case .unwanted: return nil
+            }
+        } catch {
+            volumes.suspect(volume, error)
+            return volumes[volume.identity.ordinal] === volume ? CopyProblem(reading: error) : nil
         }
     }
 

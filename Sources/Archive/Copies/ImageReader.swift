@@ -5,8 +5,8 @@ import TagIndex
 /// Opens images for reading, and only copies that are good.
 final class ImageReader: Sendable {
     let core: ArchiveCore
-    /// Blobs that need not be read again for a while.
-    let verified: VerifiedBlobs
+    /// Knows blobs that need not be read again for a while.
+    let checker: CopyChecker
     let repairs: CopyRepairs
     /// Woken when a copy is missing.
     let resilvering: BackgroundLoop
@@ -14,27 +14,19 @@ final class ImageReader: Sendable {
     var volumes: VolumeSet { core.volumes }
 
     init(
-        _ core: ArchiveCore, verified: VerifiedBlobs, repairs: CopyRepairs,
+        _ core: ArchiveCore, checker: CopyChecker, repairs: CopyRepairs,
         resilvering: BackgroundLoop
     ) {
-        (self.core, self.verified) = (core, verified)
+        (self.core, self.checker) = (core, checker)
         (self.repairs, self.resilvering) = (repairs, resilvering)
     }
 
-    /// Larger files, in bytes, are not read before they are opened: a viewer would wait for
-    /// seconds. The scrub reads them.
-    static let verifiedOnOpen: Int64 = 64 << 20
-    /// How long a file that was read and has not changed since counts as good, ns.
-    static let trust: Int64 = 86_400_000_000_000
+    private var verified: VerifiedBlobs { checker.verified }
 
     /// Whether the file that was opened is still there unchanged, on a volume that is there,
-    /// and was read within a day.
+    /// and counts as good still.
     func isCurrent(_ blob: VerifiedBlob) -> Bool {
-        isTrusted(blob) && blob.volume.stamp(of: blob.digest) == blob.stamp
-    }
-
-    private func isTrusted(_ blob: VerifiedBlob) -> Bool {
-        core.clock.now - blob.checked < Self.trust && isThere(blob)
+        checker.isRecent(blob) && isThere(blob) && blob.volume.stamp(of: blob.digest) == blob.stamp
     }
 
     /// Whether an open file has the bytes of an image: see ``Archive/isGood(_:as:)``.
@@ -47,38 +39,31 @@ final class ImageReader: Sendable {
     /// Whether the volume that the file is on is still there.
     func isThere(_ blob: VerifiedBlob) -> Bool { volumes[blob.volumeOrdinal] === blob.volume }
 
-    /// Opens the blob of an image: see ``Archive/openBlob(of:first:)``.
-    func open(_ instance: Int64, first: Int? = nil) throws -> (
-        descriptor: Int32, blob: VerifiedBlob, wasKnown: Bool
-    ) {
+    /// Opens the blob of an image: see ``Archive/openBlob(of:first:isWanted:)``.
+    ///
+    /// - Throws: ``ReadingUnwanted`` and the errors of the archive.
+    func open(
+        _ instance: Int64, first: Int? = nil, isWanted: () -> Bool = { true }
+    ) throws -> (descriptor: Int32, blob: VerifiedBlob, wasKnown: Bool) {
         guard let image = try core.index.read({ try $0.copies(of: instance) }),
             let digest = Digest(bytes: image.sha256)
         else { throw ArchiveError(.notFound, "There is no image with number \(instance).") }
-        if let known = verified[instance], isTrusted(known),
-            first ?? known.volumeOrdinal == known.volumeOrdinal,
-            let file = try? known.volume.openBlob(digest),
-            try known.volume.stamp(ofOpen: file.number) == known.stamp
-        {
-            return (file.release(), known, true)
-        }
         var bad: [BadCopy] = []
         var problem =
             image.volumes.isEmpty
             ? "every copy of it was damaged" : "no volume that has a copy is there"
-        let order = readingOrder(image.volumes)
-        let isFirst = { (volume: Volume) in volume.identity.ordinal == first }
-        for volume in order.filter(isFirst) + order.filter({ !isFirst($0) }) {
-            switch openCopy(image, digest, on: volume) {
-            case .good(let descriptor, let blob):
-                verified.put(blob)
+        for volume in order(of: image, digest, first: first) {
+            switch openCopy(image, digest, on: volume, isWanted) {
+            case .good(let descriptor, let blob, let wasKnown):
                 // The volume may have gone at this moment, and must not be kept open then.
                 if !isThere(blob) { verified.forget(volume) }
                 if !bad.isEmpty { heal(image, bad: bad) }
-                return (descriptor, blob, false)
+                return (descriptor, blob, wasKnown)
             case .bad(let copy):
                 bad.append(copy)
                 problem = "\(volume.path)/\(volume.blobPath(digest)) is \(copy.problem.rawValue)"
             case .gone(let reason): problem = reason
+            case .unwanted: throw ReadingUnwanted()
             }
         }
         if !bad.isEmpty { heal(image, bad: bad) }
@@ -87,6 +72,29 @@ final class ImageReader: Sendable {
             remedy: "See \"pacsfs status\".")
         core.log.error("\(error)")
         throw error
+    }
+
+    /// The order in which the copies of an image are tried. Of a large one those come first that
+    /// are unchanged since they were hashed: nobody waits for the others to be hashed.
+    private func order(of image: ImageCopies, _ digest: Digest, first: Int?) -> [Volume] {
+        let first = first ?? verified[image.id]?.volumeOrdinal
+        let isFirst = { (volume: Volume) in volume.identity.ordinal == first }
+        let all = readingOrder(image.volumes)
+        let order = all.filter(isFirst) + all.filter { !isFirst($0) }
+        guard image.bytes > CopyChecker.hashedOnce else { return order }
+        let unchanged = order.filter { checker.isUnchanged(image.id, digest, on: $0) }
+        return unchanged + order.filter { volume in !unchanged.contains { $0 === volume } }
+    }
+
+    /// Whether an image is so large that hashing it takes long, and has no copy that is unchanged
+    /// since it was hashed: see ``Archive/takesLong(toOpen:)``.
+    func takesLong(toOpen instance: Int64) throws -> Bool {
+        guard let image = try core.index.read({ try $0.copies(of: instance) }),
+            image.bytes > CopyChecker.hashedOnce, let digest = Digest(bytes: image.sha256)
+        else { return false }
+        return !readingOrder(image.volumes).contains {
+            checker.isUnchanged(instance, digest, on: $0)
+        }
     }
 
     /// The ordinal of the volume with the last good copy: see ``Archive/verifiedOrdinal(of:)``.
@@ -113,31 +121,26 @@ final class ImageReader: Sendable {
     }
 
     private enum OpenedCopy {
-        case good(Int32, VerifiedBlob)
+        case good(Int32, VerifiedBlob, wasKnown: Bool)
         case bad(BadCopy)
         /// The volume is not there any more, or this process cannot read now.
         case gone(String)
+        /// Nobody wants it any more.
+        case unwanted
     }
 
-    private func openCopy(_ image: ImageCopies, _ digest: Digest, on volume: Volume) -> OpenedCopy {
+    private func openCopy(
+        _ image: ImageCopies, _ digest: Digest, on volume: Volume, _ isWanted: () -> Bool
+    ) -> OpenedCopy {
         do throws(StorageError) {
-            let file = try volume.openBlob(digest)
-            let stamp = try volume.stamp(ofOpen: file.number)
-            let path = "\(volume.path)/\(volume.blobPath(digest))"
-            var problem: CopyProblem?
-            if stamp.bytes != image.bytes {
-                problem = .truncated
-            } else if image.bytes <= Self.verifiedOnOpen,
-                try Digest.of(descriptor: file.number, bytes: image.bytes, path: path) != digest
-            {
-                problem = .altered
+            let found = try checker.open(
+                image, digest, on: volume, isReading: true, isWanted: isWanted)
+            switch found {
+            case .good(let descriptor, let blob, let wasKnown):
+                return .good(descriptor, blob, wasKnown: wasKnown)
+            case .bad(let problem): return .bad(BadCopy(volume: volume, problem: problem))
+            case .unwanted: return .unwanted
             }
-            if let problem { return .bad(BadCopy(volume: volume, problem: problem)) }
-            return .good(
-                file.release(),
-                VerifiedBlob(
-                    instance: image.id, digest: digest, volume: volume, stamp: stamp,
-                    checked: core.clock.now))
         } catch {
             volumes.suspect(volume, error)
             guard volumes[volume.identity.ordinal] === volume else { return .gone("\(error)") }
@@ -146,3 +149,6 @@ final class ImageReader: Sendable {
         }
     }
 }
+
+/// Nobody waits any more for the image that is being read.
+struct ReadingUnwanted: Error {}

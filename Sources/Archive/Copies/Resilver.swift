@@ -138,7 +138,7 @@ final class Resilver: Sendable {
                     try $0.instances(on: ordinal, after: last, limit: Self.batch.images)
                 }
                 guard let end = held.last else { break }
-                try copy(held)
+                try copy(held, emptying: true)
                 last = end
             }
             guard !isStopped, progress.skipped == before else { return }
@@ -159,10 +159,14 @@ final class Resilver: Sendable {
     }
 
     /// Makes the missing copies of some images, and records them.
-    private func copy(_ ids: [Int64]) throws {
+    ///
+    /// - Parameter emptying: Whether a volume that has copies of them is to leave: the others are
+    ///   relied on only when they have been seen to be good.
+    private func copy(_ ids: [Int64], emptying: Bool = false) throws {
         var round = Round()
         for id in ids {
             if isStopped { break }
+            if emptying { try healLasting(id) }
             try stage(id, &round)
             if round.bytes >= Self.batch.bytes {
                 try commit(round.targets)
@@ -182,7 +186,7 @@ final class Resilver: Sendable {
             (try? volumes.choose(
                 copies: core.settings.copies, minimum: lasting.count, bytes: image.bytes,
                 holding: lasting)) ?? []
-        guard !chosen.isEmpty, let source = source(of: image, digest) else {
+        guard !chosen.isEmpty, let source = source(of: image, digest, lasting: lasting) else {
             return state.withLock { $0.progress.skipped += 1 }
         }
         // One more copy is better than none, but fewer than wanted.
@@ -213,13 +217,36 @@ final class Resilver: Sendable {
         }
     }
 
-    /// A volume with a copy; its content is hashed on the way.
-    private func source(of image: ImageCopies, _ digest: Digest) -> Volume? {
-        for ordinal in image.volumes {
+    /// Looks at the copies that stay when a volume leaves, and heals those that are bad while that
+    /// volume has a good one.
+    private func healLasting(_ id: Int64) throws {
+        guard let image = try core.index.read({ try $0.copies(of: id) }),
+            let digest = Digest(bytes: image.sha256)
+        else { return }
+        let lasting = Set(image.volumes).subtracting(volumes.retiring).sorted()
+        // One that is read to make another copy is hashed on the way.
+        let isCopied = lasting.count < core.settings.copies
+        let bad = lasting.dropFirst(isCopied ? 1 : 0).compactMap { ordinal -> BadCopy? in
+            guard let volume = volumes[ordinal] else { return nil }
+            return images.problem(of: image, digest, on: volume).map {
+                BadCopy(volume: volume, problem: $0)
+            }
+        }
+        if !bad.isEmpty { images.heal(image, bad: bad) }
+    }
+
+    /// A volume with a copy, best one that stays; its content is hashed on the way.
+    private func source(of image: ImageCopies, _ digest: Digest, lasting: Set<Int>) -> Volume? {
+        let order =
+            image.volumes.filter(lasting.contains)
+            + image.volumes.filter { !lasting.contains($0) }
+        for ordinal in order {
             guard let volume = volumes[ordinal] else { continue }
             do throws(StorageError) {
-                if try volume.inodeFault(of: digest, bytes: image.bytes) == nil { return volume }
-                images.heal(image, bad: [BadCopy(volume: volume, problem: .missing)])
+                guard let fault = try volume.inodeFault(of: digest, bytes: image.bytes) else {
+                    return volume
+                }
+                images.heal(image, bad: [BadCopy(volume: volume, problem: CopyProblem(fault))])
             } catch {
                 volumes.suspect(volume, error)
             }

@@ -80,7 +80,13 @@ public struct Recovery {
         let isKnown = try archive.index.read {
             try $0.instance(sha256: pending.digest.bytes) != nil
         }
-        guard !isKnown, let file = try wholeFile(pending) else {
+        // The blob of an image that is recorded may be bad, and what is staged be meant to heal it:
+        // it is taken in again then, as a duplicate.
+        if try isKnown && volume.isStagedBlob(pending.digest) {
+            try volume.finish([pending.digest])
+            return nil
+        }
+        guard let file = try wholeFile(pending) else {
             try volume.finish([pending.digest])
             return nil
         }

@@ -21,8 +21,8 @@ struct StagedIngest: Sendable {
     var volumes: [Volume]
     /// Volumes whose copy was hashed just now and is good.
     var verified: [Int] = []
-    /// The number of good copies on other volumes.
-    var sound = 0
+    /// The other volumes that have a good copy.
+    var sound: [Volume] = []
     /// The missing part, when the file ends before its data set does.
     var cutOff: String?
     var completion: IngestPipeline.Completion
@@ -40,9 +40,7 @@ struct IngestStage: Sendable {
     let copies: (wanted: Int, minimum: Int)
     /// Whether a DICOMDIR is ignored: ``Settings/ignoresDirectories``.
     var ignoresDirectories: @Sendable () -> Bool = { false }
-    var clock: any MonotonicClock = SystemClock()
-    /// How long a verified copy counts as good, ns.
-    private static let trust: Int64 = 86_400_000_000_000
+    var checker = CopyChecker()
 
     enum Outcome {
         case ready(StagedIngest)
@@ -148,40 +146,35 @@ struct IngestStage: Sendable {
         return .refused(reason)
     }
 
-    /// A duplicate is as safe as the copies that are there: those not hashed in the last day are
-    /// hashed now, and bad ones are replaced from the file at hand.
+    /// A duplicate is as safe as the copies that are there: those that are not known to be
+    /// unchanged since they were hashed are hashed now, and bad ones are replaced from the file at
+    /// hand.
     private func prepareDuplicate(
         of id: Int64, _ request: IngestRequest, _ staged: StagedBlob,
         _ completion: @escaping IngestPipeline.Completion
     ) throws -> StagedIngest {
-        let now = clock.utc
         var prepared = StagedIngest(
             kind: .duplicate(id), request: request, staged: staged, volumes: [],
             completion: completion)
-        let holders = try index.read { reader in
-            try reader.copies(of: id)?.volumes.map { ordinal in
-                (ordinal, try reader.verified(id, on: ordinal) ?? 0)
-            } ?? []
-        }
-        var good: Set<Int> = []
-        for (ordinal, time) in holders {
-            guard let volume = volumes[ordinal] else { continue }
-            let isTrusted = now - time < Self.trust
-            if isGood(staged, on: volume, isTrusted: isTrusted) {
-                good.insert(ordinal)
-                if !isTrusted { prepared.verified.append(ordinal) }
-            } else if volumes.isWritable(volume) {
-                prepared.volumes.append(volume)
+        if let image = try index.read({ try $0.copies(of: id) }) {
+            for volume in image.volumes.compactMap({ volumes[$0] }) {
+                switch checker.state(of: image, staged.digest, on: volume) {
+                case .unchanged: prepared.sound.append(volume)
+                case .hashed:
+                    prepared.sound.append(volume)
+                    prepared.verified.append(volume.identity.ordinal)
+                case .bad:
+                    if volumes.isWritable(volume) { prepared.volumes.append(volume) }
+                }
             }
         }
         // Copies on absent volumes do not count: an image that is reported safe is on as many
         // volumes as are wanted now.
-        let sound = good.union(prepared.volumes.map(\.identity.ordinal))
-        prepared.sound = good.count
+        let holding = Set((prepared.sound + prepared.volumes).map(\.identity.ordinal))
         try stage(staged, from: request, on: prepared.volumes)
-        if sound.count < copies.wanted {
+        if holding.count < copies.wanted {
             prepared.volumes += try stageSomewhere(
-                staged, from: request, holding: sound, isLinked: false)
+                staged, from: request, holding: holding, isLinked: false)
         }
         return prepared
     }
@@ -203,19 +196,6 @@ struct IngestStage: Sendable {
                 for volume in targets { volumes.suspect(volume, error) }
                 guard targets.contains(where: { !volumes.isWritable($0) }) else { throw error }
             }
-        }
-    }
-
-    /// A copy that cannot be read counts as bad.
-    ///
-    /// - Parameter isTrusted: Whether its content need not be read.
-    private func isGood(_ staged: StagedBlob, on volume: Volume, isTrusted: Bool) -> Bool {
-        do throws(StorageError) {
-            if try volume.inodeFault(of: staged.digest, bytes: staged.bytes) != nil { return false }
-            if isTrusted { return true }
-            return try volume.verifyBlob(staged.digest, bytes: staged.bytes)
-        } catch {
-            return false
         }
     }
 
@@ -255,22 +235,17 @@ struct IngestStage: Sendable {
         prepared.volumes.removeAll { volume in
             failed.contains { $0 === volume } || !volumes.isWritable(volume)
         }
-        let here = Set(prepared.volumes.map(\.identity.ordinal))
-        var holding = here
-        if case .duplicate(let id) = prepared.kind {
-            holding.formUnion(
-                try index.read { try $0.copies(of: id) }?.volumes.filter { volumes[$0] != nil }
-                    ?? [])
+        // Of a duplicate only copies that were seen to be good count, on volumes that are there.
+        prepared.sound.removeAll { volume in
+            failed.contains { $0 === volume } || volumes[volume.identity.ordinal] !== volume
         }
+        let holding = (prepared.sound + prepared.volumes).map(\.identity.ordinal)
         prepared.volumes += try stageSomewhere(
-            prepared.staged, from: prepared.request, holding: holding, isLinked: false)
-        guard prepared.volumes.count + prepared.sound >= copies.minimum else {
+            prepared.staged, from: prepared.request, holding: Set(holding), isLinked: false)
+        let count = prepared.volumes.count + prepared.sound.count
+        guard count >= copies.minimum else {
             throw ArchiveError(
-                .storage,
-                """
-                Only \(prepared.volumes.count + prepared.sound) of \(copies.minimum) copies can be \
-                made.
-                """,
+                .storage, "Only \(count) of \(copies.minimum) copies can be made.",
                 remedy: "Look at \"pacsfs status\"."
             )
         }

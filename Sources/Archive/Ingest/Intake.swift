@@ -23,14 +23,16 @@ final class Intake: Sendable {
     /// Where `/incoming` and `/rejected` are now.
     var staging: StagingArea { StagingArea(volume: core.volumes.staging) }
 
-    init(_ core: ArchiveCore, rejected: RejectedFiles, repairs: CopyRepairs) {
+    init(
+        _ core: ArchiveCore, rejected: RejectedFiles, checker: CopyChecker, repairs: CopyRepairs
+    ) {
         self.core = core
         self.rejected = rejected
         let settings = core.settings
         let stage = IngestStage(
             volumes: core.volumes, index: core.index,
             copies: (settings.copies, settings.minimumCopies),
-            ignoresDirectories: { core.settings.ignoresDirectories }, clock: core.clock)
+            ignoresDirectories: { core.settings.ignoresDirectories }, checker: checker)
         let completions = Completions(observers: core.observers, log: core.log)
         let committer = Committer(
             stage: stage, catalogue: core.catalogue, completions: completions,

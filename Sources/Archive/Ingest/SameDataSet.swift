@@ -1,6 +1,7 @@
 import DICOM
 import Glibc
 import Storage
+import System
 import TagIndex
 
 // When a device sends an image again, or a program writes it to a disc, the file often has the same
@@ -33,8 +34,8 @@ extension IngestStage {
         for version in versions {
             guard let digest = Digest(bytes: version.sha256) else { continue }
             for volume in version.volumes.compactMap({ volumes[$0] }) {
-                // An unreadable copy decides nothing; the next may be good.
-                guard let isSame = try? Self.compare(file, with: digest, version.bytes, on: volume)
+                // A copy that is bad or cannot be read decides nothing; the next may be good.
+                guard let isSame = try? compare(file, with: version, digest, on: volume)
                 else { continue }
                 if isSame { return digest }
                 break
@@ -43,11 +44,16 @@ extension IngestStage {
         return nil
     }
 
-    private static func compare(
-        _ file: DataSet, with digest: Digest, _ bytes: Int64, on volume: Volume
-    ) throws -> Bool {
-        let blob = try volume.openBlob(digest)
-        let source = FileDescriptorSource(descriptor: blob.number, size: UInt64(bytes))
+    /// - Returns: `nil` when the copy is bad.
+    private func compare(
+        _ file: DataSet, with version: ImageCopies, _ digest: Digest, on volume: Volume
+    ) throws -> Bool? {
+        guard case .good(let number, _, _) = try checker.open(version, digest, on: volume) else {
+            return nil
+        }
+        let blob = Descriptor(owning: number)
+        let source = FileDescriptorSource(
+            descriptor: blob.number, size: UInt64(version.bytes))
         var reader = HeaderReader()
         return try file.equals(DataSet(source, try reader.read(source)))
     }

@@ -50,6 +50,9 @@ final class DeferredReply: Sendable {
         if isAnswered { interruptions.remove(number) }
     }
 
+    /// Whether it was not answered yet.
+    var isAwaited: Bool { state.withLock { $0.receiver != nil } }
+
     /// Answers 0 or the error.
     func answer(_ result: Result<Void, Errno>) {
         guard let receiver = takeReceiver() else { return }

@@ -18,7 +18,8 @@ extension Operations {
                 let thread = request.callingThread
                 let reply = request.deferred()
                 fileSystem.images.open(
-                    image, willWait: { reply.allowInterruption(of: thread, by: .death) }
+                    image, willWait: { reply.allowInterruption(of: thread, by: .death) },
+                    isWanted: { reply.isAwaited }
                 ) { result in
                     switch result {
                     case .failure(let error): reply.answer(.failure(error))

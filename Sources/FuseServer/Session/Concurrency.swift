@@ -50,7 +50,8 @@
 // A request that may wait for a disk, or for a lock that is held while one is waited for, runs on
 // the `Lane` of that disk, which takes `ThreadShares.lane` threads at most: one lane for /incoming
 // and /rejected, and one for each volume that images are read from. Requests beyond that wait
-// without a thread. All others read the index, and run on the thread that received them.
+// without a thread. All others read the index, and run on the thread that received them. Large
+// images that have to be hashed before they are opened take `ThreadShares.hashing` of a lane.
 //
 // # Locks
 //
@@ -84,6 +85,8 @@
 enum ThreadShares {
     /// Of one lane: /incoming, or the images of one volume.
     static let lane = 16
+    /// Of those of a volume, the ones that may hash large images before they are opened.
+    static let hashing = 4
 
     /// All lanes together, and those that are left for requests about the views.
     ///

@@ -41,6 +41,13 @@ final class ImageFiles: Sendable {
 
     typealias Completion = @Sendable (Result<OpenImage, Errno>) -> Void
 
+    /// A request that waits for an image.
+    private struct Waiting: Sendable {
+        var completion: Completion
+        /// Whether its program waits still.
+        var isWanted: @Sendable () -> Bool
+    }
+
     private struct Entry: Sendable {
         var source: Source
         /// The file. With passthrough the kernel reads it without asking the daemon: see
@@ -60,7 +67,7 @@ final class ImageFiles: Sendable {
         var unused: [Int64] = []
         /// Images that are being opened, with the requests that wait for that. Only the thread
         /// that opens an image makes its entry.
-        var opening: [Int64: [Completion]] = [:]
+        var opening: [Int64: [Waiting]] = [:]
         /// Backing files to give back, outside the lock.
         var dropped: [Int32] = []
 
@@ -98,6 +105,9 @@ final class ImageFiles: Sendable {
     /// `nil` when images are read through the daemon.
     private let backing: BackingFiles?
     private let lanes: VolumeLanes
+    /// Of the threads of a volume's lane, those that may hash large images: others that read from
+    /// the volume do not wait for them.
+    private let hashing = VolumeLanes(limit: ThreadShares.hashing)
 
     /// - Parameters:
     ///   - backing: Used when the kernel really lets us: it takes CAP_SYS_ADMIN, which root may
@@ -147,27 +157,44 @@ final class ImageFiles: Sendable {
     ///
     /// - Parameters:
     ///   - willWait: Called when the image has to be read before, or another request opens it.
+    ///   - isWanted: Asked while a large image is read; when nobody wants it any more, that ends.
     ///   - completion: Called once, on this thread or another; EIO when no copy is good.
     func open(
         _ instance: Int64, willWait: @escaping @Sendable () -> Void = {},
-        completion: @escaping Completion
+        isWanted: @escaping @Sendable () -> Bool = { true }, completion: @escaping Completion
     ) {
+        let waiting = Waiting(completion: completion, isWanted: isWanted)
         let (isFirst, known) = withShard(of: instance) { shard -> (Bool, VerifiedBlob?) in
             guard shard.opening[instance] == nil else {
                 // In the lock, for the answer may come right after it.
                 willWait()
-                shard.opening[instance]?.append(completion)
+                shard.opening[instance]?.append(waiting)
                 return (false, nil)
             }
-            shard.opening[instance] = [completion]
+            shard.opening[instance] = [waiting]
             let entry = shard.entries[instance]
             return (true, entry?.isStale == false ? entry?.version : nil)
         }
-        guard isFirst else { return }
+        if isFirst { open(instance, known, willWait) }
+    }
+
+    /// Opens an image for those that wait for it.
+    ///
+    /// - Parameter known: The file that was open last.
+    private func open(
+        _ instance: Int64, _ known: VerifiedBlob?, _ willWait: @escaping @Sendable () -> Void
+    ) {
         do throws(Errno) {
             let ordinal = try volume(for: instance, known)
             lanes[ordinal].run { [self] in
-                finish(instance, result(instance, known, on: ordinal, willWait))
+                if let opened = current(instance, known, on: ordinal) {
+                    return finish(instance, .success(opened))
+                }
+                willWait()
+                guard (try? archive.takesLong(toOpen: instance)) == true else {
+                    return finish(instance, result(instance, on: ordinal))
+                }
+                hashing[ordinal].run { [self] in finish(instance, result(instance, on: ordinal)) }
             }
         } catch {
             finish(instance, .failure(error))
@@ -193,25 +220,39 @@ final class ImageFiles: Sendable {
         var isShared = true
     }
 
+    /// The file that was open last, when it is unchanged and on the volume that is to be read.
+    private func current(
+        _ instance: Int64, _ known: VerifiedBlob?, on ordinal: Int
+    ) -> Opened? {
+        guard let known, known.volumeOrdinal == ordinal, archive.isCurrent(known) else {
+            return nil
+        }
+        let source = withShard(of: instance) { shard -> Source? in
+            guard let entry = shard.entries[instance], !entry.isStale else { return nil }
+            shard.use(instance)
+            return entry.source
+        }
+        return source.map { Opened(source: $0, ordinal: ordinal) }
+    }
+
     /// - Parameter ordinal: The volume whose copy is read first.
-    private func result(
-        _ instance: Int64, _ known: VerifiedBlob?, on ordinal: Int, _ willWait: () -> Void
-    ) -> Result<Opened, Errno> {
-        if let known, known.volumeOrdinal == ordinal, archive.isCurrent(known) {
-            let source = withShard(of: instance) { shard -> Source? in
-                guard let entry = shard.entries[instance], !entry.isStale else { return nil }
-                shard.use(instance)
-                return entry.source
+    /// - Returns: `nil` when nobody waited any more.
+    private func result(_ instance: Int64, on ordinal: Int) -> Result<Opened, Errno>? {
+        do throws(Errno) {
+            let found = try Errno.from {
+                try archive.openBlob(of: instance, first: ordinal) { [self] in isWanted(instance) }
             }
-            if let source { return .success(Opened(source: source, ordinal: ordinal)) }
+            guard let found else { return nil }
+            let file = SharedDescriptor(owning: found.descriptor)
+            return .success(try opened(instance, file, found.version, found.wasKnown))
+        } catch {
+            return .failure(error)
         }
-        willWait()
-        return Result { () throws(Errno) in
-            let (number, version, wasKnown) = try Errno.from {
-                try archive.openBlob(of: instance, first: ordinal)
-            }
-            return try opened(instance, SharedDescriptor(owning: number), version, wasKnown)
-        }
+    }
+
+    private func isWanted(_ instance: Int64) -> Bool {
+        let waiting = withShard(of: instance) { $0.opening[instance] ?? [] }
+        return waiting.contains { $0.isWanted() }
     }
 
     /// What is there of an image when one of its files was found good.
@@ -301,7 +342,10 @@ final class ImageFiles: Sendable {
     }
 
     /// Answers all who wait for an image.
-    private func finish(_ instance: Int64, _ result: Result<Opened, Errno>) {
+    ///
+    /// - Parameter result: `nil` when nobody waited for it any more.
+    private func finish(_ instance: Int64, _ result: Result<Opened, Errno>?) {
+        guard let result else { return giveUp(instance) }
         let waiting = withShard(of: instance) { shard in
             let waiting = shard.opening.removeValue(forKey: instance) ?? []
             if case .success(let opened) = result, opened.isShared {
@@ -312,7 +356,21 @@ final class ImageFiles: Sendable {
         let answer = result.map {
             OpenImage(instance: instance, source: $0.source, lane: lanes[$0.ordinal])
         }
-        for completion in waiting { completion(answer) }
+        for request in waiting { request.completion(answer) }
+    }
+
+    /// Those that waited have gone. Others may have come since: for them it begins again.
+    private func giveUp(_ instance: Int64) {
+        let (gone, isWanted) = withShard(of: instance) { shard -> ([Waiting], Bool) in
+            var gone = shard.opening.removeValue(forKey: instance) ?? []
+            let end = gone.partition { $0.isWanted() }
+            let staying = Array(gone[end...])
+            gone.removeSubrange(end...)
+            if !staying.isEmpty { shard.opening[instance] = staying }
+            return (gone, !staying.isEmpty)
+        }
+        for request in gone { request.completion(.failure(Errno(EINTR))) }
+        if isWanted { open(instance, nil) {} }
     }
 
     // MARK: Letting go

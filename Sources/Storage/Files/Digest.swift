@@ -129,14 +129,36 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         descriptor: Int32, bytes: Int64, path: String
     ) throws(StorageError) -> Digest {
         var hash = StreamingDigest()
+        try hash.read(descriptor, bytes: bytes, path: path, isWanted: { true })
+        return hash.finalize()
+    }
+
+    /// The same, for as long as somebody wants it.
+    ///
+    /// - Parameter isWanted: Asked after each piece.
+    /// - Returns: `nil` when it is not wanted any more.
+    /// - Throws: `io` when it cannot be read, `corrupt` when it is shorter.
+    public static func of(
+        descriptor: Int32, bytes: Int64, path: String, isWanted: () -> Bool
+    ) throws(StorageError) -> Digest? {
+        var hash = StreamingDigest()
+        try hash.read(descriptor, bytes: bytes, path: path, isWanted: isWanted)
+        return hash.bytes == bytes ? hash.finalize() : nil
+    }
+}
+
+extension StreamingDigest {
+    /// Takes the bytes of a file, until `isWanted` says no.
+    fileprivate mutating func read(
+        _ descriptor: Int32, bytes: Int64, path: String, isWanted: () -> Bool
+    ) throws(StorageError) {
         try FileIO.forEachPiece(of: descriptor, bytes: bytes, path: path) { piece in
             switch piece {
-            case .data(let data, _): hash.update(data)
-            case .hole(let hole): Zeros.forEach(in: hole) { hash.update($0) }
+            case .data(let data, _): update(data)
+            case .hole(let hole): Zeros.forEach(in: hole) { update($0) }
             }
-            return true
+            return isWanted()
         }
-        return hash.finalize()
     }
 }
 

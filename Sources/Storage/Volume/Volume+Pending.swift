@@ -9,6 +9,15 @@ extension Volume {
         try Self.isStaged(digest, in: committing)
     }
 
+    /// Whether what is staged of a blob is the blob itself, or nothing: then there is nothing to
+    /// gain from it.
+    ///
+    /// - Throws: `io` when the volume does not answer.
+    public func isStagedBlob(_ digest: Digest) throws(StorageError) -> Bool {
+        guard let blob = try blobs.facts(Self.blobName(digest)) else { return false }
+        return try committing.facts(Self.stagedName(digest))?.isSameFile(as: blob) ?? true
+    }
+
     static func isStaged(
         _ digest: Digest, in committing: borrowing Directory
     ) throws(StorageError) -> Bool {

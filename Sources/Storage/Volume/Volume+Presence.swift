@@ -97,12 +97,24 @@ public struct BlobStamp: Hashable, Sendable {
     /// The size of the file.
     public private(set) var bytes: Int64
     /// ns since 1970.
+    var modified: Int64
+    /// ns since 1970.
     var changed: Int64
 
     init(_ facts: FileFacts) {
         inode = facts.inode
         bytes = facts.bytes
+        modified = facts.modified
         changed = facts.changed
+    }
+
+    /// Whether a further change at this moment may leave the time of change as it is. Most file
+    /// systems take it from a clock that ticks every 10 ms at the slowest, FAT has steps of 2 s.
+    ///
+    /// - Parameter time: Of the system's clock, ns since 1970.
+    public func isAmbiguous(at time: Int64) -> Bool {
+        let step: UInt64 = changed % 1_000_000_000 == 0 ? 2_000_000_000 : 20_000_000
+        return (time &- changed).magnitude < step
     }
 }
 

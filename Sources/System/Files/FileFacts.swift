@@ -27,8 +27,16 @@ public struct FileFacts: Sendable, Equatable {
         links = Int(status.st_nlink)
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
-        modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
+        modified = Self.nanoseconds(status.st_mtim)
+        changed = Self.nanoseconds(status.st_ctim)
+    }
+
+    /// Since 1970. Anybody can give a file a time that does not fit (after 2262): it counts as the
+    /// last that does, or the first.
+    private static func nanoseconds(_ time: timespec) -> Int64 {
+        let (whole, isTooFar) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isToo) = whole.addingReportingOverflow(Int64(time.tv_nsec))
+        return isTooFar || isToo ? (time.tv_sec < 0 ? .min : .max) : sum
     }
 
     /// Of an open file.
