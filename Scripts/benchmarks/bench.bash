@@ -60,7 +60,8 @@ daemon() { tr -d '[:space:]' <"$archive/lock"; }
 
 # status KEY: a value of "pacsfs status".
 status() {
-    "$pacsfs" status --json --archive "$archive" \
+    # Exit code 1: both volumes are on one disk.
+    { "$pacsfs" status --json --archive "$archive" || (($? == 1)); } \
         | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }
 

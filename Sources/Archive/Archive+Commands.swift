@@ -127,10 +127,15 @@ extension Archive {
     ///   - name: The lost volume's path or ordinal.
     ///   - path: An absolute path; `nil` when the new disk is mounted where the old one was.
     ///   - acceptingLoss: Goes on even if images had their only copy on it.
+    ///   - acceptingSharedDisk: Goes on even if the lost volume had a disk of its own, and the new
+    ///     folder has not.
     /// - Throws: ``ArchiveError`` when the volume is not lost, or images would be.
     public func replaceVolume(
-        _ name: String, with path: String?, acceptingLoss: Bool = false
+        _ name: String, with path: String?, acceptingLoss: Bool = false,
+        acceptingSharedDisk: Bool = false
     ) throws(ArchiveError) -> VolumeChange {
-        try administration.replace(name, with: path, acceptingLoss: acceptingLoss)
+        try administration.replace(
+            name, with: path, acceptingLoss: acceptingLoss,
+            acceptingSharedDisk: acceptingSharedDisk)
     }
 }

@@ -3,11 +3,17 @@ import Storage
 
 extension Archive {
     /// `archive.json`: facts that must be known even while volumes are absent.
-    struct Identity: Codable {
-        struct KnownVolume: Codable {
+    struct Identity: Codable, Equatable {
+        struct KnownVolume: Codable, Equatable {
             /// Its number in the archive, from 1.
             var ordinal: Int
             var path: String
+            /// What lies on the same disk, when the volume was last there: ordinals of volumes,
+            /// and 0 for the system or the archive's directory. `nil` when it was never seen.
+            var neighbours: [Int]?
+            /// Whether another volume was added because this one is away: its copies count no more
+            /// until it is back.
+            var isGivenUp: Bool?
         }
 
         var archive: String
@@ -40,6 +46,7 @@ extension Archive {
         try ArchiveError.from { for path in paths { try Volume.requireUnused(at: path) } }
         var settings = Settings()
         settings.copies = copies
+        settings.leastCopies = 1
         settings.volumes = volumes
         let id = VolumeIdentity.randomIdentifier()
         try ArchiveError.from {

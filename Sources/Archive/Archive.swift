@@ -97,10 +97,18 @@ public final class Archive: Sendable {
     ) {
         // Not the whole core: the volumes keep this closure, and must not keep themselves.
         let (ledger, observers, log) = (core.catalogue.ledger, core.observers, core.log)
-        core.volumes.observeLoss { volume, problem in
+        let settings = core.currentSettings
+        core.volumes.observeLoss { [weak volumes = core.volumes] volume, problem in
             ledger.drop(volume)
             verified.forget(volume)
-            if let problem { log.error("The volume \(volume.path) takes nothing more. \(problem)") }
+            if let problem {
+                log.error("The volume \(volume.path) takes nothing more. \(problem)")
+                if let volumes,
+                    let text = ArchiveCore.copiesProblem(of: volumes, settings.value)
+                {
+                    log.error("NOT SAFE: \(text)")
+                }
+            }
             observers.lost(volume: volume.identity.ordinal)
             // Rejected files may have to be shown from another volume.
             resilvering.wake()

@@ -17,6 +17,7 @@ extension ArchiveCore {
         let volumes = try VolumeSet(
             settings.volumes, archive: identity.archive,
             known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
+        volumes.remember(identity.volumes)
         for member in volumes.members {
             guard let problem = member.problem else { continue }
             let state = member.isReadOnly ? "read-only" : "absent"

@@ -13,6 +13,7 @@ struct ArchiveCore: Sendable {
     let index: TagIndex
     let catalogue: Catalogue
     let observers: Observers
+    let spreads = DiskSpreads()
     let clock: any MonotonicClock
     let log: Logger
 

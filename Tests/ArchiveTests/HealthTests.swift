@@ -31,7 +31,7 @@ struct HealthTests {
         let health = status()
         #expect(health.level == .safe && health.reasons.isEmpty)
         #expect(
-            health.headline == "Safe: all 100 images are stored 2 times, on 2 different volumes.")
+            health.headline == "Safe: all 100 images are stored 2 times, on 2 different disks.")
         #expect(status { $0.instances = 0 }.headline == "Ready: the archive is empty.")
         #expect(status { $0.instances = 1 }.headline.hasPrefix("Safe: the image is"))
     }
@@ -47,18 +47,94 @@ struct HealthTests {
         let single = status {
             $0.copies.single = 1
             $0.copies.underReplicated = 1
+            $0.copies.oneDisk = 100
             $0.volumes[1].state = .absent
         }
         #expect(single.level == .attention)
         let unmended = status {
             $0.copies.single = 1
             $0.copies.underReplicated = 1
+            $0.copies.oneDisk = 1
         }
         #expect(unmended.level == .risk && unmended.headline.contains("volume add"))
-        #expect(single.headline.contains("1 of 100 images has one copy only. Bring back /mnt/2."))
-        #expect(single.reasons.count == 2)
+        #expect(
+            single.headline == """
+                NOT SAFE: /mnt/2 is absent, and all 100 images are on /mnt/1 alone: if that disk \
+                fails too, they are lost. New ones are stored there, with a copy less until it is \
+                back. Three ways on: plug its disk in and mount it; or put an empty one in its \
+                place: pacsfs volume replace /mnt/2 [NEW-DIR]; or add another: pacsfs volume add \
+                DIR
+                """)
+        #expect(single.reasons.count == 1)
         let none = status { for index in 0...1 { $0.volumes[index].state = .absent } }
         #expect(none.level == .risk)
+    }
+
+    @Test("Two volumes on one disk are not two copies: the first line says what its loss costs")
+    func oneDisk() {
+        func trial(_ change: (inout ArchiveStatus) -> Void = { _ in }) -> Health {
+            status {
+                for index in 0...1 { $0.volumes[index].disk = "/dev/vda1" }
+                $0.instances = 1204
+                $0.copies.oneDisk = 1204
+                change(&$0)
+            }
+        }
+        #expect(trial().level == .attention)
+        #expect(
+            trial().headline == """
+                NOT SAFE: all 1,204 images are stored 2 times, but both volumes are on one disk \
+                (/dev/vda1): if it fails, everything is lost. That is fine for trying; for images \
+                that matter, add a volume on another disk: pacsfs volume add DIR
+                """)
+        // It hides nothing else.
+        let full = trial { $0.freeSpace.bytes = 0 }
+        #expect(
+            full.headline.hasPrefix("NOT SAFE: all 1,204 images")
+                && full.headline.contains("Also: The volumes are full"))
+        #expect(trial { $0.copies.lost = 1 }.headline.hasPrefix("DATA AT RISK"))
+        let empty = trial { ($0.instances, $0.copies.oneDisk) = (0, 0) }
+        #expect(empty.level == .safe && empty.headline.contains("on one disk (/dev/vda1)"))
+        // Some of the images, where volumes share one of several disks.
+        let some = status {
+            $0.copies.oneDisk = 3
+            $0.copies.fewDisks = 3
+            $0.volumes.append($0.volumes[1])
+            $0.volumes[0].disk = "/dev/sda"
+            for index in 1...2 { $0.volumes[index].disk = "/dev/sdb" }
+        }
+        #expect(some.level == .attention)
+        #expect(some.headline.hasPrefix("NOT SAFE: 3 of 100 images are on one disk only"))
+        // Whoever wants one copy is not safe either.
+        let one = status {
+            $0.copies.wanted = 1
+            $0.copies.oneDisk = 100
+        }
+        #expect(one.level == .attention)
+        #expect(one.headline.hasPrefix("NOT SAFE: all 100 images are stored once"))
+        let three = status {
+            $0.copies.wanted = 3
+            $0.copies.fewDisks = 100
+            $0.volumes.append($0.volumes[1])
+        }
+        #expect(three.headline.hasPrefix("ATTENTION: 100 of 100 images are on fewer than 3 disks"))
+    }
+
+    @Test("An archive that is not mounted is of no use to anybody, and says so first")
+    func unmounted() {
+        var health = status()
+        health.add(unmounted: "Mount it: x")
+        #expect(health.level == .attention)
+        #expect(
+            health.headline == """
+                NOT MOUNTED: nobody can see images or add any. Mount it: x Safe: all 100 images \
+                are stored 2 times, on 2 different disks.
+                """)
+        var exposed = status { $0.copies.oneDisk = 100 }
+        exposed.add(unmounted: "Mount it: x")
+        #expect(
+            exposed.headline.hasPrefix("NOT SAFE: ")
+                && exposed.headline.hasSuffix("nobody can see images or add any. Mount it: x"))
     }
 
     @Test("More copies wanted than there are volumes wants attention before any image lacks one")
@@ -88,12 +164,14 @@ struct HealthTests {
         }
         #expect(running.level == .attention && running.headline.contains("being made now"))
         let absent = status { $0.volumes[0].state = .absent }
-        #expect(absent.level == .attention && absent.headline.contains("new ones are stored there"))
+        #expect(absent.level == .attention && absent.headline.contains("New ones are stored there"))
         let refusing = status {
             $0.volumes[0].state = .absent
             $0.copies.minimum = 2
+            $0.copies.oneDisk = 100
         }
-        #expect(refusing.headline.contains("new ones are refused"))
+        #expect(
+            refusing.headline.contains("New ones are refused until it is back (min_copies = 2)"))
         #expect(refusing.headline.contains("on /mnt/2 alone"))
         #expect(
             !refusing.reasons.contains { $0.contains("full") }, "too few volumes are no full ones")

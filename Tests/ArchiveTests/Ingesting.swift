@@ -77,3 +77,10 @@ func strictReading(
     while try chain.next() != nil {}
     return (chain.position, chain.fault, chain.tornTail)
 }
+
+extension Health {
+    /// Whether there is nothing to say but that a test has both volumes in one folder.
+    var isWellOnOneDisk: Bool {
+        level == .attention && reasons.count == 1 && reasons[0].contains("are on one disk (")
+    }
+}

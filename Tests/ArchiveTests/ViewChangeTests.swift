@@ -197,7 +197,8 @@ struct ViewChangeTests {
                 let status = try archive.status(pending: 0, readMode: nil, mountpoint: nil)
                 #expect(
                     status.views.first { $0.state == .making }?.series == done
-                        && status.health.level == .safe)
+                        && status.health.reasons.count == 1
+                        && status.health.headline.contains("5 images are stored once"))
             }
             // One that comes meanwhile is in the new view as well.
             let late = try #require(
@@ -247,7 +248,8 @@ struct ViewChangeTests {
             #expect((summary.changed, summary.waiting) == (["settle"], []))
             #expect(archive.settings.settle == 3)
             #expect(
-                try archive.status(pending: 0, readMode: nil, mountpoint: nil).health.level == .safe
+                try archive.status(pending: 0, readMode: nil, mountpoint: nil)
+                    .health.isWellOnOneDisk
             )
         }
     }

@@ -55,7 +55,7 @@ struct DoctorTests {
                 expect('ok', 'configuration', '2 copies on 2 volumes')
                 expect('ok', 'archive', A)
                 expect('ok', 'volume ' + V1, "is the archive's")
-                expect('attention', 'volume ' + V2, 'same disk as ' + V1)
+                expect('attention', 'volume ' + V2, 'NOT SAFE: it is on one disk with ' + V1)
                 expect('ok', 'mount', 'not mounted')
                 assert before == subprocess.check_output(listing, shell=True)
 

@@ -175,7 +175,7 @@ struct DocumentTests {
             try archive.mount()
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "health.reasons", "copies.lost_images", "incoming.unpacking")
+                empty: "copies.lost_images", "incoming.unpacking")
         }
     }
 

@@ -255,8 +255,8 @@ struct LifeTests {
             #expect(status.output.contains("\"state\" : \"absent\""), "\(status.report)")
             let human = try archive.pacsfs("status")
             #expect(
-                human.lines.first?.hasPrefix("ATTENTION") == true
-                    && human.output.contains(archive.volumes[1]))
+                human.lines.first?.hasPrefix("NOT SAFE: \(archive.volumes[1]) is absent") == true
+                    && human.lines.first?.contains("New ones are refused") == true)
             #expect(try Files.digests(below: archive.mountpoint + "/by-date").count == 17)
             let refused = try archive.shell("cp 1.dcm \"$I/\"")
             #expect(

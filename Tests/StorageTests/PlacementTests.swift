@@ -4,10 +4,25 @@ import Testing
 
 @Suite("Placement") struct PlacementTests {
     private func volume(
-        _ ordinal: Int, _ domain: String, _ freeSpace: Int64?, takesFiles: Bool = true
+        _ ordinal: Int, _ domain: String, _ freeSpace: Int64?, takesFiles: Bool = true,
+        disk: Int? = nil
     ) -> Placement.Candidate {
         Placement.Candidate(
-            ordinal: ordinal, domain: domain, freeSpace: freeSpace, takesFiles: takesFiles)
+            ordinal: ordinal, domain: domain, freeSpace: freeSpace, takesFiles: takesFiles,
+            disk: disk)
+    }
+
+    @Test("takes volumes on different disks before those with more space, or other domains")
+    func disks() throws {
+        let volumes = [
+            volume(1, "a", 900, disk: 1), volume(2, "b", 1000, disk: 1),
+            volume(3, "b", 10, disk: 2), volume(4, "c", 5, disk: 1),
+        ]
+        #expect(try Placement.choose(copies: 2, bytes: 5, among: volumes) == [2, 3])
+        #expect(try Placement.choose(copies: 2, bytes: 5, among: volumes, holding: [1]) == [3])
+        // On one disk, other domains are better than nothing.
+        #expect(try Placement.choose(copies: 2, bytes: 50, among: volumes) == [2, 1])
+        #expect(try Placement.choose(copies: 3, bytes: 5, among: volumes, holding: [2, 3]) == [1])
     }
 
     @Test("takes the volumes with the most free space in different domains") func domains() throws {

@@ -28,11 +28,20 @@ final class Configuration: Sendable {
         try change(&file)
         _ = try Settings(toml: file.text)
         try ReplacedFile.write(file.text.utf8, to: ArchivePaths.configurationName, in: core.path)
+        try noteVolumes()
+    }
+
+    /// Brings `archive.json` up to date: what has to be known of volumes when they are away.
+    func noteVolumes() throws {
+        core.volumes.noteNeighbours(ofArchiveAt: core.path)
         let identity = Archive.Identity(
             archive: core.id,
             volumes: core.volumes.members.filter { $0.ordinal > 0 }.map {
-                .init(ordinal: $0.ordinal, path: $0.place.path)
+                .init(
+                    ordinal: $0.ordinal, path: $0.place.path, neighbours: $0.neighbours,
+                    isGivenUp: $0.isGivenUp ? true : nil)
             })
+        guard (try? Archive.identity(of: core.path)) != identity else { return }
         try ReplacedFile.write(
             JSONEncoder().encode(identity), to: ArchivePaths.identityName, in: core.path)
     }

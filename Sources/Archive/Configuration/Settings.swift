@@ -81,8 +81,9 @@ extension Settings {
             # On how many volumes every image is kept.
             copies = \(copies)
 
-            # On how many it must be before a file counts as safe, while volumes are away. What is
-            # missing is made up for when they are back.
+            # On how many it must be before a file is taken, while volumes are away. What is
+            # missing is made up for when they are back; "pacsfs status" says NOT SAFE until then.
+            # With as many as "copies", files are refused while a volume is away.
             \(leastCopies.map { "min_copies = \($0)" } ?? "# min_copies = 1")
 
             # Seconds for which a name stays in incoming/ after it was last used.

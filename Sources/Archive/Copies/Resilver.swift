@@ -75,6 +75,7 @@ final class Resilver: Sendable {
         defer { state.withLock { $0.progress.isRunning = false } }
         gather()
         try copyUnderReplicated()
+        try copyToOtherDisks()
         state.withLock { $0.isWaiting = false }
         for ordinal in volumes.retiring.sorted() {
             do { try empty(ordinal) } catch is RetirementWaits {
@@ -125,6 +126,27 @@ final class Resilver: Sendable {
             // other images with as many copies.
             let takers = volumes.writable.count - volumes.retiring.count
             if progress.copies == before, takers < core.settings.copies { last.id = .max }
+        }
+    }
+
+    /// Images with enough copies, but on too few disks: volumes share one, or one is away and
+    /// another was added because of that.
+    private func copyToOtherDisks() throws {
+        let reach = ResilverReach(volumes.members)
+        guard reach.leavesOut, reach.disks > 1 else { return }
+        var last: Int64 = 0
+        while !isStopped {
+            let page = try core.index.read {
+                try $0.images(
+                    onFewerDisksThan: min(core.settings.copies, reach.disks), reach.groups,
+                    after: last, limit: Self.batch.images)
+            }
+            guard let end = page.last else { return }
+            let before = progress.copies
+            try copy(page)
+            // No room on the other disks.
+            guard progress.copies > before else { return }
+            last = end
         }
     }
 
@@ -181,12 +203,11 @@ final class Resilver: Sendable {
             let digest = Digest(bytes: image.sha256)
         else { return }
         let lasting = Set(image.volumes).subtracting(volumes.retiring)
-        guard lasting.count < core.settings.copies else { return }
-        let chosen =
-            (try? volumes.choose(
-                copies: core.settings.copies, minimum: lasting.count, bytes: image.bytes,
-                holding: lasting)) ?? []
-        guard !chosen.isEmpty, let source = source(of: image, digest, lasting: lasting) else {
+        let chosen = targets(for: image, holding: lasting)
+        guard chosen?.isEmpty == false || lasting.count < core.settings.copies else { return }
+        guard let chosen, !chosen.isEmpty,
+            let source = source(of: image, digest, lasting: lasting)
+        else {
             return state.withLock { $0.progress.skipped += 1 }
         }
         // One more copy is better than none, but fewer than wanted.
@@ -204,6 +225,24 @@ final class Resilver: Sendable {
             if error.code == .corrupt {
                 images.heal(image, bad: [BadCopy(volume: source, problem: .altered)])
             }
+        }
+    }
+
+    /// The volumes for the copies that an image lacks; `nil` when it lacks none.
+    private func targets(for image: ImageCopies, holding lasting: Set<Int>) -> [Volume]? {
+        let wanted = core.settings.copies
+        let reach = ResilverReach(volumes.members)
+        let held = Set(lasting.compactMap { reach.groups[$0] })
+        let missing = max(wanted - lasting.count, min(wanted, reach.disks) - held.count)
+        guard missing > 0 else { return nil }
+        let chosen =
+            (try? volumes.choose(
+                copies: lasting.count + missing, minimum: lasting.count, bytes: image.bytes,
+                holding: lasting)) ?? []
+        // One more copy on the same disk helps nobody.
+        guard lasting.count >= wanted else { return chosen }
+        return chosen.filter { volume in
+            reach.groups[volume.identity.ordinal].map { !held.contains($0) } ?? false
         }
     }
 

@@ -81,6 +81,7 @@ extension Archive {
             if let ledger { for volume in here { try requireMember(volume, of: ledger) } }
             var settings = Settings()
             settings.copies = copies
+            settings.leastCopies = 1
             if let views = ledger?.views { settings.views = views }
             var members = here.map {
                 (

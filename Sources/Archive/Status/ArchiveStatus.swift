@@ -17,6 +17,11 @@ public struct ArchiveStatus: Codable, Sendable {
         public var lostImages: [String]
         /// How many images have copies, but none on a volume that is here.
         public var offlineOnly: Int64 = 0
+        /// How many images one disk that fails now would cost: all their copies within reach are
+        /// on it.
+        public var oneDisk: Int64 = 0
+        /// How many images are on fewer disks within reach than copies are wanted.
+        public var fewDisks: Int64 = 0
     }
 
     public struct Volume: Codable, Sendable {
@@ -37,6 +42,9 @@ public struct ArchiveStatus: Codable, Sendable {
         public var free: Int64
         /// The size of its disk in bytes; 0 when it is absent.
         public var total: Int64
+        /// The disk it lies on; `nil` when it is absent, or nobody can tell. Volumes on one disk
+        /// have the same.
+        @Nullable public var disk: String? = nil
         /// Bad copies that were found since it was last read whole without any.
         public var errors: Int64
         /// Since when every copy on it has been read; `nil` when not all have been.
@@ -45,7 +53,8 @@ public struct ArchiveStatus: Codable, Sendable {
         var isUnlisted = false
 
         enum CodingKeys: String, CodingKey {
-            case ordinal, id, path, domain, state, problem, blobs, free, total, errors, scrubbed
+            case ordinal, id, path, domain, state, problem, blobs, free, total, disk, errors
+            case scrubbed
         }
     }
 

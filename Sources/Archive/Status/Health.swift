@@ -20,12 +20,27 @@ public struct Health: Codable, Sendable {
 }
 
 extension Health {
-    /// Something that somebody should look at, and that the archive itself cannot know.
+    /// Something that somebody should look at, and that the archive itself cannot know. The first
+    /// line says it, whatever else that says.
     public mutating func add(attention text: String) {
         reasons.append(text)
-        guard level == .safe else { return }
+        if level == .safe {
+            level = .attention
+            headline = "ATTENTION: \(text)"
+        } else {
+            headline += " Also: \(text)"
+        }
+    }
+
+    /// The archive is not mounted: what is safe is safe, but of no use to anybody.
+    ///
+    /// - Parameter remedy: How to mount it.
+    public mutating func add(unmounted remedy: String) {
+        let text = "The archive is not mounted: nobody can see images or add any. \(remedy)"
+        guard level == .safe else { return add(attention: text) }
+        reasons.append(text)
         level = .attention
-        headline = "ATTENTION: \(text)"
+        headline = "NOT MOUNTED: nobody can see images or add any. \(remedy) \(headline)"
     }
 
     /// Judges a status.
@@ -44,7 +59,8 @@ extension Health {
             add(
                 .risk,
                 """
-                \(copies.lost) of \(images) \(copies.lost == 1 ? "has" : "have") no good copy \
+                \(Self.grouped(copies.lost)) of \(images) \
+                \(copies.lost == 1 ? "has" : "have") no good copy \
                 left. If the original is still on the machine that took it, copy it into incoming \
                 again; what is left of the damaged copies is in rejected/bad-blobs of the volumes.
                 """
@@ -54,17 +70,22 @@ extension Health {
             add(
                 .risk,
                 """
-                \(copies.offlineOnly) of \(images) cannot be read: all copies are on volumes that \
+                \(Self.grouped(copies.offlineOnly)) of \(images) cannot be read: all copies are \
+                on volumes that \
                 are not here. Bring back \(missing.map(\.path).joined(separator: " or ")).
                 """
             )
         }
-        if copies.single > 0 {
+        let cost = Self.cost(status)
+        if let cost { add(.attention, cost) }
+        // What one failed disk would cost has been said when a volume is away.
+        if copies.single > 0, cost == nil || missing.isEmpty, copies.wanted > 1 {
             if status.resilver.isRunning {
                 add(
                     .attention,
                     """
-                    \(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy \
+                    \(Self.grouped(copies.single)) of \(images) \
+                    \(copies.single == 1 ? "has" : "have") one copy \
                     only; the second is being made now.
                     """
                 )
@@ -74,7 +95,8 @@ extension Health {
                 add(
                     missing.isEmpty ? .risk : .attention,
                     """
-                    \(copies.single) of \(images) \(copies.single == 1 ? "has" : "have") one copy \
+                    \(Self.grouped(copies.single)) of \(images) \
+                    \(copies.single == 1 ? "has" : "have") one copy \
                     only. 
                     """
                         + (missing.isEmpty
@@ -107,11 +129,12 @@ extension Health {
             )
         }
         let few = copies.underReplicated - copies.single - copies.lost
-        if few > 0 {
+        if few > 0, cost == nil || missing.isEmpty {
             add(
                 .attention,
                 """
-                \(few) of \(images) \(few == 1 ? "has" : "have") fewer than \(copies.wanted) \
+                \(Self.grouped(few)) of \(images) \(few == 1 ? "has" : "have") \
+                fewer than \(copies.wanted) \
                 copies
                 """
                     + (status.resilver.isRunning
@@ -119,7 +142,17 @@ extension Health {
                         : status.volumes.count < copies.wanted
                             ? ". Add a volume: pacsfs volume add DIR" : "."))
         }
-        for volume in status.volumes {
+        let crowded = copies.fewDisks - max(copies.oneDisk, few + copies.single)
+        if crowded > 0, missing.isEmpty {
+            add(
+                .attention,
+                """
+                \(Self.grouped(crowded)) of \(images) \(crowded == 1 ? "is" : "are") on fewer than \
+                \(copies.wanted) disks. Add a volume on another disk: pacsfs volume add DIR
+                """
+            )
+        }
+        for volume in status.volumes where cost == nil || !Self.isGone(volume) {
             if let text = Self.finding(about: volume, status) { add(.attention, text) }
         }
         // Also while no image lacks a copy yet.
@@ -158,28 +191,120 @@ extension Health {
 
         let worst = findings.map(\.level).max() ?? .safe
         let sorted = findings.filter { $0.level == .risk } + findings.filter { $0.level != .risk }
+        var worstText = sorted.first?.text ?? ""
+        // What one failed disk would cost is no news for who tries pacsfs on one disk: what else
+        // there is comes into the same line.
+        if worst == .attention, worstText == cost, sorted.count > 1 {
+            worstText += " Also: \(sorted[1].text)"
+        }
         self.init(
-            level: worst, headline: Self.headline(worst, sorted.first?.text, status),
+            level: worst, headline: Self.headline(worst, worstText, status),
             reasons: sorted.map(\.text))
     }
 
-    private static func headline(_ level: Level, _ worst: String?, _ status: ArchiveStatus)
+    private static func headline(_ level: Level, _ worst: String, _ status: ArchiveStatus)
         -> String
     {
+        let disks = Set(status.volumes.map { $0.disk ?? $0.path })
         switch level {
-        case .risk: return "DATA AT RISK: \(worst ?? "")"
-        case .attention: return "ATTENTION: \(worst ?? "")"
-        case .safe:
-            let copies = status.copies.wanted
-            if status.instances == 0 { return "Ready: the archive is empty." }
-            let what =
-                status.instances == 1 ? "the image is" : "all \(images(status.instances)) are"
+        case .risk: return "DATA AT RISK: \(worst)"
+        case .attention:
+            return (status.copies.oneDisk > 0 ? "NOT SAFE: " : "ATTENTION: ") + worst
+        case .safe where status.instances == 0:
+            let ready = "Ready: the archive is empty."
+            guard disks.count == 1, status.volumes.count > 1, let disk = disks.first else {
+                return ready
+            }
             return
                 """
-                Safe: \(what) stored \(copies == 1 ? "once" : "\(copies) times"), on \
-                \(copies == 1 ? "one volume" : "\(copies) different volumes").
+                \(ready) Its volumes are on one disk (\(disk)): fine for trying, and not for \
+                images that matter.
+                """
+        case .safe:
+            let copies = status.copies.wanted
+            return
+                """
+                Safe: \(all(status.instances)) stored \(copies) times, on \(copies) different \
+                disks.
                 """
         }
+    }
+
+    private static func all(_ count: Int64) -> String {
+        count == 1 ? "the image is" : "all \(images(count)) are"
+    }
+
+    /// Whether a volume is away, and not only named by a wrong path.
+    private static func isGone(_ volume: ArchiveStatus.Volume) -> Bool {
+        volume.state == .absent && volume.ordinal != nil && !volume.isUnlisted
+    }
+
+    /// What one disk that fails now would cost, where nothing else says so; `nil` when that is
+    /// nothing.
+    private static func cost(_ status: ArchiveStatus) -> String? {
+        let copies = status.copies
+        let readable = status.volumes.filter { $0.state != .absent }
+        guard copies.oneDisk > 0, !readable.isEmpty else { return nil }
+        let exposed =
+            copies.oneDisk == status.instances
+            ? all(status.instances)
+            : "\(grouped(copies.oneDisk)) of \(images(status.instances)) "
+                + (copies.oneDisk == 1 ? "is" : "are")
+        if copies.wanted == 1 {
+            return
+                """
+                \(exposed) stored once: if a disk fails, those on it are lost. For a second copy, \
+                set \"copies = 2\" in pacsfs.toml, and add a volume on another disk: \
+                pacsfs volume add DIR
+                """
+        }
+        let missing = status.volumes.filter(isGone)
+        if let first = missing.first {
+            let place = readable.count == 1 ? "\(readable[0].path) alone" : "one disk alone"
+            return
+                """
+                \(missing.map(\.path).joined(separator: " and ")) \
+                \(missing.count == 1 ? "is" : "are") absent, and \(exposed) on \(place): if that \
+                disk fails too, they are lost. \(newImages(status)) \(waysOn(first.path))
+                """
+        }
+        let disks = Set(readable.map { $0.disk ?? $0.path })
+        if disks.count == 1, readable.count > 1, let disk = disks.first {
+            let volumes = readable.count == 2 ? "both volumes" : "all volumes"
+            let stored =
+                copies.underReplicated == 0
+                ? "stored \(copies.wanted) times, but \(volumes) are on one disk (\(disk))"
+                : "on one disk (\(disk))"
+            return
+                """
+                \(exposed) \(stored): if it fails, everything is lost. That is fine for trying; \
+                for images that matter, add a volume on another disk: pacsfs volume add DIR
+                """
+        }
+        // The sentence about single copies says it.
+        guard copies.oneDisk > copies.single else { return nil }
+        return
+            """
+            \(exposed) on one disk only, because volumes share it: if it fails, they are lost. 
+            """
+                + (status.resilver.isRunning
+                    ? "Copies on other disks are being made now."
+                    : "Make room on another disk, or add a volume there: pacsfs volume add DIR")
+    }
+
+    /// What becomes of new images while a volume is away.
+    private static func newImages(_ status: ArchiveStatus) -> String {
+        takers(status) >= status.copies.minimum
+            ? "New ones are stored there, with a copy less until it is back."
+            : "New ones are refused until it is back (min_copies = \(status.copies.minimum))."
+    }
+
+    /// What to do about a volume that is away.
+    private static func waysOn(_ path: String) -> String {
+        """
+        Three ways on: plug its disk in and mount it; or put an empty one in its place: \
+        pacsfs volume replace \(path) [NEW-DIR]; or add another: pacsfs volume add DIR
+        """
     }
 
     private static func finding(about volume: ArchiveStatus.Volume, _ status: ArchiveStatus)
@@ -191,13 +316,11 @@ extension Health {
             if volume.ordinal == nil || volume.isUnlisted, let problem = volume.problem {
                 return "\(volume.path) cannot be used: \(problem)"
             }
-            let isEnough = takers(status) >= status.copies.minimum
-            let others = status.volumes.filter { $0.state != .absent }
-            let place = others.count == 1 ? "\(others[0].path) alone" : "the other volumes"
-            return "\(volume.path) is absent. The images are on \(place); "
-                + (isEnough
-                    ? "new ones are stored there." : "new ones are refused until it is back.")
-                + " If its disk is dead: pacsfs volume replace \(volume.path) [NEW-DIR]"
+            return
+                """
+                \(volume.path) is absent. The images are on the other volumes. \
+                \(newImages(status)) \(waysOn(volume.path))
+                """
         case .readOnly:
             return
                 """
@@ -241,6 +364,19 @@ extension Health {
     }
 
     private static func images(_ count: Int64) -> String {
-        count == 1 ? "1 image" : "\(count) images"
+        count == 1 ? "1 image" : "\(grouped(count)) images"
+    }
+
+    /// `1,204`.
+    private static func grouped(_ count: Int64) -> String {
+        var digits = String(count)
+        var end = digits.endIndex
+        while let comma = digits.index(end, offsetBy: -3, limitedBy: digits.startIndex),
+            comma > digits.startIndex
+        {
+            digits.insert(",", at: comma)
+            end = comma
+        }
+        return digits
     }
 }

@@ -26,13 +26,16 @@ struct StatusReport {
         let totals = try index.read { try $0.totals() }
         let known = try index.read { try $0.volumes() }
         let position = core.catalogue.position
+        let members = volumes.members
+        let layout = DiskLayout(members)
         var result = ArchiveStatus(
             health: Health(level: .safe, headline: "", reasons: []), archive: core.path,
             instances: totals.instances,
             studies: totals.studies, patients: totals.patients, blobs: totals.instances,
             bytes: totals.bytes,
-            copies: try copies(totals),
-            volumes: try volumes.members.map { try status(of: $0, known) }, readMode: readMode,
+            copies: try copies(totals, layout, record: position.number),
+            volumes: try members.map { try status(of: $0, known, on: layout) },
+            readMode: readMode,
             mountpoint: mountpoint,
             incoming: .init(
                 pending: try pending ?? pendingFiles(), unpacking: unpacking.map { .init($0) }),
@@ -45,7 +48,7 @@ struct StatusReport {
             indexDamage: TagIndex.damage(of: ArchivePaths(core.path).index),
             views: try index.read { try ViewStatus.list($0, wanted: core.wantedViews) },
             configurationProblem: configurationProblem, viewsProblem: viewsProblem)
-        result.volumes += Self.unlisted(known, volumes.members)
+        result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
         return result
     }
@@ -69,8 +72,11 @@ struct StatusReport {
         }
     }
 
-    private func copies(_ totals: Totals) throws -> ArchiveStatus.Copies {
+    private func copies(
+        _ totals: Totals, _ layout: DiskLayout, record: Int64
+    ) throws -> ArchiveStatus.Copies {
         let wanted = core.settings.copies
+        let spread = try core.spreads.spread(layout, wanted: wanted, record: record, index)
         let lost = try index.read { reader in
             try reader.underReplicated(below: 1, limit: 100).compactMap {
                 try reader.copies(of: $0.id)
@@ -81,7 +87,7 @@ struct StatusReport {
             underReplicated: totals.instances(withFewerThan: wanted),
             single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
             lostImages: lost.compactMap { Digest(bytes: $0.sha256)?.hex },
-            offlineOnly: try offlineOnly())
+            offlineOnly: try offlineOnly(), oneDisk: spread.oneDisk, fewDisks: spread.fewDisks)
     }
 
     /// Looks at all images, and therefore only while as many volumes are away as an image may
@@ -110,9 +116,9 @@ struct StatusReport {
             bytes: free, bytesPerDay: daily, daysLeft: daily > 0 && age >= 7 ? free / daily : nil)
     }
 
-    private func status(of member: VolumeSet.Member, _ known: [VolumeRecord]) throws
-        -> ArchiveStatus.Volume
-    {
+    private func status(
+        of member: VolumeSet.Member, _ known: [VolumeRecord], on layout: DiskLayout
+    ) throws -> ArchiveStatus.Volume {
         let space = try? member.volume?.space()
         let scrubs = try index.read { try $0.scrubs(of: member.ordinal) }
         return ArchiveStatus.Volume(
@@ -122,6 +128,7 @@ struct StatusReport {
             state: member.condition(space),
             problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
             free: space.flatMap { member.volume?.freeSpace(in: $0) } ?? 0, total: space?.total ?? 0,
+            disk: space == nil ? nil : layout.name(of: member),
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
             scrubbed: scrubs.count == 256
                 ? scrubs.values.map(\.time).min().map(Timestamp.init(nanoseconds:)) : nil)

@@ -21,8 +21,8 @@ enum TooFewVolumes {
             away.isEmpty
             ? "Add a volume: pacsfs volume add DIR; or lower \"copies\" in pacsfs.toml."
             : """
-            Bring back \(away.joined(separator: " and ")); if its disk is dead: \
-            pacsfs volume replace \(away[0]) NEW-DIR
+            Bring back \(away.joined(separator: " and ")); or put an empty disk in its place: \
+            pacsfs volume replace \(away[0]) [NEW-DIR]; or add another: pacsfs volume add DIR
             """
         return "\(wanted) copies of each image are wanted, and \(there): \(consequence). \(remedy)"
     }
@@ -31,7 +31,10 @@ enum TooFewVolumes {
 extension ArchiveCore {
     /// Why new images have fewer copies than `copies` asks for, and what to do; `nil` when they
     /// have enough.
-    var copiesProblem: String? {
+    var copiesProblem: String? { Self.copiesProblem(of: volumes, settings) }
+
+    /// The same, for those who keep no core.
+    static func copiesProblem(of volumes: VolumeSet, _ settings: Settings) -> String? {
         let staying = volumes.members.filter { $0.state == .active || $0.state == .failing }
         let away = staying.filter { $0.volume == nil || $0.isReadOnly }.map(\.place.path)
         return TooFewVolumes.text(

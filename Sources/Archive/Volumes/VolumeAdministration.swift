@@ -47,7 +47,14 @@ final class VolumeAdministration: Sendable {
 
     /// Adds a volume: see ``Archive/addVolume(at:domain:)``.
     func add(at path: String, domain: String?) throws(ArchiveError) -> VolumeChange {
-        try change { try add(Settings.VolumePlace(path: path, domain: domain ?? path)) }
+        try change {
+            let change = try add(Settings.VolumePlace(path: path, domain: domain ?? path))
+            if volumes.members.contains(where: { $0.volume == nil }) {
+                volumes.giveUpAbsent()
+                try configuration.noteVolumes()
+            }
+            return change
+        }
     }
 
     /// Begins to empty a volume: see ``Archive/retireVolume(_:)``.
@@ -79,7 +86,7 @@ final class VolumeAdministration: Sendable {
     /// Puts an empty folder in the place of a lost volume: see
     /// ``Archive/replaceVolume(_:with:acceptingLoss:)``.
     func replace(
-        _ name: String, with path: String?, acceptingLoss: Bool
+        _ name: String, with path: String?, acceptingLoss: Bool, acceptingSharedDisk: Bool
     ) throws(ArchiveError) -> VolumeChange {
         try change {
             let old = try member(name)
@@ -101,6 +108,9 @@ final class VolumeAdministration: Sendable {
                     folder: pacsfs volume replace \(old.place.path) NEW
                     """
                 )
+            }
+            if !acceptingSharedDisk {
+                try volumes.requireOwnDisk(of: path, inPlaceOf: old, archive: core.path)
             }
             let only = try index.read { try $0.onlyCopies(on: old.ordinal) }
             guard only == 0 || acceptingLoss else {
@@ -269,6 +279,7 @@ final class VolumeAdministration: Sendable {
     func begin() throws {
         try core.adoptVolumeRecords()
         core.recordUnknownVolumes()
+        noteVolumes()
         // All are examined before anything is stored on any: a recovery stores files on other
         // volumes too, where a file of the last run must not be mistaken for a good one.
         for recovery in volumes.writable.compactMap(recovery) { run(recovery) }
@@ -297,8 +308,16 @@ final class VolumeAdministration: Sendable {
         guard volumes.put(volume) else { return catalogue.ledger.drop(volume) }
         try core.adoptVolumeRecords()
         core.recordUnknownVolumes()
+        noteVolumes()
         run(recovery)
         resilvering.wake()
+    }
+
+    /// What cannot be noted now, for want of room, is noted at the next start.
+    private func noteVolumes() {
+        do { try configuration.noteVolumes() } catch {
+            log.warning("The disks of the volumes could not be noted in archive.json: \(error)")
+        }
     }
 
     /// A volume that cannot be written must not keep the others from starting.

@@ -19,6 +19,10 @@ final class VolumeSet: Sendable {
         var isReadOnly = false
         /// Its state in the ledger.
         var state = VolumeState.active
+        /// What lay on the same disk when it was last there: see `Archive.Identity`.
+        var neighbours: [Int]?
+        /// Whether its copies do not count any more until it is back.
+        var isGivenUp = false
     }
 
     struct State {
@@ -88,6 +92,7 @@ final class VolumeSet: Sendable {
         member.volume = volume
         member.ordinal = volume.identity.ordinal
         member.id = volume.identity.volume
+        member.isGivenUp = false
         member.isReadOnly = (try? volume.isMountedReadOnly()) ?? false
         member.problem = member.isReadOnly ? readOnlyProblem(volume) : nil
     }
@@ -161,7 +166,8 @@ final class VolumeSet: Sendable {
         copies: Int, minimum: Int, bytes: Int64, holding: Set<Int> = []
     ) throws(ArchiveError) -> [Volume] {
         let members = members
-        let candidates = members.map(Self.candidate)
+        let disks = DiskLayout(members)
+        let candidates = members.map { Self.candidate($0, on: disks) }
         return try ArchiveError.from {
             var refusal: (any Error)?
             // A failing volume gets a copy only where no other can take it.
@@ -193,9 +199,12 @@ final class VolumeSet: Sendable {
         }
     }
 
-    private static func candidate(_ member: Member) -> Placement.Candidate {
+    private static func candidate(
+        _ member: Member, on disks: DiskLayout
+    ) -> Placement.Candidate {
         var candidate = Placement.Candidate(
-            ordinal: member.ordinal, domain: member.place.domain, freeSpace: nil)
+            ordinal: member.ordinal, domain: member.place.domain, freeSpace: nil,
+            disk: disks.groups[member.ordinal])
         guard let volume = member.volume, let space = try? volume.space() else { return candidate }
         candidate.freeSpace = volume.freeSpace(in: space)
         candidate.takesFiles =

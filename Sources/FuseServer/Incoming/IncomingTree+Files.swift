@@ -26,7 +26,7 @@ extension IncomingTree {
     func create(
         _ name: [UInt8], in parent: UInt64, flags: Int32, mode: mode_t, caller: FileOwner
     ) throws(Errno) -> (fuse_entry_param, IncomingHandle) {
-        try Errno.from { try archive.checkRoom(for: 0) }
+        try requireRoom(forNew: name, in: parent)
         let place = Place(name: name, directory: parent)
         try requireOpenForNames([place])
         // A name that is there may be an archived file, whose inode is not to be touched.

@@ -14,6 +14,9 @@ extension IncomingTree {
     ///
     /// - Throws: `ESTALE` for a number that was never given or has been forgotten.
     func extendedAttributes(of number: UInt64) throws(Errno) -> [(name: String, value: String)] {
+        if number == root {
+            return refusalReason.map { [(ExtendedAttribute.reason, $0)] } ?? []
+        }
         let (file, path, lastUse) = try locked { (state) throws(Errno) in
             let node = try state.tree.node(number)
             return (state.files[number], state.tree.path(of: number), node.lastUse)

@@ -40,6 +40,7 @@ final class IncomingTree: ServedTree {
     let permissions: Permissions
     let clock: any MonotonicClock
     let room = RoomWatch()
+    let refusals = Refusals()
     /// RENAMEs that wait for disks, and what goes on after them.
     let renames: DeferredRenames
     let root: UInt64

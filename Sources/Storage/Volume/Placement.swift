@@ -10,8 +10,14 @@ public enum Placement {
         public var freeSpace: Int64?
         /// False when it is read-only or being emptied.
         public var takesFiles: Bool
+        /// The disk it lies on: two copies on one disk are lost together. `nil` for one of its own.
+        public var disk: Int?
 
-        public init(ordinal: Int, domain: String, freeSpace: Int64?, takesFiles: Bool = true) {
+        public init(
+            ordinal: Int, domain: String, freeSpace: Int64?, takesFiles: Bool = true,
+            disk: Int? = nil
+        ) {
+            self.disk = disk
             self.ordinal = ordinal
             self.domain = domain
             self.freeSpace = freeSpace
@@ -19,9 +25,9 @@ public enum Placement {
         }
     }
 
-    /// Chooses volumes for a file: in different failure domains, then those with the most free
-    /// space, then the lowest ordinal. With fewer domains than copies, several volumes of a domain
-    /// are chosen.
+    /// Chooses volumes for a file: on different disks, in different failure domains, then those
+    /// with the most free space, then the lowest ordinal. With fewer domains than copies, several
+    /// volumes of a domain are chosen; with fewer disks, several of a disk.
     ///
     /// - Parameters:
     ///   - copies: The number of copies there should be in all.
@@ -45,16 +51,31 @@ public enum Placement {
         guard fitting.count >= wanted else {
             throw refusal(wanted, bytes, active: active.count, fitting: fitting.count, candidates)
         }
-        var domains = Set(candidates.filter { holding.contains($0.ordinal) }.map(\.domain))
+        let holders = candidates.filter { holding.contains($0.ordinal) }
+        var domains = Set(holders.map(\.domain))
+        var disks = Set(holders.compactMap(\.disk))
         var chosen: [Candidate] = []
-        for candidate in fitting where chosen.count < wanted {
-            if domains.insert(candidate.domain).inserted { chosen.append(candidate) }
-        }
-        for candidate in fitting where chosen.count < wanted && !chosen.contains(candidate) {
-            chosen.append(candidate)
+        for rule in [Rule.apart, .otherDisk, .otherDomain, .any] {
+            for candidate in fitting where chosen.count < wanted && !chosen.contains(candidate) {
+                let isNewDisk = candidate.disk.map { !disks.contains($0) } ?? true
+                let fits =
+                    switch rule {
+                    case .apart: isNewDisk && !domains.contains(candidate.domain)
+                    case .otherDisk: isNewDisk
+                    case .otherDomain: !domains.contains(candidate.domain)
+                    case .any: true
+                    }
+                guard fits else { continue }
+                chosen.append(candidate)
+                domains.insert(candidate.domain)
+                if let disk = candidate.disk { disks.insert(disk) }
+            }
         }
         return chosen.map(\.ordinal)
     }
+
+    /// What a volume must be like to be chosen, the strictest first.
+    private enum Rule { case apart, otherDisk, otherDomain, any }
 
     private static func refusal(
         _ wanted: Int, _ bytes: Int64, active: Int, fitting: Int, _ candidates: [Candidate]

@@ -29,6 +29,8 @@ public final class Volume: Sendable {
     /// Bytes that ``stageCopy(from:as:bytes:checking:)`` leaves free, so that the ledger can grow
     /// and work in progress can be finished when the disk is full.
     public let reserve: Int64
+    /// The disk it lies on; `nil` when that could not be found out.
+    public let disk: PhysicalDisk?
 
     let root: Directory
     let blobs: Directory
@@ -78,6 +80,7 @@ public final class Volume: Sendable {
         ledger = try root.openDirectory(Name.ledger)
         self.identity = identity
         path = root.path
+        disk = PhysicalDisk(root.path)
         let reserve: Int64 =
             if let wanted { wanted } else {
                 Self.defaultReserve(ofTotal: try FileSystemSpace.of(root).total)

@@ -205,3 +205,54 @@ extension IndexReader {
         }
     }
 }
+
+// Images whose copies lie on fewer disks than they should.
+extension IndexReader {
+    /// For each image with a copy on one of the volumes, the number of disks that it is on. The
+    /// rows of `copy` by image are an index of their own.
+    ///
+    /// - Parameter disks: The disk of each volume, by its ordinal.
+    private func disksOfImages(_ disks: [Int: Int], after id: Int64 = 0) -> String {
+        let cases = disks.sorted { $0.key < $1.key }.map { "WHEN \($0.key) THEN \($0.value)" }
+        let volumes = disks.keys.sorted().map(String.init).joined(separator: ", ")
+        return """
+            SELECT instance,
+                   count(DISTINCT CASE volume \(cases.joined(separator: " ")) END) AS disks
+            FROM copy WHERE instance > \(id) AND volume IN (\(volumes)) GROUP BY instance
+            """
+    }
+
+    /// The number of images for each number of disks that their copies are on. Reads all rows.
+    ///
+    /// - Parameter disks: The disk of each volume, by its ordinal; copies on other volumes do not
+    ///   count.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func images(byDisks disks: [Int: Int]) throws -> [Int: Int64] {
+        guard !disks.isEmpty else { return [:] }
+        var result: [Int: Int64] = [:]
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT disks, count(*) FROM (\(disksOfImages(disks))) GROUP BY disks")
+        for row in rows { result[row[0]] = row[1] }
+        return result
+    }
+
+    /// Images whose copies are on too few disks, ascending by id.
+    ///
+    /// - Parameters:
+    ///   - count: The number of disks that they should be on.
+    ///   - disks: As in ``images(byDisks:)``.
+    ///   - id: `instance.id` after which to begin.
+    ///   - limit: The most images to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func images(
+        onFewerDisksThan count: Int, _ disks: [Int: Int], after id: Int64, limit: Int
+    ) throws -> [Int64] {
+        guard !disks.isEmpty else { return [] }
+        return try Int64.fetchAll(
+            db,
+            sql: """
+                SELECT instance FROM (\(disksOfImages(disks, after: id)))
+                WHERE disks < ? ORDER BY instance LIMIT ?
+                """, arguments: [count, limit])
+    }
+}

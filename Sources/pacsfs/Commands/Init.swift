@@ -57,11 +57,12 @@ struct Init: ParsableCommand {
                 each image on \(Output.count(volumes.count, "volume", "volumes")).
                 """
             )
-            if copies > 1, let (one, other) = sharedDevice(volumes.map(\.path)) {
+            if copies > 1, let (one, other, disk) = sharedDisk(volumes.map(\.path)) {
                 Output.line(
                     """
-                    Note: \(one) and \(other) are on the same disk. That is fine for trying pacsfs \
-                    out; to survive the loss of a disk they must be on two.
+                    NOT SAFE: \(one) and \(other) are on one disk (\(disk)): if it fails, \
+                    everything is lost. That is fine for trying pacsfs; for images that matter \
+                    they must be on two.
                     """
                 )
             }

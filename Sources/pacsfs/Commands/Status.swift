@@ -6,7 +6,11 @@ struct Status: ParsableCommand {
         abstract: "Are we safe?",
         discussion: """
 
-            Exit code: 0 all is well, 1 something wants attention, 2 data is at risk.
+            The first line says what one failed disk would cost; it begins with "Safe" only when \
+            that is nothing. Volumes that lie on one disk count as one copy.
+
+            Exit code: 0 all is well, 1 something wants attention (also: not mounted, or not safe \
+            because one disk has all copies of an image), 2 data is at risk.
 
             Example:
               pacsfs status
@@ -44,6 +48,9 @@ struct Status: ParsableCommand {
                     \(mountpoint)\(ArchiveOption.argument(for: path))
                     """
             )
+        } else {
+            status.health.add(
+                unmounted: "Mount it: pacsfs mount MOUNTPOINT\(ArchiveOption.argument(for: path))")
         }
         return status
     }

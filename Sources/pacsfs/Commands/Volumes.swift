@@ -105,7 +105,9 @@ struct VolumeReplace: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replace", abstract: "Put an empty directory in the place of a lost volume.",
         discussion: """
-            All images that were on it are copied there from the others.
+            All images that were on it are copied there from the others, and so are rejected \
+            files. If the lost volume had a disk of its own, the directory must be on one too: a \
+            directory on another disk is refused, because the new disk is probably not mounted.
 
             Examples:
               pacsfs volume replace /mnt/disk2/pacsfs    # the new disk is mounted there
@@ -121,11 +123,21 @@ struct VolumeReplace: ParsableCommand {
     @Flag(name: .long, help: "Go on although images had their only copy on it.")
     var acceptLoss = false
 
+    @Flag(
+        name: .long,
+        help:
+            """
+            Go on although the lost volume had a disk of its own, and the new directory shares one.
+            """
+    )
+    var acceptSharedDisk = false
+
     @OptionGroup var archive: ArchiveOption
 
     func run() throws {
         let request = VolumeRequest.replace(
-            Paths.volume(volume), with: directory.map(Paths.absolute), acceptingLoss: acceptLoss)
+            Paths.volume(volume), with: directory.map(Paths.absolute), acceptingLoss: acceptLoss,
+            acceptingSharedDisk: acceptSharedDisk)
         try VolumeChanging.run(request, archive) { change in
             "\(change.path) is volume \(change.ordinal) now, in the place of the lost one."
         }
@@ -194,11 +206,13 @@ enum VolumeChanging {
         if let settings = try? Settings(file: ArchivePaths(archive).configuration) {
             others += settings.volumes.map(\.path)
         }
-        for other in others where other != volume && sharedDevice([other, volume]) != nil {
+        for other in others where other != volume {
+            guard let disk = sharedDisk([other, volume])?.disk else { continue }
             return Output.line(
                 """
-                Note: \(volume) is on the same disk as \(other). To survive the loss of a disk, it \
-                must be on another: is the new one mounted?
+                WARNING: \(volume) is on the same disk as \(other) (\(disk)): if it fails, both \
+                are lost. Is the new disk mounted? "pacsfs status" says what one failed disk \
+                would cost.
                 """
             )
         }

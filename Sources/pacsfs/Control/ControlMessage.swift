@@ -29,7 +29,7 @@ enum ControlResponse: Codable, Sendable {
 enum VolumeRequest: Codable, Sendable {
     case add(path: String, domain: String?)
     case retire(String)
-    case replace(String, with: String?, acceptingLoss: Bool)
+    case replace(String, with: String?, acceptingLoss: Bool, acceptingSharedDisk: Bool)
 
     /// Whether a directory becomes a volume by it.
     var bringsDirectory: Bool {
@@ -44,7 +44,7 @@ enum VolumeRequest: Codable, Sendable {
         switch self {
         case .add(let path, _): path
         case .retire: nil
-        case .replace(_, let path, _): path
+        case .replace(_, let path, _, _): path
         }
     }
 
@@ -53,8 +53,10 @@ enum VolumeRequest: Codable, Sendable {
         switch self {
         case .add(let path, let domain): try archive.addVolume(at: path, domain: domain)
         case .retire(let name): try archive.retireVolume(name)
-        case .replace(let name, let path, let acceptingLoss):
-            try archive.replaceVolume(name, with: path, acceptingLoss: acceptingLoss)
+        case .replace(let name, let path, let acceptingLoss, let acceptingSharedDisk):
+            try archive.replaceVolume(
+                name, with: path, acceptingLoss: acceptingLoss,
+                acceptingSharedDisk: acceptingSharedDisk)
         }
     }
 }

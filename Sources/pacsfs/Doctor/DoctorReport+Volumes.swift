@@ -1,13 +1,14 @@
 import Archive
 import Foundation
 import Storage
+import System
 
 // The volumes: whether they are there, are the right ones, and are closed to others.
 extension DoctorReport {
     mutating func checkVolumes(_ settings: Settings) {
         let identity = FileManager.default.contents(atPath: paths.identity)
             .flatMap { try? JSONDecoder().decode(Identity.self, from: $0) }
-        var disks: [String: String] = [:]
+        var disks: [(path: String, disk: PhysicalDisk)] = []
         var lastRecord: Timestamp?
         let bootMounts = BootMounts()
         for place in settings.volumes {
@@ -18,17 +19,22 @@ extension DoctorReport {
                 continue
             }
             if let space = FileSystemOfPath(path) {
-                if let other = disks[space.disk] {
-                    add(
-                        .attention, subject,
-                        """
-                        It is on the same disk as \(other): one failure takes both. Put them on \
-                        two: pacsfs volume replace, or mount its disk.
-                        """
-                    )
-                } else {
-                    disks[space.disk] = place.path
+                let disk = PhysicalDisk(path)
+                if let disk, settings.copies > 1 {
+                    for other in disks {
+                        guard let name = other.disk.shared(with: disk) else { continue }
+                        add(
+                            .attention, subject,
+                            """
+                            NOT SAFE: it is on one disk with \(other.path) (\(name)): if that \
+                            fails, both are lost. Mount the disk that belongs here; or add a \
+                            volume on another disk: pacsfs volume add DIR
+                            """
+                        )
+                        break
+                    }
                 }
+                if let disk { disks.append((place.path, disk)) }
                 checkSpace(space, subject)
                 if space.mountpoint != "/", space.device != FileSystemOfPath(archive)?.device,
                     let problem = bootMounts.problem(space.mountpoint)
@@ -65,7 +71,8 @@ extension DoctorReport {
             add(
                 .problem, subject,
                 error.code == .notFound
-                    ? "It is not there. \(bootMounts.advice(for: path))" : "\(error)")
+                    ? "It is not there. \(bootMounts.advice(for: path)) \(Self.otherWays(path))"
+                    : "\(error)")
             return nil
         }
         switch volume.identity {
@@ -87,13 +94,20 @@ extension DoctorReport {
                     ? "\(error)"
                     : """
                     It is empty: its disk is not mounted, or a new one is. \
-                    \(bootMounts.advice(for: path)) If it is new: pacsfs volume replace \
-                    \(path)
+                    \(bootMounts.advice(for: path)) \(Self.otherWays(path))
                     """
             )
             return nil
         }
         return volume
+    }
+
+    /// What can be done when the disk of a volume is dead.
+    private static func otherWays(_ path: String) -> String {
+        """
+        If it is dead, put an empty disk in its place: pacsfs volume replace \(path) [NEW-DIR]; or \
+        add another: pacsfs volume add DIR
+        """
     }
 
     private mutating func checkSpace(_ space: FileSystemOfPath, _ subject: String) {

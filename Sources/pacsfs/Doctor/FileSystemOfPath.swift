@@ -40,14 +40,4 @@ struct FileSystemOfPath {
         ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "afs"].contains(type)
             || type.hasPrefix("fuse.")
     }
-
-    /// The disk that the partition is on; where that is unknown, the number of the device.
-    var disk: String {
-        let link = "/sys/dev/block/\(gnu_dev_major(device)):\(gnu_dev_minor(device))"
-        guard let path = realpath(link, nil) else { return String(device) }
-        defer { free(path) }
-        let own = String(cString: path)
-        return access(own + "/partition", F_OK) == 0
-            ? String(own[..<(own.lastIndex(of: "/") ?? own.endIndex)]) : own
-    }
 }

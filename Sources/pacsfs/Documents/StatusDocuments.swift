@@ -20,6 +20,9 @@ extension ArchiveStatus: JSONDocument {
             .integer("copies.lost", "Images without any good copy."),
             .string("copies.lost_images[]", "SHA-256 of up to a hundred of those."),
             .integer("copies.offline_only", "Images whose copies are all on absent volumes."),
+            .integer("copies.one_disk", "Images that would be lost if one disk failed now."),
+            .integer(
+                "copies.few_disks", "Images on fewer disks within reach than copies are wanted."),
         ] + ArchiveStatus.Volume.fields.map { $0.inside("volumes[]") } + [
             .word(
                 "read_mode", ArchiveStatus.ReadMode.self, orNull: true,
@@ -71,6 +74,7 @@ extension ArchiveStatus.Volume {
         .integer("blobs", "Images it holds."),
         .integer("free", "Bytes that new files can take."),
         .integer("total", "Size of its file system in bytes; 0 when it is absent."),
+        .string("disk", orNull: true, "The disk it lies on; null when it is absent."),
         .integer("errors", "Bad copies found since it was last read without any."),
         .time("scrubbed", orNull: true, "Since when every copy has been read; null if not all."),
     ]

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Archive
-import Glibc
+import System
 
 /// Runs a command, and prints what went wrong.
 ///
@@ -25,14 +25,15 @@ enum Failure {
     }
 }
 
-/// Two of the directories that lie on one file system, if there are such.
-func sharedDevice(_ paths: [String]) -> (String, String)? {
-    var seen: [UInt: String] = [:]
+/// Two of the directories that lie on one disk, and its name, if there are such.
+func sharedDisk(_ paths: [String]) -> (one: String, other: String, disk: String)? {
+    var seen: [(path: String, disk: PhysicalDisk)] = []
     for path in paths {
-        var status = stat()
-        guard stat(path, &status) == 0 else { continue }
-        if let other = seen[status.st_dev] { return (other, path) }
-        seen[status.st_dev] = path
+        guard let disk = PhysicalDisk(path) else { continue }
+        for other in seen {
+            if let name = other.disk.shared(with: disk) { return (other.path, path, name) }
+        }
+        seen.append((path, disk))
     }
     return nil
 }

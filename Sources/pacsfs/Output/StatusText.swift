@@ -4,7 +4,9 @@ import Archive
 enum StatusText {
     static func lines(_ status: ArchiveStatus) -> [String] {
         var lines = [status.health.headline]
-        lines += status.health.reasons.dropFirst().map { "           also: \($0)" }
+        // The first line has what matters most.
+        lines += status.health.reasons.filter { !status.health.headline.contains($0) }
+            .map { "           also: \($0)" }
         lines.append("")
         lines.append(
             """
@@ -37,6 +39,7 @@ enum StatusText {
             \(Output.count(volume.blobs, "image", "images"))
             """
         if volume.state != .absent { text += ", room for \(Output.bytes(volume.free))" }
+        if let disk = volume.disk { text += ", on \(disk)" }
         if volume.domain != volume.path { text += ", in \(volume.domain)" }
         if volume.errors > 0 {
             text +=

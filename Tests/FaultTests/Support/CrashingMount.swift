@@ -33,6 +33,7 @@ final class CrashingMount {
         let settings = archive + "/pacsfs.toml"
         let text = try Files.text(settings)
             .replacing(/(?m)^settle = .*$/, with: "settle = \(seconds)")
+            .replacing(/(?m)^min_copies = .*$/, with: "min_copies = 2")
         try Files.write(Array(text.utf8), to: settings)
     }
 

@@ -48,6 +48,8 @@ final class TestArchive: Sendable {
         try must([
             program, "init", "--archive", self.path, "--volume", volumes[0], "--volume", volumes[1],
         ])
+        // A file with one copy is no success here.
+        try must(["sed", "-i", "s/^min_copies = .*/min_copies = 2/", self.path + "/pacsfs.toml"])
         try must([program, "import", "--archive", self.path, first.path])
         try must(["cp", "-a", base, original])
     }

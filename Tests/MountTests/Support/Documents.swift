@@ -94,6 +94,26 @@ struct FoundStudy: Decodable {
 }
 
 extension MountedArchive {
+    /// What the first line of `pacsfs status` says, and why.
+    struct Health: Decodable {
+        struct Document: Decodable { var health: Health }
+
+        var level: String
+        var headline: String
+        var reasons: [String]
+    }
+
+    func health() throws -> Health {
+        try pacsfs("status", "--json").json(Health.Document.self).health
+    }
+
+    /// Whether there is nothing to say but that a test has both volumes in one folder.
+    func isWellOnOneDisk() throws -> Bool {
+        let health = try health()
+        return health.level == "attention" && health.reasons.count == 1
+            && health.reasons[0].contains("both volumes are on one disk (")
+    }
+
     func status() throws -> Status { try pacsfs("status", "--json").json(Status.self) }
 
     /// The image with these bytes; `nil` when it is not archived.

@@ -42,7 +42,14 @@ final class LosableDisk: Sendable {
         guard run.succeeded else { throw ProgramError(description: run.report) }
     }
 
-    func mount() throws { try Self.shell("mount -o loop \"$1\" \"$0\"", path, image) }
+    /// The name of the file that the loop device is made of is removed, so that it stands for a
+    /// disk of its own: pacsfs finds out that files of one disk are one disk.
+    func mount() throws {
+        try Self.shell(
+            """
+            ln "$1" "$1.name"; mount -o loop "$1.name" "$0"; rm "$1.name"
+            """, path, image)
+    }
 
     func lose(_ loss: Loss) throws {
         switch loss {

@@ -53,10 +53,10 @@ final class MountedArchive: Sendable {
         defer { archive.tearDown() }
         try prepare(archive)
         try archive.make()
-        if minimumCopies < 2 {
-            try archive.configure {
-                $0.replacing("# min_copies = 1", with: "min_copies = \(minimumCopies)")
-            }
+        try archive.configure {
+            $0.replacing(
+                "\nmin_copies = 1\n",
+                with: minimumCopies < 2 ? "\nmin_copies = 1\n" : "\n# min_copies = 1\n")
         }
         if isMounted { try archive.mount() }
         return try body(archive)

@@ -27,6 +27,8 @@ public final class TemporaryArchive: Sendable {
         try Archive.create(
             at: path, volumes: volumes.map { Settings.VolumePlace(path: $0, domain: $0) },
             copies: copies)
+        // A test that is not about it wants to hear when a copy is missing.
+        try configure { $0.replacing("\nmin_copies = 1\n", with: "\n# min_copies = 1\n") }
         if settle != 10 {
             try configure { $0.replacing("settle = 10", with: "settle = \(settle)") }
         }
