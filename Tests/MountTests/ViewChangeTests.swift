@@ -159,7 +159,7 @@ struct ViewChangeTests {
                 waiting.code == 1
                     && waiting.output.contains("Needs a restart of the daemon: copies."),
                 "\(waiting.report)")
-            #expect(try archive.isWellOnOneDisk())
+            #expect(try archive.pacsfs("status").code == 0)
             try archive.unmount()
             let unmounted = try archive.pacsfs("reload")
             #expect(
