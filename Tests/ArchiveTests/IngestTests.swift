@@ -182,13 +182,21 @@ struct IngestTests {
                 == Set(found.prefix(2)))
     }
 
-    @Test("Whoever observes is told before whoever waits is answered")
+    @Test("Observers hear of an image before the program that waits for it is answered")
     func observers() throws {
-        let observer = Recorder()
+        let observer = Recorder(isHeld: true)
         try temporary.open { archive in
             archive.observe(views: observer)
-            let id = try #require(
-                try archive.ingest(series(images: 1)[0], in: temporary.folder).archived)
+            let answer = Monitor<Result<Int64?, any Error>?>(nil)
+            let (image, folder) = (series(images: 1)[0], temporary.folder)
+            _ = try WorkerThread("ingest") {
+                let id = Result { try archive.ingest(image, in: folder).archived }
+                answer.withLock(waking: .all) { $0 = id }
+            }
+            observer.waitForEvent()
+            #expect(answer.withLock { $0 == nil })
+            observer.letGo()
+            let id = try #require(try answer.wait { $0 }.get())
             #expect(observer.events.first == "told")
             let leaves =
                 try archive.index.read { try $0.details(id) }?.paths.map { Array($0.dropLast()) }
@@ -240,18 +248,30 @@ struct IngestTests {
 }
 
 private final class Recorder: ViewObserver {
-    private let state = Lock<(nodes: Set<Int64>, events: [String])>(([], []))
+    private struct State {
+        var nodes: Set<Int64> = []
+        var events: [String] = []
+        /// Whether ``published(nodes:replaced:)`` does not return yet.
+        var isHeld: Bool
+    }
+
+    private let state: Monitor<State>
+
+    init(isHeld: Bool = false) { state = Monitor(State(isHeld: isHeld)) }
+
+    func waitForEvent() { state.wait { $0.events.isEmpty ? nil : () } }
+
+    func letGo() { state.withLock(waking: .all) { $0.isHeld = false } }
 
     var nodes: Set<Int64> { state.withLock { $0.nodes } }
     var events: [String] { state.withLock { $0.events } }
 
     func published(nodes: Set<Int64>, replaced: [Int64]) {
-        // Late, as a kernel might be.
-        usleep(50_000)
-        state.withLock { state in
+        state.withLock(waking: .all) { state in
             state.nodes.formUnion(nodes)
             state.events.append("told")
         }
+        state.wait { $0.isHeld ? nil : () }
     }
 
     func healed(image: Int64) { state.withLock { $0.events.append("healed \(image)") } }

@@ -1,5 +1,6 @@
 import Glibc
 import System
+import TestSupport
 import Testing
 
 @testable import FuseServer
@@ -127,13 +128,17 @@ struct CallingThreadTests {
         }
         let thread = CallingThread(id: process)
         // Bit 11: SIGUSR2.
-        while thread.content(of: "status", limit: 4096).map({ status in
-            String(decoding: status, as: UTF8.self).split(separator: "\n")
-                .first { $0.hasPrefix("SigIgn") }
-                .flatMap { UInt64($0.dropFirst(8), radix: 16) }.map { $0 & 1 << 11 } ?? 0
-        }) == 0 { usleep(10_000) }
+        let isReady = eventually {
+            let status = String(
+                decoding: thread.content(of: "status", limit: 4096) ?? [], as: UTF8.self)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("SigIgn") }
+            return line.flatMap { UInt64($0.dropFirst(8), radix: 16) }.map { $0 & 1 << 11 != 0 }
+                ?? false
+        }
+        try #require(isReady)
         kill(process, SIGSTOP)
-        usleep(100_000)
+        var stopped: Int32 = 0
+        try #require(waitpid(process, &stopped, WUNTRACED) == process)
         #expect(thread.pendingSignal == .harmless)
         kill(process, SIGUSR2)
         #expect(thread.pendingSignal == .harmless)

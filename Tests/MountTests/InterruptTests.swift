@@ -9,8 +9,9 @@ import Testing
     "Interrupted programs", .serialized,
     .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount))
 struct InterruptTests {
-    /// `write(name, count)` writes a zip archive of so many images; `unpacking(name)` waits until
-    /// pacsfs is in the middle of it; `ends(process)` says in how many seconds a process is gone.
+    /// `write(name, count)` writes a zip archive of so many images. `unpacking(name)` waits until
+    /// pacsfs is in the middle of it, `goes_on(name)` until it is further. `ends(process)` says in
+    /// how many seconds a process is gone.
     private static let zips = """
         import ctypes, errno, re, signal, time, zipfile
         data = open('tiny.dcm', 'rb').read()
@@ -31,6 +32,13 @@ struct InterruptTests {
                 if reason.startswith(b'Being unpacked'): return
                 assert time.monotonic() < end, reason
                 time.sleep(0.02)
+        def progress(name):
+            return os.getxattr(f'{I}/{name}', 'user.pacsfs.reason')
+        def goes_on(name):
+            before, end = progress(name), time.monotonic() + 60
+            while progress(name) == before:
+                assert time.monotonic() < end, before
+                time.sleep(0.02)
         def ends(process):
             begin = time.monotonic()
             process.wait(60)
@@ -46,8 +54,7 @@ struct InterruptTests {
     }
 
     private func expectArchived(_ count: Int64, _ archive: MountedArchive) throws {
-        let end = ProgramRun.now() + 180
-        while try archive.status().instances < count, ProgramRun.now() < end { usleep(200_000) }
+        #expect(try eventually(within: 180) { try archive.status().instances >= count })
         #expect(try archive.status().instances == count)
         try archive.settled(within: 60)
         let status = try archive.status()
@@ -70,7 +77,7 @@ struct InterruptTests {
                     unpacking('slow.zip')
                     # A signal that ends nobody is no reason.
                     cp.send_signal(signal.SIGCONT)
-                    time.sleep(0.2)
+                    goes_on('slow.zip')
                     assert cp.poll() is None
                     cp.send_signal(signal.\(name))
                     assert ends(cp) < 1
