@@ -75,8 +75,8 @@ final class VolumeSet: Sendable {
         guard let staging = Self.staging(of: members) else {
             throw ArchiveError(
                 .storage,
-                "None of the archive's volumes is there:\n"
-                    + members.compactMap(\.problem).joined(separator: "\n"))
+                "None of the archive's volumes is there: "
+                    + members.compactMap(\.problem).joined(separator: "; "))
         }
         state = Lock(State(members: members, staging: staging))
     }

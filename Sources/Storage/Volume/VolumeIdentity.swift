@@ -103,7 +103,7 @@ extension VolumeIdentity {
             throw StorageError(
                 .newerFormat,
                 "the volume has format \(format), this pacsfs knows up to \(Self.currentFormat)",
-                path: path, remedy: "Use the newer pacsfs that wrote it")
+                path: path, remedy: "Update pacsfs")
         }
         guard let ordinal = object["ordinal"]?.int, ordinal > 0, ordinal < Int32.max else {
             throw damaged("\"ordinal\" is missing")
