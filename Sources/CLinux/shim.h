@@ -96,3 +96,19 @@ extern int pthread_getname_np(pthread_t thread, char *name, size_t size);
 
 // See: 'man 2 pidfd_open'
 extern int pidfd_open(pid_t pid, unsigned int flags);
+
+// See: 'man 2 openat2'; glibc has no wrapper. No symbolic link is followed, and nothing outside of
+// the directory is opened.
+#include <stdint.h>
+static inline int pacsfs_open_beneath(int directory, const char *path, int flags) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {(unsigned)flags, 0, 0x04 /* RESOLVE_NO_SYMLINKS */ | 0x08 /* RESOLVE_BENEATH */};
+    return (int)syscall(437 /* SYS_openat2 */, directory, path, &how, sizeof how);
+}
+
+// See: 'man 2 open'. A descriptor that only stands for a place: nothing is opened by it.
+#ifndef O_PATH
+#define O_PATH 010000000
+#endif
+static const int PACSFS_O_PATH = O_PATH;

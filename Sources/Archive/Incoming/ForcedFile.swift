@@ -10,13 +10,18 @@ import Glibc
 public enum ForcedFile {
     private static let mark: mode_t = 0o2000
 
-    /// Marks a file, before it is moved. Errors of file systems without modes are ignored.
+    /// Marks a file, before it is moved. Nobody may read it who could not before. Errors of file
+    /// systems without modes are ignored.
     ///
     /// - Parameters:
     ///   - path: Relative to `directory`.
     ///   - directory: An open directory.
     public static func mark(_ path: [UInt8], in directory: Int32) {
-        _ = path.withCString { fchmodat(directory, $0, 0o644 | mark, 0) }
+        path.withCString { path in
+            var status = stat()
+            guard fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+            _ = fchmodat(directory, path, status.st_mode & 0o666 | 0o600 | mark, 0)
+        }
     }
 
     /// Whether a file is marked.

@@ -12,11 +12,16 @@ public struct RejectRequest: Sendable {
     public var source: IngestSource
     /// For a person: what is wrong with it and what to do.
     public var reason: String
+    /// Whose it is and who may read it, when that is not as with `file`.
+    public var access: FileAccess?
 
-    public init(file: IngestFile, source: IngestSource, reason: String) {
+    public init(
+        file: IngestFile, source: IngestSource, reason: String, access: FileAccess? = nil
+    ) {
         self.file = file
         self.source = source
         self.reason = reason
+        self.access = access
     }
 }
 
@@ -69,7 +74,8 @@ final class RejectedFiles: Sendable {
         for volume in targets.reversed() {
             place = try volume.rejected.reject(
                 copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path,
-                reason: request.reason + "\n", at: Timestamp(nanoseconds: core.clock.utc))
+                reason: request.reason + "\n", access: request.access,
+                at: Timestamp(nanoseconds: core.clock.utc))
         }
         try core.catalogue.record(
             RejectRecord(

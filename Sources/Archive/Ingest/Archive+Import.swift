@@ -1,19 +1,6 @@
 import Foundation
 import System
 
-/// A file that `pacsfs import` takes in.
-public struct ImportFile: Codable, Sendable {
-    /// Absolute.
-    public var path: String
-    /// What it is called below `/rejected/<date>` if it is refused.
-    public var rejectedPath: String
-
-    public init(path: String, rejectedPath: String) {
-        self.path = path
-        self.rejectedPath = rejectedPath
-    }
-}
-
 /// What became of it.
 public struct ImportResult: Codable, Sendable {
     public enum Outcome: String, Codable, Sendable, CaseIterable {
@@ -51,6 +38,7 @@ extension Archive {
         let results = Lock<[[ImportResult]]>(Array(repeating: [], count: files.count))
         let pending = Monitor(files.count)
         let sequence = IngestSequence()
+        var opener = ImportOpener()
         for (index, file) in files.enumerated() {
             @Sendable func tell(_ result: ImportResult) {
                 results.withLock {
@@ -58,7 +46,7 @@ extension Archive {
                     each(result)
                 }
             }
-            importFile(file, turn: (sequence, index), member: tell) { result in
+            importFile(file, &opener, turn: (sequence, index), member: tell) { result in
                 if let result { tell(result) }
                 pending.withLock(waking: .all) { $0 -= 1 }
             }
@@ -71,21 +59,19 @@ extension Archive {
     ///   - member: Called with the result of each member of a zip archive.
     ///   - completion: Called once; with `nil` when the members' results say it all.
     private func importFile(
-        _ file: ImportFile, turn: (sequence: IngestSequence, number: Int),
+        _ file: ImportFile, _ opener: inout ImportOpener,
+        turn: (sequence: IngestSequence, number: Int),
         member: @escaping @Sendable (ImportResult) -> Void,
         completion: @escaping @Sendable (ImportResult?) -> Void
     ) {
         let name = file.path.split(separator: "/").last.map { Array($0.utf8) } ?? []
         let descriptor: Int32
-        do throws(Errno) {
-            descriptor = try Descriptor(opening: file.path, O_RDONLY | O_NOFOLLOW | O_NOCTTY)
-                .release()
+        do throws(ImportOpener.Refusal) {
+            descriptor = try opener.open(file).release()
         } catch {
             turn.sequence.take(turn.number) {}
             return completion(
-                ImportResult(
-                    path: file.path, bytes: 0, outcome: .failed,
-                    reason: "It cannot be read: \(error)."))
+                ImportResult(path: file.path, bytes: 0, outcome: .failed, reason: error.reason))
         }
         let staged = StagedFile(descriptor)
         let bytes = staged.bytes

@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import Glibc
 import Storage
+import System
 
 /// Unpacks one zip archive: its images are archived, other files are rejected. When ``run()`` has
 /// returned, that many images are safe, and the zip archive is not needed any more.
@@ -125,6 +126,7 @@ struct ZipIngest {
     private func setAside(_ refused: [Int: String]) throws {
         guard !refused.isEmpty else { return }
         let reader = try reader()
+        let access = FileAccess(try FileFacts(of: request.file.descriptor))
         var number = -1
         while let member = try reader.next() {
             number += 1
@@ -134,7 +136,8 @@ struct ZipIngest {
                 _ throws(ZipError) in
             }
             let source = source(of: member)
-            try archive.reject(RejectRequest(file: file.open, source: source, reason: reason))
+            try archive.reject(
+                RejectRequest(file: file.open, source: source, reason: reason, access: access))
             each(
                 ImportResult(
                     path: "\(source)", bytes: file.bytes, outcome: .rejected, reason: reason))

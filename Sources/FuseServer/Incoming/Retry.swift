@@ -283,11 +283,18 @@ extension IncomingTree {
         _ newcomer: Newcomer, at place: Place, in folder: Folder, _ status: stat,
         _ caller: FileOwner
     ) throws(Errno) -> UInt64 {
-        let owner = try owner(for: caller, in: folder)
         var file = IncomingFile(shown: status, state: newcomer.state)
-        // It may be a blob now, which keeps its own.
-        file.shown.st_mode = S_IFREG | 0o644
-        (file.shown.st_uid, file.shown.st_gid) = (owner.uid, owner.gid)
+        // It may be a blob now, which keeps its own. What everybody could read becomes the
+        // caller's; anything else stays whose it was, or moving it would be a way to read it.
+        let old = newcomer.status
+        if old.st_mode & 0o444 == 0o444 {
+            let owner = try owner(for: caller, in: folder)
+            file.shown.st_mode = S_IFREG | 0o644
+            (file.shown.st_uid, file.shown.st_gid) = (owner.uid, owner.gid)
+        } else {
+            file.shown.st_mode = S_IFREG | old.st_mode & 0o666 | 0o600
+            (file.shown.st_uid, file.shown.st_gid) = (old.st_uid, old.st_gid)
+        }
         (file.shown.st_atim, file.shown.st_mtim) = (
             newcomer.status.st_atim, newcomer.status.st_mtim
         )

@@ -1,5 +1,6 @@
 import Archive
 import Glibc
+import Storage
 import System
 
 /// Clears `/incoming`: what has been archived goes some seconds after it was last used, so that
@@ -275,7 +276,8 @@ extension IncomingTree {
                 guard try state.update(number, { $0.setAside(attempt, reason) }) else { return nil }
                 return RejectRequest(
                     file: IngestFile(descriptor.number, owner: descriptor),
-                    source: .incoming(state.tree.path(of: number)), reason: reason)
+                    source: .incoming(state.tree.path(of: number)), reason: reason,
+                    access: (state.files[number]?.shown).map { FileAccess($0) })
             }
         }
         guard let request else { return }

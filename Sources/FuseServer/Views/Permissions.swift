@@ -59,6 +59,24 @@ public struct Permissions: Sendable {
         status.st_gid = group(of: subject) ?? owner.gid
     }
 
+    /// Sets what is shown of a file of `/rejected`: at most what its owner allowed, who can read it
+    /// still. Where there are groups, that of the writers stands for the file's own.
+    ///
+    /// - Parameter status: Of the file on the volume; changed in place.
+    func applyToRejected(_ status: inout stat) {
+        let (mode, owner, group) = (status.st_mode, status.st_uid, status.st_gid)
+        apply(.rejectedFile, to: &status)
+        var bits = mode
+        if let shown = self.group(of: .rejectedFile) {
+            // To another group the file showed what others see.
+            if group != shown { bits = bits & ~0o040 | (bits & 0o004) << 3 }
+        } else {
+            status.st_gid = group
+        }
+        status.st_uid = owner
+        status.st_mode = S_IFREG | (status.st_mode & bits & 0o777)
+    }
+
     private func group(of subject: Subject) -> gid_t? {
         switch subject {
         case .root, .readme, .view, .image: readers

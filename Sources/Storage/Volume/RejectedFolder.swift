@@ -56,33 +56,38 @@ public final class RejectedFolder: Sendable {
     ///   - source: An open descriptor of the file.
     ///   - relativePath: The path it gets below `rejected/<date>`.
     ///   - reason: One or more sentences for a person.
+    ///   - access: Whose it is, and who may read it; that of the source when it is left out.
     ///   - time: Its date in UTC names the folder.
     /// - Returns: Its path below the volume's folder.
     /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
     public func reject(
         copyOf source: Int32, path relativePath: String, reason: String,
-        at time: Timestamp = .now()
+        access: FileAccess? = nil, at time: Timestamp = .now()
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
         let text = Self.text(reason)
         let place = try destination(for: [time.date] + parts, contentOf: source, reason: text)
         try writeReason(text, in: place)
-        if !place.isThere { try fill(place.folder, place.name, from: source) }
+        if !place.isThere { try fill(place.folder, place.name, from: source, access) }
         try place.folder.sync()
         return place.folderPath + "/" + place.name
     }
 
-    /// Copies a file durably to a name that is free. The caller makes the folder durable.
+    /// Copies a file durably to a name that is free. It is no more readable than its source was.
+    /// The caller makes the folder durable.
     private func fill(
-        _ folder: borrowing Directory, _ name: String, from source: Int32
+        _ folder: borrowing Directory, _ name: String, from source: Int32,
+        _ access: FileAccess? = nil
     ) throws(StorageError) {
         let path = folder.path(of: name)
-        let bytes = try FileFacts.of(source, path: path).bytes
+        let facts = try FileFacts.of(source, path: path)
+        let bytes = facts.bytes
         let data = try FileIO.dataBytes(of: source, bytes: bytes, path: path)
         try FileSystemSpace.of(directory).require(data, above: reserve, path: directory.path)
         let temporary = Self.rejectTemporary()
         do throws(StorageError) {
-            let copy = try staging.openFile(temporary, O_RDWR | O_CREAT | O_EXCL)
+            let copy = try staging.openFile(temporary, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+            try (access ?? FileAccess(facts)).give(to: copy.number, path: path)
             _ = try FileCopy.copy(
                 from: source, to: copy, bytes: bytes, hashing: false, path: path)
             try copy.syncData(path: path)

@@ -10,6 +10,10 @@ public struct FileFacts: Sendable, Equatable {
     public var inode: UInt64
     /// Permission bits, without the type.
     public var mode: UInt32
+    /// The number of its user.
+    public var owner: UInt32
+    /// The number of its group.
+    public var group: UInt32
     /// The number of hard links; 0 after the last one was removed.
     public var links: Int
     public var isRegular: Bool
@@ -24,6 +28,7 @@ public struct FileFacts: Sendable, Equatable {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
         mode = UInt32(status.st_mode) & 0o7777
+        (owner, group) = (status.st_uid, status.st_gid)
         links = Int(status.st_nlink)
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isDirectory = status.st_mode & S_IFMT == S_IFDIR

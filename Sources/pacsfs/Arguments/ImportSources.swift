@@ -1,4 +1,5 @@
 import Archive
+import CLinux
 import Glibc
 import Storage
 import System
@@ -38,70 +39,67 @@ struct ImportSources {
                 "\(argument) is, contains or lies in a folder of the archive itself (\(other))",
                 remedy: "Name the folders to import without it.")
         }
-        var status = stat()
+        let opened: SharedDescriptor
+        let facts: FileFacts
         do throws(Errno) {
-            try systemCall { stat(path, &status) }
+            // What is neither a file nor a folder is not opened.
+            opened = SharedDescriptor(try Descriptor(opening: path, PACSFS_O_PATH))
+            facts = try opened.facts()
         } catch {
             throw .unreadable(argument, error)
         }
         let name = path.split(separator: "/").last.map(String.init) ?? ""
-        if FileFacts(status).isDirectory {
-            walk(path, name)
-        } else if FileFacts(status).isRegular {
-            add(path, name, FileFacts(status))
+        let root = ImportFile.Root(path: path, identity: FileIdentity(facts))
+        if facts.isDirectory {
+            walk(opened.number, root, name)
+        } else if facts.isRegular {
+            add(path, name, root, facts)
         } else {
             add(unreadable: path, "It is neither a file nor a folder.")
         }
     }
 
-    /// Adds the files below a folder in the order of their names, folders among them; with a list
-    /// of its own instead of recursion, so that no depth is too deep.
+    /// Adds the files below a folder in the order of their names, folders among them.
     ///
     /// - Parameter shown: What the folder is called in `rejected`.
-    private mutating func walk(_ path: String, _ shown: String) {
-        // The next one is at the end.
-        var entries = children(of: (path, shown))
-        while let entry = entries.popLast() {
-            var status = stat()
-            do throws(Errno) {
-                try systemCall { lstat(entry.path, &status) }
-            } catch {
-                // Such as a name that is not UTF-8, which a message to the daemon cannot carry.
-                add(
-                    unreadable: entry.path,
-                    "It cannot be read: \(error). If its name is not UTF-8, copy it into "
-                        + "incoming instead.")
-                continue
+    private mutating func walk(_ folder: Int32, _ root: ImportFile.Root, _ shown: String) {
+        let start = root.path.hasSuffix("/") ? String(root.path.dropLast()) : root.path
+        var walk: SourceWalk
+        do throws(Errno) { walk = try SourceWalk(folder) } catch {
+            return add(unreadable: root.path, "It cannot be read: \(error).")
+        }
+        while let entry = walk.next() {
+            let path = "\(start)/\(entry.path)"
+            switch entry.found {
+            case .file(let facts):
+                add(path, Self.shortened("\(shown)/\(entry.path)"), root, facts)
+            case .unreadable(let reason): add(unreadable: path, reason)
             }
-            let facts = FileFacts(status)
-            if facts.isDirectory { entries += children(of: entry) }
-            if facts.isRegular { add(entry.path, entry.shown, facts) }
         }
     }
 
-    /// The entries of a folder, the first at the end.
-    private mutating func children(
-        of folder: (path: String, shown: String)
-    ) -> [(path: String, shown: String)] {
-        names(in: folder.path).reversed().map { name in
-            (path: folder.path + "/" + name, shown: folder.shown + "/" + name)
+    /// What is deeper than a disk takes is set aside without the folders in the middle.
+    private static func shortened(_ path: String) -> String {
+        guard path.utf8.count > 1_000 else { return path }
+        let parts = path.split(separator: "/")
+        var end: [Substring] = []
+        var count = 0
+        for part in parts.reversed() where end.isEmpty || count + part.utf8.count < 700 {
+            end.append(part)
+            count += part.utf8.count + 1
+            if count >= 700 { break }
         }
+        return (parts.prefix(1) + ["…"] + end.reversed()).joined(separator: "/")
     }
 
-    private mutating func names(in folder: String) -> [String] {
-        do throws(Errno) {
-            let descriptor = try Descriptor(opening: folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            return try DirectoryEntry.names(in: descriptor.number)
-                .map { String(decoding: $0, as: UTF8.self) }.sorted()
-        } catch {
-            add(unreadable: folder, "It cannot be read: \(error).")
-            return []
-        }
-    }
-
-    private mutating func add(_ path: String, _ shown: String, _ facts: FileFacts) {
+    private mutating func add(
+        _ path: String, _ shown: String, _ root: ImportFile.Root, _ facts: FileFacts
+    ) {
         files.append(
-            SourceFile(file: ImportFile(path: path, rejectedPath: shown), bytes: facts.bytes))
+            SourceFile(
+                file: ImportFile(
+                    path: path, rejectedPath: shown, root: root, identity: FileIdentity(facts)),
+                bytes: facts.bytes))
     }
 
     private mutating func add(unreadable path: String, _ reason: String) {
@@ -112,13 +110,14 @@ struct ImportSources {
     func batches() -> [[SourceFile]] {
         var batches: [[SourceFile]] = []
         var current: [SourceFile] = []
-        var bytes: Int64 = 0
+        var (bytes, pathBytes): (Int64, Int) = (0, 0)
         for file in files {
             current.append(file)
             bytes += file.bytes
-            if current.count == 256 || bytes >= 256 << 20 {
+            pathBytes += file.file.path.utf8.count
+            if current.count == 256 || bytes >= 256 << 20 || pathBytes >= 1 << 20 {
                 batches.append(current)
-                (current, bytes) = ([], 0)
+                (current, bytes, pathBytes) = ([], 0, 0)
             }
         }
         return current.isEmpty ? batches : batches + [current]

@@ -134,7 +134,11 @@ final class RejectedTree: ServedTree {
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         status.st_ino = UInt(number == root ? root : shownInode(UInt64(status.st_ino)))
         if !isDirectory { status.st_nlink = 1 }
-        permissions.apply(isDirectory ? .rejectedDirectory : .rejectedFile, to: &status)
+        if isDirectory {
+            permissions.apply(.rejectedDirectory, to: &status)
+        } else {
+            permissions.applyToRejected(&status)
+        }
         return status
     }
 
