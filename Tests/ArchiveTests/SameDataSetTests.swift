@@ -1,9 +1,11 @@
 import Archive
 import DICOM
+import Glibc
 import Storage
 import SyntheticStudy
 import TagIndex
 import TemporaryArchive
+import TestSupport
 import Testing
 
 /// Files that differ only in the words of the writing program about itself.
@@ -70,6 +72,111 @@ struct SameDataSetTests {
             temporary.log.messages(.info).contains { $0.contains("only the file header differs") })
     }
 
+    /// The names in the folder of the only series.
+    private func names(byUID: Bool = false) throws -> [String] {
+        try temporary.open { archive in
+            try archive.index.read { reader in
+                var (names, listed): ([String], [String]) = ([], [])
+                try reader.images(inSeries: 1, byUID: byUID, after: 0) {
+                    names.append($0.name)
+                    return true
+                }
+                try reader.listImages(inSeries: 1, byUID: byUID, after: 0) { _, name in
+                    listed.append(String(decoding: name, as: UTF8.self))
+                    return true
+                }
+                #expect(listed == names)
+                for name in names {
+                    let found = try reader.image(inSeries: 1, name: name, byUID: byUID)
+                    #expect(found?.name == name)
+                }
+                return names
+            }
+        }
+    }
+
+    @Test("Views show the first version, those by UID all; after a replay and a rebuild as well")
+    func shownOnce() throws {
+        try temporary.archive([image])
+        let plain = try names()
+        var other = image
+        other[other.count - 1] ^= 1
+        try temporary.open { (archive) throws in
+            for version in [rewritten(image), lengthened(image), rewritten(image, 7)] {
+                #expect(try archive.ingest(version, in: temporary.folder).sameDataSet != nil)
+            }
+            // Another image of the same number and UID is one more.
+            #expect(try archive.ingest(other, in: temporary.folder).archived == 5)
+            #expect(try archive.ingest(rewritten(other), in: temporary.folder).sameDataSet == 6)
+        }
+        func expectNames(_ source: Comment) throws {
+            let shown = try names()
+            #expect(shown.count == 2 && shown.first == plain.first, source)
+            #expect(try names(byUID: true).count == 6, source)
+            try temporary.open { (archive) throws in
+                try archive.index.read { reader in
+                    let totals = try reader.totals()
+                    #expect(totals.instances == 6 && totals.versions == 4, source)
+                    #expect(try reader.instances(ofSeries: 1) == [1, 5], source)
+                    #expect(try reader.instances(ofStudy: 1) == [1, 5], source)
+                    #expect(
+                        try reader.studies(try SearchQuery(words: ["modality=ct"]), limit: 9).map(
+                            \.images) == [2],
+                        source)
+                    for id in [Int64(2), 3, 4, 6] {
+                        #expect(try reader.details(id)?.paths.map(\.first) == ["by-uid"], source)
+                        #expect(try reader.image(id)?.isShown == false, source)
+                    }
+                }
+                let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+                #expect(status.instances == 2 && status.blobs == 6, source)
+            }
+        }
+        try expectNames("as archived")
+        temporary.removeIndex()
+        try expectNames("replayed")
+    }
+
+    @Test("Versions that come at the same moment are shown once", arguments: [1, 2, 3])
+    func together(round: Int) throws {
+        let images = series(seed: UInt64(round), images: 40)
+        let files = try images.enumerated().flatMap { number, image in
+            try [image, rewritten(image), lengthened(image)].enumerated().map { version, bytes in
+                let path = try temporary.folder.write(bytes, to: "cd/\(number)-\(version)")
+                return ImportFile(path: path, rejectedPath: path)
+            }
+        }
+        try temporary.open { archive in
+            let results = archive.importFiles(files)
+            #expect(results.allSatisfy { $0.outcome == .archived })
+            // In the order in which they were given.
+            #expect(results.map(\.sameDataSet) == files.indices.map { $0 % 3 > 0 })
+        }
+        #expect(try names().count == 40)
+        #expect(try names(byUID: true).count == 120)
+        #expect(try names().allSatisfy { !$0.contains("~") })
+    }
+
+    @Test("An index that is made from the blobs alone shows them once")
+    func fromBlobs() throws {
+        try temporary.archive([image])
+        try temporary.open { (archive) throws in
+            for version in [rewritten(image), lengthened(image)] {
+                #expect(try archive.ingest(version, in: temporary.folder).sameDataSet != nil)
+            }
+        }
+        for volume in temporary.volumes {
+            for segment in try files(below: volume + "/ledger") {
+                unlink(volume + "/ledger/" + segment)
+            }
+        }
+        _ = try Archive.rebuild(
+            at: temporary.path, fromBlobs: true, log: temporary.log.logger
+        ) { _ in }
+        #expect(try names().count == 1)
+        #expect(try names(byUID: true).count == 3)
+    }
+
     @Test("Another pixel, another transfer syntax or a missing end make another image")
     func others() throws {
         try temporary.archive([image])
@@ -99,12 +206,15 @@ struct SameDataSetTests {
     }
 
     @Test(
-        "A copy that is damaged or missing is passed over for one that is good", arguments: [1, 2])
-    func damaged(volume: Int) throws {
+        "A copy that is damaged, altered or missing is passed over for one that is good",
+        arguments: [1, 2], [true, false])
+    func damaged(volume: Int, isAltered: Bool) throws {
         try temporary.archive([image])
         let path = String(
             temporary.blob(.of(image), on: volume).dropFirst(temporary.folder.path.count + 1))
-        try temporary.folder.write([1, 2, 3], to: path)
+        var wrong = image
+        wrong[wrong.count - 1] ^= 1
+        try temporary.folder.write(isAltered ? wrong : [1, 2, 3], to: path)
         try temporary.open { (archive) throws in
             #expect(try archive.ingest(rewritten(image), in: temporary.folder).sameDataSet == 2)
         }

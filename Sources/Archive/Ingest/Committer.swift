@@ -48,7 +48,7 @@ final class Committer: Sendable {
 
     func commit(_ batch: [StagedIngest]) {
         do {
-            let (batch, recorded) = try safe(batch)
+            let (batch, recorded) = try safe(stage.sameDataSet.resolve(batch))
             for volume in volumes.writable {
                 // A name that stays is dropped at the next start.
                 try? volume.finish(batch.map(\.staged.digest))

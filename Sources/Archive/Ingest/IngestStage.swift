@@ -25,6 +25,10 @@ struct StagedIngest: Sendable {
     var sound: [Volume] = []
     /// The missing part, when the file ends before its data set does.
     var cutOff: String?
+    /// Of a new image, for ``SameDataSet/resolve(_:)``.
+    var dataSet: DataSetPlace?
+    /// `instance.id` up to which it was compared with the archive.
+    var comparedThrough: Int64 = 0
     var completion: IngestPipeline.Completion
 
     func answer(_ result: Result<IngestOutcome, ArchiveError>) -> Completions.Answer {
@@ -41,6 +45,10 @@ struct IngestStage: Sendable {
     /// Whether a DICOMDIR is ignored: ``Settings/ignoresDirectories``.
     var ignoresDirectories: @Sendable () -> Bool = { false }
     var checker = CopyChecker()
+
+    var sameDataSet: SameDataSet {
+        SameDataSet(volumes: volumes, index: index, checker: checker)
+    }
 
     enum Outcome {
         case ready(StagedIngest)
@@ -120,7 +128,11 @@ struct IngestStage: Sendable {
         if request.acceptance == .wholeImage, let cut {
             return .noImage(try refuse(request, cut.reason))
         }
-        let same = try imageWithSameDataSet(as: header, in: request)
+        let place = DataSetPlace(header)
+        let comparison = try place.map {
+            try sameDataSet.compare(request.file, bytes: request.bytes, $0)
+        }
+        let same = comparison?.same
         // From here on the second name in staging/commit marks the file as closed and whole, even
         // if it does not fit now.
         let isLinked = request.staging.map { volumes.isWritable($0.volume) } ?? false
@@ -134,7 +146,8 @@ struct IngestStage: Sendable {
             StagedIngest(
                 kind: .new(AttributeSet(header), flags: Int64(flags.rawValue), same: same),
                 request: request,
-                staged: staged, volumes: targets, cutOff: cut?.what, completion: completion))
+                staged: staged, volumes: targets, cutOff: cut?.what, dataSet: place,
+                comparedThrough: comparison?.last ?? 0, completion: completion))
     }
 
     /// A refused file stays in `/incoming` until it is rejected, and is on disk when `close`

@@ -9,33 +9,69 @@ import TagIndex
 // of the program that wrote the file (PS3.10 section 7.1). Such a file is another version by its
 // bytes, and the same image by its content.
 
-extension IngestStage {
-    /// At most this many versions of an image are compared: some devices give all images the same
-    /// UID.
-    private static let comparedVersions = 8
+/// Where the data set of a file begins, and how it is encoded.
+struct DataSetPlace: Sendable {
+    /// The image's: others are not compared.
+    let sopInstanceUID: String
+    fileprivate let offset: UInt64
+    fileprivate let transferSyntax: String?
 
-    /// Finds the earliest image that differs from the file only in its preamble and group 0002: the
-    /// transfer syntax and every byte of the data set are the same. Reads nothing unless an image
-    /// has the same SOPInstanceUID.
-    ///
-    /// - Returns: Its digest.
-    func imageWithSameDataSet(as header: HeaderAttributes, in request: IngestRequest) throws
-        -> Digest?
-    {
+    /// - Returns: `nil` for an image without a SOPInstanceUID.
+    init?(_ header: HeaderAttributes) {
         guard let uid = header[.sopInstanceUID], !uid.isEmpty else { return nil }
-        let versions = try index.read { reader in
-            try reader.instances(sopInstanceUID: uid, limit: Self.comparedVersions)
-                .compactMap { try reader.copies(of: $0) }
+        sopInstanceUID = uid
+        offset = header.dataSetOffset
+        transferSyntax = header[.transferSyntaxUID]
+    }
+}
+
+/// Finds images that differ only in their preamble and group 0002: the transfer syntax and every
+/// byte of the data set are the same.
+struct SameDataSet: Sendable {
+    let volumes: VolumeSet
+    let index: TagIndex
+    let checker: CopyChecker
+    /// At most this many images with one UID are compared: some devices give it to all images.
+    static let most = 8
+
+    /// The end of what a file was compared with.
+    struct Comparison: Sendable {
+        /// The digest of the earliest image with the same data set.
+        var same: Digest?
+        /// Images with a higher `instance.id` have come later.
+        var last: Int64 = 0
+    }
+
+    /// Compares a file with the archived images. Reads nothing unless one has the same
+    /// SOPInstanceUID.
+    ///
+    /// - Parameter last: `instance.id` up to which it was compared before.
+    func compare(
+        _ file: IngestFile, bytes: Int64, _ place: DataSetPlace, after last: Int64 = 0
+    ) throws -> Comparison {
+        let (versions, end) = try index.read { reader in
+            (
+                try reader.firstVersions(
+                    sopInstanceUID: place.sopInstanceUID, after: last, limit: Self.most
+                ).compactMap { try reader.copies(of: $0) }, try reader.lastRows().instance
+            )
         }
-        if versions.isEmpty { return nil }
-        let file = DataSet(
-            FileDescriptorSource(descriptor: request.file.descriptor, size: UInt64(request.bytes)),
-            header)
+        return Comparison(
+            same: try first(
+                of: versions, with: (file.descriptor, bytes, place)), last: end)
+    }
+
+    /// The first of some images that has the data set of an open file; its digest.
+    func first(
+        of versions: [ImageCopies],
+        with file: (descriptor: Int32, bytes: Int64, place: DataSetPlace)
+    ) throws -> Digest? {
+        let data = DataSet(file.descriptor, file.bytes, file.place)
         for version in versions {
             guard let digest = Digest(bytes: version.sha256) else { continue }
             for volume in version.volumes.compactMap({ volumes[$0] }) {
                 // A copy that is bad or cannot be read decides nothing; the next may be good.
-                guard let isSame = try? compare(file, with: version, digest, on: volume)
+                guard let isSame = try? compare(data, with: version, digest, on: volume)
                 else { continue }
                 if isSame { return digest }
                 break
@@ -46,16 +82,60 @@ extension IngestStage {
 
     /// - Returns: `nil` when the copy is bad.
     private func compare(
-        _ file: DataSet, with version: ImageCopies, _ digest: Digest, on volume: Volume
+        _ data: DataSet, with version: ImageCopies, _ digest: Digest, on volume: Volume
     ) throws -> Bool? {
         guard case .good(let number, _, _) = try checker.open(version, digest, on: volume) else {
             return nil
         }
         let blob = Descriptor(owning: number)
-        let source = FileDescriptorSource(
-            descriptor: blob.number, size: UInt64(version.bytes))
         var reader = HeaderReader()
-        return try file.equals(DataSet(source, try reader.read(source)))
+        let header = try reader.readUpToPixels(FileDescriptorSource(descriptor: blob.number)).header
+        guard let place = DataSetPlace(header) else { return false }
+        return try data.equals(DataSet(blob.number, version.bytes, place))
+    }
+
+    /// Whether two open files have the same data set.
+    ///
+    /// - Throws: `ReadError` when one of them cannot be read.
+    static func isSame(
+        _ one: (descriptor: Int32, bytes: Int64, place: DataSetPlace),
+        _ other: (descriptor: Int32, bytes: Int64, place: DataSetPlace)
+    ) throws -> Bool {
+        guard one.place.sopInstanceUID == other.place.sopInstanceUID else { return false }
+        return try DataSet(one.descriptor, one.bytes, one.place)
+            .equals(DataSet(other.descriptor, other.bytes, other.place))
+    }
+
+    /// Files of a batch were looked at side by side: one may have the data set of another, or of an
+    /// image that was archived meanwhile. The first of them counts as the image, and the others as
+    /// its versions.
+    func resolve(_ batch: [StagedIngest]) throws -> [StagedIngest] {
+        var batch = batch
+        var first: [String: [Int]] = [:]
+        for index in batch.indices {
+            guard case .new(let attributes, let flags, nil) = batch[index].kind,
+                let place = batch[index].dataSet
+            else { continue }
+            let request = batch[index].request
+            var same = try compare(
+                request.file, bytes: request.bytes, place, after: batch[index].comparedThrough
+            ).same
+            for other in first[place.sopInstanceUID] ?? [] where same == nil {
+                let earlier = batch[other]
+                guard let otherPlace = earlier.dataSet else { continue }
+                let isSame = try Self.isSame(
+                    (request.file.descriptor, request.bytes, place),
+                    (earlier.request.file.descriptor, earlier.request.bytes, otherPlace))
+                if isSame { same = earlier.staged.digest }
+            }
+            if let same {
+                let more = Int64(HeaderFlags.sameDataSet.rawValue)
+                batch[index].kind = .new(attributes, flags: flags | more, same: same)
+            } else if first[place.sopInstanceUID, default: []].count < Self.most {
+                first[place.sopInstanceUID, default: []].append(index)
+            }
+        }
+        return batch
     }
 }
 
@@ -67,10 +147,10 @@ private struct DataSet {
 
     var bytes: UInt64 { source.size - min(offset, source.size) }
 
-    init(_ source: FileDescriptorSource, _ header: HeaderAttributes) {
-        self.source = source
-        offset = header.dataSetOffset
-        transferSyntax = header[.transferSyntaxUID]
+    init(_ descriptor: Int32, _ bytes: Int64, _ place: DataSetPlace) {
+        source = FileDescriptorSource(descriptor: descriptor, size: UInt64(bytes))
+        offset = place.offset
+        transferSyntax = place.transferSyntax
     }
 
     /// - Throws: `ReadError` when one of them cannot be read.

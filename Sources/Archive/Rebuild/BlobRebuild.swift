@@ -32,6 +32,7 @@ struct BlobRebuild {
         var bad: [Int] = []
         var attributes: AttributeSet?
         var flags: Int64 = 0
+        var dataSet: DataSetPlace?
     }
 
     /// - Throws: ``ArchiveError`` with code `configuration` when a volume has a usable ledger.
@@ -70,7 +71,8 @@ struct BlobRebuild {
         let index = try TagIndex(path: indexPath + ".new")
         var summary = RebuildSummary(records: 0, images: 0, seconds: 0)
         do {
-            let recorder = Recorder(index: index, ledger: replacement.ledger, views: settings.views)
+            let recorder = Recorder(
+                index: index, ledger: replacement.ledger, views: settings.views, volumes: volumes)
             var bytes: Int64 = 0
             var isBegun = false
             try found.forEach(batchesOf: Self.batch) { blobs in
@@ -156,6 +158,7 @@ struct BlobRebuild {
                 ).header
                 reading.attributes = AttributeSet(header)
                 reading.flags = Int64(header.flags.rawValue)
+                reading.dataSet = DataSetPlace(header)
             } catch {
                 if !reading.good.contains(ordinal) { reading.bad.append(ordinal) }
             }
@@ -168,10 +171,12 @@ struct BlobRebuild {
         private let index: TagIndex
         private let ledger: Ledger
         private let views: [View]
+        private let sameDataSet: SameDataSet
         private var lastTime: Int64 = 0
         private let actor = NSUserName()
 
-        init(index: TagIndex, ledger: Ledger, views: [View]) {
+        init(index: TagIndex, ledger: Ledger, views: [View], volumes: VolumeSet) {
+            sameDataSet = SameDataSet(volumes: volumes, index: index, checker: CopyChecker())
             self.index = index
             self.ledger = ledger
             self.views = views
@@ -219,13 +224,15 @@ struct BlobRebuild {
                     if let series = place.newSeries {
                         entries.append(LedgerEvent.series(series).entry(by: actor, at: time))
                     }
+                    let same = try same(digest, reading, writer.reader)
+                    let more = same == nil ? 0 : Int64(HeaderFlags.sameDataSet.rawValue)
                     let record = InstanceRecord(
                         id: place.instance, series: place.series, sha256: blob.sha256,
                         bytes: reading.bytes,
                         received: time.nanoseconds, name: place.name, uidName: place.uidName,
-                        flags: reading.flags,
+                        flags: reading.flags | more,
                         source: BlobRebuild.source, volumes: reading.good.sorted(),
-                        difference: place.difference)
+                        difference: place.difference, same: same?.bytes)
                     let uid = attributes[.sopInstanceUID]
                     try writer.apply(record, sopInstanceUID: uid)
                     entries.append(
@@ -233,6 +240,22 @@ struct BlobRebuild {
                             by: actor, at: time))
                 }
             }
+        }
+
+        /// The digest of the first image with the same data set.
+        private func same(
+            _ digest: Digest, _ reading: Reading, _ reader: IndexReader
+        ) throws -> Digest? {
+            guard let place = reading.dataSet else { return nil }
+            let versions = try reader.firstVersions(
+                sopInstanceUID: place.sopInstanceUID, limit: SameDataSet.most
+            ).compactMap { try reader.copies(of: $0) }
+            guard !versions.isEmpty,
+                let volume = reading.good.compactMap({ sameDataSet.volumes[$0] }).first
+            else { return nil }
+            let file = try volume.openBlob(digest)
+            return try sameDataSet.first(
+                of: versions, with: (file.number, reading.bytes, place))
         }
     }
 }

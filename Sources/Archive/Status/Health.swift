@@ -48,7 +48,7 @@ extension Health {
         var findings: [(level: Level, text: String)] = []
         func add(_ level: Level, _ text: String) { findings.append((level, text)) }
         let copies = status.copies
-        let images = Self.images(status.instances)
+        let images = Self.images(status.blobs)
         let readable = status.volumes.filter { $0.state != .absent }
         let missing = status.volumes.filter { $0.state == .absent }
 

@@ -30,7 +30,7 @@ struct StatusReport {
         let layout = DiskLayout(members)
         var result = ArchiveStatus(
             health: Health(level: .safe, headline: "", reasons: []), archive: core.path,
-            instances: totals.instances,
+            instances: totals.instances - totals.versions,
             studies: totals.studies, patients: totals.patients, blobs: totals.instances,
             bytes: totals.bytes,
             copies: try copies(totals, layout, record: position.number),

@@ -73,10 +73,10 @@ extension FileSystem {
             links: 1)
     }
 
-    /// - Parameter links: How many views show it.
+    /// - Parameter links: How many views show its series.
     func attributes(of image: Image, links: Int) -> stat {
         attributes(
             .image, number: InodeNumber.instance(image.id).rawValue, size: image.bytes,
-            time: image.received, links: links)
+            time: image.received, links: image.isShown ? links : 1)
     }
 }

@@ -24,7 +24,8 @@ extension IndexReader {
     ///
     /// - Parameters:
     ///   - series: `series.id`.
-    ///   - byUID: Whether they are named by SOPInstanceUID.
+    ///   - byUID: Whether they are named by SOPInstanceUID. If not, only one of several versions
+    ///     of an image is among them, the first.
     ///   - cookie: `instance.id` after which to begin; 0 for all.
     ///   - body: Returns whether to go on. The name, in UTF-8, is good only during the call.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
@@ -35,7 +36,8 @@ extension IndexReader {
         try RawStatement(
             """
             SELECT id, \(byUID ? "uid_name" : "name")
-            FROM instance INDEXED BY instance_series WHERE series = ? AND id > ? ORDER BY id
+            FROM instance INDEXED BY instance_series
+            WHERE series = ? AND id > ? \(byUID ? "" : "AND \(Schema.isShown)") ORDER BY id
             """, in: db
         ).bind(series).bind(cookie).forEachNumberAndText(body)
     }

@@ -2,8 +2,10 @@ import GRDB
 
 /// Sums over the archive.
 public struct Totals: Sendable {
-    /// Images.
+    /// Images, all their versions counted.
     public var instances: Int64 = 0
+    /// Of these, further versions: an earlier image has the same data set.
+    public var versions: Int64 = 0
     /// Bytes of all images, each counted once.
     public var bytes: Int64 = 0
     /// Studies.
@@ -45,6 +47,7 @@ extension IndexReader {
     public func totals() throws -> Totals {
         var totals = Totals()
         (totals.instances, totals.bytes) = try sums()
+        totals.versions = try Int64.fetchOne(db, sql: "SELECT versions FROM totals") ?? 0
         totals.studies = try Int64.fetchOne(db, sql: "SELECT count(*) FROM study") ?? 0
         totals.patients = try Int64.fetchOne(db, sql: "SELECT count(*) FROM patient") ?? 0
         // A file that was archived later, repaired or moved back, no longer counts as rejected.

@@ -31,6 +31,8 @@ public struct Image: Sendable {
     public var received: Int64
     /// `series.id`.
     public var series: Int64
+    /// Whether it is shown in all views, and not in those by UID alone: see ``Schema/isShown``.
+    public var isShown: Bool
 }
 
 /// Questions to the index. Each is answered through a database index, unless its comment says
@@ -116,7 +118,8 @@ public struct IndexReader {
             sql: """
                 SELECT node.id FROM instance JOIN node ON node.series = instance.series
                 JOIN view ON view.node = node.view
-                WHERE instance.id = ? ORDER BY place IS NULL, place LIMIT 1
+                WHERE instance.id = ? AND (by_uid OR \(Schema.isShown))
+                ORDER BY place IS NULL, place LIMIT 1
                 """)
         return try Int64.fetchOne(statement, arguments: [id])
     }
@@ -124,7 +127,9 @@ public struct IndexReader {
     // MARK: Images
 
     private func image(_ row: Row) -> Image {
-        Image(id: row[0], name: row[1], bytes: row[2], received: row[3], series: row[4])
+        Image(
+            id: row[0], name: row[1], bytes: row[2], received: row[3], series: row[4],
+            isShown: row[5])
     }
 
     /// An image, named as in most views; `nil` when there is none with this id.
@@ -132,7 +137,10 @@ public struct IndexReader {
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func image(_ id: Int64) throws -> Image? {
         let statement = try db.cachedStatement(
-            sql: "SELECT id, name, bytes, received, series FROM instance WHERE id = ?")
+            sql: """
+                SELECT id, name, bytes, received, series, \(Schema.isShown) FROM instance
+                WHERE id = ?
+                """)
         return try Row.fetchOne(statement, arguments: [id]).map(image)
     }
 
@@ -148,8 +156,8 @@ public struct IndexReader {
         let column = byUID ? "uid_name" : "name"
         let statement = try db.cachedStatement(
             sql: """
-                SELECT id, \(column), bytes, received, series FROM instance
-                WHERE series = ? AND \(column) = ?
+                SELECT id, \(column), bytes, received, series, \(Schema.isShown) FROM instance
+                WHERE series = ? AND \(column) = ? \(byUID ? "" : "AND \(Schema.isShown)")
                 """)
         return try Row.fetchOne(statement, arguments: [series, name]).map(image)
     }
@@ -158,7 +166,8 @@ public struct IndexReader {
     ///
     /// - Parameters:
     ///   - series: `series.id`.
-    ///   - byUID: Whether they are named by SOPInstanceUID.
+    ///   - byUID: Whether they are named by SOPInstanceUID. If not, only one of several versions
+    ///     of an image is among them, the first.
     ///   - cookie: `instance.id` after which to begin; 0 for all.
     ///   - body: Returns whether to go on.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
@@ -167,8 +176,10 @@ public struct IndexReader {
     ) throws {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT id, \(byUID ? "uid_name" : "name"), bytes, received, series
-                FROM instance INDEXED BY instance_series WHERE series = ? AND id > ? ORDER BY id
+                SELECT id, \(byUID ? "uid_name" : "name"), bytes, received, series,
+                       \(Schema.isShown)
+                FROM instance INDEXED BY instance_series
+                WHERE series = ? AND id > ? \(byUID ? "" : "AND \(Schema.isShown)") ORDER BY id
                 """)
         let rows = try Row.fetchCursor(statement, arguments: [series, cookie])
         while let row = try rows.next() {

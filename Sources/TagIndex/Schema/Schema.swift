@@ -1,3 +1,4 @@
+import DICOM
 import GRDB
 
 /// The tables of `index.sqlite`, and the only description of them.
@@ -7,7 +8,11 @@ import GRDB
 /// are only added, and a row id is never given twice (AUTOINCREMENT).
 enum Schema {
     /// Raised when a table changes. An index of another version is put aside and rebuilt.
-    static let version = 5
+    static let version = 6
+
+    /// The condition that an instance is shown in all views. It is not when an earlier one has the
+    /// same data set, and only the file header differs: then views by UID show it alone.
+    static let isShown = "flags & \(HeaderFlags.sameDataSet.rawValue) = 0"
 
     static func create(in db: Database) throws {
         try createTables(in: db)
@@ -32,9 +37,10 @@ enum Schema {
                 -- One row: sums that `status` would otherwise have to count.
                 CREATE TABLE totals(
                   instances INTEGER NOT NULL,
-                  bytes     INTEGER NOT NULL
+                  bytes     INTEGER NOT NULL,
+                  versions  INTEGER NOT NULL     -- how many of the instances are not shown
                 );
-                INSERT INTO totals VALUES (0, 0);
+                INSERT INTO totals VALUES (0, 0, 0);
 
                 -- A histogram: the number of instances for each number of copies.
                 CREATE TABLE copy_count(
@@ -85,7 +91,7 @@ enum Schema {
                   name       TEXT NOT NULL COLLATE NOCASE, -- its file name in most views; ASCII
                   uid_name   TEXT NOT NULL COLLATE NOCASE, -- its file name in by-uid; ASCII
                   copies     INTEGER NOT NULL,            -- rows of `copy`
-                  flags      INTEGER NOT NULL,            -- HeaderFlags
+                  flags      INTEGER NOT NULL,            -- HeaderFlags; see isShown
                   source     TEXT NOT NULL,               -- where it came from
                   attributes TEXT NOT NULL                -- JSON: differences from its series
                 );
@@ -200,7 +206,7 @@ enum Schema {
                 CREATE UNIQUE INDEX instance_name     ON instance(series, name);
                 CREATE UNIQUE INDEX instance_uid_name ON instance(series, uid_name);
                 -- Ordered by id, with the name: READDIR reads nothing else.
-                CREATE INDEX        instance_series   ON instance(series, id, name);
+                CREATE INDEX        instance_series   ON instance(series, id, name, flags);
                 CREATE INDEX        instance_sop_uid  ON instance(sop_uid);
                 CREATE INDEX        instance_copies   ON instance(copies);  -- ordered by id: \
                 resilver

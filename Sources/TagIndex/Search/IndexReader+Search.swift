@@ -54,7 +54,10 @@ extension IndexReader {
         try matchingSeries(query) { series in
             let images =
                 try Int.fetchOne(
-                    db.cachedStatement(sql: "SELECT count(*) FROM instance WHERE series = ?"),
+                    db.cachedStatement(
+                        sql: """
+                            SELECT count(*) FROM instance WHERE series = ? AND \(Schema.isShown)
+                            """),
                     arguments: [series.id]) ?? 0
             if let index = found.lastIndex(where: { $0.id == series.study }) {
                 found[index].series += 1
@@ -175,7 +178,7 @@ extension IndexReader {
                 db,
                 sql: """
                     SELECT i.sha256, i.bytes, i.received, i.flags, i.source, i.attributes,
-                           i.name, i.uid_name, i.series, s.attributes
+                           i.name, i.uid_name, i.series, s.attributes, \(Schema.isShown)
                     FROM instance i JOIN series s ON s.id = i.series WHERE i.id = ?
                     """, arguments: [id])
         else { return nil }
@@ -188,7 +191,8 @@ extension IndexReader {
             source: row[4],
             attributes: try AttributeSet(json: row[9]).applying(AttributeSet(json: row[5])),
             copies: copies.map { ($0[0], $0[1]) },
-            paths: try paths(ofSeries: row[8]).map { $0.path + [$0.byUID ? row[7] : row[6]] })
+            paths: try paths(ofSeries: row[8]).filter { $0.byUID || row[10] }
+                .map { $0.path + [$0.byUID ? row[7] : row[6]] })
     }
 
     /// The images with a SOPInstanceUID, in the order of their arrival. There are several if
@@ -203,6 +207,26 @@ extension IndexReader {
         let statement = try db.cachedStatement(
             sql: "SELECT id FROM instance WHERE sop_uid = ? ORDER BY id LIMIT ?")
         return try Int64.fetchAll(statement, arguments: [sopInstanceUID, limit])
+    }
+
+    /// The images with a SOPInstanceUID that are shown, in the order of their arrival: each has
+    /// another data set.
+    ///
+    /// - Parameters:
+    ///   - sopInstanceUID: The UID.
+    ///   - id: `instance.id` after which to begin; 0 for all.
+    ///   - limit: The most images to return.
+    /// - Returns: `instance.id` of each.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func firstVersions(
+        sopInstanceUID: String, after id: Int64 = 0, limit: Int
+    ) throws -> [Int64] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id FROM instance WHERE sop_uid = ? AND id > ? AND \(Schema.isShown)
+                ORDER BY id LIMIT ?
+                """)
+        return try Int64.fetchAll(statement, arguments: [sopInstanceUID, id, limit])
     }
 
     /// `instance.id` of the images of the series or study with a UID, ascending.
@@ -220,7 +244,7 @@ extension IndexReader {
 }
 
 extension IndexReader {
-    /// `instance.id` of the images in a directory of a view and below it, ascending.
+    /// `instance.id` of the images that a directory of a view shows, and those below it, ascending.
     ///
     /// - Parameter node: `node.id`.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
@@ -228,17 +252,19 @@ extension IndexReader {
         try Int64.fetchAll(
             db,
             sql: """
-                WITH RECURSIVE below(id, series) AS (
-                  SELECT id, series FROM node WHERE id = ?
+                WITH RECURSIVE below(id, series, by_uid) AS (
+                  SELECT id, series, by_uid FROM node WHERE id = ?
                   UNION ALL
-                  SELECT node.id, node.series FROM node JOIN below ON node.parent = below.id
+                  SELECT node.id, node.series, node.by_uid
+                  FROM node JOIN below ON node.parent = below.id
                 )
                 SELECT instance.id FROM below JOIN instance ON instance.series = below.series
+                WHERE by_uid OR \(Schema.isShown)
                 ORDER BY instance.id
                 """, arguments: [node])
     }
 
-    /// `instance.id` of the images of a study, ascending.
+    /// `instance.id` of the images of a study that are shown, ascending.
     ///
     /// - Parameter study: `study.id`.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
@@ -247,16 +273,18 @@ extension IndexReader {
             db,
             sql: """
                 SELECT instance.id FROM series JOIN instance ON instance.series = series.id
-                WHERE series.study = ? ORDER BY instance.id
+                WHERE series.study = ? AND \(Schema.isShown) ORDER BY instance.id
                 """, arguments: [study])
     }
 
-    /// `instance.id` of the images of a series, ascending.
+    /// `instance.id` of the images of a series that are shown, ascending.
     ///
     /// - Parameter series: `series.id`.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func instances(ofSeries series: Int64) throws -> [Int64] {
         try Int64.fetchAll(
-            db, sql: "SELECT id FROM instance WHERE series = ? ORDER BY id", arguments: [series])
+            db,
+            sql: "SELECT id FROM instance WHERE series = ? AND \(Schema.isShown) ORDER BY id",
+            arguments: [series])
     }
 }

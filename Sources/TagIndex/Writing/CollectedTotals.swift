@@ -1,3 +1,4 @@
+import DICOM
 import GRDB
 
 /// The changes of one transaction to the sums that the index keeps, written once at its end.
@@ -7,6 +8,7 @@ struct CollectedTotals {
 
     private var instances: Int64 = 0
     private var bytes: Int64 = 0
+    private var versions: Int64 = 0
     private var byCopies: [Int: Int64] = [:]
     /// By day, UTC, since 1970.
     private var byDay: [Int64: (instances: Int64, bytes: Int64)] = [:]
@@ -15,6 +17,7 @@ struct CollectedTotals {
     mutating func add(_ record: InstanceRecord) {
         instances += 1
         bytes += record.bytes
+        if record.flags & Int64(HeaderFlags.sameDataSet.rawValue) != 0 { versions += 1 }
         let day = record.received / Self.day
         byDay[day, default: (0, 0)].instances += 1
         byDay[day, default: (0, 0)].bytes += record.bytes
@@ -31,8 +34,11 @@ struct CollectedTotals {
     func write(to db: Database) throws {
         if instances > 0 {
             try db.execute(
-                sql: "UPDATE totals SET instances = instances + ?, bytes = bytes + ?",
-                arguments: [instances, bytes])
+                sql: """
+                    UPDATE totals
+                    SET instances = instances + ?, bytes = bytes + ?, versions = versions + ?
+                    """,
+                arguments: [instances, bytes, versions])
         }
         for (day, added) in byDay {
             try db.execute(

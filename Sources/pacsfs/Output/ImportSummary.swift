@@ -58,7 +58,7 @@ struct ImportSummary: Encodable {
             lines.append(
                 """
                 \(sameDataSet) of them had the same data set as an image in the archive: only the \
-                file header differs, and both are kept.
+                file header differs. Both are kept, and views show the first.
                 """
             )
         }
