@@ -142,6 +142,37 @@ struct ConformanceTests {
         expectError(.notAVolume) { try folder.reopen() }
     }
 
+    @Test(
+        "lets a staged file share blocks with a blob that ends with the same bytes, where it can",
+        arguments: FileSystemKind.disks)
+    func shared(kind: FileSystemKind) throws {
+        let disk = try disk(kind)
+        defer { disk.unplug() }
+        let volume = try folder.volume()
+        // Another header of the same length, a longer one, and another end.
+        let header = content(8, count: 500)
+        let versions = [
+            header + bytes.dropFirst(500), content(9, count: 100) + bytes,
+            header + content(10, count: 299_500),
+        ]
+        let source = try folder.file("source", bytes)
+        try volume.stageCopy(from: source.number, as: staged.digest, bytes: staged.bytes)
+        #expect(try volume.commit([staged]) == [.stored])
+        for (number, version) in versions.enumerated() {
+            let file = try folder.file("version\(number)", version)
+            let blob = StagedBlob(digest: .of(version), bytes: Int64(version.count))
+            try volume.stageCopy(from: file.number, as: blob.digest, bytes: blob.bytes)
+            let offset: Int64 = number == 1 ? 600 : 500
+            let shared = volume.shareBlocks(
+                ofStaged: blob.digest, from: offset, with: staged.digest, from: 500)
+            let canShare = kind != .ext4 && number == 0
+            #expect(canShare ? (290_000...296_000).contains(shared) : shared == 0, "\(shared)")
+            #expect(try volume.commit([blob]) == [.stored])
+            #expect(try volume.verifyBlob(blob.digest, bytes: blob.bytes))
+        }
+        #expect(try volume.verifyBlob(staged.digest, bytes: staged.bytes))
+    }
+
     @Test("takes part in placement by its own room", arguments: FileSystemKind.disks)
     func placement(kind: FileSystemKind) throws {
         let disk = try disk(kind)

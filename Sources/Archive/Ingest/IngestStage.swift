@@ -132,7 +132,7 @@ struct IngestStage: Sendable {
         let comparison = try place.map {
             try sameDataSet.compare(request.file, bytes: request.bytes, $0)
         }
-        let same = comparison?.same
+        let same = comparison?.match?.digest
         // From here on the second name in staging/commit marks the file as closed and whole, even
         // if it does not fit now.
         let isLinked = request.staging.map { volumes.isWritable($0.volume) } ?? false
@@ -141,6 +141,14 @@ struct IngestStage: Sendable {
                 from: request.file.descriptor, as: digest, bytes: request.bytes)
         }
         let targets = try stageSomewhere(staged, from: request, holding: [], isLinked: isLinked)
+        if let place, let match = comparison?.match {
+            // As little as it can cost.
+            for volume in targets {
+                volume.shareBlocks(
+                    ofStaged: digest, from: Int64(place.offset), with: match.digest,
+                    from: match.offset)
+            }
+        }
         let flags = same == nil ? header.flags : header.flags.union(.sameDataSet)
         return .ready(
             StagedIngest(

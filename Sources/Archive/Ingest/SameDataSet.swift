@@ -13,7 +13,7 @@ import TagIndex
 struct DataSetPlace: Sendable {
     /// The image's: others are not compared.
     let sopInstanceUID: String
-    fileprivate let offset: UInt64
+    let offset: UInt64
     fileprivate let transferSyntax: String?
 
     /// - Returns: `nil` for an image without a SOPInstanceUID.
@@ -34,10 +34,17 @@ struct SameDataSet: Sendable {
     /// At most this many images with one UID are compared: some devices give it to all images.
     static let most = 8
 
+    /// An image with the same data set.
+    struct Match: Sendable {
+        var digest: Digest
+        /// Where the data set begins in its file.
+        var offset: Int64
+    }
+
     /// The end of what a file was compared with.
     struct Comparison: Sendable {
-        /// The digest of the earliest image with the same data set.
-        var same: Digest?
+        /// The earliest image with the same data set.
+        var match: Match?
         /// Images with a higher `instance.id` have come later.
         var last: Int64 = 0
     }
@@ -57,23 +64,22 @@ struct SameDataSet: Sendable {
             )
         }
         return Comparison(
-            same: try first(
-                of: versions, with: (file.descriptor, bytes, place)), last: end)
+            match: try first(of: versions, with: (file.descriptor, bytes, place)), last: end)
     }
 
-    /// The first of some images that has the data set of an open file; its digest.
+    /// The first of some images that has the data set of an open file.
     func first(
         of versions: [ImageCopies],
         with file: (descriptor: Int32, bytes: Int64, place: DataSetPlace)
-    ) throws -> Digest? {
+    ) throws -> Match? {
         let data = DataSet(file.descriptor, file.bytes, file.place)
         for version in versions {
             guard let digest = Digest(bytes: version.sha256) else { continue }
             for volume in version.volumes.compactMap({ volumes[$0] }) {
                 // A copy that is bad or cannot be read decides nothing; the next may be good.
-                guard let isSame = try? compare(data, with: version, digest, on: volume)
+                guard let found = try? compare(data, with: version, digest, on: volume)
                 else { continue }
-                if isSame { return digest }
+                if found.isSame { return Match(digest: digest, offset: found.offset) }
                 break
             }
         }
@@ -83,15 +89,17 @@ struct SameDataSet: Sendable {
     /// - Returns: `nil` when the copy is bad.
     private func compare(
         _ data: DataSet, with version: ImageCopies, _ digest: Digest, on volume: Volume
-    ) throws -> Bool? {
+    ) throws -> (isSame: Bool, offset: Int64)? {
         guard case .good(let number, _, _) = try checker.open(version, digest, on: volume) else {
             return nil
         }
         let blob = Descriptor(owning: number)
         var reader = HeaderReader()
         let header = try reader.readUpToPixels(FileDescriptorSource(descriptor: blob.number)).header
-        guard let place = DataSetPlace(header) else { return false }
-        return try data.equals(DataSet(blob.number, version.bytes, place))
+        guard let place = DataSetPlace(header) else { return (false, 0) }
+        return (
+            try data.equals(DataSet(blob.number, version.bytes, place)), Int64(place.offset)
+        )
     }
 
     /// Whether two open files have the same data set.
@@ -119,7 +127,7 @@ struct SameDataSet: Sendable {
             let request = batch[index].request
             var same = try compare(
                 request.file, bytes: request.bytes, place, after: batch[index].comparedThrough
-            ).same
+            ).match?.digest
             for other in first[place.sopInstanceUID] ?? [] where same == nil {
                 let earlier = batch[other]
                 guard let otherPlace = earlier.dataSet else { continue }

@@ -255,7 +255,7 @@ struct BlobRebuild {
             else { return nil }
             let file = try volume.openBlob(digest)
             return try sameDataSet.first(
-                of: versions, with: (file.number, reading.bytes, place))
+                of: versions, with: (file.number, reading.bytes, place))?.digest
         }
     }
 }
