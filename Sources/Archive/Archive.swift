@@ -47,6 +47,8 @@ public final class Archive: Sendable {
     public var clock: any MonotonicClock { core.clock }
     /// What `pacsfs.toml` says, as far as it is in use.
     public var settings: Settings { core.settings }
+    /// What was refused to users lately.
+    public var refusals: Refusals { core.refusals }
     var volumes: VolumeSet { core.volumes }
     var catalogue: Catalogue { core.catalogue }
     /// The tag index, for look-ups. A request of a viewer is answered from it alone.

@@ -19,7 +19,7 @@ final class TreeFixture {
 
     /// - parameter prepare: is told the folder before the volumes are made
     init(
-        settle: Double = 10, permissions: Permissions = .everybody,
+        settle: Double = 10, mostNames: Int = 1000, permissions: Permissions = .everybody,
         clock: any MonotonicClock = SystemClock(),
         prepare: (TemporaryFolder) throws -> Void = { _ in }
     ) throws {
@@ -27,7 +27,9 @@ final class TreeFixture {
         archive = try Archive(at: temporary.path, log: temporary.log.logger)
         tree = IncomingTree(
             staging: archive.staging, root: FixedEntry.incoming.number,
-            archive: archive, permissions: permissions, clock: clock)
+            archive: archive, permissions: permissions,
+            shares: UserShares(open: 1000, names: mostNames, refusals: archive.refusals),
+            clock: clock)
     }
 
     deinit { archive.close() }

@@ -175,7 +175,7 @@ struct DocumentTests {
             try archive.mount()
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "copies.lost_images", "incoming.unpacking")
+                empty: "copies.lost_images", "incoming.unpacking", "refusals")
         }
     }
 
@@ -199,7 +199,7 @@ struct DocumentTests {
             try expect(archive.pacsfs("scrub", "--json"), are: "pacsfs scrub", formats)
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "index_rebuilt.", "incoming.unpacking")
+                empty: "index_rebuilt.", "incoming.unpacking", "refusals")
             try expect(
                 archive.pacsfs("volume", "list", "--json"), are: "pacsfs volume list", formats)
             try expect(archive.pacsfs("doctor", "--json"), are: "pacsfs doctor", formats)

@@ -129,6 +129,8 @@ public struct ArchiveStatus: Codable, Sendable {
     public var incoming: Incoming
     /// How many files were rejected.
     public var rejected: Int64
+    /// What was refused to users who had their share, in the last ten minutes.
+    public var refusals: [Refusals.Recent] = []
     public var ledger: Ledger
     public var freeSpace: FreeSpace
     public var resilver: ResilverProgress

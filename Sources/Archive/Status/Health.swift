@@ -181,6 +181,7 @@ extension Health {
                 """
             )
         }
+        for refusal in status.refusals { add(.attention, refusal.text) }
         if takers >= copies.minimum, let text = Self.finding(about: status.freeSpace) {
             add(.attention, text)
         }

@@ -39,7 +39,7 @@ struct StatusReport {
             mountpoint: mountpoint,
             incoming: .init(
                 pending: try pending ?? pendingFiles(), unpacking: unpacking.map { .init($0) }),
-            rejected: totals.rejected,
+            rejected: totals.rejected, refusals: core.refusals.recent,
             ledger: .init(
                 records: position.number, head: position.head.hex,
                 ordinals: core.catalogue.ledger.volumes.sorted()),

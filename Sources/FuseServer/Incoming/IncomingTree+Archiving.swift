@@ -42,7 +42,8 @@ extension IncomingTree {
                 zip = isIncomplete || wasKilled ? nil : try temporaryZip(number)
                 offer =
                     isIncomplete || zip != nil
-                    ? .nothing : try makeOffer(number) { reply.answer($0) }
+                    ? .nothing
+                    : try makeOffer(number, share: handle.share) { reply.answer($0) }
             }
             switch offer {
             case .submit(let request, let attempt):
@@ -79,12 +80,14 @@ extension IncomingTree {
     // MARK: Offering
 
     /// Offers a file that nobody waits for.
-    func offer(_ number: UInt64) {
+    ///
+    /// - Parameter share: Given back when the archive has it.
+    func offer(_ number: UInt64, share: UserShares.Place? = nil) {
         guard
             let offer = try? withTurn(
                 of: number,
                 { () throws(Errno) in
-                    try makeOffer(number) { _ in }
+                    try makeOffer(number, share: share) { _ in }
                 }), case .submit(let request, let attempt) = offer
         else { return }
         submit(request, attempt, of: number) { _ in }
@@ -116,7 +119,8 @@ extension IncomingTree {
     ///
     /// - Throws: The error that kept it from being written whole.
     private func makeOffer(
-        _ number: UInt64, as path: [UInt8]? = nil, _ completion: @escaping IncomingState.Completion
+        _ number: UInt64, as path: [UInt8]? = nil, share: UserShares.Place? = nil,
+        _ completion: @escaping IncomingState.Completion
     ) throws(Errno) -> Offer {
         let settings = archive.settings
         var waits = false
@@ -134,7 +138,7 @@ extension IncomingTree {
             _ = fchown(descriptor.number, uid, gid)
         }
         var request = IngestRequest(
-            file: IngestFile(descriptor.number, owner: descriptor),
+            file: IngestFile(descriptor.number, owner: OfferedFile(descriptor, share)),
             source: .incoming(candidate.path), bytes: Int64(file.shown.st_size),
             digest: file.bytes.digest(ofSize: file.shown.st_size), staging: staging)
         request.isZip = isZip
@@ -179,6 +183,17 @@ extension IncomingTree {
         }
         for waiter in waiters { waiter(answer) }
         return answer
+    }
+}
+
+/// An offered file is open, and counts as such, until the archive has it: its program may have been
+/// killed before.
+private final class OfferedFile: Sendable {
+    private let descriptor: SharedDescriptor
+    private let share: UserShares.Place?
+
+    init(_ descriptor: SharedDescriptor, _ share: UserShares.Place?) {
+        (self.descriptor, self.share) = (descriptor, share)
     }
 }
 

@@ -9,11 +9,15 @@ final class IncomingHandle: Sendable {
     let tree: IncomingTree
     let number: UInt64
     let canWrite: Bool
+    /// Counts it among what its user has open, until it is closed and what was offered through it
+    /// has ended; `nil` when nobody counts.
+    let share: UserShares.Place?
 
-    init(tree: IncomingTree, number: UInt64, canWrite: Bool) {
+    init(tree: IncomingTree, number: UInt64, canWrite: Bool, share: UserShares.Place?) {
         self.tree = tree
         self.number = number
         self.canWrite = canWrite
+        self.share = share
     }
 }
 
@@ -21,21 +25,26 @@ final class IncomingHandle: Sendable {
 extension IncomingTree {
     /// CREATE.
     ///
-    /// - Throws: `ENOSPC` when there is no room, `EIO` when there are too few volumes, and the
-    ///   errors of `openat(2)`.
+    /// - Parameter share: Of the user in what is open.
+    /// - Throws: `ENOSPC` when there is no room, `EIO` when there are too few volumes, `EDQUOT` when
+    ///   the user has a full share of names, and the errors of `openat(2)`.
     func create(
-        _ name: [UInt8], in parent: UInt64, flags: Int32, mode: mode_t, caller: FileOwner
+        _ name: [UInt8], in parent: UInt64, flags: Int32, mode: mode_t, caller: FileOwner,
+        share: UserShares.Place? = nil
     ) throws(Errno) -> (fuse_entry_param, IncomingHandle) {
         try requireRoom(forNew: name, in: parent)
         let place = Place(name: name, directory: parent)
         try requireOpenForNames([place])
         // A name that is there may be an archived file, whose inode is not to be touched.
         if flags & O_EXCL == 0, let existing = try? lookup(name, in: parent) {
-            do throws(Errno) { return (existing, try open(existing.ino, flags: flags)) } catch {
+            do throws(Errno) {
+                return (existing, try open(existing.ino, flags: flags, share: share))
+            } catch {
                 forget(existing.ino, count: 1)
                 throw error
             }
         }
+        let nameShare = try shares.name(by: caller.uid)
         return try reserving([place]) { (folders) throws(Errno) in
             // The daemon must be able to read whatever its clients make.
             let descriptor = try SharedDescriptor(
@@ -56,9 +65,10 @@ extension IncomingTree {
             return try locked { (state) throws(Errno) in
                 let number = state.meet(place, file.shown, now: clock.now)
                 state.add(file, as: number)
+                state.tree.update(number) { $0.share = nameShare }
                 return (
                     try entry(of: number, file.shown, &state),
-                    IncomingHandle(tree: self, number: number, canWrite: true)
+                    IncomingHandle(tree: self, number: number, canWrite: true, share: share)
                 )
             }
         }
@@ -66,13 +76,16 @@ extension IncomingTree {
 
     /// OPEN. The copy that a file needs before it is written is made by the first write.
     ///
+    /// - Parameter share: Of the user in what is open.
     /// - Throws: `EISDIR`, `ESTALE`, and the errors of `openat(2)`.
-    func open(_ number: UInt64, flags: Int32) throws(Errno) -> IncomingHandle {
+    func open(
+        _ number: UInt64, flags: Int32, share: UserShares.Place? = nil
+    ) throws(Errno) -> IncomingHandle {
         // Linux truncates a file that is opened for reading with O_TRUNC, too (open(2)).
         let truncates = flags & O_TRUNC != 0
         let writes = flags & O_ACCMODE != O_RDONLY || truncates
         let handle = IncomingHandle(
-            tree: self, number: number, canWrite: flags & O_ACCMODE != O_RDONLY)
+            tree: self, number: number, canWrite: flags & O_ACCMODE != O_RDONLY, share: share)
         let isOpen = try locked { (state) throws(Errno) in
             let node = try state.tree.node(number)
             guard !node.isDirectory else { throw Errno(EISDIR) }
@@ -129,7 +142,7 @@ extension IncomingTree {
     func release(_ handle: IncomingHandle) {
         // Bytes may come after the last close: from a memory map, or a descriptor that was handed
         // on. There is nobody left to answer, but they are archived.
-        if close(handle) { offer(handle.number) }
+        if close(handle) { offer(handle.number, share: handle.share) }
     }
 
     /// - Returns: Whether it was the last handle of a file with bytes that were not offered.

@@ -157,6 +157,7 @@ extension IncomingTree {
     ) throws(Errno) -> fuse_entry_param {
         let place = Place(name: name, directory: parent)
         try requireOpenForNames([place])
+        let share = try shares.name(by: caller.uid)
         return try reserving([place]) { (folders) throws(Errno) in
             let folder = folders[0]
             // The daemon must be able to enter whatever its clients make.
@@ -172,6 +173,7 @@ extension IncomingTree {
                 state.tree.update(number) {
                     $0.clearing = .whenAbandoned
                     $0.shownOwner = shownOwner
+                    $0.share = share
                 }
                 return try entry(of: number, status, &state)
             }

@@ -38,6 +38,7 @@ final class IncomingTree: ServedTree {
     let staging: StagingArea
     let archive: Archive
     let permissions: Permissions
+    let shares: UserShares
     let clock: any MonotonicClock
     let room = RoomWatch()
     let refusals = Refusals()
@@ -48,17 +49,19 @@ final class IncomingTree: ServedTree {
 
     /// - Parameters:
     ///   - root: The number of its root.
+    ///   - shares: Counts what users make here; one of its own when it is left out.
     ///   - predecessor: What was shown in its place before, on a volume that is gone. Numbers are
     ///     not given again, and its directories are made here too: a program that copies a folder
     ///     goes on with its other files.
     init(
         staging: StagingArea, root: UInt64, archive: Archive, permissions: Permissions,
-        predecessor: IncomingTree? = nil, clock: any MonotonicClock = SystemClock()
+        shares: UserShares? = nil, predecessor: IncomingTree? = nil, clock: any MonotonicClock = SystemClock()
     ) {
         self.clock = clock
         self.staging = staging
         self.archive = archive
         self.permissions = permissions
+        self.shares = shares ?? UserShares(refusals: archive.refusals)
         self.root = root
         renames = predecessor?.renames ?? DeferredRenames()
         let earlier = predecessor?.retire()
@@ -101,6 +104,7 @@ final class IncomingTree: ServedTree {
                 $0.lookups = node.lookups
                 $0.shownOwner = node.shownOwner
                 $0.clearing = .whenQuiet
+                $0.share = node.share
             }
             numbers[path] = number
         }

@@ -18,19 +18,21 @@ final class IncomingTrees: IncomingOwner {
 
     private let archive: Archive
     private let permissions: Permissions
+    private let shares: UserShares
     private let shown: Lock<Shown>
     /// Held while other trees are made, by those who need them.
     private let following = Monitor(false)
 
-    init(archive: Archive, permissions: Permissions) {
+    init(archive: Archive, permissions: Permissions, shares: UserShares) {
         self.archive = archive
         self.permissions = permissions
+        self.shares = shares
         let staging = archive.staging
         shown = Lock(
             Shown(
                 incoming: IncomingTree(
                     staging: staging, root: FixedEntry.incoming.number, archive: archive,
-                    permissions: permissions),
+                    permissions: permissions, shares: shares),
                 rejected: RejectedTree(
                     staging: staging, root: FixedEntry.rejected.number, permissions: permissions)))
         incoming.takeUpLeftovers()
@@ -77,7 +79,7 @@ final class IncomingTrees: IncomingOwner {
         if incoming.staging.isSame(as: staging) { return false }
         let newIncoming = IncomingTree(
             staging: staging, root: FixedEntry.incoming.number, archive: archive,
-            permissions: permissions, predecessor: incoming)
+            permissions: permissions, shares: shares, predecessor: incoming)
         let newRejected = RejectedTree(
             staging: staging, root: FixedEntry.rejected.number, permissions: permissions,
             predecessor: rejected)

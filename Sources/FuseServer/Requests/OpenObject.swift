@@ -21,14 +21,19 @@ final class OpenObject: Sendable {
     }
 
     let kind: Kind
+    /// Counts it among what its user has open.
+    private let share: UserShares.Place?
 
-    private init(_ kind: Kind) { self.kind = kind }
+    private init(_ kind: Kind, _ share: UserShares.Place?) {
+        (self.kind, self.share) = (kind, share)
+    }
 
     /// Keeps an object until ``close(_:)``.
     ///
+    /// - Parameter share: Of its user, given back with it.
     /// - Returns: The number by which the kernel refers to it.
-    static func open(_ kind: Kind) -> UInt64 {
-        UInt64(UInt(bitPattern: Unmanaged.passRetained(OpenObject(kind)).toOpaque()))
+    static func open(_ kind: Kind, share: UserShares.Place?) -> UInt64 {
+        UInt64(UInt(bitPattern: Unmanaged.passRetained(OpenObject(kind, share)).toOpaque()))
     }
 
     /// What the kernel refers to.

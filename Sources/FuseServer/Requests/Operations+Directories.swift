@@ -10,12 +10,14 @@ extension Operations {
             let request = taken(request)
             guard var answer = info?.pointee else { return request.error(Errno(EIO)) }
             do throws(Errno) {
+                let share = try fileSystem.shares.open(by: request.caller.uid)
                 let snapshot = try fileSystem.openDirectory(number)
                 let isKept = fileSystem.mayKeepListing(number)
                 answer.cache_readdir = isKept ? 1 : 0
                 answer.keep_cache = isKept ? 1 : 0
                 answer.fh = OpenObject.open(
-                    .directory(OpenDirectory(snapshot, readingAheadOn: fileSystem.readingAhead)))
+                    .directory(OpenDirectory(snapshot, readingAheadOn: fileSystem.readingAhead)),
+                    share: share)
                 let handle = answer.fh
                 if !request.opened(answer) { fileSystem.release(handle) }
             } catch {

@@ -10,9 +10,10 @@ extension Operations {
             let request = taken(request)
             guard let flags = info?.pointee.flags else { return request.error(Errno(EIO)) }
             do throws(Errno) {
+                let share = try fileSystem.shares.open(by: request.caller.uid)
                 guard let image = try fileSystem.image(toOpen: number, flags: flags) else {
-                    let opened = try fileSystem.open(number, flags: flags)
-                    return Operations.reply(request, fileSystem, opened)
+                    let opened = try fileSystem.open(number, flags: flags, share: share)
+                    return Operations.reply(request, fileSystem, opened, share)
                 }
                 // Its bytes may have to be read before.
                 let thread = request.callingThread
@@ -27,7 +28,7 @@ extension Operations {
                         guard let request = reply.take() else {
                             return fileSystem.images.close(image)
                         }
-                        Operations.reply(request, fileSystem, .image(image))
+                        Operations.reply(request, fileSystem, .image(image), share)
                     }
                 }
             } catch {
@@ -40,11 +41,13 @@ extension Operations {
             guard var answer = info?.pointee else { return request.error(Errno(EIO)) }
             do throws(Errno) {
                 let (flags, caller) = (answer.flags, request.caller)
+                let share = try fileSystem.shares.open(by: caller.uid)
                 let (entry, file) = try fileSystem.making(in: parent) { (tree) throws(Errno) in
                     try tree.create(
-                        bytes(name), in: parent, flags: flags, mode: mode, caller: caller)
+                        bytes(name), in: parent, flags: flags, mode: mode, caller: caller,
+                        share: share)
                 }
-                answer.fh = OpenObject.open(.file(file))
+                answer.fh = OpenObject.open(.file(file), share: share)
                 let handle = answer.fh
                 if !request.created(entry, answer) { fileSystem.release(handle) }
             } catch {
@@ -60,10 +63,11 @@ extension Operations {
     /// Answers OPEN: how the kernel reads the file, and what it may keep in its cache. When the
     /// program has gone the file is let go again.
     private static func reply(
-        _ request: consuming Request, _ fileSystem: FileSystem, _ opened: OpenObject.Kind
+        _ request: consuming Request, _ fileSystem: FileSystem, _ opened: OpenObject.Kind,
+        _ share: UserShares.Place
     ) {
         var answer = fuse_file_info()
-        answer.fh = OpenObject.open(opened)
+        answer.fh = OpenObject.open(opened, share: share)
         let isOpen: Bool
         switch opened {
         case .image(let image):

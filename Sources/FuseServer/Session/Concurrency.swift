@@ -77,7 +77,7 @@
 //
 // All other locks are leaves: nothing is taken while one is held. They are Lane, VolumeLanes,
 // RequestLoop, Interruptions, DeferredReply, PassingSearches, SearchResults, ReadAhead,
-// FileSystem.{imageFiles, recentAttributes, searchesChanged}, IngestPipeline.inFlight,
+// FileSystem.{imageFiles, recentAttributes, searchesChanged}, Shares, Refusals, IngestPipeline.inFlight,
 // VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state, Volume.{blobFolders, rejectedFolders,
 // distrusted}, ScanWork, Pace, ZipProgress, ZipQueue, Unpacking, TagIndex.idle and LogFile.
 

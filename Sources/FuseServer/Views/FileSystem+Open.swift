@@ -19,11 +19,15 @@ extension FileSystem {
     }
 
     /// Opens anything but an image.
-    func open(_ number: UInt64, flags: Int32) throws(Errno) -> OpenObject.Kind {
+    ///
+    /// - Parameter share: Of the user in what is open.
+    func open(
+        _ number: UInt64, flags: Int32, share: UserShares.Place? = nil
+    ) throws(Errno) -> OpenObject.Kind {
         let inode = try inode(number)
         if case .tree(let tree) = inode {
             if let incoming = tree as? IncomingTree {
-                return .file(try incoming.open(number, flags: flags))
+                return .file(try incoming.open(number, flags: flags, share: share))
             }
             guard let rejected = tree as? RejectedTree else { throw Errno(ESTALE) }
             return .rejected(try rejected.open(number, flags: flags))

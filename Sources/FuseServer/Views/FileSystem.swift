@@ -13,6 +13,7 @@ final class FileSystem: Sendable {
     let archive: Archive
     /// `/incoming` and `/rejected`.
     let trees: IncomingTrees
+    let shares: UserShares
     let negotiation: InitNegotiation
     private let imageFiles = Lock<ImageFiles?>(nil)
     /// Seconds for which the kernel may keep names and attributes of views: ``Invalidator`` tells
@@ -39,7 +40,8 @@ final class FileSystem: Sendable {
         self.archive = archive
         self.permissions = permissions
         self.negotiation = negotiation
-        trees = IncomingTrees(archive: archive, permissions: permissions)
+        shares = UserShares(refusals: archive.refusals)
+        trees = IncomingTrees(archive: archive, permissions: permissions, shares: shares)
         created = (try? archive.index.read { try $0.created() }) ?? 0
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
         searchesChanged = Lock(
@@ -53,7 +55,8 @@ final class FileSystem: Sendable {
             let new = ImageFiles(
                 archive: archive,
                 backing: negotiation.passthrough ? BackingFiles(device: negotiation.device) : nil,
-                lanes: VolumeLanes(limit: ThreadShares.lane))
+                lanes: VolumeLanes(limit: ThreadShares.lane),
+                unused: DescriptorBudget.current.unusedImages)
             files = new
             return new
         }

@@ -88,7 +88,7 @@ final class ImageFiles: Sendable {
 
     private let shards = (0..<16).map { _ in LockedShard() }
     /// Unused entries kept, in each shard.
-    private static let kept = 32
+    private let kept: Int
 
     /// A class, because an array cannot hold what cannot be copied.
     private final class LockedShard: Sendable {
@@ -113,7 +113,9 @@ final class ImageFiles: Sendable {
     ///   - backing: Used when the kernel really lets us: it takes CAP_SYS_ADMIN, which root may
     ///     lack in a container, and a file system that is not itself stacked on others.
     ///   - lanes: For what reads a volume.
-    init(archive: Archive, backing: BackingFiles?, lanes: VolumeLanes) {
+    ///   - unused: How many images that nobody has open may keep their descriptors; at most 512 do.
+    init(archive: Archive, backing: BackingFiles?, lanes: VolumeLanes, unused: Int) {
+        kept = min(32, unused / shards.count)
         self.archive = archive
         self.lanes = lanes
         guard let backing, let probe = try? archive.openIdentity() else {
@@ -385,7 +387,7 @@ final class ImageFiles: Sendable {
             guard entry.opens == 1 else { return }
             if entry.isStale || !archive.isThere(entry.version) { return shard.drop(instance) }
             shard.unused.append(instance)
-            if shard.unused.count > Self.kept { shard.drop(shard.unused[0]) }
+            if shard.unused.count > kept { shard.drop(shard.unused[0]) }
         }
     }
 

@@ -36,6 +36,12 @@ extension ArchiveStatus: JSONDocument {
                 "incoming.unpacking[].files", orNull: true,
                 "How many files it has; null while it waits."),
             .integer("rejected", "Files in rejected."),
+            .word(
+                "refusals[].resource", Refusals.Resource.self,
+                "Of what a user wanted more than a share, in the last ten minutes."),
+            .integer("refusals[].user", "The uid of the user who was refused last."),
+            .integer("refusals[].count", "How often that was."),
+            .time("refusals[].last", "When it was last."),
             .integer("ledger.records", "Records of the ledger."),
             .string("ledger.head", "SHA-256 of the last record, for pacsfs verify --head."),
             .integer("ledger.ordinals[]", "Volumes on which new records are written."),

@@ -25,6 +25,8 @@ struct DirectoryTree {
         var lastUse: Int64
         /// Whether it must be remembered although the kernel has forgotten it.
         var isNeeded = false
+        /// Counts it among those that its maker may have; `nil` for what was there before.
+        var share: UserShares.Place?
 
         // MARK: Of directories
 

@@ -1,0 +1,111 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// What one user takes, and what is left for others.
+@Suite(
+    "Shares of users", .serialized,
+    .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
+    .enabled(if: geteuid() == 0, "only root can become another user"))
+struct SharesTests {
+    /// `Hoarder(step)` is a process of nobody that calls `step(number)` until it fails, and keeps
+    /// what it has got; `count` is how often that went well, `error` the number of the error.
+    private static let hoarder = """
+        import errno, glob, hashlib, json, resource, signal, time
+        class Hoarder:
+            def __init__(self, step, most=2000, more=0, uid=65534):
+                end, self.out = os.pipe()
+                self.pid = os.fork()
+                if not self.pid:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+                    os.setgroups([]); os.setgid(uid); os.setuid(uid)
+                    count, code, kept = 0, 0, []
+                    try:
+                        while count < most:
+                            kept.append(step(count)); count += 1
+                    except OSError as error:
+                        code = error.errno
+                    for number in range(more):
+                        try: kept.append(step(count + number))
+                        except OSError: pass
+                    os.write(self.out, f'{count} {code}'.encode())
+                    signal.pause()
+                    os._exit(0)
+                os.close(self.out)
+                self.count, self.error = map(int, os.read(end, 100).split())
+                os.close(end)
+            def end(self):
+                os.kill(self.pid, signal.SIGKILL); os.waitpid(self.pid, 0)
+        def as_user(uid, *command):
+            return subprocess.run(['setpriv', f'--reuid={uid}', f'--regid={uid}',
+                '--clear-groups', *command], capture_output=True, timeout=20)
+        def status():
+            run = subprocess.run([os.environ['PACSFS'], 'status', '--json'], capture_output=True)
+            return run.returncode, json.loads(run.stdout)
+        os.chmod('.', 0o755); os.chmod('..', 0o755)
+
+        """
+
+    @Test(
+        "A user who opens all that can be opened is refused; others read, add, and scrub",
+        arguments: ReadMode.allCases)
+    func openFiles(_ mode: ReadMode) throws {
+        try MountedArchive.with(mode, isMounted: false) { archive in
+            try archive.writeSamples()
+            try archive.importSamples()
+            try archive.writeImages(4, markedWith: "new")
+            try archive.mustShell(
+                """
+                prlimit --nofile=600:600 "$PACSFS" mount "$M" \(
+                    mode.arguments.joined(separator: " "))
+                chmod 644 *.dcm
+                """)
+            try archive.python(
+                Self.hoarder + """
+                    images = sorted(glob.glob(M + '/by-uid/*/*/*.dcm'))
+                    assert len(images) == 17, images
+                    assert status()[1]['refusals'] == []
+                    flags = os.O_RDWR | os.O_CREAT
+                    steps = [
+                        lambda number: os.open(f'{I}/f{number}', flags, 0o644),
+                        lambda number: os.open(I, os.O_RDONLY | os.O_DIRECTORY),
+                        lambda number: os.open(images[0], os.O_RDONLY),
+                    ]
+                    for number, step in enumerate(steps, 1):
+                        hoarder = Hoarder(step, more=100)
+                        assert hoarder.error == errno.EMFILE, (number, hoarder.error)
+                        assert 100 <= hoarder.count <= 150, (number, hoarder.count)
+                        # A second one leaves enough, too.
+                        second = Hoarder(step, uid=65533)
+                        assert second.error == errno.EMFILE and second.count >= 50
+                        for image in images:
+                            with open(image, 'rb') as file: assert len(file.read()) > 1000
+                        run = as_user(65532, 'cp', f'{number}.dcm', f'{I}/new{number}.dcm')
+                        assert run.returncode == 0, run.stderr
+                        run = as_user(65532, 'ls', M + '/by-patient')
+                        assert run.returncode == 0, run.stderr
+                        run = subprocess.run([os.environ['PACSFS'], 'scrub'], capture_output=True)
+                        assert run.returncode == 0, run
+                        code, document = status()
+                        assert code > 0, document
+                        refusal = document['refusals'][0]
+                        assert refusal['resource'] == 'open_files', refusal
+                        assert refusal['user'] == 65533 and refusal['count'] > 100 * number
+                        reasons = document['health']['reasons']
+                        assert any('uid 65533' in reason for reason in reasons), reasons
+                        hoarder.end(); second.end()
+                        # What was closed can be opened by the same users again.
+                        end = time.monotonic() + 20
+                        while True:
+                            probe = Hoarder(steps[1], most=60)
+                            probe.end()
+                            if not probe.error: break
+                            assert time.monotonic() < end
+                            time.sleep(0.05)
+                    # The log says so once a minute.
+                    log = open(os.environ['PACSFS_ARCHIVE'] + '/pacsfs.log').read()
+                    assert 1 <= log.count('full share of the files') <= 2, log
+                    """, timeout: 120)
+        }
+    }
+}
