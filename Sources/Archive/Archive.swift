@@ -48,7 +48,7 @@ public final class Archive: Sendable {
     /// What `pacsfs.toml` says, as far as it is in use.
     public var settings: Settings { core.settings }
     /// What was refused to users lately.
-    public var refusals: Refusals { core.refusals }
+    public var refusals: ShareRefusals { core.refusals }
     var volumes: VolumeSet { core.volumes }
     var catalogue: Catalogue { core.catalogue }
     /// The tag index, for look-ups. A request of a viewer is answered from it alone.

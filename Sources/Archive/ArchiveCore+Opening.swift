@@ -29,7 +29,7 @@ extension ArchiveCore {
         return ArchiveCore(
             path: path, id: identity.archive, currentSettings: CurrentSettings(settings),
             volumes: volumes, index: index, catalogue: catalogue, observers: Observers(),
-            refusals: Refusals(log: log, clock: clock), clock: clock, log: log)
+            refusals: ShareRefusals(log: log, clock: clock), clock: clock, log: log)
     }
 
     private static func openLedger(

@@ -14,7 +14,7 @@ struct ArchiveCore: Sendable {
     let catalogue: Catalogue
     let observers: Observers
     let spreads = DiskSpreads()
-    let refusals: Refusals
+    let refusals: ShareRefusals
     let clock: any MonotonicClock
     let log: Logger
 

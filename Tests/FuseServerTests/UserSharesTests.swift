@@ -48,7 +48,9 @@ struct UserSharesTests {
         #expect(status.refusals.map(\.resource) == [.incomingNames])
         #expect(status.refusals.first?.count == 3 && status.health.level == .attention)
         #expect(
-            fixture.temporary.log.messages(.warning).count { $0.contains("full share of the names") } == 1)
+            fixture.temporary.log.messages(.warning).count {
+                $0.contains("full share of the names")
+            } == 1)
     }
 
     @Test("What is left for the daemon of few and of many descriptors")

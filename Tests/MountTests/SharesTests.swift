@@ -11,12 +11,14 @@ struct SharesTests {
     /// `Hoarder(step)` is a process of nobody that calls `step(number)` until it fails, and keeps
     /// what it has got; `count` is how often that went well, `error` the number of the error.
     private static let hoarder = """
-        import errno, glob, hashlib, json, resource, signal, time
+        import ctypes, errno, glob, hashlib, json, resource, signal, time
         class Hoarder:
             def __init__(self, step, most=2000, more=0, uid=65534):
                 end, self.out = os.pipe()
                 self.pid = os.fork()
                 if not self.pid:
+                    # prctl(2), PR_SET_PDEATHSIG: it ends with the test.
+                    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
                     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
                     os.setgroups([]); os.setgid(uid); os.setuid(uid)
                     count, code, kept = 0, 0, []
@@ -67,7 +69,7 @@ struct SharesTests {
                     assert status()[1]['refusals'] == []
                     flags = os.O_RDWR | os.O_CREAT
                     steps = [
-                        lambda number: os.open(f'{I}/f{number}', flags, 0o644),
+                        lambda number: os.open(f'{I}/{os.getuid()} {number}', flags, 0o644),
                         lambda number: os.open(I, os.O_RDONLY | os.O_DIRECTORY),
                         lambda number: os.open(images[0], os.O_RDONLY),
                     ]

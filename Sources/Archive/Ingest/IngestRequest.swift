@@ -23,6 +23,8 @@ public struct IngestRequest: Sendable {
     /// Where its `/incoming` is when it lies there: it can become a blob without a copy then.
     public var staging: StagingArea?
     public var acceptance = Acceptance.anyImage
+    /// The uid of its owner: users take turns when their zip archives are unpacked.
+    public var user: UInt32 = 0
     /// Whether it is a zip archive; `nil` when nobody has looked.
     public var isZip: Bool?
     /// Learns how far it is, when it is a zip archive.

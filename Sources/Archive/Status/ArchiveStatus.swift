@@ -130,7 +130,7 @@ public struct ArchiveStatus: Codable, Sendable {
     /// How many files were rejected.
     public var rejected: Int64
     /// What was refused to users who had their share, in the last ten minutes.
-    public var refusals: [Refusals.Recent] = []
+    public var refusals: [ShareRefusals.Recent] = []
     public var ledger: Ledger
     public var freeSpace: FreeSpace
     public var resilver: ResilverProgress

@@ -4,10 +4,12 @@ import Synchronization
 import System
 
 /// Zip archives that wait to be unpacked, and the threads that do it: they wait for the threads
-/// that archive, and so cannot be the same. Each of ``lanes`` unpacks one zip archive at a time, so
-/// that a small one does not wait for large ones.
+/// that archive, and so cannot be the same. Which is the next, ``ZipTurns`` decides.
 final class ZipQueue: Sendable {
-    private struct Job: Sendable {
+    private struct Job: ZipJob {
+        var user: UInt32 { request.user }
+        var bytes: Int64 { request.bytes }
+
         var request: IngestRequest
         var intake: Intake
         var unpacking: Unpacking
@@ -15,14 +17,14 @@ final class ZipQueue: Sendable {
         var completion: @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
     }
 
-    private let jobs = BlockingQueue<Job>(isSelective: true)
+    private let turns = Monitor(ZipTurns<Job>(lanes: lanes))
     private let threads = ThreadGroup()
     private let hasThreads = Lock(false)
     private let isStopping = Atomic(false)
     private let unfinished = Lock<[Unpacking]>([])
 
-    /// The largest zip archive that each thread takes, in bytes.
-    private static let lanes: [Int64] = [.max, 1 << 30, 32 << 20]
+    /// How many zip archives are unpacked at once.
+    private static let lanes = 6
 
     /// The zip archives that are being unpacked or wait, in the order in which they came.
     var all: [Unpacking] { unfinished.withLock { $0 } }
@@ -40,10 +42,11 @@ final class ZipQueue: Sendable {
         hasThreads.withLock { hasThreads in
             if hasThreads { return }
             hasThreads = true
-            for (number, largest) in Self.lanes.enumerated() {
+            for number in 0..<Self.lanes {
                 threads.start("unzip \(number)") { [self] in
-                    while let job = jobs.takeFirst(where: { $0.request.bytes <= largest }) {
+                    while let job = turns.wait(for: { $0.next() }) {
                         unpack(job)
+                        turns.withLock(waking: .all) { $0.end(job) }
                     }
                 }
             }
@@ -57,13 +60,14 @@ final class ZipQueue: Sendable {
             unfinished.withLock { all in all.removeAll { $0 === unpacking } }
             completion(result)
         }
-        if !jobs.put(job) { job.completion(.failure(Self.stopped(request))) }
+        let isQueued = turns.withLock(waking: .all) { $0.add(job) }
+        if !isQueued { job.completion(.failure(Self.stopped(request))) }
     }
 
     /// Interrupts the unpacking, and ends the threads.
     func stop() {
         isStopping.store(true, ordering: .relaxed)
-        jobs.close()
+        turns.withLock(waking: .all) { $0.close() }
         threads.wait(for: "unzip")
     }
 

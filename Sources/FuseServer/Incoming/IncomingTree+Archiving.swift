@@ -117,7 +117,8 @@ extension IncomingTree {
     /// Looks at what becomes of a file, for a thread that has its turn. If it is to be archived its
     /// inode belongs to the archive from here on.
     ///
-    /// - Throws: The error that kept it from being written whole.
+    /// - Throws: The error that kept it from being written whole; `EMFILE` when its owner has too much
+    ///   open.
     private func makeOffer(
         _ number: UInt64, as path: [UInt8]? = nil, share: UserShares.Place? = nil,
         _ completion: @escaping IncomingState.Completion
@@ -131,6 +132,8 @@ extension IncomingTree {
         }
         guard let candidate else { return waits ? .waits : .nothing }
         let file = candidate.file
+        var share = share
+        if share == nil { share = try shares.open(by: file.shown.st_uid) }
         let descriptor = try readable(number, file)
         let isZip = file.isZip ?? Archive.isZip(descriptor.number)
         let (uid, gid) = (geteuid(), getegid())
@@ -142,6 +145,7 @@ extension IncomingTree {
             source: .incoming(candidate.path), bytes: Int64(file.shown.st_size),
             digest: file.bytes.digest(ofSize: file.shown.st_size), staging: staging)
         request.isZip = isZip
+        request.user = file.shown.st_uid
         if let missing = file.bytes.missing {
             request.acceptance = .nothing(because: IncomingDecision.partlyWritten(missing))
         } else if file.deferral?.isForced != true {

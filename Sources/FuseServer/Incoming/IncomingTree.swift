@@ -55,7 +55,8 @@ final class IncomingTree: ServedTree {
     ///     goes on with its other files.
     init(
         staging: StagingArea, root: UInt64, archive: Archive, permissions: Permissions,
-        shares: UserShares? = nil, predecessor: IncomingTree? = nil, clock: any MonotonicClock = SystemClock()
+        shares: UserShares? = nil, predecessor: IncomingTree? = nil,
+        clock: any MonotonicClock = SystemClock()
     ) {
         self.clock = clock
         self.staging = staging

@@ -20,7 +20,7 @@
 //   ingest spare    the same, while all the others hang                         WorkerPool
 //   commit          makes batches durable and records them                      Committer
 //   answer          tells the views, then the programs that wait                Completions
-//   unzip 0…2       unpack zip archives, which are given to "ingest" again      ZipQueue
+//   unzip 0…5       unpack zip archives, which are given to "ingest" again      ZipQueue
 //   each n          one for each volume while a batch is stored on all          Committer, onAll
 //   ledger of …     a queue for each volume: appends records                    LedgerWriter
 //   scan n          queues: read blobs for a scrub or a verification            ScanWork
@@ -77,9 +77,10 @@
 //
 // All other locks are leaves: nothing is taken while one is held. They are Lane, VolumeLanes,
 // RequestLoop, Interruptions, DeferredReply, PassingSearches, SearchResults, ReadAhead,
-// FileSystem.{imageFiles, recentAttributes, searchesChanged}, Shares, Refusals, IngestPipeline.inFlight,
-// VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state, Volume.{blobFolders, rejectedFolders,
-// distrusted}, ScanWork, Pace, ZipProgress, ZipQueue, Unpacking, TagIndex.idle and LogFile.
+// FileSystem.{imageFiles, recentAttributes, searchesChanged}, Shares, ShareRefusals,
+// IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
+// Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, ZipProgress, ZipQueue,
+// Unpacking, TagIndex.idle and LogFile.
 
 /// How many threads work on requests of the kernel.
 enum ThreadShares {

@@ -11,13 +11,13 @@ final class UserShares: Sendable {
     private let open: Shares<uid_t>
     /// Files and folders of `/incoming`, which are remembered until they settle.
     private let names: Shares<uid_t>
-    private let refusals: Refusals
+    private let refusals: ShareRefusals
 
     /// About 1 KiB of memory each.
     static let mostNames = 400_000
 
     init(
-        open: Int = DescriptorBudget.current.users, names: Int = mostNames, refusals: Refusals
+        open: Int = DescriptorBudget.current.users, names: Int = mostNames, refusals: ShareRefusals
     ) {
         self.open = Shares(total: open)
         self.names = Shares(total: names)

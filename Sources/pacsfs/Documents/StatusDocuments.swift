@@ -37,7 +37,7 @@ extension ArchiveStatus: JSONDocument {
                 "How many files it has; null while it waits."),
             .integer("rejected", "Files in rejected."),
             .word(
-                "refusals[].resource", Refusals.Resource.self,
+                "refusals[].resource", ShareRefusals.Resource.self,
                 "Of what a user wanted more than a share, in the last ten minutes."),
             .integer("refusals[].user", "The uid of the user who was refused last."),
             .integer("refusals[].count", "How often that was."),

@@ -5,7 +5,7 @@ import System
 
 /// What was refused in the last minutes because a user had its share of something. The log gets a
 /// line a minute at most, however often a program tries.
-public final class Refusals: Sendable {
+public final class ShareRefusals: Sendable {
     /// Of what a user has a share.
     public enum Resource: String, Codable, Sendable, CaseIterable {
         /// Files and folders of the mount that are open.
@@ -16,7 +16,7 @@ public final class Refusals: Sendable {
         case keptSearches = "kept_searches"
     }
 
-    /// Refusals of one kind.
+    /// ShareRefusals of one kind.
     public struct Recent: Codable, Sendable {
         public var resource: Resource
         /// The uid of the user who was refused last.
