@@ -70,6 +70,8 @@ struct ZipTurnsTests {
         #expect(!isAdded)
         #expect(Self.begin(&turns).count == 5)
         if case .some(.none) = turns.next() {
-        } else { Issue.record("it waits") }
+        } else {
+            Issue.record("it waits")
+        }
     }
 }

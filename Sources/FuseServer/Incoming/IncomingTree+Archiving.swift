@@ -117,8 +117,8 @@ extension IncomingTree {
     /// Looks at what becomes of a file, for a thread that has its turn. If it is to be archived its
     /// inode belongs to the archive from here on.
     ///
-    /// - Throws: The error that kept it from being written whole; `EMFILE` when its owner has too much
-    ///   open.
+    /// - Throws: The error that kept it from being written whole; `EMFILE` when its owner has too
+    ///   much open.
     private func makeOffer(
         _ number: UInt64, as path: [UInt8]? = nil, share: UserShares.Place? = nil,
         _ completion: @escaping IncomingState.Completion

@@ -26,8 +26,8 @@ extension IncomingTree {
     /// CREATE.
     ///
     /// - Parameter share: Of the user in what is open.
-    /// - Throws: `ENOSPC` when there is no room, `EIO` when there are too few volumes, `EDQUOT` when
-    ///   the user has a full share of names, and the errors of `openat(2)`.
+    /// - Throws: `ENOSPC` when there is no room, `EIO` when there are too few volumes, `EDQUOT`
+    ///   when the user has a full share of names, and the errors of `openat(2)`.
     func create(
         _ name: [UInt8], in parent: UInt64, flags: Int32, mode: mode_t, caller: FileOwner,
         share: UserShares.Place? = nil
