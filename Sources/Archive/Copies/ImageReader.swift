@@ -89,6 +89,10 @@ final class ImageReader: Sendable {
     /// Whether an image is so large that hashing it takes long, and has no copy that is unchanged
     /// since it was hashed: see ``Archive/takesLong(toOpen:)``.
     func takesLong(toOpen instance: Int64) throws -> Bool {
+        // Most images are small, and need not be looked up for this.
+        if let known = verified[instance], known.stamp.bytes <= CopyChecker.hashedOnce {
+            return false
+        }
         guard let image = try core.index.read({ try $0.copies(of: instance) }),
             image.bytes > CopyChecker.hashedOnce, let digest = Digest(bytes: image.sha256)
         else { return false }
