@@ -93,7 +93,7 @@ let package = Package(
             name: "parsebench", dependencies: ["DICOM", "System"],
             path: "Scripts/benchmarks/Sources/parsebench"),
 
-        .testTarget(name: "SystemTests", dependencies: ["CLinux", "System"]),
+        .testTarget(name: "SystemTests", dependencies: ["CLinux", "System", "TestSupport"]),
         .testTarget(
             name: "SyntheticStudyTests",
             dependencies: ["SyntheticStudy", "DICOM", "DICOMSupport"]),

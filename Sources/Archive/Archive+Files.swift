@@ -1,4 +1,5 @@
 import Storage
+import System
 import TagIndex
 
 // Files that come, images that are read.
@@ -65,6 +66,12 @@ extension Archive {
 
     /// Where `/incoming` and `/rejected` are, until that volume goes.
     public var staging: StagingArea { intake.staging }
+
+    /// How long anybody waits for the disk of a volume.
+    public var patience: DiskPatience? { core.volumes.patience }
+
+    /// The calls on the disk of the volume with an ordinal; `nil` while it is absent.
+    public func disk(ofVolume ordinal: Int) -> DiskCalls? { core.volumes[ordinal]?.calls }
 
     /// A call below `/incoming` has failed: finds out whether its volume has.
     public func suspect(_ staging: StagingArea, isReadOnly: Bool) {

@@ -60,16 +60,21 @@ public final class Archive: Sendable {
     ///   - path: The archive's directory.
     ///   - log: Where messages go.
     ///   - clock: The time; tests have one that they move by hand.
+    ///   - patience: How long anybody waits for a disk; `nil` for what `pacsfs.toml` says.
     /// - Throws: ``ArchiveError``: it is not there, another process has it, its configuration
     ///   makes no sense, or none of its volumes is there.
     public init(
-        at path: String, log: Logger, clock: any MonotonicClock = SystemClock()
+        at path: String, log: Logger, clock: any MonotonicClock = SystemClock(),
+        patience: DiskPatience? = nil
     ) throws(ArchiveError) {
         let settings = try Settings(file: ArchivePaths(path).configuration)
         _ = try Self.identity(of: path)
         lock = try ArchiveLock(archive: path)
         core = try ArchiveError.from {
-            try ArchiveCore.open(at: path, settings: settings, log: log, clock: clock)
+            let patience = patience ?? DiskPatience(limit: Int64(settings.patience * 1e9))
+            try patience.start()
+            return try ArchiveCore.open(
+                at: path, settings: settings, log: log, clock: clock, patience: patience)
         }
         let resilvering = BackgroundLoop("resilver", clock: clock)
         let viewMaking = BackgroundLoop("views", clock: clock)

@@ -11,12 +11,14 @@ extension ArchiveCore {
     /// - Throws: ``ArchiveError``: none of the volumes is there, one is in use, or the newest
     ///   records are on a volume that is away.
     static func open(
-        at path: String, settings: Settings, log: Logger, clock: any MonotonicClock
+        at path: String, settings: Settings, log: Logger, clock: any MonotonicClock,
+        patience: DiskPatience
     ) throws -> ArchiveCore {
         let identity = try Archive.identity(of: path)
         let volumes = try VolumeSet(
             settings.volumes, archive: identity.archive,
-            known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first })
+            known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first },
+            patience: patience)
         volumes.remember(identity.volumes)
         for member in volumes.members {
             guard let problem = member.problem else { continue }

@@ -11,6 +11,7 @@ final class Turn: Sendable {
             return ()
         }
         defer { isTaken.withLock(waking: .one) { $0 = false } }
-        return try body()
+        // Others wait for it, and must not wait for a disk because of that.
+        return try DiskWork.keptFree(body)
     }
 }

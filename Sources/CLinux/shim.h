@@ -7,7 +7,8 @@ extern int syncfs(int fd);
 
 // See: 'man 2 sync_file_range'. SYNC_FILE_RANGE_WRITE starts write-back without waiting for it.
 extern int sync_file_range(int fd, off_t offset, off_t nbytes, unsigned int flags);
-enum { PACSFS_SYNC_FILE_RANGE_WRITE = 2 };
+// SYNC_FILE_RANGE_WAIT_AFTER waits for it.
+enum { PACSFS_SYNC_FILE_RANGE_WRITE = 2, PACSFS_SYNC_FILE_RANGE_WAIT_AFTER = 4 };
 
 // See: 'man 2 copy_file_range'
 extern ssize_t copy_file_range(

@@ -107,19 +107,24 @@ public final class TagIndex: Sendable {
     /// - Throws: As ``read(_:)``; then nothing is changed.
     public func write<R>(_ body: (IndexWriter) throws -> R) throws -> R {
         var result: R?
+        // Others wait for the end of the transaction, and must not wait for a disk because of that.
+        try DiskWork.keptFree { try writeNow { result = try body($0) } }
+        guard let result else {
+            preconditionFailure("a transaction that did not throw has run its body")
+        }
+        return result
+    }
+
+    private func writeNow(_ body: (IndexWriter) throws -> Void) throws {
         try Self.noting(damageOf: path) {
             try writer.inTransaction { db in
                 let indexWriter = try IndexWriter(db: db)
-                result = try body(indexWriter)
+                try body(indexWriter)
                 try indexWriter.finish()
                 return .commit
             }
             commits.add(1, ordering: .releasing)
         }
-        guard let result else {
-            preconditionFailure("a transaction that did not throw has run its body")
-        }
-        return result
     }
 
     /// Closes all connections, so that SQLite has nothing to recover at the next start.

@@ -227,4 +227,66 @@ struct HangTests {
             """)
         try mount.unmount()
     }
+
+    /// Calls about one image on one disk, from the moment when it is archived.
+    private static let commits = [
+        (volume: 1, kinds: ["link"]), (1, ["fdatasync", "fsync"]), (2, ["fdatasync", "fsync"]),
+        (2, ["copy", "clone", "write"]), (2, ["link"]),
+    ]
+
+    @Test("is given up after a while: the copies of all are made on the other", arguments: commits)
+    func commit(_ hanging: (volume: Int, kinds: [String])) throws {
+        let folder = try TemporaryFolder()
+        let images = SyntheticStudy(seed: 3, imagesPerSeries: 24, side: 24).images().map {
+            $0.write()
+        }
+        for (number, image) in images.enumerated() {
+            try Files.write(image, to: "\(folder.path)/images/\(number)")
+        }
+        let mount = try CrashingMount(in: folder, number: 1)
+        defer { mount.remove() }
+        try mount.configure {
+            $0.replacing(/(?m)^patience = .*$/, with: "patience = 2")
+                .replacing("min_copies = 2", with: "min_copies = 1")
+        }
+        let gate = folder.path + "/gate"
+        let started = try mount.mount([
+            .hang(
+                name: "volume\(hanging.volume)/staging/commit", kinds: hanging.kinds, gate: gate)
+        ])
+        try #require(started.succeeded, "\(started.report)")
+        let run = Runner(mount)
+        try Files.write([], to: gate)
+        try run(
+            """
+            def put(n):
+                begin = time.monotonic()
+                with open(f'{I}/{n}.dcm', 'wb', 0) as f: f.write(open(f'{IMAGES}/{n}', 'rb').read())
+                return time.monotonic() - begin
+            def status():
+                return subprocess.run([os.environ['PACSFS'], 'status'], capture_output=True, \
+            text=True, timeout=5).stdout
+            try:
+                # The one that is on its way goes on, too.
+                assert put(0) < 8
+                assert 'does not answer' in status(), status()
+                for n in range(1, 10): assert put(n) < 3
+            finally: os.unlink('\(gate)')
+            def is_whole():
+                run = subprocess.run([os.environ['PACSFS'], 'status', '--json'],
+                    capture_output=True, timeout=5)
+                copies = json.loads(run.stdout)['copies']
+                return copies['under_replicated'] == 0 and 'does not answer' not in status()
+            end = time.monotonic() + 30
+            while not is_whole() and time.monotonic() < end: time.sleep(0.1)
+            assert is_whole(), status()
+            for n in range(10, 20): assert put(n) < 3
+            """)
+        try mount.unmount()
+        let given = images.prefix(20).enumerated().map { number, image in
+            ArchiveCheck.Given(
+                path: "\(folder.path)/images/\(number)", digest: Digest.of(image).hex)
+        }
+        #expect(try mount.problems(given: given, acknowledged: given) == [])
+    }
 }

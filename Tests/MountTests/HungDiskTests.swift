@@ -96,6 +96,89 @@ struct HungDiskTests {
         }
     }
 
+    /// Which disk freezes, and how many copies a new image needs.
+    private static let freezes = [
+        (volume: 0, minimum: 1, mode: ReadMode.passthrough), (0, 1, .cached),
+        (1, 1, .passthrough), (0, 2, .passthrough),
+    ]
+
+    @Test(
+        """
+        A disk that does not answer counts as absent after a while: everybody goes on with the \
+        other, and it comes back by itself
+        """,
+        .enabled(if: LosableDisk.isPossible, "loop devices need root"), arguments: freezes)
+    func freezing(_ freeze: (volume: Int, minimum: Int, mode: ReadMode)) throws {
+        var disks: [LosableDisk] = []
+        defer { for disk in disks { disk.unmount() } }
+        try MountedArchive.with(
+            freeze.mode, isMounted: false, minimumCopies: freeze.minimum,
+            prepare: { archive in
+                for path in archive.volumes { disks.append(try LosableDisk(at: path)) }
+            }
+        ) { archive in
+            defer { for disk in disks { disk.unmount() } }
+            try archive.configure {
+                $0.replacing(/(?m)^patience = .*$/, with: "patience = 2")
+            }
+            try archive.mount()
+            try prepare(archive, images: 10, new: 20)
+            try archive.python(
+                Self.within + """
+                    volume = os.path.abspath('../volume\(freeze.volume + 1)')
+                    minimum = \(freeze.minimum)
+                    P = os.environ['PACSFS']
+                    def status(): return subprocess.run([P, 'status'], capture_output=True, \
+                    text=True, timeout=5).stdout
+                    subprocess.run(['fsfreeze', '-f', volume], check=True)
+                    try:
+                        begin = time.monotonic()
+                        clients = [subprocess.Popen(['cp', f'new/{n}.dcm', I], \
+                    stderr=subprocess.DEVNULL) for n in range(8)]
+                        # Nobody has to do anything for it to be noticed.
+                        wait('noticed', lambda: 'does not answer' in status(), 8)
+                        assert not status().startswith('Safe'), status()
+                        ends = [c.wait(max(0.1, begin + 12 - time.monotonic())) for c in clients]
+                        within(3, 'ls', 'ls', '-l', M, I)
+                        within(3, 'df', 'df', M)
+                        found = within(5, 'find', 'find', f'{M}/by-uid', '-type', 'f').splitlines()
+                        within(5, 'reading', 'sha256sum', *found)
+                        if minimum == 1:
+                            for n in range(8, 16): within(3, 'a copy', 'cp', f'new/{n}.dcm', I)
+                        else:
+                            assert 0 not in ends, ends
+                            run = subprocess.run(['cp', 'new/8.dcm', I], capture_output=True, \
+                    timeout=3)
+                            assert run.returncode and b'Input/output error' in run.stderr, run
+                    finally:
+                        subprocess.run(['fsfreeze', '-u', volume], check=True)
+                    wait('back', lambda: status().startswith('Safe'), 30)
+                    done = [n for n, end in enumerate(ends) if end == 0]
+                    if minimum == 1: done += range(8, 16)
+                    known = {os.path.basename(p)[:-4] for p in \
+                    glob.glob('../volume1/blobs/*/*/*.dcm')}
+                    for n in done:
+                        bytes = open(f'new/{n}.dcm', 'rb').read()
+                        assert hashlib.sha256(bytes).hexdigest() in known
+                    for n in range(20): within(5, 'a copy', 'cp', f'new/{n}.dcm', f'{I}/{n}.again')
+                    """, timeout: 120)
+            try archive.settled()
+            try archive.unmount()
+            try archive.mustShell(
+                """
+                "$PACSFS" verify
+                for v in ../volume1 ../volume2; do
+                    (cd $v && find blobs -name '*.dcm' | sort) >$(basename $v).list
+                    [[ -z $(find $v/staging -type f) ]]
+                done
+                cmp volume1.list volume2.list
+                diff -r ../volume1/ledger ../volume2/ledger
+                [[ $(wc -l <volume1.list) == 30 ]]
+                [[ -z $(find ../volume1/rejected ../volume2/rejected -type f) ]]
+                """, timeout: 60)
+        }
+    }
+
     /// open(2) of a named pipe without a writer waits, as a call on a disk that does not answer.
     @Test(
         """

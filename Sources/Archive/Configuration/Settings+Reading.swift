@@ -35,7 +35,7 @@ extension Settings {
         let table = try TOMLTable(string: text)
         let known: Set = [
             "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers",
-            "volume", "scrub", "views",
+            "volume", "volumes", "scrub", "views",
         ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw SettingMistake(
@@ -84,6 +84,7 @@ extension Settings {
         readers = try Self.group(table, "readers")
         writers = try Self.group(table, "writers")
         if let value = table["scrub"] { try readScrub(value.table) }
+        if let value = table["volumes"] { try readVolumes(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
             throw SettingMistake(nil, "There is no [[volume]].")
         }
@@ -112,6 +113,23 @@ extension Settings {
             namesViews = true
             views = try Self.views(templates, inOrderOf: ConfigurationFile(text).keys(of: "views"))
         }
+    }
+
+    private mutating func readVolumes(_ table: TOMLTable?) throws {
+        guard let table, table.keys.allSatisfy({ $0 == "patience" }) else {
+            throw SettingMistake(
+                in: "volumes", nil,
+                "[volumes] has \"patience\", and nothing else. A volume is a [[volume]].")
+        }
+        guard let value = table["patience"] else { return }
+        guard let patience = value.double ?? value.int.map(Double.init),
+            (1...3600).contains(patience)
+        else {
+            throw SettingMistake(
+                in: "volumes", "patience",
+                "\"patience\" of [volumes] must be a number of seconds from 1 to 3600.")
+        }
+        self.patience = patience
     }
 
     private mutating func readScrub(_ table: TOMLTable?) throws {

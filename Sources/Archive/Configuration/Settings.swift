@@ -37,6 +37,8 @@ public struct Settings: Sendable {
     /// Whether the file has the table `[views]`; without it the archive keeps its present views.
     public var namesViews = false
     public var volumes: [VolumePlace] = []
+    /// How long anybody waits for one volume whose disk does not answer, in seconds.
+    public var patience = 30.0
 
     /// Names at the root of the mount that no view may have.
     static let reserved: Set<String> = [
@@ -112,6 +114,14 @@ extension Settings {
             rate = "\(scrubRate ?? 0)"
 
             """
+        text += """
+
+            # Seconds that a disk may take for one call. One that takes longer does not answer: its
+            # volume counts as absent until it answers again. Raise it for slow disks.
+            [volumes]
+            patience = \(Self.number(patience))
+
+            """
         for volume in volumes {
             text += """
 
@@ -136,6 +146,10 @@ extension Settings {
             text += "\(Self.key(view.name)) = \(Self.quoted(view.template.description))\n"
         }
         return text
+    }
+
+    private static func number(_ value: Double) -> String {
+        value == value.rounded() ? String(Int(value)) : String(value)
     }
 
     /// A key as it is where TOML allows that, else in quotes.

@@ -62,8 +62,7 @@ struct CopyChecker: Sendable {
         let blob = VerifiedBlob(
             instance: image.id, digest: digest, volume: volume, stamp: stamp, checked: clock.now)
         let path = "\(volume.path)/\(volume.blobPath(digest))"
-        switch try Digest.of(
-            descriptor: file.number, bytes: image.bytes, path: path, isWanted: isWanted)
+        switch try Self.hash(file.number, bytes: image.bytes, path, on: volume, isReading, isWanted)
         {
         case nil: return .unwanted
         case digest:
@@ -73,6 +72,28 @@ struct CopyChecker: Sendable {
             verified.forget(image.id, on: volume)
             return .bad(.altered)
         }
+    }
+
+    private static func hash(
+        _ file: Int32, bytes: Int64, _ path: String, on volume: Volume, _ isReading: Bool,
+        _ isWanted: () -> Bool
+    ) throws(StorageError) -> Digest? {
+        // Those who read are on a lane.
+        if !isReading, DiskWork.current == nil {
+            return try volume.onDisk { () throws(StorageError) in
+                try Digest.of(descriptor: file, bytes: bytes, path: path)
+            }
+        }
+        var result: Result<Digest?, StorageError>?
+        func read() {
+            result = Result { () throws(StorageError) in
+                try Digest.of(
+                    descriptor: file, bytes: bytes, path: path, isWanted: isWanted)
+            }
+        }
+        if let disk = volume.calls { _ = disk.callHere(read) } else { read() }
+        guard let result, !volume.hasGivenUp else { throw .notAnswering(path, after: 0) }
+        return try result.get()
     }
 
     /// The state of a copy that nobody reads now.

@@ -7,7 +7,8 @@ import System
 final class CopyRepairs: Sendable {
     private let busy = Monitor<Set<Digest>>([])
 
-    /// Calls `body` when nobody else deals with the copies of these images.
+    /// Calls `body` when nobody else deals with the copies of these images. Its thread is never in
+    /// a call on a disk meanwhile: others wait for its end.
     ///
     /// - Parameter digests: All the images `body` deals with. Taken at once, so that two callers
     ///   cannot wait for each other.
@@ -19,6 +20,6 @@ final class CopyRepairs: Sendable {
             return ()
         }
         defer { busy.withLock(waking: .all) { $0.subtract(digests) } }
-        return try body()
+        return try DiskWork.keptFree(body)
     }
 }

@@ -117,7 +117,8 @@ extension ImageReader {
         _ digest: Digest, bytes: Int64, on volume: Volume, from source: Volume
     ) throws(StorageError) {
         let file = try source.openBlob(digest)
-        try volume.stageCopy(from: file.number, as: digest, bytes: bytes, checking: true)
+        try volume.stageCopy(
+            from: file.number, as: digest, bytes: bytes, checking: true, reading: source.calls)
         _ = try volume.commit([StagedBlob(digest: digest, bytes: bytes)], replacing: [digest])
     }
 }

@@ -31,8 +31,9 @@ final class ImageReader: Sendable {
 
     /// Whether an open file has the bytes of an image: see ``Archive/isGood(_:as:)``.
     func isGood(_ descriptor: Int32, as blob: VerifiedBlob) -> Bool {
-        let digest = try? Digest.of(
-            descriptor: descriptor, bytes: blob.stamp.bytes, path: blob.digest.hex)
+        let digest = try? blob.volume.onDisk { () throws(StorageError) in
+            try Digest.of(descriptor: descriptor, bytes: blob.stamp.bytes, path: blob.digest.hex)
+        }
         return digest == blob.digest
     }
 

@@ -252,7 +252,8 @@ final class Resilver: Sendable {
         let file = try source.openBlob(blob.digest)
         for volume in targets {
             try volume.stageCopy(
-                from: file.number, as: blob.digest, bytes: blob.bytes, checking: true)
+                from: file.number, as: blob.digest, bytes: blob.bytes, checking: true,
+                reading: source.calls)
         }
     }
 

@@ -28,6 +28,9 @@ public struct VerifiedBlob: Sendable {
         volume === other.volume && stamp == other.stamp
     }
 
+    /// The calls on the disk it is on.
+    public var disk: DiskCalls? { volume.calls }
+
     /// The ordinal of the volume it is on.
     public var volumeOrdinal: Int { volume.identity.ordinal }
 }

@@ -11,7 +11,11 @@ extension Recovery {
     func gather(on target: Volume) {
         guard target !== volume else { return }
         let waiting: [IncomingFile]
-        do { waiting = try Self.incomingFiles(of: volume.incomingDescriptor) } catch {
+        do {
+            waiting = try volume.onDisk { () throws(StorageError) in
+                Result { try Self.incomingFiles(of: volume.incomingDescriptor) }
+            }.get()
+        } catch {
             return archive.log.error(
                 "What waits in incoming of \(volume.path) cannot be listed: \(error)")
         }
@@ -20,10 +24,16 @@ extension Recovery {
                 archive.log.error("\(file.shown) of incoming stays on \(volume.path): \(error)")
             }
         }
-        try? FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor)
+        try? removeEmptyFolders()
     }
 
     func move(_ file: IncomingFile, to target: Volume) throws {
+        try target.onDisk(reading: volume.calls) { () throws(StorageError) in
+            Result { try moveNow(file, to: target) }
+        }.get()
+    }
+
+    private func moveNow(_ file: IncomingFile, to target: Volume) throws {
         let descriptor = file.path.withCString {
             openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         }

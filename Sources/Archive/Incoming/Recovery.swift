@@ -14,7 +14,7 @@ import TagIndex
 /// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums,
 ///   so that half of one does not pass for a whole
 /// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)
-public struct Recovery {
+public struct Recovery: Sendable {
     /// What the files are given to.
     let archive: Intake
     let volume: Volume
@@ -27,7 +27,9 @@ public struct Recovery {
         self.archive = archive
         self.volume = volume
         try volume.removePartialCopies()
-        incoming = try Self.incomingFiles(of: volume.incomingDescriptor)
+        incoming = try volume.onDisk { () throws(StorageError) in
+            Result { try Self.incomingFiles(of: volume.incomingDescriptor) }
+        }.get()
         pendingCommits = try volume.pendingCommits()
     }
 
@@ -35,7 +37,9 @@ public struct Recovery {
     init(takingOverFrom volume: Volume, archive: Intake) throws {
         self.archive = archive
         self.volume = volume
-        incoming = try Self.incomingFiles(of: volume.incomingDescriptor, clearing: false)
+        incoming = try volume.onDisk { () throws(StorageError) in
+            Result { try Self.incomingFiles(of: volume.incomingDescriptor, clearing: false) }
+        }.get()
         pendingCommits = []
     }
 
@@ -46,10 +50,16 @@ public struct Recovery {
                 archive.log.error("\(file.shown) of incoming was left as it is: \(error)")
             }
         }
-        try FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor)
+        try removeEmptyFolders()
     }
 
-    struct IncomingFile {
+    func removeEmptyFolders() throws {
+        try volume.onDisk { [volume] () throws(StorageError) in
+            Result { try FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor) }
+        }.get()
+    }
+
+    struct IncomingFile: Sendable {
         var path: [UInt8]
         var inode: UInt64
 
@@ -92,7 +102,7 @@ public struct Recovery {
         }
         let path = incoming.first { $0.inode == file.inode }?.path
         let request = IngestRequest(
-            file: IngestFile(file.descriptor, owner: file),
+            file: IngestFile(file.descriptor, owner: file, disk: volume.calls),
             source: path.map { .incoming($0) } ?? .recovered(pending.digest),
             bytes: file.bytes, digest: pending.digest,
             staging: pending.stagedBytes != nil ? staging : nil)
@@ -140,10 +150,13 @@ public struct Recovery {
     ///
     /// - Returns: `nil` when it is gone.
     func open(_ incoming: IncomingFile) -> StagedFile? {
-        let descriptor = incoming.path.withCString {
-            openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        let file = try? volume.onDisk { [volume] () throws(StorageError) -> StagedFile? in
+            let descriptor = incoming.path.withCString {
+                openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            }
+            return descriptor < 0 ? nil : StagedFile(descriptor)
         }
-        return descriptor < 0 ? nil : StagedFile(descriptor)
+        return file ?? nil
     }
 
     /// What decides what becomes of a file that is not on its way.
@@ -159,8 +172,12 @@ public struct Recovery {
     /// - Returns: `nil` for a file that no image can be: it is not hashed.
     func digest(of incoming: IncomingFile, _ file: StagedFile) throws -> Digest? {
         let (descriptor, bytes, path) = (file.descriptor, file.bytes, incoming.shown)
-        if try Digest.isTooSparse(descriptor: descriptor, bytes: bytes, path: path) { return nil }
-        return try Digest.of(descriptor: descriptor, bytes: bytes, path: path)
+        return try volume.onDisk { () throws(StorageError) in
+            if try Digest.isTooSparse(descriptor: descriptor, bytes: bytes, path: path) {
+                return nil
+            }
+            return try Digest.of(descriptor: descriptor, bytes: bytes, path: path)
+        }
     }
 
     /// Whether the bytes of a file are archived.
@@ -199,14 +216,17 @@ public struct Recovery {
                         source: .incoming(incoming.path), reason: reason))
             }
         }
-        _ = incoming.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
+        try volume.onDisk { [volume] () throws(StorageError) in
+            _ = incoming.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
+        }
     }
 
     private func request(
         for incoming: IncomingFile, _ file: StagedFile, _ digest: Digest
     ) -> IngestRequest {
         IngestRequest(
-            file: IngestFile(file.descriptor, owner: file), source: .incoming(incoming.path),
+            file: IngestFile(file.descriptor, owner: file, disk: volume.calls),
+            source: .incoming(incoming.path),
             bytes: file.bytes, digest: digest)
     }
 }

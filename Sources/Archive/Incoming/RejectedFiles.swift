@@ -45,8 +45,9 @@ final class RejectedFiles: Sendable {
                 .storage, "A file that is to be rejected cannot be read", path: source,
                 cause: error)
         }
-        let digest = try Digest.ofRejected(
-            descriptor: request.file.descriptor, bytes: facts.bytes, path: source)
+        let digest = try request.file.reading { [bytes = facts.bytes] file throws(StorageError) in
+            try Digest.ofRejected(descriptor: file, bytes: bytes, path: source)
+        }
         try changing.take { try reject(request, digest, bytes: facts.bytes) }
     }
 
@@ -75,7 +76,7 @@ final class RejectedFiles: Sendable {
             place = try volume.rejected.reject(
                 copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path,
                 reason: request.reason + "\n", access: request.access,
-                at: Timestamp(nanoseconds: core.clock.utc))
+                at: Timestamp(nanoseconds: core.clock.utc), reading: request.file.disk)
         }
         try core.catalogue.record(
             RejectRecord(
@@ -92,8 +93,10 @@ final class RejectedFiles: Sendable {
         changing.take {
             for volume in core.volumes.writable where volume !== staging.volume {
                 guard (try? isArchived(path, on: volume)) == true else { continue }
-                _ = path.withCString { unlinkat(volume.rejected.descriptor, $0, 0) }
-                Self.removeReason(of: path, in: volume.rejected.descriptor)
+                try? volume.onDisk { () throws(StorageError) in
+                    _ = path.withCString { unlinkat(volume.rejected.descriptor, $0, 0) }
+                    Self.removeReason(of: path, in: volume.rejected.descriptor)
+                }
             }
         }
     }
@@ -101,8 +104,10 @@ final class RejectedFiles: Sendable {
     /// Removes reasons without a file: see ``Archive/removeServedReasons(_:on:)``.
     func removeReasons(of paths: [[UInt8]], on staging: StagingArea) {
         changing.take {
-            for path in paths where Self.isGone(path, in: staging.rejectedDescriptor) {
-                Self.removeReason(of: path, in: staging.rejectedDescriptor)
+            try? staging.volume.onDisk { () throws(StorageError) in
+                for path in paths where Self.isGone(path, in: staging.rejectedDescriptor) {
+                    Self.removeReason(of: path, in: staging.rejectedDescriptor)
+                }
             }
         }
     }
@@ -117,16 +122,20 @@ final class RejectedFiles: Sendable {
     }
 
     private func isArchived(_ path: [UInt8], on volume: Volume) throws -> Bool {
-        guard
-            let file = try? SharedDescriptor(
-                at: volume.rejected.descriptor, path, flags: O_RDONLY)
-        else { return false }
-        let (bytes, shown) = (try file.facts().bytes, String(decoding: path, as: UTF8.self))
-        // No image is.
-        if try Digest.isTooSparse(descriptor: file.number, bytes: bytes, path: shown) {
-            return false
+        let found = try volume.onDisk { () throws(StorageError) -> Digest? in
+            guard
+                let file = try? SharedDescriptor(
+                    at: volume.rejected.descriptor, path, flags: O_RDONLY),
+                let bytes = try? file.facts().bytes
+            else { return nil }
+            let shown = String(decoding: path, as: UTF8.self)
+            // No image is.
+            if try Digest.isTooSparse(descriptor: file.number, bytes: bytes, path: shown) {
+                return nil
+            }
+            return try Digest.of(descriptor: file.number, bytes: bytes, path: shown)
         }
-        let digest = try Digest.of(descriptor: file.number, bytes: bytes, path: shown)
+        guard let digest = found else { return false }
         return try core.index.read { try $0.instance(sha256: digest.bytes) != nil }
     }
 
@@ -152,7 +161,9 @@ final class RejectedFiles: Sendable {
         do {
             // Files that are rejected from now on go to the other volume.
             paths = try changing.take {
-                try Self.files(of: source.rejected.descriptor)
+                try source.onDisk { () throws(StorageError) in
+                    Result { try Self.files(of: source.rejected.descriptor) }
+                }.get()
             }
         } catch {
             return ["The rejected files on \(source.path) cannot be listed: \(error)"]

@@ -56,9 +56,12 @@ extension Recovery {
                 } else {
                     try settle(file)
                     guard archive.volumes.isWritable(volume) else { continue }
-                    var status = stat()
-                    let stays = file.path.withCString {
-                        fstatat(volume.incomingDescriptor, $0, &status, AT_SYMLINK_NOFOLLOW) == 0
+                    let stays = try volume.onDisk { () throws(StorageError) in
+                        var status = stat()
+                        return file.path.withCString {
+                            fstatat(volume.incomingDescriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
+                                == 0
+                        }
                     }
                     if stays {
                         throw ArchiveError(.storage, "It could be neither archived nor set aside.")
@@ -68,7 +71,7 @@ extension Recovery {
                 problems.append("\(file.shown) of incoming stays on \(volume.path): \(error)")
             }
         }
-        if problems.isEmpty { try? FolderWalk.removeEmptyFolders(below: volume.incomingDescriptor) }
+        if problems.isEmpty { try? removeEmptyFolders() }
         return problems
     }
 

@@ -18,7 +18,7 @@ import TagIndex
 // When a volume fails in 1 (VolumeSet.suspect), its files go to others, or get fewer copies, down
 // to min_copies. When a volume fails in 3, it drops out of the ledger; if too few are left,
 // every file of the batch fails. Copies on a volume that has left the archive in between do not
-// count. A volume whose disk does not answer at all holds up the batch, and all after it.
+// count. A volume whose disk does not answer counts as failed after a while (DiskPatience).
 //
 //   crash before 3    nothing was promised. What lies in staging/commit is whole or dropped:
 //                     Recovery archives it then, or it stays in incoming.
@@ -150,13 +150,12 @@ final class Committer: Sendable {
             targets.append(volume)
         }
         guard !targets.isEmpty else { return [] }
-        let results = onAll(targets) { [volumes] volume in
+        let results = Volume.onAll(targets, \.self) { [volumes] volume throws(StorageError) in
             guard volumes.isWritable(volume) else { throw Self.gone(volume) }
             let files = batch.filter { $0.volumes.contains { $0 === volume } }
             let staged = files.map(\.staged)
-            // The copy of a duplicate is staged only where what is there is bad.
             let bad = Set(
-                files.compactMap { if case .duplicate = $0.kind { $0.staged.digest } else { nil } })
+                files.filter { $0.bad.contains(volume.identity.ordinal) }.map(\.staged.digest))
             try volume.store(staged, replacing: bad)
         }
         var failed: [Volume] = []

@@ -4,7 +4,7 @@ import System
 
 /// An open file as the bytes from which a header is read: where DICOM, which knows no files, and
 /// the files of an archive meet. It does not own the descriptor.
-public struct FileDescriptorSource: ByteSource {
+public struct FileDescriptorSource: ByteSource, Sendable {
     /// The open file descriptor.
     public let descriptor: Int32
     /// The number of bytes.
@@ -57,6 +57,7 @@ public struct FileDescriptorSource: ByteSource {
                 throw .unreadable(
                     "The file cannot be read", error, offset: offset + UInt64(done))
             }
+            DiskWork.goesOn()
             if count == 0 { break }
             done += count
         }

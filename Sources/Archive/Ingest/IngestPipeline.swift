@@ -119,11 +119,7 @@ final class IngestPipeline: Sendable {
                 }
                 look = found
             }
-            let digest =
-                try job.request.digest
-                ?? Digest.of(
-                    descriptor: job.request.file.descriptor, bytes: job.request.bytes,
-                    path: "\(job.request.source)")
+            let digest = try job.request.digest ?? Self.digest(of: job.request)
             let isFirst = inFlight.withLock { inFlight in
                 if inFlight[digest] != nil {
                     inFlight[digest]?.append(job)
@@ -138,9 +134,7 @@ final class IngestPipeline: Sendable {
                 submitWaiting(for: digest)
             }
             do {
-                switch try stage.prepare(
-                    job.request, digest: digest, known: look, completion: job.completion)
-                {
+                switch try prepared(job, digest, known: look) {
                 case .ready(let ready):
                     inTurn { [self] in
                         if !staged.put(ready) { finish(.failure(Self.stopped(job.request))) }
@@ -157,6 +151,40 @@ final class IngestPipeline: Sendable {
             inTurn {}
             completions.put([job.answer(.failure(Self.error(error, job.request)))])
         }
+    }
+
+    private static func digest(of request: IngestRequest) throws -> Digest {
+        let (bytes, path) = (request.bytes, "\(request.source)")
+        return try request.file.reading { file throws(StorageError) in
+            try Digest.of(descriptor: file, bytes: bytes, path: path)
+        }
+    }
+
+    /// Has a file staged by a thread that may be lost; when the disk of a volume does not answer,
+    /// on the others.
+    private func prepared(
+        _ job: Job, _ digest: Digest, known look: IngestStage.Look?
+    ) throws -> IngestStage.Outcome {
+        let stage = stage
+        guard let patience = stage.volumes.patience else {
+            return try stage.prepare(
+                job.request, digest: digest, known: look, completion: job.completion)
+        }
+        for _ in stage.volumes.members {
+            let result = patience.begin(
+                otherwise: { () -> any Error in
+                    StorageError.notAnswering("\(job.request.source)", after: patience.limit)
+                }
+            ) {
+                try stage.prepare(
+                    job.request, digest: digest, known: look, completion: job.completion)
+            }
+            do { return try result.wait() } catch let error as StorageError {
+                guard error.code == .notAnswering else { throw error }
+            }
+        }
+        return try stage.prepare(
+            job.request, digest: digest, known: look, completion: job.completion)
     }
 
     private static func stopped(_ request: IngestRequest) -> ArchiveError {

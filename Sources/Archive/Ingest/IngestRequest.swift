@@ -1,13 +1,37 @@
 import Storage
+import System
 
 /// An open file that somebody keeps open for as long as the archive needs it.
 public struct IngestFile: Sendable {
     public let descriptor: Int32
     private let owner: any AnyObject & Sendable
+    /// Where it is, when that is the disk of a volume.
+    let disk: DiskCalls?
 
-    public init(_ descriptor: Int32, owner: any AnyObject & Sendable) {
+    /// - Parameter staging: Where it is, if that is a volume.
+    public init(
+        _ descriptor: Int32, owner: any AnyObject & Sendable, on staging: StagingArea? = nil
+    ) {
+        self.init(descriptor, owner: owner, disk: staging?.volume.calls)
+    }
+
+    init(_ descriptor: Int32, owner: any AnyObject & Sendable, disk: DiskCalls?) {
         self.descriptor = descriptor
         self.owner = owner
+        self.disk = disk
+    }
+
+    /// Calls `body`, which reads the file, also when its disk was given up: it may be nowhere else.
+    ///
+    /// - Throws: What `body` throws; `notAnswering` when the disk does not answer.
+    func reading<R: Sendable>(
+        _ body: @escaping @Sendable (Int32) throws(StorageError) -> R
+    ) throws(StorageError) -> R {
+        guard let disk else { return try body(descriptor) }
+        return try disk.call(
+            isLastTry: true,
+            otherwise: { .notAnswering("a file in incoming", after: disk.patience.limit) }
+        ) { [self] () throws(StorageError) in try body(descriptor) }
     }
 }
 

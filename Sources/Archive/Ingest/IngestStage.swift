@@ -21,6 +21,9 @@ struct StagedIngest: Sendable {
     var volumes: [Volume]
     /// Volumes whose copy was hashed just now and is good.
     var verified: [Int] = []
+    /// Those of `volumes` whose copy is known to be bad. Elsewhere a blob may be there without a
+    /// record.
+    var bad: Set<Int> = []
     /// The other volumes that have a good copy.
     var sound: [Volume] = []
     /// The missing part, when the file ends before its data set does.
@@ -57,7 +60,7 @@ struct IngestStage: Sendable {
     }
 
     /// What the header of a file says.
-    enum Look {
+    enum Look: Sendable {
         case image(HeaderAttributes, cut: Truncation?)
         /// It is not an image: `refused` or `ignored`.
         case noImage(IngestOutcome)
@@ -67,10 +70,14 @@ struct IngestStage: Sendable {
     func look(at request: IngestRequest) throws -> Look {
         let header: HeaderAttributes
         let cut: Truncation?
-        do {
-            var reader = HeaderReader()
-            (header, cut) = try reader.readUpToPixels(
-                FileDescriptorSource(descriptor: request.file.descriptor))
+        let read = try request.file.reading { descriptor in
+            Result { () throws(ReadError) in
+                var reader = HeaderReader()
+                return try reader.readUpToPixels(FileDescriptorSource(descriptor: descriptor))
+            }
+        }
+        do throws(ReadError) {
+            (header, cut) = try read.get()
         } catch  where error.code == .io {
             // The disk has failed; the file may be good.
             throw ArchiveError(
@@ -96,11 +103,14 @@ struct IngestStage: Sendable {
     ///
     /// - Returns: `nil` for any other file.
     func refuseHoles(of request: IngestRequest) throws -> IngestOutcome? {
-        let (file, source) = (request.file.descriptor, "\(request.source)")
-        guard try Digest.isTooSparse(descriptor: file, bytes: request.bytes, path: source) else {
-            return nil
+        let (bytes, source) = (request.bytes, "\(request.source)")
+        let data = try request.file.reading { file throws(StorageError) -> Int64? in
+            guard try Digest.isTooSparse(descriptor: file, bytes: bytes, path: source) else {
+                return nil
+            }
+            return try FileIO.dataBytes(of: file, bytes: bytes, path: source)
         }
-        let data = try FileIO.dataBytes(of: file, bytes: request.bytes, path: source)
+        guard let data else { return nil }
         return try refuse(
             request,
             """
@@ -185,7 +195,9 @@ struct IngestStage: Sendable {
                     prepared.sound.append(volume)
                     prepared.verified.append(volume.identity.ordinal)
                 case .bad:
-                    if volumes.isWritable(volume) { prepared.volumes.append(volume) }
+                    guard volumes.isWritable(volume) else { break }
+                    prepared.volumes.append(volume)
+                    prepared.bad.insert(volume.identity.ordinal)
                 }
             }
         }
@@ -230,12 +242,13 @@ struct IngestStage: Sendable {
                 if volume === request.staging?.volume {
                     if isLinked { continue }
                     try volume.stageLink(
-                        from: request.file.descriptor, as: staged.digest, bytes: staged.bytes)
+                        from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
+                        reading: request.file.disk)
                 } else {
                     try volume.stageCopy(
                         from: request.file.descriptor, as: staged.digest, bytes: staged.bytes,
                         // A file of /incoming cannot change now; an imported file may.
-                        checking: request.staging == nil)
+                        checking: request.staging == nil, reading: request.file.disk)
                 }
             }
         } catch {

@@ -93,13 +93,20 @@ struct SameDataSet: Sendable {
         guard case .good(let number, _, _) = try checker.open(version, digest, on: volume) else {
             return nil
         }
-        let blob = Descriptor(owning: number)
-        var reader = HeaderReader()
-        let header = try reader.readUpToPixels(FileDescriptorSource(descriptor: blob.number)).header
-        guard let place = DataSetPlace(header) else { return (false, 0) }
-        return (
-            try data.equals(DataSet(blob.number, version.bytes, place)), Int64(place.offset)
-        )
+        let blob = SharedDescriptor(owning: number)
+        return try volume.onDisk { () throws(StorageError) in
+            Result { () throws(ReadError) -> (Bool, Int64) in
+                var reader = HeaderReader()
+                let header = try reader.readUpToPixels(
+                    FileDescriptorSource(descriptor: blob.number)
+                ).header
+                guard let place = DataSetPlace(header) else { return (false, 0) }
+                return (
+                    try data.equals(DataSet(blob.number, version.bytes, place)),
+                    Int64(place.offset)
+                )
+            }
+        }.get()
     }
 
     /// Whether two open files have the same data set.
@@ -131,9 +138,13 @@ struct SameDataSet: Sendable {
             for other in first[place.sopInstanceUID] ?? [] where same == nil {
                 let earlier = batch[other]
                 guard let otherPlace = earlier.dataSet else { continue }
-                let isSame = try Self.isSame(
-                    (request.file.descriptor, request.bytes, place),
-                    (earlier.request.file.descriptor, earlier.request.bytes, otherPlace))
+                let isSame = try request.file.reading { descriptor throws(StorageError) in
+                    Result {
+                        try Self.isSame(
+                            (descriptor, request.bytes, place),
+                            (earlier.request.file.descriptor, earlier.request.bytes, otherPlace))
+                    }
+                }.get()
                 if isSame { same = earlier.staged.digest }
             }
             if let same {
@@ -148,7 +159,7 @@ struct SameDataSet: Sendable {
 }
 
 /// The part of an open file that is the data set.
-private struct DataSet {
+private struct DataSet: Sendable {
     let source: FileDescriptorSource
     let offset: UInt64
     let transferSyntax: String?

@@ -51,6 +51,8 @@ public struct ArchiveStatus: Codable, Sendable {
         @Nullable public var scrubbed: Timestamp?
         /// Whether the ledger has it and `pacsfs.toml` has not.
         var isUnlisted = false
+        /// Whether its disk does not answer.
+        var isHung = false
 
         enum CodingKeys: String, CodingKey {
             case ordinal, id, path, domain, state, problem, blobs, free, total, disk, errors

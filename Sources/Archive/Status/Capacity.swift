@@ -29,8 +29,15 @@ extension ArchiveCore {
     func capacity() throws -> Capacity {
         let settings = settings
         let retiring = volumes.retiring
-        let sizes = volumes.writable.filter { !retiring.contains($0.identity.ordinal) }
-            .map { (free: (try? $0.freeSpace()) ?? 0, total: (try? $0.space().total) ?? 0) }
+        volumes.checkBriefly()
+        let sizes = volumes.members.compactMap { member -> (free: Int64, total: Int64)? in
+            guard let volume = member.volume, !member.isReadOnly,
+                !retiring.contains(member.ordinal)
+            else { return nil }
+            return (
+                member.space.map { volume.freeSpace(in: $0) } ?? 0, member.space?.total ?? 0
+            )
+        }
         let totals = try index.read { try $0.sums() }
         guard sizes.count >= settings.minimumCopies, !sizes.isEmpty else {
             return Capacity(total: totals.bytes, free: 0, images: totals.instances)

@@ -52,7 +52,17 @@ extension Health {
         let readable = status.volumes.filter { $0.state != .absent }
         let missing = status.volumes.filter { $0.state == .absent }
 
-        if readable.isEmpty, status.instances > 0 {
+        for volume in missing where volume.isHung {
+            add(
+                readable.isEmpty && status.instances > 0 ? .risk : .attention,
+                """
+                The disk of \(volume.path) does not answer. See dmesg, and look at its cable and \
+                its power; the volume is used again as soon as it answers. If the disk is dead: \
+                pacsfs volume replace \(volume.path) [NEW-DIR]
+                """
+            )
+        }
+        if readable.isEmpty, status.instances > 0, missing.contains(where: { !$0.isHung }) {
             add(.risk, "None of the volumes is there. Plug in and mount their disks.")
         }
         if copies.lost > 0 {
@@ -152,7 +162,8 @@ extension Health {
                 """
             )
         }
-        for volume in status.volumes where cost == nil || !Self.isGone(volume) {
+        for volume in status.volumes
+        where !volume.isHung && (cost == nil || !Self.isGone(volume)) {
             if let text = Self.finding(about: volume, status) { add(.attention, text) }
         }
         // Also while no image lacks a copy yet.

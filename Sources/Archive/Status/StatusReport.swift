@@ -22,7 +22,7 @@ struct StatusReport {
     func status(
         pending: Int?, readMode: ArchiveStatus.ReadMode?, mountpoint: String?
     ) throws -> ArchiveStatus {
-        volumes.check()
+        volumes.checkBriefly()
         let totals = try index.read { try $0.totals() }
         let known = try index.read { try $0.volumes() }
         let position = core.catalogue.position
@@ -119,9 +119,9 @@ struct StatusReport {
     private func status(
         of member: VolumeSet.Member, _ known: [VolumeRecord], on layout: DiskLayout
     ) throws -> ArchiveStatus.Volume {
-        let space = try? member.volume?.space()
+        let space = member.space
         let scrubs = try index.read { try $0.scrubs(of: member.ordinal) }
-        return ArchiveStatus.Volume(
+        var status = ArchiveStatus.Volume(
             ordinal: member.ordinal > 0 ? member.ordinal : nil,
             id: member.volume?.identity.volume ?? member.id,
             path: member.place.path, domain: member.place.domain,
@@ -132,6 +132,8 @@ struct StatusReport {
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
             scrubbed: scrubs.count == 256
                 ? scrubs.values.map(\.time).min().map(Timestamp.init(nanoseconds:)) : nil)
+        status.isHung = member.volume == nil && !member.givenUp.isEmpty
+        return status
     }
 
     private func pendingFiles() throws -> Int {

@@ -1,4 +1,5 @@
 import Storage
+import System
 import TagIndex
 
 // Volumes that come and go.
@@ -18,16 +19,51 @@ extension VolumeSet {
     /// Finds volumes that are not in their places any more, or cannot be written to; called before
     /// every write.
     func check() {
-        for member in members {
-            guard let volume = member.volume else { continue }
-            do throws(StorageError) {
-                try volume.requireInPlace()
-                if try volume.space().isReadOnly { noteReadOnly(true, volume) }
-            } catch {
-                lose(volume, because: "\(error)")
+        for volume in online { check(volume) }
+    }
+
+    private func check(_ volume: Volume) {
+        do throws(StorageError) {
+            try volume.requireInPlace()
+            let space = try volume.space()
+            state.withLock { state in
+                guard let index = state.members.firstIndex(where: { $0.volume === volume }) else {
+                    return
+                }
+                state.members[index].space = space
             }
+            if space.isReadOnly { noteReadOnly(true, volume) }
+        } catch {
+            lose(volume, because: "\(error)")
         }
     }
+
+    /// The same for those who must not wait for a disk: what a disk does not say at once is known
+    /// from the last time.
+    func checkBriefly() {
+        guard let patience else { return check() }
+        let pending = online.map { volume in
+            looks.withLock { underWay in
+                let key = ObjectIdentifier(volume)
+                if let look = underWay[key] { return look }
+                let look = patience.begin(
+                    otherwise: { [path = volume.path] in
+                        StorageError.notAnswering(path, after: patience.limit)
+                    }
+                ) { [self] () throws(StorageError) in
+                    check(volume)
+                    looks.withLock { _ = $0.removeValue(forKey: key) }
+                }
+                underWay[key] = look
+                return look
+            }
+        }
+        let deadline = SystemClock().now + Self.moment
+        for look in pending { _ = look.wait(until: deadline) }
+    }
+
+    /// What counts as at once, ns.
+    private static let moment: Int64 = 200_000_000
 
     /// Reads a block from the disk, and checks the mount options. A volume that was read-only
     /// counts as repaired once it has taken a file.
@@ -84,21 +120,55 @@ extension VolumeSet {
     /// Gives up a volume that is not there any more: its files are closed, so that its disk can be
     /// unmounted and mounted again.
     func lose(_ volume: Volume, because problem: String) {
-        let changed = state.withLock { state in
+        guard takeOut(volume, because: problem) else { return }
+        volume.release()
+        reportLoss(of: volume, problem)
+    }
+
+    /// Has the volume go as soon as its disk is given up.
+    func watch(_ volume: Volume) {
+        volume.calls?.onGivingUp { [weak self, weak volume] in
+            guard let self, let volume else { return }
+            let patience = volume.calls?.patience
+            let problem = "\(StorageError.notAnswering(volume.path, after: patience?.limit ?? 0))"
+            guard takeOut(volume, because: problem) else { return }
+            // Whoever is told may have to wait for those who wait for the disk.
+            patience?.start { [self] in
+                reportLoss(of: volume, problem)
+                volume.release()
+            }
+        }
+    }
+
+    /// - Returns: False when it has gone already.
+    private func takeOut(_ volume: Volume, because problem: String) -> Bool {
+        state.withLock { state in
             guard let index = state.members.firstIndex(where: { $0.volume === volume }) else {
                 return false
             }
             state.members[index].volume = nil
             state.members[index].isReadOnly = false
             state.members[index].problem = problem
+            state.members[index].space = nil
+            if let disk = volume.calls, disk.hasGivenUp {
+                state.members[index].givenUp.append(disk)
+            }
             if state.staging === volume {
                 state.staging = Self.staging(of: state.members) ?? volume
             }
             return true
         }
-        guard changed else { return }
-        volume.release()
-        reportLoss(of: volume, problem)
+    }
+
+    /// Whether calls on the disk at a path have still not returned: nothing is done there before.
+    func isStuck(at path: String) -> Bool {
+        state.withLock { state in
+            guard let index = state.members.firstIndex(where: { $0.place.path == path }) else {
+                return false
+            }
+            state.members[index].givenUp.removeAll { !$0.isBusy }
+            return !state.members[index].givenUp.isEmpty
+        }
     }
 
     /// Notes why a volume cannot be taken up.
@@ -121,7 +191,19 @@ extension VolumeSet {
     ///
     /// - Throws: `StorageError` that says what is there instead.
     func open(at path: String) throws(StorageError) -> Volume {
-        let volume = try Volume.open(at: path, archive: archive)
+        let disk = patience.map { DiskCalls($0) }
+        let volume: Volume
+        do throws(StorageError) {
+            volume = try Volume.open(at: path, archive: archive, disk: disk)
+        } catch {
+            if let disk, disk.hasGivenUp {
+                state.withLock { state in
+                    let index = state.members.firstIndex { $0.place.path == path }
+                    if let index { state.members[index].givenUp.append(disk) }
+                }
+            }
+            throw error
+        }
         let members = members
         if let other = members.first(where: { $0.volume?.identity.volume == volume.identity.volume }
         ) {
@@ -154,18 +236,27 @@ extension VolumeSet {
     /// - Returns: False when it does not belong to the archive any more.
     @discardableResult
     func put(_ volume: Volume) -> Bool {
-        state.withLock { state in
+        var new = Member(place: .init(path: volume.path, domain: ""), ordinal: 0)
+        Self.put(volume, into: &new)
+        let isPut = state.withLock { [new] state in
             let index =
                 state.members.firstIndex { $0.volume == nil && $0.id == volume.identity.volume }
                 ?? state.members.firstIndex { $0.volume == nil && $0.place.path == volume.path }
             guard let index else { return false }
-            Self.put(volume, into: &state.members[index])
+            state.members[index].volume = volume
+            state.members[index].ordinal = new.ordinal
+            state.members[index].id = new.id
+            state.members[index].isReadOnly = new.isReadOnly
+            state.members[index].problem = new.problem
+            state.members[index].space = new.space
             // The volume of incoming may have gone as the last one.
             if !state.members.contains(where: { $0.volume === state.staging }) {
                 state.staging = Self.staging(of: state.members) ?? volume
             }
             return true
         }
+        if isPut { watch(volume) }
+        return isPut
     }
 
     /// Applies the ledger's records about the volumes. A volume that is retired or was replaced is
@@ -226,11 +317,10 @@ extension VolumeSet {
 
     /// Adds a new volume.
     func add(_ volume: Volume, at place: Settings.VolumePlace) {
-        state.withLock { state in
-            var member = Member(place: place, ordinal: volume.identity.ordinal)
-            Self.put(volume, into: &member)
-            state.members.append(member)
-        }
+        var member = Member(place: place, ordinal: volume.identity.ordinal)
+        Self.put(volume, into: &member)
+        state.withLock { [member] state in state.members.append(member) }
+        watch(volume)
     }
 
     /// Removes a volume from the archive.

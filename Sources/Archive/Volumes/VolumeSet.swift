@@ -17,6 +17,10 @@ final class VolumeSet: Sendable {
         var problem: String?
         /// Whether its file system can be written to.
         var isReadOnly = false
+        /// What its file system said last; `nil` while it is absent.
+        var space: FileSystemSpace?
+        /// Its disk, as often as that was given up while calls on it have not returned.
+        var givenUp: [DiskCalls] = []
         /// Its state in the ledger.
         var state = VolumeState.active
         /// What lay on the same disk when it was last there: see `Archive.Identity`.
@@ -34,22 +38,30 @@ final class VolumeSet: Sendable {
     /// Called with a volume that has gone, and why; without a reason when it has left the archive.
     let onLoss = Lock<(@Sendable (Volume, _ problem: String?) -> Void)?>(nil)
     let archive: String
+    /// How long anybody waits for a disk; `nil` for as long as it takes.
+    let patience: DiskPatience?
+    /// The volumes that are being looked at, so that no disk costs more than one thread.
+    let looks = Lock<[ObjectIdentifier: PendingCall<Void, StorageError>]>([:])
 
     /// Opens the volumes that are there, for this process alone.
     ///
     /// - Parameter known: The ordinals of the archive's volumes by their paths, for those that are
     ///   absent.
+    /// - Parameter patience: Watched already.
     /// - Throws: ``ArchiveError`` when none of them is there, or another process works with one.
     init(
-        _ places: [Settings.VolumePlace], archive id: String, known: [String: Int]
+        _ places: [Settings.VolumePlace], archive id: String, known: [String: Int],
+        patience: DiskPatience? = nil
     ) throws(ArchiveError) {
         archive = id
+        self.patience = patience
         var members: [Member] = []
         for (index, place) in places.enumerated() {
             // A number that no volume has, when the ordinal is unknown.
             var member = Member(place: place, ordinal: known[place.path] ?? -1 - index)
+            let disk = patience.map { DiskCalls($0) }
             do throws(StorageError) {
-                let volume = try Volume.open(at: place.path, archive: id)
+                let volume = try Volume.open(at: place.path, archive: id, disk: disk)
                 if let other = members.first(where: {
                     $0.volume?.identity.volume == volume.identity.volume
                 }) {
@@ -62,6 +74,7 @@ final class VolumeSet: Sendable {
                 throw ArchiveError(error)
             } catch {
                 member.problem = "\(error)"
+                if let disk, disk.hasGivenUp { member.givenUp.append(disk) }
             }
             members.append(member)
         }
@@ -79,6 +92,7 @@ final class VolumeSet: Sendable {
                     + members.compactMap(\.problem).joined(separator: "; "))
         }
         state = Lock(State(members: members, staging: staging))
+        for volume in members.compactMap(\.volume) { watch(volume) }
     }
 
     static func clone(at path: String, of other: Member) -> StorageError {
@@ -95,6 +109,8 @@ final class VolumeSet: Sendable {
         member.isGivenUp = false
         member.isReadOnly = (try? volume.isMountedReadOnly()) ?? false
         member.problem = member.isReadOnly ? readOnlyProblem(volume) : nil
+        member.space = try? volume.space()
+        member.givenUp.removeAll { !$0.isBusy }
     }
 
     static func readOnlyProblem(_ volume: Volume) -> String {

@@ -35,7 +35,7 @@ final class VolumeWatch: Sendable {
 
     /// One look at all volumes.
     func look() {
-        core.volumes.check()
+        core.volumes.checkBriefly()
         for member in core.volumes.members {
             if let volume = member.volume {
                 probe(volume, at: member.place.path)
@@ -55,16 +55,17 @@ final class VolumeWatch: Sendable {
     /// Asks a disk whether it answers, on a thread of its own.
     private func probe(_ volume: Volume, at path: String) {
         guard unanswered.withLock({ $0.insert(path).inserted }) else { return }
-        let thread = try? WorkerThread("probe") { [self] in
+        let probe: @Sendable () -> Void = { [self] in
             core.volumes.probe(volume)
             unanswered.withLock { _ = $0.remove(path) }
         }
-        // No room for a thread: the next look asks.
-        if thread == nil { unanswered.withLock { _ = $0.remove(path) } }
+        if let patience = core.volumes.patience { patience.start(probe) } else { probe() }
     }
 
     private func takeUp(_ member: VolumeSet.Member) {
         let path = member.place.path
+        // A late write of the last time must not meet what is done from now on.
+        guard !core.volumes.isStuck(at: path) else { return }
         do {
             let volume = try core.volumes.open(at: path)
             try administration.takeUp(volume)

@@ -18,11 +18,30 @@ final class DeferredRenames: Sendable {
     private let running = Monitor(0)
 
     /// Calls `body` on a thread of its own.
-    func start(_ body: @escaping @Sendable () -> Void) {
+    ///
+    /// - Parameters:
+    ///   - disk: What it uses; `nil` for nothing that could be given up.
+    ///   - reply: Answered with EIO when the disk does not answer.
+    func start(
+        on disk: DiskCalls?, replyingTo reply: DeferredReply? = nil,
+        _ body: @escaping @Sendable () -> Void
+    ) {
         running.withLock { $0 += 1 }
-        let work: @Sendable () -> Void = { [running] in
-            body()
+        let end: @Sendable () -> Void = { [running] in
             running.withLock(waking: .all) { $0 -= 1 }
+        }
+        let work: @Sendable () -> Void = {
+            guard let disk else {
+                body()
+                return end()
+            }
+            let work = DiskWork(disk.patience) {
+                reply?.answer(.failure(Errno(EIO)))
+                end()
+            }
+            let isDone = work.perform { disk.callHere(body) }
+            if !isDone { reply?.answer(.failure(Errno(EIO))) }
+            if !work.isAbandoned { end() }
         }
         // Without room for a thread the caller does it.
         if (try? WorkerThread("rename", work)) == nil { work() }
@@ -56,7 +75,7 @@ extension IncomingTree {
 
     /// FLUSH of a large zip archive under a temporary name.
     func writeOut(_ zip: SharedDescriptor, replyingTo reply: DeferredReply) {
-        renames.start {
+        renames.start(on: staging.disk, replyingTo: reply) {
             reply.answer(fdatasync(zip.number) == 0 ? .success(()) : .failure(.last))
         }
     }
@@ -66,7 +85,7 @@ extension IncomingTree {
         _ zip: SharedDescriptor, _ number: UInt64, _ source: Place, to target: Target,
         replyingTo reply: DeferredReply
     ) {
-        renames.start { [self] in
+        renames.start(on: staging.disk, replyingTo: reply) { [self] in
             let result = Result { () throws(Errno) in
                 guard fsync(zip.number) == 0 else { throw .last }
                 try moveDurably(source, to: target)

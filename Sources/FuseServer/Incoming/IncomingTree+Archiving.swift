@@ -83,6 +83,8 @@ extension IncomingTree {
     ///
     /// - Parameter share: Given back when the archive has it.
     func offer(_ number: UInt64, share: UserShares.Place? = nil) {
+        // What lies on a disk that does not answer is looked at when it does.
+        if staging.disk?.hasGivenUp == true { return }
         guard
             let offer = try? withTurn(
                 of: number,
@@ -141,7 +143,8 @@ extension IncomingTree {
             _ = fchown(descriptor.number, uid, gid)
         }
         var request = IngestRequest(
-            file: IngestFile(descriptor.number, owner: OfferedFile(descriptor, share)),
+            file: IngestFile(
+                descriptor.number, owner: OfferedFile(descriptor, share), on: staging),
             source: .incoming(candidate.path), bytes: Int64(file.shown.st_size),
             digest: file.bytes.digest(ofSize: file.shown.st_size), staging: staging)
         request.isZip = isZip

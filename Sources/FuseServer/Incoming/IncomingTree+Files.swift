@@ -50,6 +50,7 @@ extension IncomingTree {
             let descriptor = try SharedDescriptor(
                 at: folders[0].descriptor, name, flags: O_RDWR | O_CREAT | O_EXCL,
                 mode: mode & 0o777 | 0o600)
+            try requireAnswering(orRemove: name, in: folders[0])
             let owner = try owner(for: caller, in: folders[0])
             if Capabilities.canGiveFilesAway {
                 _ = fchown(descriptor.number, owner.uid, owner.gid)

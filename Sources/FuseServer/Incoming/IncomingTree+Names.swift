@@ -164,6 +164,7 @@ extension IncomingTree {
             guard name.withCString({ mkdirat(folder.descriptor, $0, mode | 0o700) }) == 0 else {
                 throw .last
             }
+            try requireAnswering(orRemove: name, in: folder, AT_REMOVEDIR)
             let owner = try owner(for: caller, in: folder)
             let shownOwner = try give(name, in: folder, to: owner)
             let status = try folder.status(of: name)
@@ -178,6 +179,18 @@ extension IncomingTree {
                 return try entry(of: number, status, &state)
             }
         }
+    }
+
+    /// Takes away what was made when nobody waited for it any more: it has been made on another
+    /// volume since.
+    ///
+    /// - Throws: `EIO` when the disk was given up.
+    func requireAnswering(
+        orRemove name: [UInt8], in folder: Folder, _ flags: Int32 = 0
+    ) throws(Errno) {
+        guard staging.disk?.hasGivenUp == true else { return }
+        _ = name.withCString { unlinkat(folder.descriptor, $0, flags) }
+        throw Errno(EIO)
     }
 
     /// - Throws: `EIO` when another tree is shown by now, and `EPERM` for a name of the daemon's.

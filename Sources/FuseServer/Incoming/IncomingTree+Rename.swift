@@ -33,7 +33,7 @@ extension IncomingTree {
             try offer(number, as: path) { [self] result in
                 guard case .success = result else { return reply.answer(result) }
                 // The thread of the answers does not wait for disks.
-                renames.start { [self] in
+                renames.start(on: staging.disk, replyingTo: reply) { [self] in
                     reply.answer(Result { () throws(Errno) in try move(source, to: target) })
                 }
             }

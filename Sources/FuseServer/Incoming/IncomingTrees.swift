@@ -65,24 +65,31 @@ final class IncomingTrees: IncomingOwner {
             isFollowing = true
             return ()
         }
-        let hasMoved = showStaging()
+        let hasMoved = DiskWork.keptFree { showStaging() }
         following.withLock(waking: .all) { $0 = false }
-        if hasMoved { incoming.takeUpLeftovers() }
+        guard hasMoved else { return }
+        let incoming = incoming
+        try? incoming.staging.onDisk { incoming.takeUpLeftovers() }
     }
 
     /// The same, on a thread of its own: for those who must not wait for a disk.
-    func followSoon() { incoming.renames.start { [self] in follow() } }
+    func followSoon() { incoming.renames.start(on: nil) { [self] in follow() } }
 
     private func showStaging() -> Bool {
         let staging = archive.staging
         let (incoming, rejected) = shown.withLock { ($0.incoming, $0.rejected) }
         if incoming.staging.isSame(as: staging) { return false }
-        let newIncoming = IncomingTree(
-            staging: staging, root: FixedEntry.incoming.number, archive: archive,
-            permissions: permissions, shares: shares, predecessor: incoming)
-        let newRejected = RejectedTree(
-            staging: staging, root: FixedEntry.rejected.number, permissions: permissions,
-            predecessor: rejected)
+        let new = try? staging.onDisk { [archive, permissions, shares] in
+            (
+                IncomingTree(
+                    staging: staging, root: FixedEntry.incoming.number, archive: archive,
+                    permissions: permissions, shares: shares, predecessor: incoming),
+                RejectedTree(
+                    staging: staging, root: FixedEntry.rejected.number, permissions: permissions,
+                    predecessor: rejected)
+            )
+        }
+        guard let (newIncoming, newRejected) = new else { return false }
         shown.withLock { shown in
             shown.former =
                 shown.former.filter { $0.incoming != nil || $0.rejected != nil }

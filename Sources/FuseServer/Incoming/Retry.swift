@@ -128,7 +128,8 @@ struct Retry: Sendable {
         if isObsoleteReason { return Tried(path: path, outcome: .ignored, status: status) }
         let result = incoming.archive.ingestAndWait(
             IngestRequest(
-                file: IngestFile(descriptor.number, owner: descriptor), source: .incoming(newPath),
+                file: IngestFile(descriptor.number, owner: descriptor, on: incoming.staging),
+                source: .incoming(newPath),
                 bytes: Int64(status.st_size), digest: nil, staging: incoming.staging))
         switch result {
         case .success(let outcome): return Tried(path: path, outcome: outcome, status: status)
@@ -216,7 +217,7 @@ extension IncomingTree {
         let retry = Retry(
             rejected: rejected, incoming: self, name: name, parent: parent, target: target,
             caller: caller)
-        renames.start {
+        renames.start(on: staging.disk, replyingTo: reply) {
             do throws(Errno) {
                 let rest = try retry.run()
                 reply.answer(.success(()))

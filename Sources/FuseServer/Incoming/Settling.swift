@@ -72,7 +72,7 @@ final class Settling: Sendable {
         for step in tree.locked({ $0.due(pace, settings) }) {
             guard busy.withLock({ $0.insert(step.node).inserted }) else { continue }
             let done: @Sendable () -> Void = { [self] in
-                tree.perform(step, pace)
+                tree.onDisk { tree.perform(step, pace) }
                 busy.withLock { _ = $0.remove(step.node) }
             }
             if !steps.put(done) { busy.withLock { _ = $0.remove(step.node) } }
@@ -90,7 +90,7 @@ final class Settling: Sendable {
             return due.map(\.path)
         }
         guard !due.isEmpty else { return }
-        _ = steps.put { tree.archive.removeServedReasons(due, on: tree.staging) }
+        _ = steps.put { tree.onDisk { tree.archive.removeServedReasons(due, on: tree.staging) } }
     }
 }
 
@@ -211,6 +211,12 @@ extension IncomingState {
 }
 
 extension IncomingTree {
+    /// Calls `body` on a thread that may be lost, and waits until it has returned or the disk was
+    /// given up.
+    fileprivate func onDisk(_ body: @escaping @Sendable () -> Void) {
+        try? staging.onDisk(body)
+    }
+
     /// Does something that is due, unless it is used again meanwhile; waits for disks.
     fileprivate func perform(_ step: IncomingState.Step, _ pace: IncomingState.Pace) {
         switch step {
@@ -275,7 +281,7 @@ extension IncomingTree {
             request = try locked { (state) throws(Errno) -> RejectRequest? in
                 guard try state.update(number, { $0.setAside(attempt, reason) }) else { return nil }
                 return RejectRequest(
-                    file: IngestFile(descriptor.number, owner: descriptor),
+                    file: IngestFile(descriptor.number, owner: descriptor, on: staging),
                     source: .incoming(state.tree.path(of: number)), reason: reason,
                     access: (state.files[number]?.shown).map { FileAccess($0) })
             }

@@ -12,11 +12,19 @@ extension Operations {
             let request = taken(request)
             switch OpenObject.kind(of: handle) {
             case .image(let image):
-                // The kernel reads a backing file by itself.
-                guard let descriptor = image.descriptor else { return request.error(Errno(EIO)) }
                 let waiting = request.waiting()
-                image.lane.run {
-                    Request(waiting).data(from: descriptor, offset: offset, count: size)
+                let images = fileSystem(waiting.pointer).images
+                image.lane.run(isAbandoned: RequestBuffer.takeOver) {
+                    do throws(Errno) {
+                        let (descriptor, disk) = try images.reading(image)
+                        let read = {
+                            Request(waiting).data(from: descriptor, offset: offset, count: size)
+                        }
+                        guard let disk else { return read() }
+                        if !disk.callHere(read) { throw Errno(EIO) }
+                    } catch {
+                        Request(waiting).error(error)
+                    }
                 }
             case .text(let bytes, _):
                 let start = min(Int(offset), bytes.count)

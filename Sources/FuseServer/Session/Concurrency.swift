@@ -21,10 +21,11 @@
 //   commit          makes batches durable and records them                      Committer
 //   answer          tells the views, then the programs that wait                Completions
 //   unzip 0…5       unpack zip archives, which are given to "ingest" again      ZipQueue
-//   each n          one for each volume while a batch is stored on all          Committer, onAll
-//   ledger of …     a queue for each volume: appends records                    LedgerWriter
+//   disk            calls on disks, which may not return: staging, commits,     DiskPatience
+//                   appends to the ledger, looks; as many as are needed
+//   patience        gives up disks that do not answer                           DiskPatience
 //   scan n          queues: read blobs for a scrub or a verification            ScanWork
-//   watch, probe    look after the volumes; one probe for each disk             VolumeWatch
+//   watch           looks after the volumes                                     VolumeWatch
 //   resilver        makes missing copies, empties retired volumes               Resilver
 //   views           makes the folders of views that are new                     ViewMaking
 //   scrub           reads everything when its time has come                     Scrubs
@@ -53,6 +54,23 @@
 // without a thread. All others read the index, and run on the thread that received them. Large
 // images that have to be hashed before they are opened take `ThreadShares.hashing` of a lane.
 //
+// # Disks that do not answer
+//
+// Whoever uses a disk is part of a `DiskWork`, and says so by `DiskCalls.call` (a volume does it
+// by itself, `Volume.onDisk`). "patience" gives up a disk on which a system call lasts longer than
+// `[volumes] patience`. Then, in this order: the volume leaves the `VolumeSet`; works in calls on
+// it are abandoned, and those who wait for them go on; the loss is reported. What is abandoned:
+//
+//   a request on a lane    is begun again on another thread, or answered with EIO   RequestLoop
+//   OPEN of an image       is tried with the next volume                            ImageFiles
+//   a file being staged    is staged on the other volumes                           IngestPipeline
+//   a batch, an append     go on without the volume                          Committer, Ledger
+//
+// The thread stays in the kernel until the disk answers, finds its disk given up, and ends. The
+// kernel takes no second answer to a request. The volume is opened anew when all such threads have
+// come back, and gets what it lacks like one that was plugged in again. What holds something that
+// others need (a `Turn`, the index writer) never is in a call on a disk: `DiskWork.keptFree`.
+//
 // # Locks
 //
 // A lock is held for moments, and never while a thread waits for a disk, the kernel or another
@@ -65,7 +83,8 @@
 //   Resilver.running ─► VolumeAdministration.changing
 //   ScrubTurn ─► CopyRepairs.busy ─► index writer
 //   RejectedFiles.changing ─► index writer
-//   index writer ─► Ledger.state ─► LedgerWriter.current       (held while the disks are written)
+//   index writer ─► Ledger.state ─► LedgerWriter.current   (held while the disks are written, at
+//                                                           most as long as anybody is patient)
 //   index writer ─► Catalogue.shown, .lastTime ; VolumeSet.state
 //   turn of a file ─► names ─► tree   (of /incoming; the first two are reservations, not locks, and
 //                                      are kept while a thread waits for a disk: see IncomingTree)
@@ -75,7 +94,8 @@
 // The "index writer" is GRDB's queue of the one connection that writes: a transaction holds it, and
 // appends to the ledger inside. Readers of the index do not wait for it.
 //
-// All other locks are leaves: nothing is taken while one is held. They are Lane, VolumeLanes,
+// All other locks are leaves: nothing is taken while one is held. They are DiskPatience, DiskWork,
+// DiskCalls, VolumeSet.looks, ImageFiles.elsewhere, Ledger.shown, Lane, VolumeLanes,
 // RequestLoop, Interruptions, DeferredReply, PassingSearches, SearchResults, ReadAhead,
 // FileSystem.{imageFiles, recentAttributes, searchesChanged}, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,

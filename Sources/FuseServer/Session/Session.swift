@@ -67,7 +67,8 @@ public final class Session: Sendable {
             throw MountError(
                 .unavailable, "libfuse could not be started. Is the package fuse3 installed?")
         }
-        defer { fuse_session_destroy(session) }
+        var isFree = true
+        defer { if isFree { fuse_session_destroy(session) } }
         guard fuse_session_mount(session, mountpoint) == 0 else {
             throw MountError(
                 .unavailable,
@@ -90,10 +91,12 @@ public final class Session: Sendable {
 
         fileSystem.interruptions.start()
         let volumes = archive.settings.volumes.count
-        RequestLoop(
-            session: Handle(raw: session), incoming: Lane(limit: ThreadShares.lane),
-            most: ThreadShares.most(volumes: volumes, views: threads)
-        ).run()
+        let loop = RequestLoop(
+            session: Handle(raw: session), fileSystem: fileSystem,
+            incoming: Lane(limit: ThreadShares.lane, patience: archive.patience),
+            most: ThreadShares.most(volumes: volumes, views: threads))
+        loop.run()
+        isFree = !loop.hasLostThreads
 
         log.info("Finishing what is under way.")
         ending()

@@ -13,6 +13,8 @@ extension FileSystem {
         let tree = try writableTree(parent)
         do { return try body(tree) } catch {
             guard error.code == EIO || error.code == EROFS else { throw error }
+            // Another thread does it.
+            if DiskWork.current?.isAbandoned == true { throw error }
             archive.suspect(tree.staging, isReadOnly: error.code == EROFS)
             trees.follow()
             let other = try writableTree(parent)
@@ -34,6 +36,17 @@ extension FileSystem {
         // As after one of the volumes has gone.
         guard rejected.staging.isSame(as: incoming.staging) else { throw Errno(EXDEV) }
         return (rejected, incoming)
+    }
+
+    /// The disk that a request about `/incoming` or `/rejected` uses; `nil` when nobody watches
+    /// whether it answers.
+    func disk(of number: UInt64) -> DiskCalls? {
+        let found = try? inode(number)
+        if case .tree(let tree) = found {
+            if let incoming = tree as? IncomingTree { return incoming.staging.disk }
+            if let rejected = tree as? RejectedTree { return rejected.staging.disk }
+        }
+        return trees.incoming.staging.disk
     }
 
     /// - Throws: EROFS for anything that is not `/incoming` or below it.

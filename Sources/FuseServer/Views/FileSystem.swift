@@ -55,7 +55,7 @@ final class FileSystem: Sendable {
             let new = ImageFiles(
                 archive: archive,
                 backing: negotiation.passthrough ? BackingFiles(device: negotiation.device) : nil,
-                lanes: VolumeLanes(limit: ThreadShares.lane),
+                lanes: VolumeLanes(limit: ThreadShares.lane, patience: archive.patience),
                 unused: DescriptorBudget.current.unusedImages)
             files = new
             return new

@@ -9,6 +9,8 @@ struct OpenImage: Sendable {
     let source: ImageFiles.Source
     /// The lane of the volume that it is read from.
     let lane: Lane
+    /// The disk that it is read from.
+    let disk: DiskCalls?
 
     /// READ's file; `nil` when the kernel reads by itself.
     var descriptor: SharedDescriptor? {
@@ -61,13 +63,19 @@ final class ImageFiles: Sendable {
         var isVerifiedAgain = false
     }
 
+    private struct Opening {
+        var waiting: [Waiting]
+        /// One more each time when another thread has to take over.
+        var attempt = 0
+    }
+
     private struct Shard {
         var entries: [Int64: Entry] = [:]
         /// Entries that nobody has open, the longest unused first.
         var unused: [Int64] = []
         /// Images that are being opened, with the requests that wait for that. Only the thread
         /// that opens an image makes its entry.
-        var opening: [Int64: [Waiting]] = [:]
+        var opening: [Int64: Opening] = [:]
         /// Backing files to give back, outside the lock.
         var dropped: [Int32] = []
 
@@ -101,13 +109,15 @@ final class ImageFiles: Sendable {
         }
     }
 
+    /// Files of other copies of images that are open from a disk that does not answer.
+    private let elsewhere = Lock<[Int64: (SharedDescriptor, DiskCalls?)]>([:])
     private let archive: Archive
     /// `nil` when images are read through the daemon.
     private let backing: BackingFiles?
     private let lanes: VolumeLanes
     /// Of the threads of a volume's lane, those that may hash large images: others that read from
     /// the volume do not wait for them.
-    private let hashing = VolumeLanes(limit: ThreadShares.hashing)
+    private let hashing: VolumeLanes
 
     /// - Parameters:
     ///   - backing: Used when the kernel really lets us: it takes CAP_SYS_ADMIN, which root may
@@ -118,6 +128,7 @@ final class ImageFiles: Sendable {
         kept = min(32, unused / shards.count)
         self.archive = archive
         self.lanes = lanes
+        hashing = VolumeLanes(limit: ThreadShares.hashing, patience: archive.patience)
         guard let backing, let probe = try? archive.openIdentity() else {
             self.backing = nil
             return
@@ -170,37 +181,58 @@ final class ImageFiles: Sendable {
             guard shard.opening[instance] == nil else {
                 // In the lock, for the answer may come right after it.
                 willWait()
-                shard.opening[instance]?.append(waiting)
+                shard.opening[instance]?.waiting.append(waiting)
                 return (false, nil)
             }
-            shard.opening[instance] = [waiting]
+            shard.opening[instance] = Opening(waiting: [waiting])
             let entry = shard.entries[instance]
             return (true, entry?.isStale == false ? entry?.version : nil)
         }
-        if isFirst { open(instance, known, willWait) }
+        if isFirst { open(instance, known, attempt: 0, willWait) }
     }
 
     /// Opens an image for those that wait for it.
     ///
-    /// - Parameter known: The file that was open last.
+    /// - Parameters:
+    ///   - known: The file that was open last.
+    ///   - attempt: See ``Opening``.
     private func open(
-        _ instance: Int64, _ known: VerifiedBlob?, _ willWait: @escaping @Sendable () -> Void
+        _ instance: Int64, _ known: VerifiedBlob?, attempt: Int,
+        _ willWait: @escaping @Sendable () -> Void
     ) {
         do throws(Errno) {
             let ordinal = try volume(for: instance, known)
-            lanes[ordinal].run { [self] in
+            let takeOver: Lane.Work = { [self] in
+                archive.patience?.start { [self] in openAgain(instance, after: attempt, willWait) }
+            }
+            lanes[ordinal].run(isAbandoned: takeOver) { [self] in
                 if let opened = current(instance, known, on: ordinal) {
-                    return finish(instance, .success(opened))
+                    return finish(instance, attempt, .success(opened))
                 }
                 willWait()
                 guard (try? archive.takesLong(toOpen: instance)) == true else {
-                    return finish(instance, result(instance, on: ordinal))
+                    return finish(instance, attempt, result(instance, on: ordinal))
                 }
-                hashing[ordinal].run { [self] in finish(instance, result(instance, on: ordinal)) }
+                hashing[ordinal].run(isAbandoned: takeOver) { [self] in
+                    finish(instance, attempt, result(instance, on: ordinal))
+                }
             }
         } catch {
-            finish(instance, .failure(error))
+            finish(instance, attempt, .failure(error))
         }
+    }
+
+    /// Opens an image from another volume, when the disk from which it was to be opened does not
+    /// answer.
+    private func openAgain(
+        _ instance: Int64, after attempt: Int, _ willWait: @escaping @Sendable () -> Void
+    ) {
+        let isUnderWay = withShard(of: instance) { shard in
+            guard shard.opening[instance]?.attempt == attempt else { return false }
+            shard.opening[instance]?.attempt += 1
+            return true
+        }
+        if isUnderWay { open(instance, nil, attempt: attempt + 1, willWait) }
     }
 
     /// The volume to read an image from: one that has a copy, and threads to spare.
@@ -218,6 +250,7 @@ final class ImageFiles: Sendable {
     private struct Opened: Sendable {
         var source: Source
         var ordinal: Int
+        var disk: DiskCalls?
         /// Whether the source is that of the image's entry, in which this is counted once.
         var isShared = true
     }
@@ -234,7 +267,7 @@ final class ImageFiles: Sendable {
             shard.use(instance)
             return entry.source
         }
-        return source.map { Opened(source: $0, ordinal: ordinal) }
+        return source.map { Opened(source: $0, ordinal: ordinal, disk: known.disk) }
     }
 
     /// - Parameter ordinal: The volume whose copy is read first.
@@ -253,7 +286,7 @@ final class ImageFiles: Sendable {
     }
 
     private func isWanted(_ instance: Int64) -> Bool {
-        let waiting = withShard(of: instance) { $0.opening[instance] ?? [] }
+        let waiting = withShard(of: instance) { $0.opening[instance]?.waiting ?? [] }
         return waiting.contains { $0.isWanted() }
     }
 
@@ -294,18 +327,22 @@ final class ImageFiles: Sendable {
             case .descriptor(let open, _) where isSame:
                 shard.use(instance)
                 let source = Source.descriptor(open, keepsCache: wasKnown)
-                return .usable(Opened(source: source, ordinal: version.volumeOrdinal))
+                return .usable(
+                    Opened(source: source, ordinal: version.volumeOrdinal, disk: version.disk))
             case .backing where isSame || entry.isVerifiedAgain || !archive.isThere(entry.version):
                 // Without its volume the bytes are as good as they were.
                 shard.entries[instance]?.isVerifiedAgain = false
                 shard.use(instance)
-                return .usable(Opened(source: entry.source, ordinal: entry.version.volumeOrdinal))
+                return .usable(
+                    Opened(
+                        source: entry.source, ordinal: entry.version.volumeOrdinal,
+                        disk: entry.version.disk))
             case .backing: return .conflict(entry)
             case .descriptor, .direct:
                 return .usable(
                     Opened(
                         source: .direct(descriptor), ordinal: version.volumeOrdinal,
-                        isShared: false))
+                        disk: version.disk, isShared: false))
             }
         }
     }
@@ -340,44 +377,74 @@ final class ImageFiles: Sendable {
     private func added(_ entry: Entry) -> Opened {
         let instance = entry.version.instance
         withShard(of: instance) { $0.entries[instance] = entry }
-        return Opened(source: entry.source, ordinal: entry.version.volumeOrdinal)
+        return Opened(
+            source: entry.source, ordinal: entry.version.volumeOrdinal, disk: entry.version.disk)
     }
 
-    /// Answers all who wait for an image.
+    /// Answers all who wait for an image, unless another thread has taken over.
     ///
     /// - Parameter result: `nil` when nobody waited for it any more.
-    private func finish(_ instance: Int64, _ result: Result<Opened, Errno>?) {
-        guard let result else { return giveUp(instance) }
-        let waiting = withShard(of: instance) { shard in
-            let waiting = shard.opening.removeValue(forKey: instance) ?? []
+    private func finish(_ instance: Int64, _ attempt: Int, _ result: Result<Opened, Errno>?) {
+        guard let result else { return giveUp(instance, attempt) }
+        let waiting = withShard(of: instance) { shard -> [Waiting]? in
+            guard shard.opening[instance]?.attempt == attempt else { return nil }
+            let waiting = shard.opening.removeValue(forKey: instance)?.waiting ?? []
             if case .success(let opened) = result, opened.isShared {
                 shard.use(instance, times: waiting.count - 1)
             }
             return waiting
         }
         let answer = result.map {
-            OpenImage(instance: instance, source: $0.source, lane: lanes[$0.ordinal])
+            OpenImage(
+                instance: instance, source: $0.source, lane: lanes[$0.ordinal], disk: $0.disk)
+        }
+        guard let waiting else {
+            if case .success(let image) = answer { close(image) }
+            return
         }
         for request in waiting { request.completion(answer) }
     }
 
     /// Those that waited have gone. Others may have come since: for them it begins again.
-    private func giveUp(_ instance: Int64) {
+    private func giveUp(_ instance: Int64, _ attempt: Int) {
         let (gone, isWanted) = withShard(of: instance) { shard -> ([Waiting], Bool) in
-            var gone = shard.opening.removeValue(forKey: instance) ?? []
+            guard shard.opening[instance]?.attempt == attempt else { return ([], false) }
+            var gone = shard.opening.removeValue(forKey: instance)?.waiting ?? []
             let end = gone.partition { $0.isWanted() }
             let staying = Array(gone[end...])
             gone.removeSubrange(end...)
-            if !staying.isEmpty { shard.opening[instance] = staying }
+            if !staying.isEmpty {
+                shard.opening[instance] = Opening(waiting: staying, attempt: attempt + 1)
+            }
             return (gone, !staying.isEmpty)
         }
         for request in gone { request.completion(.failure(Errno(EINTR))) }
-        if isWanted { open(instance, nil) {} }
+        if isWanted { open(instance, nil, attempt: attempt + 1) {} }
+    }
+
+    // MARK: Reading
+
+    /// READ by the daemon: the file, and where it is. When the disk of the open file was given up,
+    /// from another copy.
+    ///
+    /// - Throws: EIO when there is none, or the kernel reads the image by itself.
+    func reading(_ image: OpenImage) throws(Errno) -> (SharedDescriptor, DiskCalls?) {
+        guard let own = image.descriptor else { throw Errno(EIO) }
+        guard let disk = image.disk, disk.hasGivenUp else { return (own, image.disk) }
+        let kept = elsewhere.withLock { $0[image.instance] }
+        if let kept, kept.1?.hasGivenUp != true { return kept }
+        let found = try Errno.from { try archive.openBlob(of: image.instance) }
+        let opened = (SharedDescriptor(owning: found.descriptor), found.version.disk)
+        elsewhere.withLock { $0[image.instance] = opened }
+        return opened
     }
 
     // MARK: Letting go
 
     func close(_ image: OpenImage) {
+        if image.disk?.hasGivenUp == true {
+            elsewhere.withLock { _ = $0.removeValue(forKey: image.instance) }
+        }
         // Read from a file of its own, which is not among the entries.
         if case .direct = image.source { return }
         let instance = image.instance

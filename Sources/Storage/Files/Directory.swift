@@ -22,7 +22,7 @@ struct Directory: ~Copyable, Sendable {
     /// Opens a folder by its absolute or relative path; a symbolic link is followed, because
     /// an owner may name a volume by one.
     static func open(path: String) throws(StorageError) -> Directory {
-        let number = try call({ .open($0, path) }) { Glibc.open(path, directoryFlags) }
+        let number = try call({ .open($0, path) }, opens: true) { Glibc.open(path, directoryFlags) }
         return Directory(Descriptor(owning: number), path: path)
     }
 
@@ -30,7 +30,7 @@ struct Directory: ~Copyable, Sendable {
 
     /// Opens a folder in this one.
     func openDirectory(_ name: String) throws(StorageError) -> Directory {
-        let number = try call({ .open($0, path(of: name)) }) {
+        let number = try call({ .open($0, path(of: name)) }, opens: true) {
             openat(self.number, name, Self.directoryFlags | O_NOFOLLOW)
         }
         return Directory(Descriptor(owning: number), path: path(of: name))
@@ -51,7 +51,7 @@ struct Directory: ~Copyable, Sendable {
         _ name: String, _ flags: Int32 = O_RDONLY, mode: mode_t = 0o644
     ) throws(StorageError) -> Descriptor {
         Descriptor(
-            owning: try call({ .open($0, path(of: name)) }) {
+            owning: try call({ .open($0, path(of: name)) }, opens: true) {
                 openat(number, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
             })
     }

@@ -12,6 +12,8 @@ public struct StorageError: DescribedError {
         public static let noSpace = Code("no space")
         /// The device or the file system failed, or is gone.
         public static let io = Code("input/output")
+        /// The disk has not answered for longer than anybody waits for it.
+        public static let notAnswering = Code("not answering")
         /// A file, a folder or a record is not there.
         public static let notFound = Code("not found")
         /// A name is taken already.

@@ -15,12 +15,22 @@ import System
 /// Appends take turns; each waits for all disks, which work in parallel. For speed, append all
 /// events at hand in one batch.
 public final class Ledger: Sendable {
+    /// What others see while an append waits for disks.
+    private struct Shown {
+        var position: LedgerPosition
+        var volumes: [Int]
+    }
+
     private struct State {
         var position: LedgerPosition
         var writers: [LedgerWriter]
         /// Where the reliable part ends of volumes that dropped out and may have bytes after it, by
         /// the volume's id.
         var unsound: [String: LedgerPosition] = [:]
+
+        var shown: Shown {
+            Shown(position: position, volumes: writers.map(\.volume.identity.ordinal))
+        }
     }
 
     /// A segment of so many bytes or more is closed; the next batch begins a new one.
@@ -32,6 +42,7 @@ public final class Ledger: Sendable {
     public let site: String
     private let limit: Int64
     private let state: Lock<State>
+    private let shown: Lock<Shown>
 
     /// The name of an archive's ledger folder: the first eight digits of its id.
     public static func site(archive: String) -> String {
@@ -82,15 +93,27 @@ public final class Ledger: Sendable {
     private init(site: String, limit: Int64, _ state: consuming sending State) {
         self.site = site
         self.limit = limit
+        shown = Lock(state.shown)
         self.state = Lock(state)
     }
 
     /// Where the next record goes.
-    public var position: LedgerPosition { state.withLock { $0.position } }
+    public var position: LedgerPosition { shown.withLock { $0.position } }
 
     /// The ordinals of the volumes that take part.
-    public var volumes: [Int] {
-        state.withLock { $0.writers.map(\.volume.identity.ordinal) }
+    public var volumes: [Int] { shown.withLock { $0.volumes } }
+
+    /// One change at a time.
+    private func changing<R>(
+        _ body: (inout State) throws(StorageError) -> R
+    ) throws(StorageError) -> R {
+        try state.withLock { (state) throws(StorageError) in
+            defer {
+                let new = state.shown
+                shown.withLock { $0 = new }
+            }
+            return try body(&state)
+        }
     }
 
     /// Appends records to all volumes and returns when they are durable.
@@ -108,7 +131,7 @@ public final class Ledger: Sendable {
     public func append(_ entries: [LedgerEntry], enough: Int = .max) throws(StorageError)
         -> LedgerAppend
     {
-        try state.withLock { (state) throws(StorageError) in
+        try changing { (state) throws(StorageError) in
             try append(entries, enough: enough, &state)
         }
     }
@@ -136,15 +159,16 @@ public final class Ledger: Sendable {
             ?? (errors.allSatisfy({ $0 != nil }) ? errors[0] : nil)
         {
             // Bytes that another program wrote stay.
-            let ours = zip(state.writers, errors).filter { $0.1?.code != .diverged }.map(\.0)
+            let ours = Self.canBeTakenBack(state.writers, errors, to: begin, &state.unsound)
             state.writers = Self.takeBack(ours, to: begin, &state.unsound)
             throw error
         }
         // The bytes of a sync that failed may be read, and never reach the disk: a volume that
         // comes back gets them again from another.
-        _ = Self.takeBack(
-            zip(state.writers, errors).filter { $0.1 != nil && $0.1?.code != .diverged }.map(\.0),
-            to: begin, &state.unsound)
+        let failed = zip(state.writers, errors).filter { $0.1 != nil }
+        let ours = Self.canBeTakenBack(
+            failed.map(\.0), failed.map(\.1), to: begin, &state.unsound)
+        _ = Self.takeBack(ours, to: begin, &state.unsound)
         var failures: [LedgerAppend.Failure] = []
         for (writer, error) in zip(state.writers, errors) {
             guard let error else { continue }
@@ -154,6 +178,20 @@ public final class Ledger: Sendable {
         state.writers = zip(state.writers, errors).filter { $0.1 == nil }.map(\.0)
         state.position = ends[ends.count - 1]
         return LedgerAppend(ends: ends, failures: failures)
+    }
+
+    /// The writers whose part of a batch may be cut off now. A disk that does not answer may write
+    /// it at any time, until its volume is opened anew.
+    private static func canBeTakenBack(
+        _ writers: [LedgerWriter], _ errors: [StorageError?], to begin: LedgerPosition,
+        _ unsound: inout [String: LedgerPosition]
+    ) -> [LedgerWriter] {
+        for (writer, error) in zip(writers, errors) where error?.code == .notAnswering {
+            unsound[writer.volume.identity.volume] = begin
+        }
+        return zip(writers, errors).filter {
+            $0.1?.code != .diverged && $0.1?.code != .notAnswering
+        }.map(\.0)
     }
 
     /// Cuts off the part of a batch that was written.
@@ -218,15 +256,17 @@ public final class Ledger: Sendable {
     /// - Returns: The report of recovery on all volumes.
     /// - Throws: As ``open(on:archive:segmentLimit:)``; the ledger continues as before then.
     public func admit(_ volume: Volume) throws(StorageError) -> LedgerRecovery {
-        try state.withLock { (state) throws(StorageError) in
+        try changing { (state) throws(StorageError) in
             let others = state.writers.map(\.volume).filter {
                 $0.identity.volume != volume.identity.volume
             }
             let id = volume.identity.volume
             // Without another volume, those bytes may be all that is left.
             if let end = state.unsound[id], !others.isEmpty {
-                let folder = try LedgerFolder(making: site, on: volume)
-                try LedgerWriter(folder, on: volume).takeBack(to: end)
+                try volume.onDisk { [site] () throws(StorageError) in
+                    let folder = try LedgerFolder(making: site, on: volume)
+                    try LedgerWriter(folder, on: volume).takeBack(to: end)
+                }
             }
             let (recovery, writers) = try LedgerRecovery.run(on: others + [volume], site: site)
             state.position = recovery.end
@@ -240,6 +280,8 @@ public final class Ledger: Sendable {
     public func drop(_ volume: Volume) {
         state.withLock { state in
             state.writers.removeAll { $0.volume.identity.volume == volume.identity.volume }
+            let new = state.shown
+            shown.withLock { $0 = new }
         }
     }
 }

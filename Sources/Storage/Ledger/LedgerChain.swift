@@ -136,7 +136,8 @@ public struct LedgerChain: ~Copyable {
             _ = stop(bytes == 0 ? "the segment is empty" : "the segment became shorter")
             return false
         }
-        lines = try LineReader(file, from: position.offset, path: path(segment))
+        lines = try LineReader(
+            file, from: position.offset, path: path(segment), on: folder.disk)
         return true
     }
 

@@ -3,7 +3,7 @@ import JSON
 import System
 
 /// How the ledger on one volume ends.
-struct LedgerEnd {
+struct LedgerEnd: Sendable {
     let folder: LedgerFolder
     /// The sizes of the segments in bytes, without the torn tail.
     private(set) var sizes: [Int: Int64]
@@ -87,7 +87,8 @@ extension LedgerFolder {
     ) throws(StorageError) -> LedgerPosition {
         // From the byte before: when that is a newline, the line at `offset` is whole.
         var start = max(0, offset - 1)
-        var lines = try LineReader(try open(segment), from: start, path: path(segment))
+        var lines = try LineReader(
+            try open(segment), from: start, path: path(segment), on: disk)
         if offset > 0 {
             guard let rest = try lines.next() else {
                 throw unreadable(segment, "it became shorter")
@@ -106,7 +107,8 @@ extension LedgerFolder {
     ///
     /// - Throws: `corrupt` when the segment does not begin with a record.
     func firstPrevious(_ segment: Int) throws(StorageError) -> Digest {
-        var lines = try LineReader(try open(segment), from: 0, path: path(segment))
+        var lines = try LineReader(
+            try open(segment), from: 0, path: path(segment), on: disk)
         guard let line = try lines.next() else { throw unreadable(segment, "it is empty") }
         do throws(JSONError) {
             return try LedgerLine(line.content).previous

@@ -13,11 +13,12 @@ import System
 /// The chain of hashes continues from the last line of a segment to the first of the next.
 final class LedgerFolder: Sendable {
     private let directory: Directory
+    let disk: DiskCalls?
     /// The name of the folder.
     let site: String
 
     /// The files of a folder.
-    struct Listing {
+    struct Listing: Sendable {
         /// The sizes of the segments in bytes, by their number. An empty segment, left by a crash
         /// before its first record, is left out.
         var sizes: [Int: Int64] = [:]
@@ -25,8 +26,9 @@ final class LedgerFolder: Sendable {
         var strayNames: [String] = []
     }
 
-    init(_ directory: consuming Directory, site: String) {
+    init(_ directory: consuming Directory, site: String, disk: DiskCalls? = nil) {
         self.directory = directory
+        self.disk = disk
         self.site = site
     }
 
@@ -34,7 +36,7 @@ final class LedgerFolder: Sendable {
     ///
     /// - Throws: `notFound` when the volume has none.
     convenience init(site: String, on volume: Volume) throws(StorageError) {
-        self.init(try volume.ledger.openDirectory(site), site: site)
+        self.init(try volume.ledger.openDirectory(site), site: site, disk: volume.calls)
     }
 
     /// Makes the ledger of a site on a volume, durably, unless it is there.
@@ -58,6 +60,12 @@ final class LedgerFolder: Sendable {
 
     /// - Throws: `io` when the folder cannot be read.
     func list() throws(StorageError) -> Listing {
+        try Volume.on(disk, at: directory.path) { [self] () throws(StorageError) in
+            try listNow()
+        }
+    }
+
+    private func listNow() throws(StorageError) -> Listing {
         var listing = Listing()
         for name in try directory.entries() {
             guard let facts = try directory.facts(name) else { continue }
@@ -77,7 +85,9 @@ final class LedgerFolder: Sendable {
     ///
     /// - Throws: `notFound` when it is not there.
     func open(_ segment: Int, _ flags: Int32 = O_RDONLY) throws(StorageError) -> Descriptor {
-        try directory.openFile(Self.name(segment), flags)
+        try Volume.opening(on: disk, at: directory.path) { [self] () throws(StorageError) in
+            try directory.openFile(Self.name(segment), flags)
+        }
     }
 
     /// Opens a segment for writing, and makes it when it should be empty and is not there.
@@ -114,7 +124,8 @@ final class LedgerFolder: Sendable {
     /// - Throws: `notFound` when it is not there.
     func bytes(_ segment: Int, before end: Int64, count: Int64) throws(StorageError) -> [UInt8] {
         let start = max(0, end - count)
-        return try open(segment).bytes(
-            at: start, count: Int(end - start), path: path(segment))
+        return try Volume.on(disk, at: directory.path) { [self] () throws(StorageError) in
+            try open(segment).bytes(at: start, count: Int(end - start), path: path(segment))
+        }
     }
 }

@@ -57,7 +57,9 @@ public struct LedgerRecovery: Sendable {
         var ends: [Int: LedgerEnd] = [:]
         for (index, volume) in volumes.enumerated() {
             do throws(StorageError) {
-                ends[index] = try LedgerEnd(of: LedgerFolder(making: site, on: volume))
+                ends[index] = try volume.onDisk { () throws(StorageError) in
+                    try LedgerEnd(of: LedgerFolder(making: site, on: volume))
+                }
             } catch {
                 reports[index].failure = error
             }
@@ -66,12 +68,17 @@ public struct LedgerRecovery: Sendable {
         var writers: [LedgerWriter] = []
         for (index, end) in ends.sorted(by: { $0.key < $1.key }) {
             do throws(StorageError) {
+                let volume = volumes[index]
                 if let torn = end.tornTail {
-                    try cut(torn, from: end.folder, on: volumes[index])
+                    try volume.onDisk { () throws(StorageError) in
+                        try cut(torn, from: end.folder, on: volume)
+                    }
                     reports[index].tornTail = torn
                 }
                 for copy in plan.copies(to: end) {
-                    reports[index].copiedBytes += try copy.run()
+                    reports[index].copiedBytes += try volume.onDisk { () throws(StorageError) in
+                        try copy.run()
+                    }
                 }
                 writers.append(LedgerWriter(end.folder, on: volumes[index]))
             } catch {

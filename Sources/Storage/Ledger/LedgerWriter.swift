@@ -29,7 +29,9 @@ final class LedgerWriter: Sendable {
         _ writers: [LedgerWriter],
         _ body: @escaping @Sendable (LedgerWriter) throws(StorageError) -> Void
     ) -> [StorageError?] {
-        System.onAll(writers, body).map { if case .failure(let error) = $0 { error } else { nil } }
+        Volume.onAll(writers, { $0.volume }, body).map {
+            if case .failure(let error) = $0 { error } else { nil }
+        }
     }
 
     /// Writes a batch where the ledger ends, and makes it durable.

@@ -14,7 +14,8 @@ struct LineReader: ~Copyable {
         var bytesLeft: Int64
     }
 
-    private let file: Descriptor
+    private let file: SharedDescriptor
+    private let disk: DiskCalls?
     private let path: String
     private let end: Int64
     private var buffer: UnsafeMutableRawBufferPointer
@@ -24,10 +25,15 @@ struct LineReader: ~Copyable {
     private var fileOffset: Int64
 
     /// Reads the bytes that the file has now, from an offset.
-    init(_ file: consuming Descriptor, from offset: Int64, path: String) throws(StorageError) {
+    ///
+    /// - Parameter disk: Where the file is, if somebody watches whether that answers.
+    init(
+        _ file: consuming Descriptor, from offset: Int64, path: String, on disk: DiskCalls? = nil
+    ) throws(StorageError) {
+        self.disk = disk
         end = try file.facts(path: path).bytes
         _ = posix_fadvise(file.number, off_t(offset), 0, POSIX_FADV_SEQUENTIAL)
-        self.file = file
+        self.file = SharedDescriptor(file)
         self.path = path
         fileOffset = offset
         buffer = .allocate(byteCount: 1 << 18, alignment: 16)
@@ -57,6 +63,19 @@ struct LineReader: ~Copyable {
         }
     }
 
+    private func read(into free: UnsafeMutableRawBufferPointer) throws(StorageError) -> Int {
+        guard let disk else {
+            return try FileIO.read(file.number, into: free, at: fileOffset, path: path)
+        }
+        // Into memory that a call may keep which nobody waits for any more.
+        let (offset, count) = (fileOffset, free.count)
+        let bytes = try Volume.on(disk, at: path) { [file, path] () throws(StorageError) in
+            try FileIO.bytes(file.number, at: offset, count: count, path: path)
+        }
+        free.copyBytes(from: bytes)
+        return bytes.count
+    }
+
     private mutating func take(_ length: Int, isTerminated: Bool) -> Line {
         let start = unread.lowerBound
         let bytesLeft = Int64(unread.count) + max(0, end - fileOffset)
@@ -80,7 +99,7 @@ struct LineReader: ~Copyable {
         let wanted = Int(min(Int64(buffer.count - unread.count), end - fileOffset))
         let free = UnsafeMutableRawBufferPointer(
             rebasing: buffer[unread.upperBound..<unread.upperBound + wanted])
-        let count = try file.read(into: free, at: fileOffset, path: path)
+        let count = try read(into: free)
         unread = 0..<unread.upperBound + count
         // A file that became shorter ends here.
         fileOffset = count == wanted ? fileOffset + Int64(count) : end

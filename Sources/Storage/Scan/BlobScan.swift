@@ -72,7 +72,9 @@ public struct BlobScan: Sendable {
     ) throws -> End {
         let work = ScanWork(source, options, shouldStop: shouldStop)
         defer { work.end() }
-        for finding in try source.strayNames() { try report(finding) }
+        for finding in try onDisk({ source throws(StorageError) in try source.strayNames() }) {
+            try report(finding)
+        }
         var iterator = folders.makeIterator()
         var isListed = false
         while !shouldStop() {
@@ -82,11 +84,13 @@ public struct BlobScan: Sendable {
                     isListed = true
                     break
                 }
-                let listing = source.list(folder, expecting: try expecting(folder))
+                let expected = try expecting(folder)
+                let listing = try onDisk { source in source.list(folder, expecting: expected) }
                 for finding in listing.findings { try report(finding) }
                 listing.items.isEmpty ? try completed(folder) : work.add(folder, listing.items)
             }
             let events = work.events(unless: shouldStop)
+            if work.isLost { throw StorageError.notAnswering(source.path, after: source.patience) }
             if events.isEmpty, isListed { return shouldStop() ? .stopped : .complete }
             for event in events {
                 switch event {
@@ -96,6 +100,16 @@ public struct BlobScan: Sendable {
             }
         }
         return .stopped
+    }
+}
+
+extension BlobScan {
+    private func onDisk<R: Sendable>(
+        _ body: @escaping @Sendable (BlobSource) throws(StorageError) -> R
+    ) throws(StorageError) -> R {
+        try Volume.on(source.disk, at: source.path) { [source] () throws(StorageError) in
+            try body(source)
+        }
     }
 }
 
@@ -143,6 +157,8 @@ extension Volume {
     public func scan(_ options: BlobScan.Options = BlobScan.Options()) throws(StorageError)
         -> BlobScan
     {
-        BlobScan(try BlobSource(blobs), options)
+        BlobScan(
+            try onDisk { [self] () throws(StorageError) in try BlobSource(blobs, disk: calls) },
+            options)
     }
 }

@@ -13,15 +13,17 @@ struct BlobSource: Sendable {
     }
 
     /// The files to be read in one outer folder, and the findings that need no reading.
-    struct Listing {
+    struct Listing: Sendable {
         /// In the order of their inodes.
         var items: [Item] = []
         var findings: [BlobFinding] = []
     }
 
     private let blobs: SharedDirectory
+    let disk: DiskCalls?
 
-    init(_ blobs: borrowing Directory) throws(StorageError) {
+    init(_ blobs: borrowing Directory, disk: DiskCalls? = nil) throws(StorageError) {
+        self.disk = disk
         self.blobs = SharedDirectory(try blobs.openDirectory("."))
     }
 
@@ -36,6 +38,12 @@ struct BlobSource: Sendable {
             return try blobs.directory.openFile(name, flags)
         }
     }
+
+    /// Where it is.
+    var path: String { blobs.directory.path }
+
+    /// How long anybody waits for the disk, ns.
+    var patience: Int64 { disk?.patience.limit ?? 0 }
 
     func path(_ digest: Digest) -> String {
         blobs.directory.path(of: Volume.blobName(digest))

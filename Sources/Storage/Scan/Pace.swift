@@ -34,6 +34,7 @@ public final class Pace: Sendable {
             if left <= 0 || shouldStop() { return }
             var pause = timespec(tv_sec: 0, tv_nsec: Int(min(left, Self.slice)))
             nanosleep(&pause, nil)
+            DiskWork.goesOn()
         }
     }
 }

@@ -20,10 +20,13 @@ final class ScanWork: Sendable {
         var unread: [UInt8: Int] = [:]
         var events: [Event] = []
         var isEnding = false
+        /// Threads that have not ended.
+        var running = 0
+        /// Whether a thread is in a call on the disk that nobody waits for any more.
+        var isLost = false
     }
 
     private let state = Monitor(State())
-    private let threads = ThreadGroup()
     private let threadCount: Int
 
     /// Starts the threads. The caller also calls ``end()``.
@@ -32,23 +35,52 @@ final class ScanWork: Sendable {
         shouldStop: @escaping @Sendable () -> Bool
     ) {
         threadCount = max(1, options.threads)
-        for number in 1...threadCount {
-            threads.start("scan \(number)") { [self] in
-                let stops: @Sendable () -> Bool = { [self] in
-                    state.withLock { $0.isEnding } || shouldStop()
+        let stops: @Sendable () -> Bool = { [self] in
+            state.withLock { $0.isEnding } || shouldStop()
+        }
+        let scan: @Sendable () -> Void = { [self] in
+            let reader = BlobReader(source, options.pace, shouldStop: stops)
+            IdlePriority.during(options.isIdle) {
+                while let task = take() {
+                    guard let finding = reader.read(task.item) else { break }
+                    finish(task, finding)
                 }
-                let reader = BlobReader(source, options.pace, shouldStop: stops)
-                IdlePriority.during(options.isIdle) {
-                    while let task = take() {
-                        guard let finding = reader.read(task.item) else { break }
-                        finish(task, finding)
-                    }
-                }
-                // This thread has stopped reading: those that wait for events look again.
-                state.withLock(waking: .all) { _ in }
             }
         }
+        for number in 1...threadCount {
+            state.withLock { $0.running += 1 }
+            let thread = try? WorkerThread("scan \(number)") { [self] in
+                run(scan, on: source)
+            }
+            // No room for a thread: the others read.
+            if thread == nil { ended(isLost: threadCount == 1) }
+        }
     }
+
+    private func run(_ scan: @escaping @Sendable () -> Void, on source: BlobSource) {
+        guard let disk = source.disk else {
+            scan()
+            return ended()
+        }
+        let work = DiskWork(disk.patience) { [self] in ended(isLost: true) }
+        work.perform {
+            try? disk.call(otherwise: { StorageError.notAnswering(source.path, after: 0) }) {
+                () throws(StorageError) in scan()
+            }
+        }
+        if !work.isAbandoned { ended() }
+    }
+
+    /// A thread has stopped reading: whoever waits for events looks again.
+    private func ended(isLost: Bool = false) {
+        state.withLock(waking: .all) { state in
+            state.running -= 1
+            if isLost { (state.isLost, state.isEnding) = (true, true) }
+        }
+    }
+
+    /// Whether the disk does not answer.
+    var isLost: Bool { state.withLock { $0.isLost } }
 
     /// Whether the threads will run out of files soon.
     var wantsMore: Bool { state.withLock { $0.waiting.count < threadCount * 16 } }
@@ -66,7 +98,9 @@ final class ScanWork: Sendable {
     /// - Returns: Nothing when there is nothing to wait for, or reading was stopped.
     func events(unless shouldStop: () -> Bool) -> [Event] {
         state.wait { state in
-            guard !state.events.isEmpty || state.unread.isEmpty || shouldStop() else { return nil }
+            guard
+                !state.events.isEmpty || state.unread.isEmpty || state.isLost || shouldStop()
+            else { return nil }
             defer { state.events.removeAll(keepingCapacity: true) }
             return state.events
         }
@@ -75,7 +109,7 @@ final class ScanWork: Sendable {
     /// Ends the threads and waits for them.
     func end() {
         state.withLock(waking: .all) { $0.isEnding = true }
-        threads.wait(for: "scan")
+        state.wait { $0.running == 0 ? () : nil }
     }
 
     /// - Returns: `nil` at the end.

@@ -13,14 +13,17 @@ public final class RejectedFolder: Sendable {
     /// `staging/commit`, where files are complete before they get their names.
     private let staging: Directory
     private let reserve: Int64
+    private let disk: DiskCalls?
     /// Folders that this process knows to be durable, by their paths.
     private let durableFolders = Lock<Set<String>>([])
 
     /// - Parameter reserve: Bytes to keep free.
     init(
-        _ directory: consuming Directory, staging: borrowing Directory, reserve: Int64
+        _ directory: consuming Directory, staging: borrowing Directory, reserve: Int64,
+        disk: DiskCalls?
     ) throws(StorageError) {
         self.directory = directory
+        self.disk = disk
         self.staging = try staging.openDirectory(".")
         self.reserve = reserve
     }
@@ -30,8 +33,16 @@ public final class RejectedFolder: Sendable {
 
     /// Whether a file of this size is at a path below the folder.
     public func holds(_ path: String, bytes: Int64) -> Bool {
-        guard let facts = (try? directory.facts(path)) ?? nil else { return false }
+        let found = try? onDisk { [self] () throws(StorageError) in try directory.facts(path) }
+        guard let facts = found ?? nil else { return false }
         return facts.isRegular && facts.bytes == bytes
+    }
+
+    private func onDisk<R: Sendable>(
+        reading source: DiskCalls? = nil,
+        _ body: @escaping @Sendable () throws(StorageError) -> R
+    ) throws(StorageError) -> R {
+        try Volume.on(disk, at: directory.path, reading: source, body)
     }
 
     /// A folder below `rejected`, and a name in it that is free or has the same bytes.
@@ -58,13 +69,23 @@ public final class RejectedFolder: Sendable {
     ///   - reason: One or more sentences for a person.
     ///   - access: Whose it is, and who may read it; that of the source when it is left out.
     ///   - time: Its date in UTC names the folder.
+    ///   - disk: Where the source is, if that is known.
     /// - Returns: Its path below the volume's folder.
     /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
     public func reject(
         copyOf source: Int32, path relativePath: String, reason: String,
-        access: FileAccess? = nil, at time: Timestamp = .now()
+        access: FileAccess? = nil, at time: Timestamp = .now(), reading disk: DiskCalls? = nil
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
+        return try onDisk(reading: disk) { [self] () throws(StorageError) in
+            try reject(copyOf: source, parts, reason, access, at: time)
+        }
+    }
+
+    private func reject(
+        copyOf source: Int32, _ parts: [String], _ reason: String, _ access: FileAccess?,
+        at time: Timestamp
+    ) throws(StorageError) -> String {
         let text = Self.text(reason)
         let place = try destination(for: [time.date] + parts, contentOf: source, reason: text)
         try writeReason(text, in: place)
@@ -106,6 +127,12 @@ public final class RejectedFolder: Sendable {
     /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
     public func copy(_ relativePath: String, from source: RejectedFolder) throws(StorageError) {
         let parts = try RelativePath.components(relativePath)
+        try onDisk(reading: source.disk) { [self] () throws(StorageError) in
+            try copy(parts, from: source)
+        }
+    }
+
+    private func copy(_ parts: [String], from source: RejectedFolder) throws(StorageError) {
         let folder = try source.directory.openFolder(parts.dropLast())
         let name = parts[parts.count - 1]
         let file = try folder.openFile(name)

@@ -17,7 +17,9 @@ extension Volume {
     ///
     /// - Throws: `notFound` when the volume does not have it.
     public func openBlob(_ digest: Digest) throws(StorageError) -> Descriptor {
-        try blobs.openFile(Self.blobName(digest))
+        try opening { [self] () throws(StorageError) in
+            try blobs.openFile(Self.blobName(digest))
+        }
     }
 
     /// Checks a blob by its inode alone: whether it is there and has the right size.
@@ -26,7 +28,10 @@ extension Volume {
     /// - Returns: `nil` when it is; its content was not read.
     /// - Throws: `io` when the volume does not answer.
     public func inodeFault(of digest: Digest, bytes: Int64) throws(StorageError) -> BlobFault? {
-        guard let facts = try blobs.facts(Self.blobName(digest)) else { return .missing }
+        let found = try onDisk { [self] () throws(StorageError) in
+            try blobs.facts(Self.blobName(digest))
+        }
+        guard let facts = found else { return .missing }
         guard facts.isRegular else { return .unreadable("it is not a plain file") }
         return facts.bytes == bytes ? nil : .wrongSize(facts.bytes)
     }
@@ -38,9 +43,11 @@ extension Volume {
     /// - Throws: `notFound` when the volume does not have it, `io` when it cannot be read.
     public func verifyBlob(_ digest: Digest, bytes: Int64) throws(StorageError) -> Bool {
         let path = path + "/" + blobPath(digest)
-        let file = try openBlob(digest)
-        guard try file.facts(path: path).bytes == bytes else { return false }
-        return try file.digest(bytes: bytes, path: path) == digest
+        return try onDisk { [self] () throws(StorageError) in
+            let file = try openBlob(digest)
+            guard try file.facts(path: path).bytes == bytes else { return false }
+            return try file.digest(bytes: bytes, path: path) == digest
+        }
     }
 
     /// Moves a damaged blob to `rejected/bad-blobs/<sha256>.<time>.dcm`, durably. It is never
@@ -52,12 +59,14 @@ extension Volume {
     public func setAside(
         _ digest: Digest, at time: Timestamp = .now()
     ) throws(StorageError) -> String {
-        let bad = try rejected.directory.openOrMakeDirectory(Name.badBlobs)
-        let name = Self.badBlobName(digest, time)
-        try blobs.renameWithoutReplacing(Self.blobName(digest), to: bad, name)
-        try bad.sync()
-        try openBlobFolder(digest).sync()
-        return "\(Name.rejected)/\(Name.badBlobs)/\(name)"
+        try onDisk { [self] () throws(StorageError) in
+            let bad = try rejected.directory.openOrMakeDirectory(Name.badBlobs)
+            let name = Self.badBlobName(digest, time)
+            try blobs.renameWithoutReplacing(Self.blobName(digest), to: bad, name)
+            try bad.sync()
+            try openBlobFolder(digest).sync()
+            return "\(Name.rejected)/\(Name.badBlobs)/\(name)"
+        }
     }
 
     static func badBlobName(_ digest: Digest, _ time: Timestamp) -> String {

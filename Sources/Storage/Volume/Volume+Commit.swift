@@ -84,6 +84,12 @@ extension Volume {
     public func commit(
         _ batch: [StagedBlob], replacing: Set<Digest> = []
     ) throws(StorageError) -> [CommitOutcome] {
+        try onDisk { [self] () throws(StorageError) in try commitNow(batch, replacing) }
+    }
+
+    private func commitNow(
+        _ batch: [StagedBlob], _ replacing: Set<Digest>
+    ) throws(StorageError) -> [CommitOutcome] {
         let whole = batch.count >= Self.wholeSyncThreshold
         for staged in batch { try makeStagedDurable(staged, syncing: !whole) }
         if whole || !blobFolders.withLock({ $0.oldOnesAreDurable }) {
@@ -119,9 +125,12 @@ extension Volume {
     ///
     /// - Throws: `io` and `readOnly` from the file system.
     public func finish(_ digests: some Sequence<Digest>) throws(StorageError) {
-        for digest in digests {
-            try committing.remove(Self.stagedName(digest))
-            if !hasHardLinks { try committing.remove(digest.hex + Self.pendingSuffix) }
+        let digests = Array(digests)
+        try onDisk { [self] () throws(StorageError) in
+            for digest in digests {
+                try committing.remove(Self.stagedName(digest))
+                if !hasHardLinks { try committing.remove(digest.hex + Self.pendingSuffix) }
+            }
         }
     }
 
@@ -129,6 +138,10 @@ extension Volume {
     ///
     /// - Throws: `io` when the volume does not answer.
     public func pendingCommits() throws(StorageError) -> [PendingCommit] {
+        try onDisk { [self] () throws(StorageError) in try listPendingCommits() }
+    }
+
+    private func listPendingCommits() throws(StorageError) -> [PendingCommit] {
         var pending: [Digest: PendingCommit] = [:]
         for name in try committing.entries() {
             guard let dot = name.firstIndex(of: "."), let digest = Digest(hex: name[..<dot]) else {
@@ -153,9 +166,11 @@ extension Volume {
     /// - Throws: `io` and `readOnly` from the file system.
     @discardableResult
     public func removePartialCopies() throws(StorageError) -> Int {
-        let names = try committing.entries().filter { $0.hasSuffix(Self.partialSuffix) }
-        for name in names { try committing.remove(name) }
-        return names.count
+        try onDisk { [self] () throws(StorageError) in
+            let names = try committing.entries().filter { $0.hasSuffix(Self.partialSuffix) }
+            for name in names { try committing.remove(name) }
+            return names.count
+        }
     }
 
     // MARK: Step 2
@@ -179,6 +194,7 @@ extension Volume {
         }
         guard syncing else { return }
         do throws(StorageError) {
+            try file.writeOut(bytes: staged.bytes, path: path)
             if facts.mode == 0o444 {
                 try file.syncData(path: path)
             } else {

@@ -12,7 +12,8 @@ extension Volume {
     ///   - reserve: Bytes to keep free; `nil` for ``defaultReserve(ofTotal:)``.
     /// - Throws: `notEmpty` when the folder holds anything else, or the error of a system call.
     public static func create(
-        at path: String, archive: String, ordinal: Int, domain: String, reserve: Int64? = nil
+        at path: String, archive: String, ordinal: Int, domain: String, reserve: Int64? = nil,
+        disk: DiskCalls? = nil
     ) throws(StorageError) -> Volume {
         guard ordinal > 0, !domain.isEmpty, !archive.isEmpty else {
             throw StorageError(
@@ -31,7 +32,7 @@ extension Volume {
         // The identity comes last: a folder that has one is a whole volume.
         let identity = VolumeIdentity(archive: archive, ordinal: ordinal, domain: domain)
         try root.replaceFile(Name.identity, with: identity.fileContent)
-        return try Volume(root: root, identity: identity, reserve: reserve)
+        return try Volume(root: root, identity: identity, reserve: reserve, calls: disk)
     }
 
     /// Refuses a folder whose content ``create(at:archive:ordinal:domain:reserve:)`` would refuse,
@@ -50,12 +51,22 @@ extension Volume {
 
     /// Opens a volume of an archive.
     ///
-    /// - Parameter archive: The archive's id; `nil` opens a volume of any archive, for a
-    ///   rebuild from the only volume that is left.
+    /// - Parameters:
+    ///   - archive: The archive's id; `nil` opens a volume of any archive, for a rebuild from the
+    ///     only volume that is left.
+    ///   - disk: Its calls on the disk from now on.
     /// - Throws: `notFound` when the folder is not there, `notAVolume` when it has no identity,
     ///   `wrongArchive`, `newerFormat`, or the error of a system call.
     public static func open(
-        at path: String, archive: String?, reserve: Int64? = nil
+        at path: String, archive: String?, reserve: Int64? = nil, disk: DiskCalls? = nil
+    ) throws(StorageError) -> Volume {
+        try on(disk, at: path) { () throws(StorageError) in
+            try openNow(at: path, archive: archive, reserve: reserve, disk: disk)
+        }
+    }
+
+    private static func openNow(
+        at path: String, archive: String?, reserve: Int64?, disk: DiskCalls?
     ) throws(StorageError) -> Volume {
         let root: Directory
         do {
@@ -73,7 +84,7 @@ extension Volume {
                 "the volume belongs to archive \(identity.archive), not to \(archive)",
                 path: path, remedy: "Mount the right disk here, or correct the path")
         }
-        return try Volume(root: root, identity: identity, reserve: reserve)
+        return try Volume(root: root, identity: identity, reserve: reserve, calls: disk)
     }
 
     private static func readIdentity(

@@ -6,7 +6,9 @@ extension Volume {
     ///
     /// - Throws: `io` when the volume does not answer.
     public func isStaged(_ digest: Digest) throws(StorageError) -> Bool {
-        try Self.isStaged(digest, in: committing)
+        try onDisk { [self] () throws(StorageError) in
+            try Self.isStaged(digest, in: committing)
+        }
     }
 
     /// Whether what is staged of a blob is the blob itself, or nothing: then there is nothing to
@@ -29,7 +31,9 @@ extension Volume {
     ///
     /// - Throws: `notFound` when it is not there.
     public func openPending(_ digest: Digest) throws(StorageError) -> Descriptor {
-        try committing.openFile(Self.stagedName(digest))
+        try opening { [self] () throws(StorageError) in
+            try committing.openFile(Self.stagedName(digest))
+        }
     }
 }
 
@@ -38,6 +42,6 @@ extension Volume {
     ///
     /// - Throws: `notFound` when it is not there.
     public func openIdentity() throws(StorageError) -> Descriptor {
-        try root.openFile(Name.identity)
+        try opening { [self] () throws(StorageError) in try root.openFile(Name.identity) }
     }
 }

@@ -13,6 +13,10 @@ extension Volume {
     ///
     /// - Throws: `notFound` when nothing is there, `notAVolume` for another folder.
     public func requireInPlace() throws(StorageError) {
+        try onDisk { [self] () throws(StorageError) in try lookForPlace() }
+    }
+
+    private func lookForPlace() throws(StorageError) {
         let own = try FileFacts.of(root.number, path: path)
         let found: FileFacts
         do throws(StorageError) {
@@ -38,6 +42,19 @@ extension Volume {
     /// - Throws: `io` when the disk does not answer, `notAVolume` when the file has gone or is
     ///   another one.
     public func probe() throws(StorageError) {
+        try onDisk { [self] () throws(StorageError) in
+            try readIdentity()
+            // To take away a name that is not there changes nothing, and waits as every change
+            // does while a file system is frozen (fsfreeze(8)) or recovers.
+            do throws(StorageError) {
+                try committing.remove("probe of nothing\(Self.partialSuffix)")
+            } catch {
+                if error.code != .readOnly { throw error }
+            }
+        }
+    }
+
+    private func readIdentity() throws(StorageError) {
         let name = root.path(of: Name.identity)
         // As large and aligned as O_DIRECT may require.
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 65536)
@@ -73,6 +90,10 @@ extension Volume {
     ///
     /// See: 'man 5 proc_pid_mountinfo'
     public func isMountedReadOnly() throws(StorageError) -> Bool {
+        try onDisk { [self] () throws(StorageError) in try hasReadOnlyMount() }
+    }
+
+    private func hasReadOnlyMount() throws(StorageError) -> Bool {
         if try space().isReadOnly { return true }
         let own = try FileFacts.of(root.number, path: path).device
         let device = "\(gnu_dev_major(dev_t(own))):\(gnu_dev_minor(dev_t(own)))"
@@ -84,9 +105,11 @@ extension Volume {
     ///
     /// - Throws: `readOnly`, `io`.
     public func probeWriting() throws(StorageError) {
-        let name = "probe\(Self.partialSuffix)"
-        _ = try committing.openFile(name, O_WRONLY | O_CREAT)
-        try committing.remove(name)
+        try onDisk { [self] () throws(StorageError) in
+            let name = "probe\(Self.partialSuffix)"
+            _ = try committing.openFile(name, O_WRONLY | O_CREAT)
+            try committing.remove(name)
+        }
     }
 }
 
@@ -122,16 +145,20 @@ extension Volume {
     /// The stamp of a blob; `nil` when it is not there or cannot be opened: a file system whose
     /// disk was pulled answers with sizes and times from memory, but opens nothing.
     public func stamp(of digest: Digest) -> BlobStamp? {
-        guard let file = try? openBlob(digest), let facts = try? FileFacts(of: file.number),
-            facts.isRegular
-        else { return nil }
-        return BlobStamp(facts)
+        let stamp = try? onDisk { [self] () throws(StorageError) -> BlobStamp? in
+            let file = try openBlob(digest)
+            let facts = try file.facts(path: path)
+            return facts.isRegular ? BlobStamp(facts) : nil
+        }
+        return stamp ?? nil
     }
 
     /// The stamp of an open blob.
     ///
     /// - Throws: `io`.
     public func stamp(ofOpen descriptor: Int32) throws(StorageError) -> BlobStamp {
-        BlobStamp(try FileFacts.of(descriptor, path: path))
+        try onDisk { [path] () throws(StorageError) in
+            BlobStamp(try FileFacts.of(descriptor, path: path))
+        }
     }
 }

@@ -35,10 +35,20 @@ extension Volume {
     ///   - digest: The SHA-256 of its bytes.
     ///   - bytes: Its size.
     ///   - checking: Hash the bytes on the way, and refuse them if they do not have this digest.
+    ///   - disk: Where the source is, if that is known.
     /// - Throws: `noSpace` when there is no space above the reserve, `corrupt` when the size or,
     ///   with `checking`, the content differs. Nothing is left behind then.
     public func stageCopy(
-        from source: Int32, as digest: Digest, bytes: Int64, checking: Bool = false
+        from source: Int32, as digest: Digest, bytes: Int64, checking: Bool = false,
+        reading disk: DiskCalls? = nil
+    ) throws(StorageError) {
+        try onDisk(reading: disk) { [self] () throws(StorageError) in
+            try copy(from: source, as: digest, bytes: bytes, checking: checking)
+        }
+    }
+
+    private func copy(
+        from source: Int32, as digest: Digest, bytes: Int64, checking: Bool
     ) throws(StorageError) {
         try requireSpace(for: bytes)
         let partial = Self.partialName(digest)
@@ -73,6 +83,14 @@ extension Volume {
     ///   - bytes: Its size.
     /// - Throws: As ``stageCopy(from:as:bytes:checking:)``.
     public func stageLink(
+        from source: Int32, as digest: Digest, bytes: Int64, reading disk: DiskCalls? = nil
+    ) throws(StorageError) {
+        try onDisk(reading: disk) { [self] () throws(StorageError) in
+            try link(from: source, as: digest, bytes: bytes)
+        }
+    }
+
+    private func link(
         from source: Int32, as digest: Digest, bytes: Int64
     ) throws(StorageError) {
         let path = committing.path(of: Self.stagedName(digest))
@@ -94,7 +112,7 @@ extension Volume {
             }
         } catch {
             if error.code == .noSpace { throw error }
-            return try stageCopy(from: source, as: digest, bytes: bytes)
+            return try copy(from: source, as: digest, bytes: bytes, checking: false)
         }
         do throws(StorageError) {
             try takeStagedName(of: partial, digest, bytes: bytes)
@@ -110,9 +128,11 @@ extension Volume {
     ///
     /// - Throws: `io` and `noSpace` from the file system.
     public func makeIncomingDurable(_ file: Int32) throws(StorageError) {
-        // Reports errors that a sync of everything ignores.
-        try FileIO.syncData(file, path: incoming.path)
-        try incoming.syncFileSystem()
+        try onDisk { [self] () throws(StorageError) in
+            // Reports errors that a sync of everything ignores.
+            try FileIO.syncData(file, path: incoming.path)
+            try incoming.syncFileSystem()
+        }
     }
 
     /// Gives a complete file its name in `staging/commit`. If another thread was faster, its file
@@ -139,9 +159,10 @@ extension Volume {
     public func verifyStaged(_ staged: StagedBlob) throws(StorageError) -> Bool {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
-        let file = try committing.openFile(name)
-        guard try file.facts(path: path).bytes == staged.bytes else { return false }
-        return try file.digest(bytes: staged.bytes, path: path)
-            == staged.digest
+        return try onDisk { [self] () throws(StorageError) in
+            let file = try committing.openFile(name)
+            guard try file.facts(path: path).bytes == staged.bytes else { return false }
+            return try file.digest(bytes: staged.bytes, path: path) == staged.digest
+        }
     }
 }

@@ -32,6 +32,10 @@ extension Volume {
     ///
     /// See: 'man 2 open', O_TMPFILE
     public func makeUnnamedFile() throws(StorageError) -> UnnamedFile {
+        try onDisk { [self] () throws(StorageError) in try newUnnamedFile() }
+    }
+
+    private func newUnnamedFile() throws(StorageError) -> UnnamedFile {
         do throws(StorageError) {
             let file = try committing.openFile(".", PACSFS_O_TMPFILE | O_RDWR, mode: 0o600)
             return UnnamedFile(file, path: committing.path)

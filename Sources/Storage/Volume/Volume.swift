@@ -32,6 +32,9 @@ public final class Volume: Sendable {
     /// The disk it lies on; `nil` when that could not be found out.
     public let disk: PhysicalDisk?
 
+    /// The calls on its disk; `nil` when nobody watches whether it answers.
+    public let calls: DiskCalls?
+
     let root: Directory
     let blobs: Directory
     let ledger: Directory
@@ -71,8 +74,10 @@ public final class Volume: Sendable {
     static let closedMode: mode_t = 0o700
 
     init(
-        root: consuming Directory, identity: VolumeIdentity, reserve wanted: Int64?
+        root: consuming Directory, identity: VolumeIdentity, reserve wanted: Int64?,
+        calls: DiskCalls? = nil
     ) throws(StorageError) {
+        self.calls = calls
         let staging = try root.openOrMakeDirectory(Name.staging, mode: Self.closedMode)
         incoming = try staging.openOrMakeDirectory(Name.incoming)
         committing = try staging.openOrMakeDirectory(Name.commit)
@@ -88,7 +93,7 @@ public final class Volume: Sendable {
         self.reserve = reserve
         rejected = try RejectedFolder(
             root.openOrMakeDirectory(Name.rejected, mode: Self.closedMode), staging: committing,
-            reserve: reserve)
+            reserve: reserve, disk: calls)
         self.root = root
     }
 
@@ -103,7 +108,9 @@ public final class Volume: Sendable {
     /// The size of the volume's disk and its free space.
     ///
     /// - Throws: `io` when the disk does not answer.
-    public func space() throws(StorageError) -> FileSystemSpace { try FileSystemSpace.of(root) }
+    public func space() throws(StorageError) -> FileSystemSpace {
+        try onDisk { [self] () throws(StorageError) in try FileSystemSpace.of(root) }
+    }
 
     /// Bytes that new files can take: the available ones without the reserve, never negative.
     ///

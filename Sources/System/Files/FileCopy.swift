@@ -93,6 +93,7 @@ public enum FileCopy {
             }
             if count == 0 { return done }
             startWriteBack(target, at: done, bytes: Int64(count))
+            DiskWork.goesOn()
             done += Int64(count)
         }
         return done

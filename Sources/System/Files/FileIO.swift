@@ -16,6 +16,7 @@ public enum FileIO {
                     descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done,
                     off_t(offset) + off_t(done))
             }
+            DiskWork.goesOn()
             if count == 0 { break }
             done += count
         }
@@ -35,6 +36,7 @@ public enum FileIO {
                     descriptor, buffer.baseAddress?.advanced(by: done), buffer.count - done,
                     off_t(offset) + off_t(done))
             }
+            DiskWork.goesOn()
         }
     }
 

@@ -83,16 +83,20 @@ public final class Monitor<State>: @unchecked Sendable {
                 }
                 return result
             }
-            if deadline == .max {
-                pthread_cond_wait(condition, mutex)
-                continue
-            }
-            var time = timespec(
-                tv_sec: Int(max(deadline, 0) / 1_000_000_000),
-                tv_nsec: Int(max(deadline, 0) % 1_000_000_000))
-            if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT {
-                return body(&state)
-            }
+            if DiskWork.waiting({ isWoken(until: deadline) }) { continue }
+            return body(&state)
         }
+    }
+
+    /// - Returns: False when the moment has come.
+    private func isWoken(until deadline: Int64) -> Bool {
+        if deadline == .max {
+            pthread_cond_wait(condition, mutex)
+            return true
+        }
+        var time = timespec(
+            tv_sec: Int(max(deadline, 0) / 1_000_000_000),
+            tv_nsec: Int(max(deadline, 0) % 1_000_000_000))
+        return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
     }
 }

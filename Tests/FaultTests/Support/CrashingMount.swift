@@ -30,11 +30,16 @@ final class CrashingMount {
 
     /// Names go from incoming after so many seconds.
     func settle(after seconds: Int) throws {
+        try configure {
+            $0.replacing(/(?m)^settle = .*$/, with: "settle = \(seconds)")
+                .replacing(/(?m)^min_copies = .*$/, with: "min_copies = 2")
+        }
+    }
+
+    /// Rewrites `pacsfs.toml`.
+    func configure(_ change: (String) -> String) throws {
         let settings = archive + "/pacsfs.toml"
-        let text = try Files.text(settings)
-            .replacing(/(?m)^settle = .*$/, with: "settle = \(seconds)")
-            .replacing(/(?m)^min_copies = .*$/, with: "min_copies = 2")
-        try Files.write(Array(text.utf8), to: settings)
+        try Files.write(Array(change(try Files.text(settings)).utf8), to: settings)
     }
 
     /// Mounts, also where a dead daemon has left its mount.
