@@ -73,6 +73,11 @@ extension Archive {
     /// The calls on the disk of the volume with an ordinal; `nil` while it is absent.
     public func disk(ofVolume ordinal: Int) -> DiskCalls? { core.volumes[ordinal]?.calls }
 
+    /// How many files lie in `/incoming` on disk; as far as that can be seen.
+    public func filesWaiting(on staging: StagingArea) -> Int {
+        (try? Recovery.incomingFiles(of: staging.volume.incomingDescriptor).count) ?? 0
+    }
+
     /// A call below `/incoming` has failed: finds out whether its volume has.
     public func suspect(_ staging: StagingArea, isReadOnly: Bool) {
         let error = StorageError(

@@ -61,11 +61,13 @@ public final class Archive: Sendable {
     ///   - log: Where messages go.
     ///   - clock: The time; tests have one that they move by hand.
     ///   - patience: How long anybody waits for a disk; `nil` for what `pacsfs.toml` says.
+    ///   - recoversLater: Whether what the last run left is finished in the background, from
+    ///     ``startMaintenance()`` on: it may take long.
     /// - Throws: ``ArchiveError``: it is not there, another process has it, its configuration
     ///   makes no sense, or none of its volumes is there.
     public init(
         at path: String, log: Logger, clock: any MonotonicClock = SystemClock(),
-        patience: DiskPatience? = nil
+        patience: DiskPatience? = nil, recoversLater: Bool = false
     ) throws(ArchiveError) {
         let settings = try Settings(file: ArchivePaths(path).configuration)
         _ = try Self.identity(of: path)
@@ -89,6 +91,7 @@ public final class Archive: Sendable {
             core, intake: intake, rejected: rejected, configuration: configuration,
             resilvering: resilvering)
         maintenance = Maintenance(
+            administration: administration,
             watch: VolumeWatch(core, administration: administration, resilvering: resilvering),
             resilver: Resilver(
                 core, images: images, administration: administration, rejected: rejected,
@@ -96,6 +99,7 @@ public final class Archive: Sendable {
             views: ViewMaking(core, loop: viewMaking), scrubs: Scrubs(core, images: images))
         Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
+        if !recoversLater { recover() }
     }
 
     /// Keeps nothing of a volume that goes.
@@ -137,6 +141,10 @@ public final class Archive: Sendable {
                 remedy: "Raise TasksMax of the service.")
         }
     }
+
+    /// Finishes what the last run left: files that it had begun to store, and files that wait in
+    /// `/incoming` of volumes where nobody shows it.
+    public func recover() { administration.recover { false } }
 
     /// Finishes the work under way. From then on files are refused at once; images can still be
     /// read.

@@ -41,13 +41,16 @@ final class TreeFixture {
         archive.close()
         // This process still has the lock, which one that has ended has not.
         unlink(temporary.path + "/lock")
-        try temporary.open { (archive) throws in
-            let tree = IncomingTree(
-                staging: archive.staging, root: root, archive: archive,
-                permissions: .everybody)
-            tree.takeUpLeftovers()
-            let settling = Settling { tree }
+        try temporary.open(recovering: false) { (archive) throws in
+            let trees = IncomingTrees(archive: archive, permissions: .everybody)
+            archive.observe(views: NoViews(), incoming: trees)
+            defer {
+                trees.incoming.renames.wait()
+                archive.stopObserving()
+            }
+            let settling = Settling { trees.incoming }
             settling.start()
+            archive.recover()
             #expect(try eventually { try left.isEmpty })
             settling.stop()
         }
@@ -194,6 +197,14 @@ final class TreeFixture {
                 decoding: try contents(of: "\(folder)/\(name).reason.txt"), as: UTF8.self)
         }
     }
+}
+
+/// Shows no views.
+final class NoViews: ViewObserver {
+    func published(nodes: Set<Int64>, replaced: [Int64]) {}
+    func healed(image: Int64) {}
+    func viewsChanged(gone: [String], images: Range<Int64>) {}
+    func lost(volume: Int) {}
 }
 
 /// What a reply comes to.

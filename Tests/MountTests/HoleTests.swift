@@ -56,4 +56,49 @@ struct HoleTests {
             #expect(Int(used.output.filter(\.isNumber)).map { $0 < 30 } == true, "\(used.report)")
         }
     }
+
+    @Test("What an earlier run left does not keep a start from being ready, and is not hashed")
+    func starting() throws {
+        try MountedArchive.with { archive in
+            try archive.writeImages()
+            try archive.killDaemon()
+            // 10,000, of which most wait for their rename; one that says it is 8 TiB, one that is
+            // half an image.
+            try archive.python(
+                """
+                top = '../volume1/staging/incoming'
+                os.mkdir(top + '/many')
+                for number in range(10_000):
+                    name = f'{top}/many/{number}' + ('.part' if number % 10 else '')
+                    with open(name, 'wb') as file: file.write(b'%d' % number)
+                with open(f'{top}/huge.dcm', 'wb') as file:
+                    file.truncate(1 << 43); file.seek(1 << 40); file.write(b'x')
+                with open(f'{top}/half.dcm', 'wb') as file:
+                    file.write(open('1.dcm', 'rb').read()[:-500])
+                """)
+            let start = ProgramRun.now()
+            try archive.mustShell("fusermount3 -u \"$M\"; \"$PACSFS\" mount \"$M\"", timeout: 20)
+            #expect(ProgramRun.now() - start < 5)
+            // It waits where it was, and is counted.
+            try archive.mustShell(
+                """
+                ls "$I/many/1.part" "$I/many/9999.part"
+                stat -c %s "$I/huge.dcm" "$I/half.dcm" > /dev/null
+                "$PACSFS" status | grep -q 'Incoming .* files wait'
+                cp 1.dcm "$I/other.dcm"
+                """, timeout: 20)
+            // Somebody who goes on with a file gets one of his own.
+            try archive.python(
+                """
+                with open(f'{I}/half.dcm', 'wb') as file: file.write(open('1.dcm', 'rb').read())
+                """)
+            #expect(
+                eventually(within: 60) {
+                    (try? files(below: archive.volumes[0] + "/staging/incoming").count) == 9_000
+                })
+            let kept = try files(below: archive.volumes[1] + "/rejected")
+            #expect(kept.count == 2_002)
+            #expect(kept.contains { $0.hasSuffix("/huge.dcm") })
+        }
+    }
 }

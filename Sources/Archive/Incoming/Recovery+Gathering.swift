@@ -8,18 +8,20 @@ extension Recovery {
     /// other volume, with its name, before it goes from here.
     ///
     /// What has no free name there, or cannot be read, stays, and the log says so.
-    func gather(on target: Volume) {
+    ///
+    /// - Parameter isStopping: Asked before each file.
+    func gather(on target: Volume, unless isStopping: () -> Bool) {
         guard target !== volume else { return }
         let waiting: [IncomingFile]
         do {
             waiting = try volume.onDisk { () throws(StorageError) in
-                Result { try Self.incomingFiles(of: volume.incomingDescriptor) }
+                Result { try incomingFiles() }
             }.get()
         } catch {
             return archive.log.error(
                 "What waits in incoming of \(volume.path) cannot be listed: \(error)")
         }
-        for file in waiting {
+        for file in waiting where !isStopping() {
             do { try move(file, to: target) } catch {
                 archive.log.error("\(file.shown) of incoming stays on \(volume.path): \(error)")
             }

@@ -5,7 +5,8 @@ import System
 import TagIndex
 
 /// What a start, or the return of a volume, does about the end of the last run, whatever that
-/// was. It looks at what was in flight only: `staging/` of the volume.
+/// was. It looks at what was in flight only: `staging/` of the volume. It may take long, and goes
+/// on while the archive is in use.
 ///
 /// - a file of `staging/commit` is archived if its bytes are whole, and dropped if not
 /// - a file of `staging/incoming` that is archived already goes
@@ -14,12 +15,14 @@ import TagIndex
 /// - a zip archive stays, to be unpacked while the archive is in use: its members have checksums,
 ///   so that half of one does not pass for a whole
 /// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)
+///
+/// What lies in the `/incoming` that is shown belongs to whoever shows it: IncomingTree+Leftovers
+/// decides the same there.
 public struct Recovery: Sendable {
     /// What the files are given to.
     let archive: Intake
     let volume: Volume
     var staging: StagingArea { StagingArea(volume: volume) }
-    let incoming: [IncomingFile]
     private let pendingCommits: [PendingCommit]
 
     /// Looks at what is there. Nobody may be storing anything on the volume yet.
@@ -27,25 +30,34 @@ public struct Recovery: Sendable {
         self.archive = archive
         self.volume = volume
         try volume.removePartialCopies()
-        incoming = try volume.onDisk { () throws(StorageError) in
-            Result { try Self.incomingFiles(of: volume.incomingDescriptor) }
-        }.get()
+        try volume.onDisk { () throws(StorageError) in
+            Self.removeTemporaries(of: volume.incomingDescriptor)
+        }
         pendingCommits = try volume.pendingCommits()
     }
 
     /// Looks at what waits on a volume in use, of which `/incoming` is no more.
-    init(takingOverFrom volume: Volume, archive: Intake) throws {
+    init(takingOverFrom volume: Volume, archive: Intake) {
         self.archive = archive
         self.volume = volume
-        incoming = try volume.onDisk { () throws(StorageError) in
-            Result { try Self.incomingFiles(of: volume.incomingDescriptor, clearing: false) }
-        }.get()
         pendingCommits = []
     }
 
-    func run() throws {
-        let isPending = finishCommits()
-        for file in incoming where !isPending.contains(file.inode) {
+    /// What lies in `staging/incoming` of the volume.
+    func incomingFiles() throws -> [IncomingFile] {
+        try volume.onDisk { [volume] () throws(StorageError) in
+            Result { try Self.incomingFiles(of: volume.incomingDescriptor) }
+        }.get()
+    }
+
+    /// - Parameter isStopping: Asked before each file.
+    func run(unless isStopping: () -> Bool) throws {
+        let isShown = archive.observers.showsIncoming && archive.volumes.staging === volume
+        let incoming = isShown ? [] : try incomingFiles()
+        let isPending = finishCommits(incoming, isShown: isShown, unless: isStopping)
+        if isShown { return }
+        for file in incoming where !isPending.contains(file.inode) && !isStopping() {
+            if archive.observers.isInUse(incoming: file.inode, on: staging) { continue }
             do { try settle(file) } catch {
                 archive.log.error("\(file.shown) of incoming was left as it is: \(error)")
             }
@@ -69,12 +81,17 @@ public struct Recovery: Sendable {
 
     // MARK: staging/commit
 
+    /// - Parameter isShown: Whether somebody else sees to what has a name in `/incoming`.
     /// - returns: the inodes of files that are whole, but could not be archived yet
-    private func finishCommits() -> Set<UInt64> {
+    private func finishCommits(
+        _ incoming: [IncomingFile], isShown: Bool, unless isStopping: () -> Bool
+    ) -> Set<UInt64> {
         var waiting: Set<UInt64> = []
-        for pending in pendingCommits {
+        for pending in pendingCommits where !isStopping() {
             do {
-                if let inode = try finish(pending) { waiting.insert(inode) }
+                if let inode = try finish(pending, incoming, isShown: isShown) {
+                    waiting.insert(inode)
+                }
             } catch {
                 archive.log.error(
                     "\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)"
@@ -86,18 +103,17 @@ public struct Recovery: Sendable {
     }
 
     /// - returns: the inode of the file when it is whole, but could not be archived yet
-    private func finish(_ pending: PendingCommit) throws -> UInt64? {
-        let isKnown = try archive.index.read {
-            try $0.instance(sha256: pending.digest.bytes) != nil
-        }
+    private func finish(
+        _ pending: PendingCommit, _ incoming: [IncomingFile], isShown: Bool
+    ) throws -> UInt64? {
         // The blob of an image that is recorded may be bad, and what is staged be meant to heal it:
         // it is taken in again then, as a duplicate.
-        if try isKnown && volume.isStagedBlob(pending.digest) {
-            try volume.finish([pending.digest])
+        guard try !isDone(pending), let file = try wholeFile(pending) else {
+            try drop(pending.digest) { try isDone($0) || wholeFile($0) == nil }
             return nil
         }
-        guard let file = try wholeFile(pending) else {
-            try volume.finish([pending.digest])
+        // Its other name is in /incoming.
+        if isShown, try file.links > (volume.hasBlob(pending.digest, inode: file.inode) ? 2 : 1) {
             return nil
         }
         let path = incoming.first { $0.inode == file.inode }?.path
@@ -107,11 +123,28 @@ public struct Recovery: Sendable {
             bytes: file.bytes, digest: pending.digest,
             staging: pending.stagedBytes != nil ? staging : nil)
         switch archive.ingestAndWait(request) {
-        case .success(.refused): try volume.finish([pending.digest])
+        case .success(.refused): try drop(pending.digest) { _ in true }
         case .success: archive.log.notice("Finished archiving \(request.source).")
         case .failure: return path == nil ? nil : file.inode
         }
         return nil
+    }
+
+    /// Whether it is recorded, and what is staged is the blob.
+    private func isDone(_ pending: PendingCommit) throws -> Bool {
+        try isIndexed(pending.digest) && volume.isStagedBlob(pending.digest)
+    }
+
+    /// Takes a name out of `staging/commit`, unless a file with these bytes is on its way by now.
+    ///
+    /// - Parameter isUseless: Whether it goes, as it is then.
+    private func drop(_ digest: Digest, if isUseless: (PendingCommit) throws -> Bool) throws {
+        _ = try archive.whileIdle(digest) {
+            guard let pending = try volume.pendingCommit(digest), try isUseless(pending) else {
+                return
+            }
+            try volume.finish([digest])
+        }
     }
 
     /// The staged file, or where that has become the blob by a rename the blob, when its bytes
@@ -130,18 +163,20 @@ public struct Recovery: Sendable {
 
     // MARK: staging/incoming
 
-    /// - Parameters:
-    ///   - directory: An open `staging/incoming`.
-    ///   - clearing: Whether what was half made in a run that has ended goes.
-    static func incomingFiles(of directory: Int32, clearing: Bool = true) throws -> [IncomingFile] {
+    /// Removes what an earlier run had half made. It lies at the top.
+    private static func removeTemporaries(of directory: Int32) {
+        for name in (try? DirectoryEntry.names(in: directory)) ?? []
+        where name.starts(with: ".pacsfs-".utf8) {
+            _ = name.withCString { unlinkat(directory, $0, 0) }
+        }
+    }
+
+    /// - Parameter directory: An open `staging/incoming`.
+    static func incomingFiles(of directory: Int32) throws -> [IncomingFile] {
         var result: [IncomingFile] = []
         try FolderWalk.files(below: directory) { entry in
-            if entry.name.starts(with: ".pacsfs-".utf8) {
-                if clearing { _ = entry.name.withCString { unlinkat(entry.folder, $0, 0) } }
-            } else {
-                result.append(
-                    IncomingFile(path: entry.path, inode: UInt64(entry.status.st_ino)))
-            }
+            if entry.name.starts(with: ".pacsfs-".utf8) { return }
+            result.append(IncomingFile(path: entry.path, inode: UInt64(entry.status.st_ino)))
         }
         return result
     }
@@ -236,6 +271,8 @@ final class StagedFile: Sendable {
     let descriptor: Int32
     let inode: UInt64
     let bytes: Int64
+    /// How many names it has.
+    let links: Int
     /// Whether somebody has moved it from `/rejected` to `/incoming` (``ForcedFile``).
     let isForced: Bool
     private let modified: timespec
@@ -246,6 +283,7 @@ final class StagedFile: Sendable {
         fstat(descriptor, &status)
         inode = UInt64(status.st_ino)
         bytes = Int64(status.st_size)
+        links = Int(status.st_nlink)
         isForced = ForcedFile.isMarked(status.st_mode)
         modified = status.st_mtim
     }

@@ -44,9 +44,10 @@ extension Recovery {
     /// the other volume as it did here; about the rest is decided as after an interruption.
     ///
     /// - returns: what had to stay, and why
-    func takeOver(on target: Volume) -> [String] {
+    /// - Throws: What waits cannot be listed.
+    func takeOver(on target: Volume) throws -> [String] {
         var problems: [String] = []
-        for file in incoming {
+        for file in try incomingFiles() {
             do {
                 guard !archive.observers.isInUse(incoming: file.inode, on: staging) else {
                     throw Self.busy

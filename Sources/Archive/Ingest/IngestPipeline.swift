@@ -70,6 +70,21 @@ final class IngestPipeline: Sendable {
         }
     }
 
+    /// Calls `body` while no file with certain bytes is on its way.
+    ///
+    /// - Returns: False when one is: nothing was done then.
+    func whileIdle(_ digest: Digest, _ body: () throws -> Void) rethrows -> Bool {
+        let isIdle = inFlight.withLock { inFlight in
+            if inFlight[digest] != nil { return false }
+            inFlight[digest] = []
+            return true
+        }
+        guard isIdle else { return false }
+        defer { submitWaiting(for: digest) }
+        try body()
+        return true
+    }
+
     /// Goes on with the files that have the same bytes as one that has had its turn.
     private func submitWaiting(for digest: Digest) {
         let waiting = inFlight.withLock { $0.removeValue(forKey: digest) } ?? []

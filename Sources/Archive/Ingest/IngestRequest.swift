@@ -49,6 +49,9 @@ public struct IngestRequest: Sendable {
     public var acceptance = Acceptance.anyImage
     /// The uid of its owner: users take turns when their zip archives are unpacked.
     public var user: UInt32 = 0
+    /// Whether an earlier run left it in `/incoming`. It is archived if it is archived already, or
+    /// its second name in `staging/commit` says that it is whole; otherwise it is half a file.
+    public var isLeftover = false
     /// Whether it is a zip archive; `nil` when nobody has looked.
     public var isZip: Bool?
     /// Learns how far it is, when it is a zip archive.

@@ -135,6 +135,9 @@ struct IngestStage: Sendable {
         case .image(let found, let end): (header, cut) = (found, end)
         case .noImage(let outcome): return .noImage(outcome)
         }
+        if request.isLeftover, try request.staging?.volume.isStaged(digest) != true {
+            return .noImage(try refuse(request, IncomingDecision.interrupted))
+        }
         if request.acceptance == .wholeImage, let cut {
             return .noImage(try refuse(request, cut.reason))
         }

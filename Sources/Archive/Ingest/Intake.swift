@@ -65,6 +65,11 @@ final class Intake: Sendable {
         return result.wait { $0 }
     }
 
+    /// Calls `body` while no file with certain bytes is on its way: see ``IngestPipeline``.
+    func whileIdle(_ digest: Digest, _ body: () throws -> Void) rethrows -> Bool {
+        try pipeline.whileIdle(digest, body)
+    }
+
     /// Rejects a file: see ``Archive/reject(_:)``.
     func reject(_ request: RejectRequest) throws { try rejected.reject(request) }
 

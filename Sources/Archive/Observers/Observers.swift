@@ -32,6 +32,9 @@ final class Observers: Sendable {
 
     // MARK: Incoming
 
+    /// Whether somebody shows `/incoming`.
+    var showsIncoming: Bool { incoming != nil }
+
     func movedStaging() { incoming?.movedStaging() }
 
     func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool {

@@ -38,7 +38,7 @@ struct StatusReport {
             readMode: readMode,
             mountpoint: mountpoint,
             incoming: .init(
-                pending: try pending ?? pendingFiles(), unpacking: unpacking.map { .init($0) }),
+                pending: try pendingFiles(shown: pending), unpacking: unpacking.map { .init($0) }),
             rejected: totals.rejected, refusals: core.refusals.recent,
             ledger: .init(
                 records: position.number, head: position.head.hex,
@@ -136,9 +136,14 @@ struct StatusReport {
         return status
     }
 
-    private func pendingFiles() throws -> Int {
-        var count = 0
-        try FolderWalk.files(below: volumes.staging.incomingDescriptor) { _ in count += 1 }
+    /// Files that wait in `/incoming`, and on other volumes to be taken there.
+    ///
+    /// - Parameter shown: Those in `/incoming`, when somebody shows that.
+    private func pendingFiles(shown: Int?) throws -> Int {
+        var count = shown ?? 0
+        for volume in volumes.online where shown == nil || volume !== volumes.staging {
+            count += try Recovery.incomingFiles(of: volume.incomingDescriptor).count
+        }
         return count
     }
 }

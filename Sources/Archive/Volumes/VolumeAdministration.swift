@@ -26,6 +26,10 @@ final class VolumeAdministration: Sendable {
     private let configuration: Configuration
     /// Woken when a copy is missing.
     private let resilvering: BackgroundLoop
+    /// What the last run left on volumes, and is not finished yet.
+    private let unfinished = Lock<[Recovery]>([])
+    private let recovering: BackgroundLoop
+    private let isRecovering = Lock(false)
     /// Taken during a change: pacsfs.toml is changed by one thread at a time.
     private let changing = Turn()
 
@@ -41,6 +45,7 @@ final class VolumeAdministration: Sendable {
     ) {
         (self.core, self.intake, self.rejected) = (core, intake, rejected)
         (self.configuration, self.resilvering) = (configuration, resilvering)
+        recovering = BackgroundLoop("recover", clock: core.clock)
     }
 
     // MARK: Changes
@@ -274,7 +279,7 @@ final class VolumeAdministration: Sendable {
 
     // MARK: Volumes that are there
 
-    /// Applies what the ledger says, and finishes the work that the last run left on the volumes.
+    /// Applies what the ledger says, and looks at the work that the last run left on the volumes.
     /// Before anything is stored.
     func begin() throws {
         try core.adoptVolumeRecords()
@@ -282,11 +287,42 @@ final class VolumeAdministration: Sendable {
         noteVolumes()
         // All are examined before anything is stored on any: a recovery stores files on other
         // volumes too, where a file of the last run must not be mistaken for a good one.
-        for recovery in volumes.writable.compactMap(recovery) { run(recovery) }
-        for volume in volumes.writable where volume !== volumes.staging {
-            try? Recovery(archive: intake, volume: volume).gather(on: volumes.staging)
+        let found = volumes.writable.compactMap(recovery)
+        unfinished.withLock { $0 = found }
+    }
+
+    /// Finishes the work that the last run left on the volumes. It may take long: the archive can
+    /// be used meanwhile.
+    ///
+    /// - Parameter isStopping: Asked before each file; what is left is for the next start.
+    func recover(unless isStopping: () -> Bool) {
+        while !isStopping(),
+            let recovery = unfinished.withLock({ $0.isEmpty ? nil : $0.removeFirst() })
+        {
+            guard volumes.isWritable(recovery.volume) else { continue }
+            do { try recovery.run(unless: isStopping) } catch {
+                log.error(
+                    """
+                    The unfinished work on \(recovery.volume.path) was left as it is: \(error)
+                    """)
+            }
+        }
+        for volume in volumes.writable where volume !== volumes.staging && !isStopping() {
+            Recovery(takingOverFrom: volume, archive: intake)
+                .gather(on: volumes.staging, unless: isStopping)
         }
     }
+
+    /// Recovers in the background from now on.
+    func startRecovering() throws(Errno) {
+        isRecovering.withLock { $0 = true }
+        try recovering.start { [self] in
+            recover { recovering.isStopping }
+            return .whenWoken
+        }
+    }
+
+    func stopRecovering() { recovering.stopAndWait() }
 
     /// Takes up a volume that is there again: its ledger gets the records it lacks, the work that
     /// was under way on it is finished, and its missing copies are made.
@@ -309,7 +345,8 @@ final class VolumeAdministration: Sendable {
         try core.adoptVolumeRecords()
         core.recordUnknownVolumes()
         noteVolumes()
-        run(recovery)
+        unfinished.withLock { $0.append(recovery) }
+        if isRecovering.withLock({ $0 }) { recovering.wake() } else { recover { false } }
         resilvering.wake()
     }
 
@@ -325,12 +362,6 @@ final class VolumeAdministration: Sendable {
         do { return try Recovery(archive: intake, volume: volume) } catch {
             log.error("The unfinished work on \(volume.path) was left as it is: \(error)")
             return nil
-        }
-    }
-
-    private func run(_ recovery: Recovery) {
-        do { try recovery.run() } catch {
-            log.error("The unfinished work on \(recovery.volume.path) was left as it is: \(error)")
         }
     }
 }

@@ -149,6 +149,7 @@ extension IncomingTree {
             digest: file.bytes.digest(ofSize: file.shown.st_size), staging: staging)
         request.isZip = isZip
         request.user = file.shown.st_uid
+        request.isLeftover = file.isLeftover
         if let missing = file.bytes.missing {
             request.acceptance = .nothing(because: IncomingDecision.partlyWritten(missing))
         } else if file.deferral?.isForced != true {

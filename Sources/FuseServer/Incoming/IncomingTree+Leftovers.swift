@@ -3,11 +3,19 @@ import Glibc
 import System
 
 // Files that lie in /incoming without having been written through this tree.
+//
+// Programs may use /incoming before all of them are taken up: what a program comes to first is
+// taken up then. To look at a file costs the same whatever its size; whether it is whole is read
+// when it is offered to the archive.
 extension IncomingTree {
-    /// Takes up what an earlier run left and recovery could do nothing about: whole files that
-    /// could not be archived are tried again, those under temporary names wait for their
-    /// rename, and others, whose writer never closed them, are set aside.
+    /// From now on files that are met are taken up, until ``takeUpLeftovers()`` has met all.
+    func beginTakingUp() { locked { $0.isTakingUp = true } }
+
+    /// Takes up what an earlier run left: whole files are archived, those under temporary names
+    /// wait for their rename, and others, whose writer never closed them, are set aside.
     func takeUpLeftovers() {
+        beginTakingUp()
+        defer { locked { $0.isTakingUp = false } }
         var folders = [root]
         while let number = folders.popLast() {
             guard
@@ -17,12 +25,8 @@ extension IncomingTree {
             else { continue }
             for entry in entries {
                 let place = Place(name: entry.name, directory: number)
-                guard let (child, status) = try? meet(place) else { continue }
-                if status.st_mode & S_IFMT == S_IFDIR {
-                    folders.append(child)
-                } else {
-                    takeUp(child, at: place, status)
-                }
+                guard let child = try? takeUp(place) else { continue }
+                if child.isDirectory { folders.append(child.number) }
             }
         }
     }
@@ -33,43 +37,64 @@ extension IncomingTree {
     func takeUp(_ path: [UInt8]) {
         var number = root
         for name in path.split(separator: UInt8(ascii: "/")) {
-            let place = Place(name: Array(name), directory: number)
-            guard let (child, status) = try? meet(place) else { return }
-            number = child
-            if status.st_mode & S_IFMT == S_IFREG { takeUp(child, at: place, status) }
+            guard let child = try? takeUp(Place(name: Array(name), directory: number)) else {
+                return
+            }
+            number = child.number
         }
     }
 
-    private func meet(_ place: Place) throws(Errno) -> (UInt64, stat) {
-        try find(place) { (state, number, status) in
-            if status.st_mode & S_IFMT == S_IFDIR { state.clearWhenQuiet(number) }
-            return (number, status)
+    private func takeUp(
+        _ place: Place
+    ) throws(Errno) -> (number: UInt64, isDirectory: Bool) {
+        try reserving([place]) { (folders) throws(Errno) in
+            let (place, status) = try look(at: place, in: folders[0])
+            let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+            let number = meet(place, status, in: folders[0], isLeftover: true)
+            if isDirectory { locked { $0.clearWhenQuiet(number) } }
+            return (number, isDirectory)
         }
     }
 
-    private func takeUp(_ number: UInt64, at place: Place, _ status: stat) {
-        // What was written here meanwhile is looked after already.
-        guard locked({ $0.files[number] }) == nil else { return }
+    /// The number of what the disk has at a place that the thread has reserved.
+    ///
+    /// - Parameter isLeftover: Whether a file that is not known was left by an earlier run, or
+    ///   brought here; otherwise that is so while not all are taken up.
+    func meet(
+        _ place: Place, _ status: stat, in folder: Folder, isLeftover: Bool = false
+    ) -> UInt64 {
+        let (number, isNew) = locked { state in
+            let number = state.meet(place, status, now: clock.now)
+            return (number, (isLeftover || state.isTakingUp) && state.files[number] == nil)
+        }
+        if isNew, status.st_mode & S_IFMT == S_IFREG {
+            takeUp(number, at: place, status, in: folder)
+        }
+        return number
+    }
+
+    private func takeUp(_ number: UInt64, at place: Place, _ status: stat, in folder: Folder) {
         // A second name, in staging/commit, says that it was closed and is whole.
         var facts = IncomingFacts(
             path: locked { $0.tree.path(of: place) }, settings: archive.settings,
             bytes: Int64(status.st_size), ending: status.st_nlink > 1 ? .closed : .interrupted)
         facts.isForced = ForcedFile.isMarked(status.st_mode)
         // Whether a zip archive is whole is seen when it is unpacked.
-        facts.isZip =
-            (try? openOnDisk(number, flags: O_RDONLY)).map { Archive.isZip($0.number) } ?? false
-        var file = IncomingFile(shown: status, state: .leftover(facts))
-        file.isZip = facts.isZip
-        // RENAME may have answered for it.
-        if facts.isForced || IncomingDecision(facts) == .archive {
-            file.deferral = .init(isForced: facts.isForced)
-        }
+        let file = try? SharedDescriptor(
+            at: folder.descriptor, place.name, flags: O_RDONLY | O_NONBLOCK)
+        facts.isZip = file.map { Archive.isZip($0.number) } ?? false
         locked { state in
             guard state.files[number] == nil, state.tree.place(of: number) != nil else { return }
-            state.add(file, as: number)
+            state.add(IncomingFile(leftover: status, facts), as: number)
             // It has been quiet long enough.
             if IncomingDecision(facts) != .wait { state.touch(number, now: 0) }
         }
+    }
+
+    /// How many files are to be archived or set aside, those included that are not taken up yet.
+    var pending: Int {
+        let (known, isTakingUp) = locked { ($0.pending, $0.isTakingUp) }
+        return isTakingUp ? max(known, archive.filesWaiting(on: staging)) : known
     }
 
     /// Whether a file is open, or on its way into the archive.
@@ -85,16 +110,27 @@ extension IncomingTree {
     }
 }
 
-extension IncomingFile.State {
-    /// Of a file that an earlier run left.
-    fileprivate static func leftover(_ facts: IncomingFacts) -> Self {
+extension IncomingFile {
+    /// A file that an earlier run left.
+    ///
+    /// - Parameter status: What the disk says of it.
+    fileprivate init(leftover status: stat, _ facts: IncomingFacts) {
+        let decision = IncomingDecision(facts)
         // Its inode may be a blob already, also under a temporary name: it may have been archived
         // under another name before.
         let isShared = facts.isForced || facts.ending == .closed
-        switch IncomingDecision(facts) {
-        case .wait, .discard: return isShared ? .whole : .writing
-        case .archive: return .whole
-        case .setAside(let reason): return .refused(reason)
-        }
+        let isInterrupted = decision == .setAside(IncomingDecision.interrupted)
+        let state: State =
+            switch decision {
+            case .wait, .discard: isShared ? .whole : .writing
+            case .archive: .whole
+            case .setAside(let reason): isInterrupted ? .whole : .refused(reason)
+            }
+        self.init(shown: status, state: state)
+        isZip = facts.isZip
+        // RENAME may have answered for it.
+        if decision == .archive { deferral = .init(isForced: facts.isForced) }
+        isLeftover =
+            !facts.isForced && !facts.isZip && (isInterrupted || decision == .archive)
     }
 }

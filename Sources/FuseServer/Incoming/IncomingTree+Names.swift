@@ -97,9 +97,8 @@ extension IncomingTree {
     ) throws(Errno) -> R {
         try reserving([place]) { (folders) throws(Errno) in
             let (place, status) = try look(at: place, in: folders[0])
-            return try locked { (state) throws(Errno) in
-                try body(&state, state.meet(place, status, now: clock.now), status)
-            }
+            let number = meet(place, status, in: folders[0])
+            return try locked { (state) throws(Errno) in try body(&state, number, status) }
         }
     }
 

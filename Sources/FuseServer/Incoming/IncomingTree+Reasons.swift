@@ -39,6 +39,8 @@ extension IncomingTree {
         case .archived: return (.archived, nil)
         case .consumed, .foreign: return (.consumed, nil)
         case .archiving(let attempt): return (.archiving, Self.progress(of: attempt.unpacking))
+        case .whole where file.isLeftover:
+            return (.archiving, "Left by an earlier run of pacsfs, which now looks at it.")
         case .whole:
             return (
                 .archiving,

@@ -71,14 +71,13 @@ extension IncomingTree {
     func move(_ source: Place, to target: Target) throws(Errno) {
         try reserving([source, target.place]) { (folders) throws(Errno) in
             let (source, status) = try look(at: source, in: folders[0])
-            let number = locked { $0.meet(source, status, now: clock.now) }
+            let number = meet(source, status, in: folders[0])
             let found = try? look(at: target.place, in: folders[1])
             if found != nil, target.mustBeNew { throw Errno(EEXIST) }
             // What is replaced may be called the same in another case.
             let goal = found.map { $0.0 == source ? target.place : $0.0 } ?? target.place
             let replaced: (number: UInt64, status: stat)? = found.flatMap { place, status in
-                place == source
-                    ? nil : (locked { $0.meet(place, status, now: clock.now) }, status)
+                place == source ? nil : (meet(place, status, in: folders[1]), status)
             }
             let isDirectory = status.st_mode & S_IFMT == S_IFDIR
             if isDirectory { setMoving(number, true) }

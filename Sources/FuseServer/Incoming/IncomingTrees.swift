@@ -35,7 +35,13 @@ final class IncomingTrees: IncomingOwner {
                     permissions: permissions, shares: shares),
                 rejected: RejectedTree(
                     staging: staging, root: FixedEntry.rejected.number, permissions: permissions)))
-        incoming.takeUpLeftovers()
+        Self.takeUpLeftovers(of: incoming)
+    }
+
+    /// Takes up what lies there on a thread of its own: nobody waits for that.
+    private static func takeUpLeftovers(of tree: IncomingTree) {
+        tree.beginTakingUp()
+        tree.renames.start(on: nil) { tree.takeUpLeftovers() }
     }
 
     var incoming: IncomingTree { shown.withLock { $0.incoming } }
@@ -65,20 +71,17 @@ final class IncomingTrees: IncomingOwner {
             isFollowing = true
             return ()
         }
-        let hasMoved = DiskWork.keptFree { showStaging() }
+        DiskWork.keptFree { showStaging() }
         following.withLock(waking: .all) { $0 = false }
-        guard hasMoved else { return }
-        let incoming = incoming
-        try? incoming.staging.onDisk { incoming.takeUpLeftovers() }
     }
 
     /// The same, on a thread of its own: for those who must not wait for a disk.
     func followSoon() { incoming.renames.start(on: nil) { [self] in follow() } }
 
-    private func showStaging() -> Bool {
+    private func showStaging() {
         let staging = archive.staging
         let (incoming, rejected) = shown.withLock { ($0.incoming, $0.rejected) }
-        if incoming.staging.isSame(as: staging) { return false }
+        if incoming.staging.isSame(as: staging) { return }
         let new = try? staging.onDisk { [archive, permissions, shares] in
             (
                 IncomingTree(
@@ -89,14 +92,14 @@ final class IncomingTrees: IncomingOwner {
                     predecessor: rejected)
             )
         }
-        guard let (newIncoming, newRejected) = new else { return false }
+        guard let (newIncoming, newRejected) = new else { return }
+        Self.takeUpLeftovers(of: newIncoming)
         shown.withLock { shown in
             shown.former =
                 shown.former.filter { $0.incoming != nil || $0.rejected != nil }
                 + [Former(incoming: incoming, rejected: rejected)]
             (shown.incoming, shown.rejected) = (newIncoming, newRejected)
         }
-        return true
     }
 
     // MARK: IncomingOwner

@@ -235,7 +235,7 @@ extension IncomingTree {
         guard !target.mustBeNew, let (place, status) = try? look(at: target.place, in: folder),
             place == target.place
         else { return nil }
-        return locked { $0.meet(place, status, now: clock.now) }
+        return meet(place, status, in: folder)
     }
 
     /// Takes in what was moved to a place that the thread has reserved, with all that is below it:

@@ -60,7 +60,7 @@ final class Settling: Sendable {
     }
 
     /// How many files are to be archived or set aside.
-    var pending: Int { current().locked { $0.pending } }
+    var pending: Int { current().pending }
 
     /// Hands out everything that is due.
     ///

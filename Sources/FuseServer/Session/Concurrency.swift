@@ -11,8 +11,9 @@
 //   interrupt       answers EINTR to requests whose program got a signal        Interruptions
 //   invalidate      tells the kernel what it has to forget of the views         Invalidator
 //   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
-//   rename          one for each RENAME that waits for disks, and one that      DeferredRenames
-//                   shows /incoming of another volume when its own has gone     IncomingTrees
+//   rename          one for each RENAME that waits for disks; one that shows    DeferredRenames
+//                   /incoming of another volume when its own has gone, and      IncomingTrees
+//                   one that takes up what an earlier run left in /incoming
 //   list ahead      prepares listings                                           ReadAhead
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
@@ -25,6 +26,8 @@
 //                   appends to the ledger, looks; as many as are needed
 //   patience        gives up disks that do not answer                           DiskPatience
 //   scan n          queues: read blobs for a scrub or a verification            ScanWork
+//   recover         finishes what the last run left on the volumes              Volume-
+//                                                                               Administration
 //   watch           looks after the volumes                                     VolumeWatch
 //   resilver        makes missing copies, empties retired volumes               Resilver
 //   views           makes the folders of views that are new                     ViewMaking
@@ -100,7 +103,7 @@
 // FileSystem.{imageFiles, recentAttributes, searchesChanged}, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, ZipProgress, ZipQueue,
-// Unpacking, TagIndex.idle and LogFile.
+// Unpacking, TagIndex.idle, LogFile and VolumeAdministration.{unfinished, isRecovering}.
 
 /// How many threads work on requests of the kernel.
 enum ThreadShares {

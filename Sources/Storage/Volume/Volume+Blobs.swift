@@ -13,6 +13,13 @@ extension Volume {
         return "\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex).dcm"
     }
 
+    /// Whether a blob is there, and is the file with this inode number.
+    ///
+    /// - Throws: `io` when the volume does not answer.
+    public func hasBlob(_ digest: Digest, inode: UInt64) throws(StorageError) -> Bool {
+        try blobs.facts(Self.blobName(digest))?.inode == inode
+    }
+
     /// Opens a blob for reading. Its content is not checked.
     ///
     /// - Throws: `notFound` when the volume does not have it.

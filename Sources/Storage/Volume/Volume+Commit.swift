@@ -152,12 +152,22 @@ extension Volume {
             // The process that left it may have failed to write its bytes.
             distrusted.withLock { _ = $0.insert(digest) }
             if suffix == Self.pendingSuffix { setNoHardLinks() }
-            pending[digest] = PendingCommit(
-                digest: digest,
-                stagedBytes: try committing.facts(Self.stagedName(digest))?.bytes,
-                blobBytes: try blobs.facts(Self.blobName(digest))?.bytes)
+            pending[digest] = try facts(ofPending: digest)
         }
         return pending.values.sorted { $0.digest < $1.digest }
+    }
+
+    private func facts(ofPending digest: Digest) throws(StorageError) -> PendingCommit {
+        PendingCommit(
+            digest: digest, stagedBytes: try committing.facts(Self.stagedName(digest))?.bytes,
+            blobBytes: try blobs.facts(Self.blobName(digest))?.bytes)
+    }
+
+    /// One of them as it is now; `nil` when it is none any more.
+    ///
+    /// - Throws: `io` when the volume does not answer.
+    public func pendingCommit(_ digest: Digest) throws(StorageError) -> PendingCommit? {
+        try isStaged(digest) ? try facts(ofPending: digest) : nil
     }
 
     /// Removes incomplete copies. Only when nobody is staging: at start.

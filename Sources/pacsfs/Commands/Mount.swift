@@ -94,7 +94,7 @@ struct Mount: ParsableCommand {
             DaemonProcess.prepare()
             let settings = try prepare(path, mountpoint)
             let permissions = try Permissions(settings, file: ArchivePaths(path).configuration)
-            let archive = try Archive(at: path, log: log)
+            let archive = try Archive(at: path, log: log, recoversLater: true)
             let session = Session(
                 archive: archive, mountpoint: mountpoint, permissions: permissions,
                 allowsPassthrough: !noPassthrough, log: log)

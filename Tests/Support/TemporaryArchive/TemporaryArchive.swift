@@ -42,10 +42,14 @@ public final class TemporaryArchive: Sendable {
     }
 
     /// Opens the archive as a process does that starts, and closes it afterwards.
+    ///
+    /// - Parameter recovering: Whether it first finishes what the last run left.
     public func open<R>(
-        clock: any MonotonicClock = SystemClock(), _ body: (Archive) throws -> R
+        clock: any MonotonicClock = SystemClock(), recovering: Bool = true,
+        _ body: (Archive) throws -> R
     ) throws -> R {
-        let archive = try Archive(at: path, log: log.logger, clock: clock)
+        let archive = try Archive(
+            at: path, log: log.logger, clock: clock, recoversLater: !recovering)
         defer { archive.close() }
         return try body(archive)
     }

@@ -14,6 +14,8 @@ struct IncomingFile: Sendable {
     /// Whether RENAME has answered for it before it was archived; `nil` when it has not.
     var deferral: Deferral?
     var bytes: WrittenBytes
+    /// Whether an earlier run left it, and nobody has read yet whether it is whole.
+    var isLeftover = false
     /// Whether it is a zip archive; `nil` until somebody has looked.
     var isZip: Bool?
 
@@ -154,6 +156,7 @@ struct IncomingFile: Sendable {
         state = .writing
         deferral = nil
         isZip = nil
+        isLeftover = false
     }
 
     /// Its bytes are offered to the archive.
@@ -245,6 +248,7 @@ struct IncomingFile: Sendable {
         if case .archiving = state { kept.state = .whole }
         kept.deferral = deferral
         kept.isZip = isZip
+        kept.isLeftover = isLeftover
         return kept
     }
 

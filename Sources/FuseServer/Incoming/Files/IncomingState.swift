@@ -17,6 +17,8 @@ struct IncomingState {
     /// What was moved here from `/rejected`: its path there, and when, monotonic ns. The reasons
     /// beside these files are obsolete.
     var obsoleteReasons: [(path: [UInt8], time: Int64)] = []
+    /// Whether files that are met for the first time are those that an earlier run left.
+    var isTakingUp = false
     /// Whether another tree is shown by now: nothing new is made here.
     var isRetired = false
     /// How many threads wait for a name, or for the end of a move.
@@ -147,7 +149,8 @@ struct IncomingState {
         let isCurrent = try? update(number) { (file) in
             file.finish(attempt, result, isOwn: isOwn)
         }
-        if isCurrent == true { touch(number, now: now) }
+        // What an earlier run left has been quiet long enough.
+        if isCurrent == true, files[number]?.isLeftover != true { touch(number, now: now) }
         return waiters.removeValue(forKey: attempt) ?? []
     }
 
