@@ -1,3 +1,4 @@
+import DICOM
 import Storage
 import System
 import TagIndex
@@ -25,6 +26,17 @@ extension Archive {
     /// Whether an open file is a zip archive, whose images are to be archived.
     public static func isZip(_ descriptor: Int32) -> Bool {
         ZipReader.isZip(descriptor: descriptor)
+    }
+
+    /// Whether an open file has the header of an image. One that cannot be read may be one.
+    public static func isImage(_ descriptor: Int32) -> Bool {
+        var reader = HeaderReader()
+        do {
+            let header = try reader.read(FileDescriptorSource(descriptor: descriptor))
+            return !header.isMediaStorageDirectory
+        } catch {
+            return error.code == .io
+        }
     }
 
     // MARK: Space
@@ -76,6 +88,14 @@ extension Archive {
     /// How many files lie in `/incoming` on disk; as far as that can be seen.
     public func filesWaiting(on staging: StagingArea) -> Int {
         (try? Recovery.incomingFiles(of: staging.volume.incomingDescriptor).count) ?? 0
+    }
+
+    /// Removes the folders below a directory that have no file, however deep they are nested.
+    ///
+    /// - Returns: Whether the directory has no folder left.
+    public func removeEmptyFolders(below directory: Int32) -> Bool {
+        try? FolderWalk.removeEmptyFolders(below: directory)
+        return (try? FolderWalk.levels(of: directory)) == 1
     }
 
     /// A call below `/incoming` has failed: finds out whether its volume has.

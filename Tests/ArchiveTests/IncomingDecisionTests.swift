@@ -33,6 +33,7 @@ struct IncomingDecisionTests {
         var isForced = false
         var isZip = false
         var isIndexed = false
+        var isImage = false
         var decision: IncomingDecision
 
         var description: String { "\(name), \(ending), \(bytes) bytes: \(decision)" }
@@ -60,7 +61,9 @@ struct IncomingDecisionTests {
         Row(name: "IM1.dcm.part", ending: .incomplete("half"), decision: .wait),
         Row(name: "IM1.dcm.part", ending: .closed, isForced: true, decision: .wait),
         Row(name: "IM1.dcm.part", ending: .abandoned, decision: abandoned),
-        // Names on the list `ignore`, whatever they hold.
+        // Names on the list `ignore`; what is an image is one whatever it is called.
+        Row(name: "a/Thumbs.db", ending: .closed, isImage: true, decision: .archive),
+        Row(name: "._IM1.dcm", ending: .interrupted, isImage: true, decision: interrupted),
         Row(name: "a/Thumbs.db", ending: .closed, decision: .discard),
         Row(name: "._IM1.part", ending: .interrupted, decision: .discard),
         Row(name: "Thumbs.db", ending: .abandoned, bytes: 0, decision: .discard),
@@ -72,6 +75,7 @@ struct IncomingDecisionTests {
             facts.isForced = row.isForced
             facts.isZip = row.isZip
             facts.isIndexed = row.isIndexed
+            facts.isImage = row.isImage
         }
         #expect(IncomingDecision(facts) == row.decision)
     }

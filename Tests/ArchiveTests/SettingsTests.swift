@@ -18,7 +18,10 @@ struct SettingsTests {
             ("copies = 1.5", "\"copies\""), ("settle = -1", "\"settle\""),
             ("settle = 3601", "\"settle\""),
             ("settle = \"soon\"", "\"settle\""), ("ignore = \"Thumbs.db\"", "\"ignore\""),
-            ("ignore = [1]", "\"ignore\""),
+            ("ignore = [1]", "\"ignore\""), ("ignore = [\"*\"]", "IM000001"),
+            ("ignore = [\"._*\", \"*.DCM\"]", "IM000001.dcm"),
+            ("ignore = [\"**\"]", "IM000001"), ("ignore = [\"*.*\"]", "IM000001.dcm"),
+            ("ignore = [\"?*\"]", "IM000001"), ("ignore = [\"*.ima\"]", "IM000001.ima"),
             ("copys = 2", "\"copys\""), ("views = 3", "\"views\""),
             ("readers = 1.5", "\"readers\""), ("readers = -1", "\"readers\""),
             ("writers = \"\"", "\"writers\""),
@@ -143,6 +146,9 @@ struct SettingsTests {
         #expect(Settings().ignores(Array(name.utf8)) == isIgnored)
         var ends = Settings()
         ends.ignored = ["*.log"]
+        for pattern in Settings().ignored + ["*.log", "IM*", "*.txt", "", "._*"] {
+            #expect(Settings.image(matching: pattern) == nil)
+        }
         #expect(ends.ignores(Array("A.LOG".utf8)))
         #expect(!ends.ignores(Array("A.LOG.dcm".utf8)))
     }

@@ -250,9 +250,12 @@ struct IncomingFileTests {
 
     @Test(
         "A temporary name and junk are not archived when they are closed",
-        arguments: [".IM1.dcm.Ab3dE6", "IM1.dcm.part", "._IM1.dcm", "Thumbs.db"])
-    func notArchived(name: String) throws {
-        #expect(try fixture.save(image(1), as: name) == 0)
+        arguments: [
+            (".IM1.dcm.Ab3dE6", image(1)), ("IM1.dcm.part", image(1)),
+            ("._IM1.dcm", Array("Mac OS X".utf8)), ("Thumbs.db", [0xD0, 0xCF]),
+        ])
+    func notArchived(name: String, bytes: [UInt8]) throws {
+        #expect(try fixture.save(bytes, as: name) == 0)
         #expect(try fixture.instances == 0)
         #expect(try fixture.left == [name])
     }

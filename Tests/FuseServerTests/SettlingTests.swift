@@ -262,6 +262,24 @@ struct SettlingTests {
         #expect(try fixture.isBlob(image(3)))
     }
 
+    @Test("What is not taken up when pacsfs ends is taken up when somebody comes to it")
+    func takingUpEnds() throws {
+        let half = Array(image(2).dropLast(50))
+        try fixture.temporary.folder.write(half, to: "volume1/staging/incoming/half.dcm")
+        fixture.tree.stopTakingUp()
+        fixture.tree.takeUpLeftovers()
+        #expect(fixture.tree.locked { $0.files.isEmpty })
+        #expect(fixture.tree.pending == 1)
+        let number = try fixture.tree.lookup(Array("half.dcm".utf8), in: fixture.root).ino
+        #expect(try fixture.state(of: number) == "archiving")
+        // Somebody who writes to it gets an inode of his own, and it is not half a file any more.
+        let handle = try fixture.open("half.dcm", flags: O_WRONLY | O_TRUNC)
+        try fixture.write(image(3), to: handle)
+        #expect(fixture.flush(handle) == 0)
+        fixture.tree.release(handle)
+        #expect(try fixture.isBlob(image(3)))
+    }
+
     @Test(
         """
         An archived file that got a temporary name before the daemon ended is not written to as \

@@ -42,7 +42,9 @@ final class TreeFixture {
         // This process still has the lock, which one that has ended has not.
         unlink(temporary.path + "/lock")
         try temporary.open(recovering: false) { (archive) throws in
-            let trees = IncomingTrees(archive: archive, permissions: .everybody)
+            let trees = IncomingTrees(
+                archive: archive, permissions: .everybody,
+                shares: UserShares(refusals: archive.refusals))
             archive.observe(views: NoViews(), incoming: trees)
             defer {
                 trees.incoming.renames.wait()

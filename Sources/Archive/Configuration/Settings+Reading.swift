@@ -74,6 +74,16 @@ extension Settings {
                 throw SettingMistake("ignore", "\"ignore\" must be a list of names.")
             }
             ignored = names.compactMap(\.string)
+            for pattern in ignored {
+                guard let example = Self.image(matching: pattern) else { continue }
+                throw SettingMistake(
+                    "ignore",
+                    """
+                    \"ignore\" has \"\(pattern)\", which is what images are called, such as \
+                    \"\(example)\". Name files that are never images, such as \"Thumbs.db\".
+                    """
+                )
+            }
         }
         if let value = table["ignore_case"] {
             guard let ignores = value.bool else {

@@ -21,7 +21,8 @@ public struct Settings: Sendable {
     public var leastCopies: Int?
     /// How long a name stays in `/incoming` after its last use, in seconds.
     public var settle = 10.0
-    /// Names that are removed from `/incoming` silently; `*` at an end stands for anything.
+    /// Names that are removed from `/incoming` silently, if their files are not images; `*` at an
+    /// end stands for anything.
     public var ignored = ["Thumbs.db", ".DS_Store", "desktop.ini", "._*", directoryName]
     /// Whether a look-up ignores the case of names.
     public var ignoresCase = false
@@ -60,6 +61,27 @@ public struct Settings: Sendable {
         ignored.contains { $0.lowercased() == Self.directoryName.lowercased() }
     }
 
+    /// Names that devices and programs give to images, but for the ending.
+    private static let imageNames = [
+        "IM000001", "1", "00017", "image", "1.2.840.10008.5.1.4.1.1.2", "rex hip vd",
+    ]
+    private static let imageEndings = ["", ".dcm", ".dicom", ".dic", ".ima", ".img"]
+
+    /// An image of those that a pattern for names to ignore would drop, if it drops all, or all
+    /// with one ending. Patterns count as they are used here, and as a shell reads them (glob(7)).
+    static func image(matching pattern: String) -> String? {
+        var settings = Settings()
+        settings.ignored = [pattern]
+        func drops(_ name: String) -> Bool {
+            settings.ignores(Array(name.utf8))
+                || fnmatch(pattern.lowercased(), name.lowercased(), 0) == 0
+        }
+        return imageEndings.first { ending in imageNames.allSatisfy { drops($0 + ending) } }
+            .map { imageNames[0] + $0 }
+    }
+
+    /// Whether a name is on the list `ignore`. What has such a name and is an image is not ignored.
+    ///
     /// - Parameter name: The bytes of a file name.
     public func ignores(_ name: [UInt8]) -> Bool {
         let name = String(decoding: name, as: UTF8.self).lowercased()
@@ -91,8 +113,8 @@ extension Settings {
             # Seconds for which a name stays in incoming/ after it was last used.
             settle = \(settle == settle.rounded() ? String(Int(settle)) : String(settle))
 
-            # Names that are cleared from incoming/ quietly. DICOMDIR stands for the table of
-            # contents of a disc, known by its content.
+            # Names that are cleared from incoming/ quietly; an image is archived whatever it is
+            # called. DICOMDIR stands for the table of contents of a disc, known by its content.
             ignore = [\(ignored.map(Self.quoted).joined(separator: ", "))]
 
             # true: names are found in any case, as Windows expects, so that Samba need not read

@@ -42,7 +42,8 @@ public struct FolderWalk {
     ///   - directory: An open directory.
     ///   - visit: Called with each entry before those below it; returns whether to go into a
     ///     folder.
-    ///   - leave: Called with the open parent and the name of a folder after all that is in it.
+    ///   - leave: Called with the open parent and the name of a folder after all that is in it, if
+    ///     `visit` wanted to go into it.
     /// - Throws: What `visit` throws, and ``ArchiveError`` when a folder is moved during the walk.
     static func walk(
         below directory: Int32, visit: (Entry) throws -> Bool,
@@ -60,7 +61,8 @@ public struct FolderWalk {
             else { continue }
             let entry = Entry(
                 folder: walk.folder, prefix: walk.prefix, name: name, status: status)
-            if try visit(entry), entry.isFolder { walk.goDown(name) }
+            guard try visit(entry), entry.isFolder else { continue }
+            if !walk.goDown(name) { leave(walk.folder, name) }
         }
     }
 
@@ -87,15 +89,35 @@ public struct FolderWalk {
             })
     }
 
-    private mutating func goDown(_ name: [UInt8]) {
+    /// How many levels a directory makes with the folders below it; 1 when it has none.
+    ///
+    /// - Parameter directory: An open directory.
+    /// - Throws: ``ArchiveError`` when a folder is moved during the walk.
+    public static func levels(of directory: Int32) throws -> Int {
+        var (depth, most) = (1, 1)
+        try walk(
+            below: directory,
+            visit: { entry in
+                if entry.isFolder {
+                    depth += 1
+                    most = max(most, depth)
+                }
+                return entry.isFolder
+            }, leave: { _, _ in depth -= 1 })
+        return most
+    }
+
+    /// - Returns: False for a folder that cannot be opened.
+    private mutating func goDown(_ name: [UInt8]) -> Bool {
         let child = name.withCString {
             openat(folder, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         }
-        guard child >= 0 else { return }
+        guard child >= 0 else { return false }
         close(folder)
         folder = child
         prefix += name + [UInt8(ascii: "/")]
         enter(named: name)
+        return true
     }
 
     private mutating func enter(named name: [UInt8]) {

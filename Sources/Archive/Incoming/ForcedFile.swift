@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A file of `/incoming` that a person has moved there from `/rejected`. It is archived as it is,
 /// even if it is truncated.
@@ -17,10 +18,12 @@ public enum ForcedFile {
     ///   - path: Relative to `directory`.
     ///   - directory: An open directory.
     public static func mark(_ path: [UInt8], in directory: Int32) {
-        path.withCString { path in
-            var status = stat()
-            guard fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
-            _ = fchmodat(directory, path, status.st_mode & 0o666 | 0o600 | mark, 0)
+        try? PathDescent.with(path, below: directory) { directory, path in
+            path.withCString { path in
+                var status = stat()
+                guard fstatat(directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+                _ = fchmodat(directory, path, status.st_mode & 0o666 | 0o600 | mark, 0)
+            }
         }
     }
 

@@ -21,6 +21,8 @@ public struct IncomingFacts: Sendable {
     public var isTemporary: Bool
     /// Whether its name is on the list `ignore` of `pacsfs.toml`.
     public var isIgnored: Bool
+    /// Whether it is an image by its content. Matters for names on that list only.
+    public var isImage = false
     /// Its size, bytes.
     public var bytes: Int64
     public var ending: Ending
@@ -47,7 +49,8 @@ public struct IncomingFacts: Sendable {
 ///
 /// The first line of this table that applies decides:
 ///
-///     its name is on the list `ignore`            discard
+///     its name is on the list `ignore`, and its
+///     content is not that of an image             discard
 ///     it was abandoned: a day under such a name   set aside
 ///     its name is temporary                       wait
 ///     a program has it open for writing           wait
@@ -68,7 +71,7 @@ public enum IncomingDecision: Hashable, Sendable {
 
     public init(_ facts: IncomingFacts) {
         switch facts.ending {
-        case _ where facts.isIgnored: self = .discard
+        case _ where facts.isIgnored && !facts.isImage: self = .discard
         case .abandoned: self = .setAside(Self.abandoned)
         case _ where facts.isTemporary, .open: self = .wait
         case .incomplete(let reason): self = .setAside(reason)

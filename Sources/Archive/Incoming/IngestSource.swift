@@ -19,6 +19,12 @@ public indirect enum IngestSource: Hashable, Sendable, CustomStringConvertible {
         .incoming(String(decoding: path, as: UTF8.self))
     }
 
+    /// For messages: as ``description``, without the middle of a very long path.
+    public var shown: String {
+        let text = description
+        return text.utf8.count <= 1000 ? text : "\(text.prefix(300))…\(text.suffix(300))"
+    }
+
     public var description: String {
         switch self {
         case .incoming(let path): "incoming/" + path

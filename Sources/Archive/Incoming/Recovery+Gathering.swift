@@ -3,6 +3,9 @@ import Storage
 import System
 
 extension Recovery {
+    /// The most folders that a file of `/incoming` lies in.
+    public static let deepest = 256
+
     /// Moves what still waits in `staging/incoming` of this volume to that of another, the one
     /// that `/incoming` shows: it was the one shown when the last run ended. Each file is on the
     /// other volume, with its name, before it goes from here.
@@ -36,16 +39,20 @@ extension Recovery {
     }
 
     private func moveNow(_ file: IncomingFile, to target: Volume) throws {
-        let descriptor = file.path.withCString {
-            openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard file.path.count(where: { $0 == UInt8(ascii: "/") }) <= Self.deepest else {
+            throw Self.failure("is nested too deep", Errno(ENAMETOOLONG))
         }
-        guard descriptor >= 0 else { throw Self.failure("cannot be opened", Errno.last) }
-        let source = StagedFile(descriptor)
+        let source: StagedFile
+        do throws(Errno) {
+            source = try StagedFile(at: volume.incomingDescriptor, file.path)
+        } catch {
+            throw Self.failure("cannot be opened", error)
+        }
         // A second name in staging/commit says that it was closed and is whole.
         let digest = try digest(of: file, source)
         let isWhole = try digest.map { try volume.isStaged($0) } ?? false
         try target.requireSpace(
-            for: FileIO.dataBytes(of: descriptor, bytes: source.bytes, path: file.shown))
+            for: FileIO.dataBytes(of: source.descriptor, bytes: source.bytes, path: file.shown))
         let copy = try target.makeUnnamedFile()
         try Self.copy(source, to: copy)
         // Somebody may have gone on with it meanwhile.
@@ -64,7 +71,7 @@ extension Recovery {
         }
         archive.observers.tookOver(incoming: file.path)
         try target.makeIncomingDurable(copy.descriptor)
-        _ = file.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
+        try? PathDescent.remove(file.path, below: volume.incomingDescriptor)
         if isWhole, let digest { try volume.finish([digest]) }
         archive.log.notice("Took over \(file.shown) of incoming from \(volume.path).")
     }
@@ -94,16 +101,19 @@ extension Recovery {
     }
 
     private static func makeFolders(of path: [UInt8], in directory: Int32) throws {
-        let slash = UInt8(ascii: "/")
-        var folder: [UInt8] = []
-        for part in path.split(separator: slash).dropLast() {
-            folder += (folder.isEmpty ? [] : [slash]) + part
-            guard
-                folder.withCString({ mkdirat(directory, $0, 0o755) }) == 0
-                    || Errno.last.code == EEXIST
-            else {
-                throw failure("cannot be given a folder", Errno.last)
+        var folder: SharedDescriptor?
+        do throws(Errno) {
+            for part in path.split(separator: UInt8(ascii: "/")).dropLast() {
+                let (name, above) = (Array(part), folder?.number ?? directory)
+                do throws(Errno) {
+                    try systemCall { name.withCString { mkdirat(above, $0, 0o755) } }
+                } catch {
+                    guard error.code == EEXIST else { throw error }
+                }
+                folder = try SharedDescriptor(at: above, name, flags: O_RDONLY | O_DIRECTORY)
             }
+        } catch {
+            throw failure("cannot be given a folder", error)
         }
     }
 
@@ -111,14 +121,10 @@ extension Recovery {
     private static func isThere(
         _ path: [UInt8], _ source: StagedFile, in directory: Int32
     ) throws -> Bool {
-        let descriptor = path.withCString {
-            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        }
-        guard descriptor >= 0 else { return false }
-        let file = StagedFile(descriptor)
+        guard let file = try? StagedFile(at: directory, path) else { return false }
         guard file.bytes == source.bytes else { return false }
         let shown = String(decoding: path, as: UTF8.self)
-        return try Digest.ofRejected(descriptor: descriptor, bytes: file.bytes, path: shown)
+        return try Digest.ofRejected(descriptor: file.descriptor, bytes: file.bytes, path: shown)
             == Digest.ofRejected(descriptor: source.descriptor, bytes: file.bytes, path: shown)
     }
 
@@ -127,11 +133,20 @@ extension Recovery {
         -> Bool
     {
         // See: 'man 2 linkat', AT_SYMLINK_FOLLOW
-        let result = path.withCString {
-            linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", directory, $0, AT_SYMLINK_FOLLOW)
+        do throws(Errno) {
+            try PathDescent.with(path, below: directory) { (directory, path) throws(Errno) in
+                _ = try systemCall {
+                    path.withCString {
+                        linkat(
+                            AT_FDCWD, "/proc/self/fd/\(file.descriptor)", directory, $0,
+                            AT_SYMLINK_FOLLOW)
+                    }
+                }
+            }
+            return true
+        } catch {
+            if error.code == EEXIST { return false }
+            throw failure("cannot be given its name", error)
         }
-        if result == 0 { return true }
-        if Errno.last.code == EEXIST { return false }
-        throw failure("cannot be given its name", Errno.last)
     }
 }

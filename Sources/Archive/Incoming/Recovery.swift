@@ -76,7 +76,7 @@ public struct Recovery: Sendable {
         var inode: UInt64
 
         /// For a person.
-        var shown: String { String(decoding: path, as: UTF8.self) }
+        var shown: String { String(IngestSource.incoming(path).shown.dropFirst(9)) }
     }
 
     // MARK: staging/commit
@@ -186,10 +186,7 @@ public struct Recovery: Sendable {
     /// - Returns: `nil` when it is gone.
     func open(_ incoming: IncomingFile) -> StagedFile? {
         let file = try? volume.onDisk { [volume] () throws(StorageError) -> StagedFile? in
-            let descriptor = incoming.path.withCString {
-                openat(volume.incomingDescriptor, $0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-            }
-            return descriptor < 0 ? nil : StagedFile(descriptor)
+            try? StagedFile(at: volume.incomingDescriptor, incoming.path)
         }
         return file ?? nil
     }
@@ -201,6 +198,7 @@ public struct Recovery: Sendable {
             ending: .interrupted)
         facts.isForced = file.isForced
         facts.isZip = Archive.isZip(file.descriptor)
+        facts.isImage = facts.isIgnored && Archive.isImage(file.descriptor)
         return facts
     }
 
@@ -252,7 +250,7 @@ public struct Recovery: Sendable {
             }
         }
         try volume.onDisk { [volume] () throws(StorageError) in
-            _ = incoming.path.withCString { unlinkat(volume.incomingDescriptor, $0, 0) }
+            try? PathDescent.remove(incoming.path, below: volume.incomingDescriptor)
         }
     }
 
@@ -294,6 +292,19 @@ final class StagedFile: Sendable {
         return fstat(descriptor, &status) == 0 && Int64(status.st_size) == bytes
             && status.st_mtim.tv_sec == modified.tv_sec
             && status.st_mtim.tv_nsec == modified.tv_nsec
+    }
+
+    /// Opens a file below an open directory, which may be of any kind.
+    ///
+    /// - Throws: The errors of `openat(2)`.
+    convenience init(at directory: Int32, _ path: [UInt8]) throws(Errno) {
+        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        self.init(
+            try PathDescent.with(path, below: directory) { (directory, path) throws(Errno) in
+                let descriptor = path.withCString { openat(directory, $0, flags) }
+                guard descriptor >= 0 else { throw .last }
+                return descriptor
+            })
     }
 
     deinit { close(descriptor) }

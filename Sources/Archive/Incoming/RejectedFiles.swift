@@ -60,10 +60,7 @@ final class RejectedFiles: Sendable {
             try $0.rejected(sha256: digest.bytes, source: source)
         }
         if let known, volumes.staging.rejected.holds(known, bytes: bytes) { return }
-        let path = request.source.rejectedPath.unicodeScalars.split(separator: "/").map {
-            PortableName.component(String($0))
-        }
-        .joined(separator: "/")
+        let path = Self.parts(of: request.source.rejectedPath).joined(separator: "/")
         // Always where /rejected shows it, and on as many volumes as an image.
         let staging = volumes.staging
         var targets = [staging]
@@ -86,6 +83,16 @@ final class RejectedFiles: Sendable {
         core.log.notice("Set aside \(request.source): \(request.reason)")
     }
 
+    /// The names that lead to a rejected file. Of a path that is nested too deep to be moved back
+    /// into `/incoming`, those in the middle are left out.
+    private static func parts(of path: String) -> [String] {
+        // The folder of the day comes on top, and may be moved as a whole.
+        let most = Recovery.deepest - 1
+        var parts = path.unicodeScalars.split(separator: "/")
+        if parts.count > most { parts.removeSubrange(most - 1..<parts.count - 1) }
+        return parts.map { PortableName.component(String($0)) }
+    }
+
     // MARK: After a file was moved back into incoming
 
     /// Removes the copies of a file on other volumes: see ``Archive/forgetRejected(_:on:)``.
@@ -94,7 +101,7 @@ final class RejectedFiles: Sendable {
             for volume in core.volumes.writable where volume !== staging.volume {
                 guard (try? isArchived(path, on: volume)) == true else { continue }
                 try? volume.onDisk { () throws(StorageError) in
-                    _ = path.withCString { unlinkat(volume.rejected.descriptor, $0, 0) }
+                    try? PathDescent.remove(path, below: volume.rejected.descriptor)
                     Self.removeReason(of: path, in: volume.rejected.descriptor)
                 }
             }
@@ -140,12 +147,12 @@ final class RejectedFiles: Sendable {
     }
 
     private static func removeReason(of path: [UInt8], in directory: Int32) {
-        _ = RejectedFolder.reason(of: path).withCString { unlinkat(directory, $0, 0) }
+        try? PathDescent.remove(RejectedFolder.reason(of: path), below: directory)
         var folder = path
         while let slash = folder.lastIndex(of: UInt8(ascii: "/")) {
             folder.removeSubrange(slash...)
             // Fails for a folder that is not empty, as it should.
-            guard folder.withCString({ unlinkat(directory, $0, AT_REMOVEDIR) }) == 0 else { return }
+            do { try PathDescent.remove(folder, below: directory, AT_REMOVEDIR) } catch { return }
         }
     }
 

@@ -57,12 +57,8 @@ extension Recovery {
                 } else {
                     try settle(file)
                     guard archive.volumes.isWritable(volume) else { continue }
-                    let stays = try volume.onDisk { () throws(StorageError) in
-                        var status = stat()
-                        return file.path.withCString {
-                            fstatat(volume.incomingDescriptor, $0, &status, AT_SYMLINK_NOFOLLOW)
-                                == 0
-                        }
+                    let stays = try volume.onDisk { [volume] () throws(StorageError) in
+                        (try? FileFacts.of(file.path, in: volume.incomingDescriptor)) != .some(nil)
                     }
                     if stays {
                         throw ArchiveError(.storage, "It could be neither archived nor set aside.")

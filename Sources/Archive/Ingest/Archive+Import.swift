@@ -75,7 +75,7 @@ extension Archive {
         }
         let staged = StagedFile(descriptor)
         let bytes = staged.bytes
-        if settings.ignores(name) {
+        if settings.ignores(name), !Self.isImage(descriptor) {
             turn.sequence.take(turn.number) {}
             return completion(ImportResult(path: file.path, bytes: bytes, outcome: .ignored))
         }

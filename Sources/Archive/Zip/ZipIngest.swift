@@ -80,10 +80,10 @@ struct ZipIngest {
                 guard member.kind == .file, let name = member.components.last else { continue }
                 try requireRunning()
                 let source = source(of: member)
-                if archive.settings.ignores(Array(name.utf8)) {
+                let isIgnored = archive.settings.ignores(Array(name.utf8))
+                func ignore() {
                     unpacking.advance()
                     progress.ignored("\(source)", bytes: member.bytes)
-                    continue
                 }
                 let before = total
                 let file: ZipMemberFile
@@ -93,12 +93,20 @@ struct ZipIngest {
                         try survey.requirePlausible(before + bytes)
                     }
                 } catch let error as ZipError where error.isOfOneMember {
+                    if isIgnored {
+                        ignore()
+                        continue
+                    }
                     // The others may be whole.
                     unpacking.advance()
                     progress.damaged(error)
                     continue
                 }
                 total += file.bytes
+                if isIgnored, !Archive.isImage(file.open.descriptor) {
+                    ignore()
+                    continue
+                }
                 if let reason = file.refusal {
                     unpacking.advance()
                     progress.refused(number, "\(source)", bytes: file.bytes, reason)

@@ -126,6 +126,7 @@ extension IncomingTree {
         _ completion: @escaping IncomingState.Completion
     ) throws(Errno) -> Offer {
         let settings = archive.settings
+        try lookIfIgnored(number, as: path, settings)
         var waits = false
         let candidate = try locked { (state) throws(Errno) -> IncomingState.Candidate? in
             guard state.tree.place(of: number) != nil else { return nil }
@@ -162,6 +163,24 @@ extension IncomingTree {
             try state.offer(number, isZip: isZip, unpacking: request.unpacking)
         }
         return attempt.map { .submit(request, attempt: $0) } ?? .nothing
+    }
+
+    /// Looks whether a file that is to be ignored is an image, for a thread that has its turn.
+    private func lookIfIgnored(
+        _ number: UInt64, as path: [UInt8]?, _ settings: Settings
+    ) throws(Errno) {
+        let file = locked { state -> IncomingFile? in
+            guard let file = state.files[number], file.isImage == nil, file.canBeOffered,
+                state.tree.place(of: number) != nil,
+                file.facts(path: path ?? state.tree.path(of: number), settings).isIgnored
+            else { return nil }
+            return file
+        }
+        guard let file else { return }
+        // It has a name, so that it stays open during the call.
+        let descriptor = try readable(number, file)
+        let isImage = Archive.isImage(descriptor.number)
+        locked { state in try? state.update(number) { $0.isImage = isImage } }
     }
 
     private func submit(
@@ -311,6 +330,7 @@ extension IncomingFile {
                 ?? .closed)
         facts.isForced = deferral?.isForced == true
         facts.isZip = isZip == true
+        facts.isImage = isImage == true
         return facts
     }
 }

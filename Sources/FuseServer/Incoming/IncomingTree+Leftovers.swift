@@ -15,20 +15,44 @@ extension IncomingTree {
     /// wait for their rename, and others, whose writer never closed them, are set aside.
     func takeUpLeftovers() {
         beginTakingUp()
-        defer { locked { $0.isTakingUp = false } }
-        var folders = [root]
-        while let number = folders.popLast() {
+        var folders = [(number: root, depth: 0)]
+        while let (number, depth) = folders.popLast() {
             guard
                 let folder = try? folder(number),
                 let entries = try? DirectorySnapshot.entries(
                     of: folder.descriptor, isHidden: HiddenName.matches)
             else { continue }
+            var hasDeeper = false
             for entry in entries {
+                if locked({ $0.stopsTakingUp }) { return }
+                if entry.isDirectory, depth == DirectoryTree.deepest {
+                    hasDeeper = true
+                    continue
+                }
                 let place = Place(name: entry.name, directory: number)
-                guard let child = try? takeUp(place) else { continue }
-                if child.isDirectory { folders.append(child.number) }
+                // Each by itself: the disk is given up when one of them takes too long.
+                let taken = try? staging.onDisk { [self] in try? takeUp(place) }
+                guard let child = taken ?? nil else { continue }
+                if child.isDirectory { folders.append((child.number, depth + 1)) }
             }
+            if hasDeeper { leave(number, folder) }
         }
+        locked { $0.isTakingUp = false }
+    }
+
+    /// Leaves what is not taken up yet to the next start.
+    func stopTakingUp() { locked { $0.stopsTakingUp = true } }
+
+    /// Leaves alone what lies too deep, but for folders without a file. No client has made it.
+    private func leave(_ number: UInt64, _ folder: Folder) {
+        if archive.removeEmptyFolders(below: folder.descriptor) { return }
+        let path = IngestSource.incoming(locked { $0.tree.path(of: number) })
+        archive.log.error(
+            """
+            What lies below \(path.shown) is nested deeper than \(DirectoryTree.deepest) folders, \
+            and was left alone. Stop pacsfs, move it up in staging/incoming of the volume, and \
+            start pacsfs again.
+            """)
     }
 
     /// Takes up a file that was brought here from another volume, and the folders it is in.
@@ -122,8 +146,8 @@ extension IncomingFile {
         let isInterrupted = decision == .setAside(IncomingDecision.interrupted)
         let state: State =
             switch decision {
-            case .wait, .discard: isShared ? .whole : .writing
-            case .archive: .whole
+            case .wait: isShared ? .whole : .writing
+            case .archive, .discard: .whole
             case .setAside(let reason): isInterrupted ? .whole : .refused(reason)
             }
         self.init(shown: status, state: state)
@@ -131,6 +155,7 @@ extension IncomingFile {
         // RENAME may have answered for it.
         if decision == .archive { deferral = .init(isForced: facts.isForced) }
         isLeftover =
-            !facts.isForced && !facts.isZip && (isInterrupted || decision == .archive)
+            !facts.isForced && !facts.isZip
+            && (isInterrupted || decision == .archive || decision == .discard)
     }
 }

@@ -151,11 +151,14 @@ extension IncomingTree {
     // MARK: Making and removing
 
     /// MKDIR.
+    ///
+    /// - Throws: `ENAMETOOLONG` below 256 levels, and the errors of `mkdirat(2)`.
     func makeDirectory(
         _ name: [UInt8], in parent: UInt64, mode: mode_t, caller: FileOwner
     ) throws(Errno) -> fuse_entry_param {
         let place = Place(name: name, directory: parent)
         try requireOpenForNames([place])
+        try locked { (state) throws(Errno) in try state.tree.requireDepth(of: 1, in: parent) }
         let share = try shares.name(by: caller.uid)
         return try reserving([place]) { (folders) throws(Errno) in
             let folder = folders[0]

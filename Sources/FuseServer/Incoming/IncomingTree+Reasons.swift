@@ -57,7 +57,10 @@ extension IncomingTree {
         switch IncomingDecision(facts) {
         case .discard:
             return (
-                .ignored, "Goes quietly: its name is on the list \"ignore\" of pacsfs.toml."
+                .ignored,
+                """
+                Goes quietly, if it is no image: its name is on the list \"ignore\" of pacsfs.toml.
+                """
             )
         case .wait:
             return (

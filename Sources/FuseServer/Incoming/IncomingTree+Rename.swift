@@ -82,6 +82,9 @@ extension IncomingTree {
             let isDirectory = status.st_mode & S_IFMT == S_IFDIR
             if isDirectory { setMoving(number, true) }
             defer { if isDirectory { setMoving(number, false) } }
+            if isDirectory, source.directory != target.parent {
+                try requireDepth(of: number, at: source, in: folders[0], movedTo: target.parent)
+            }
             var kept: Place?
             if let replaced, replaced.status.st_ino == status.st_ino {
                 // rename(2) does nothing when both names are the same inode, as a file and its
@@ -110,6 +113,24 @@ extension IncomingTree {
                 state.move(number, to: goal)
                 state.touch(number, now: clock.now)
             }
+        }
+    }
+
+    /// - Throws: `ENAMETOOLONG` when the directories of a directory would lie too deep.
+    private func requireDepth(
+        of number: UInt64, at source: Place, in folder: Folder, movedTo parent: UInt64
+    ) throws(Errno) {
+        // As long as not all that lies there is known, the disk knows more.
+        var levels = 0
+        if locked({ $0.isTakingUp }) {
+            let directory = try SharedDescriptor(
+                at: folder.descriptor, source.name, flags: O_RDONLY | O_DIRECTORY)
+            levels = try Errno.from { try FolderWalk.levels(of: directory.number) }
+        }
+        try locked { (state) throws(Errno) in
+            try state.tree.requireDepth(
+                of: max(levels, try state.tree.node(number).levels), in: parent,
+                from: state.tree.depth(of: source.directory))
         }
     }
 

@@ -91,15 +91,17 @@ final class IncomingTree: ServedTree {
     ) {
         var numbers: [[UInt8]: UInt64] = [[]: tree.root]
         for (node, path) in directories {
-            let made = path.withCString { mkdirat(volume, $0, 0o755) } == 0
-            var status = stat()
+            let facts = try? PathDescent.with(path, below: volume) {
+                (directory, path) throws(Errno) -> FileFacts? in
+                let result = path.withCString { mkdirat(directory, $0, 0o755) }
+                guard result == 0 || errno == EEXIST else { throw .last }
+                return try FileFacts.of(path, in: directory)
+            }
             guard let parent = numbers[Array(path.dropLast(node.name.count + 1))],
-                made || errno == EEXIST,
-                path.withCString({ fstatat(volume, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0,
-                status.st_mode & S_IFMT == S_IFDIR
+                let facts = facts ?? nil, facts.isDirectory
             else { continue }
             let number = tree.add(
-                .init(name: node.name, directory: parent), inode: UInt64(status.st_ino),
+                .init(name: node.name, directory: parent), inode: facts.inode,
                 isDirectory: true, as: node.number, now: now)
             tree.update(number) {
                 $0.lookups = node.lookups

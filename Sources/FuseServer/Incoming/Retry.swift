@@ -54,6 +54,7 @@ struct Retry: Sendable {
         if target.mustBeNew, (try? incoming.find(target.place) { _, _, _ in }) != nil {
             throw Errno(EEXIST)
         }
+        if status.st_mode & S_IFMT == S_IFDIR { try requireDepth(of: source) }
         let newPath = incoming.locked { $0.tree.path(of: target.place) }
         var tried: [Tried] = []
         for path in try files(at: source, status) {
@@ -71,6 +72,16 @@ struct Retry: Sendable {
         }
     }
 
+    /// - Throws: `ENAMETOOLONG` when the folders of a folder would lie too deep in `/incoming`.
+    private func requireDepth(of source: [UInt8]) throws(Errno) {
+        let folder = try SharedDescriptor(
+            at: rejected.directory, source, flags: O_RDONLY | O_DIRECTORY)
+        let levels = try Errno.from { try FolderWalk.levels(of: folder.number) }
+        try incoming.locked { (state) throws(Errno) in
+            try state.tree.requireDepth(of: levels, in: target.parent)
+        }
+    }
+
     private static func subject(of reason: [UInt8]) -> [UInt8] {
         Array(reason.dropLast(RejectedFolder.reason(of: []).count))
     }
@@ -79,11 +90,8 @@ struct Retry: Sendable {
     /// it. Another file of such a name may be somebody's only copy.
     private func isReason(_ path: [UInt8]) -> Bool {
         guard RejectedFolder.isReason(path) else { return false }
-        var status = stat()
-        let isThere = Self.subject(of: path).withCString {
-            fstatat(rejected.directory, $0, &status, AT_SYMLINK_NOFOLLOW) == 0
-        }
-        return isThere && status.st_mode & S_IFMT == S_IFREG
+        let subject = try? FileFacts.of(Self.subject(of: path), in: rejected.directory)
+        return subject?.isRegular == true
     }
 
     /// `mv rejected/…/* incoming` moves the reason of a file after the file. It is obsolete then,
@@ -117,9 +125,10 @@ struct Retry: Sendable {
     ) throws(Errno) -> Tried {
         let descriptor = try SharedDescriptor(at: rejected.directory, source, flags: O_RDONLY)
         let status = try descriptor.status()
-        let facts = IncomingFacts(
+        var facts = IncomingFacts(
             path: newPath, settings: incoming.archive.settings, bytes: Int64(status.st_size),
             ending: .closed)
+        facts.isImage = facts.isIgnored && Archive.isImage(descriptor.number)
         let takesLong =
             !path.isEmpty || IncomingTree.isLargeZip(descriptor, bytes: status.st_size)
         guard !takesLong, IncomingDecision(facts) == .archive else {
@@ -142,12 +151,9 @@ struct Retry: Sendable {
         _ number: UInt64, from source: [UInt8], _ status: stat, _ tried: [Tried]
     ) throws(Errno) -> [UInt64] {
         try incoming.reserving([target.place]) { (folders) throws(Errno) in
-            var now = stat()
-            let isThere = source.withCString {
-                fstatat(rejected.directory, $0, &now, AT_SYMLINK_NOFOLLOW)
-            }
             // Another one was put there while the archive looked at its predecessor.
-            guard isThere == 0, now.st_ino == status.st_ino else { throw Errno(EAGAIN) }
+            guard try FileFacts.of(source, in: rejected.directory)?.inode == UInt64(status.st_ino)
+            else { throw Errno(EAGAIN) }
             for file in tried where file.isDeferred {
                 ForcedFile.mark(join(source, file.path), in: rejected.directory)
             }
@@ -159,15 +165,19 @@ struct Retry: Sendable {
                 : try replaced.flatMap { number throws(Errno) in
                     try incoming.makeWay(number, in: folders[0])
                 }
-            let result = source.withCString { source in
-                target.name.withCString {
-                    renameat2(
-                        rejected.directory, source, folders[0].descriptor, $0,
-                        target.mustBeNew ? UInt32(PACSFS_RENAME_NOREPLACE) : 0)
+            do throws(Errno) {
+                try PathDescent.with(source, below: rejected.directory) {
+                    (directory, source) throws(Errno) in
+                    let result = source.withCString { source in
+                        target.name.withCString {
+                            renameat2(
+                                directory, source, folders[0].descriptor, $0,
+                                target.mustBeNew ? UInt32(PACSFS_RENAME_NOREPLACE) : 0)
+                        }
+                    }
+                    guard result == 0 else { throw .last }
                 }
-            }
-            guard result == 0 else {
-                let error = Errno.last
+            } catch {
                 if let kept { incoming.moveBack(kept, to: target.place, in: folders[0]) }
                 throw error
             }

@@ -191,7 +191,8 @@ extension IncomingState {
             if facts.isTemporary, unused >= IncomingDecision.patience { facts.ending = .abandoned }
             switch IncomingDecision(facts) {
             case .wait: return .none
-            case .discard: return .due(.clear(number))
+            // It is offered for a look at its content.
+            case .discard: return .due(file.isImage == nil ? .offer(number) : .clear(number))
             case .archive: return .due(.offer(number))
             case .setAside(let reason): return .due(.setAside(number, reason: reason))
             }
@@ -316,7 +317,11 @@ extension IncomingTree {
             let result = place.name.withCString {
                 unlinkat(folders[0].descriptor, $0, AT_REMOVEDIR)
             }
-            guard result == 0 || errno == ENOENT else { throw .last }
+            guard result == 0 || errno == ENOENT else {
+                // It has something that is not known here: it is not tried again at once.
+                locked { $0.touch(number, now: clock.now) }
+                return
+            }
             locked { state in
                 state.remove(number)
                 state.clearWhenQuiet(place.directory)

@@ -100,6 +100,7 @@ public final class Session: Sendable {
 
         log.info("Finishing what is under way.")
         ending()
+        fileSystem.incoming.stopTakingUp()
         settling.stop()
         // Programs that wait for a file to be safe are answered before the mount goes.
         archive.drain()

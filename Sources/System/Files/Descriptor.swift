@@ -53,7 +53,7 @@ public final class SharedDescriptor: Sendable {
     /// is not passed on to child processes.
     ///
     /// - Parameters:
-    ///   - path: Relative to `directory`, without a zero byte.
+    ///   - path: Relative to `directory`, without a zero byte; of any length.
     ///   - flags: As of `openat(2)`; `O_CLOEXEC` and `O_NOFOLLOW` are added.
     ///   - mode: Of a file that is created.
     /// - Throws: The ``Errno`` of the call.
@@ -62,11 +62,26 @@ public final class SharedDescriptor: Sendable {
     public convenience init(
         at directory: Int32, _ path: [UInt8], flags: Int32, mode: mode_t = 0o600
     ) throws(Errno) {
+        let number = try PathDescent.with(path, below: directory) {
+            (directory, path) throws(Errno) in
+            try Self.open(path, at: directory, flags, mode: mode)
+        }
+        self.init(owning: number)
+    }
+
+    /// Opens something by a path that the kernel takes at once.
+    convenience init(opening path: [UInt8], at directory: Int32, _ flags: Int32) throws(Errno) {
+        self.init(owning: try Self.open(path, at: directory, flags))
+    }
+
+    private static func open(
+        _ path: [UInt8], at directory: Int32, _ flags: Int32, mode: mode_t = 0
+    ) throws(Errno) -> Int32 {
         let number = path.withCString {
             openat(directory, $0, flags | O_CLOEXEC | O_NOFOLLOW, mode)
         }
         guard number >= 0 else { throw .last }
-        self.init(owning: number)
+        return number
     }
 
     deinit { close(number) }

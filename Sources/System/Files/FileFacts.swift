@@ -69,10 +69,12 @@ public struct FileFacts: Sendable, Equatable {
     /// - Throws: The ``Errno`` of `fstatat(2)`, except `ENOENT`.
     public static func of(_ path: [UInt8], in directory: Int32) throws(Errno) -> FileFacts? {
         try found { status throws(Errno) in
-            let result = path.withCString {
-                fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW)
+            try PathDescent.with(path, below: directory) { (directory, path) throws(Errno) in
+                let result = path.withCString {
+                    fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW)
+                }
+                if result != 0 { throw .last }
             }
-            if result != 0 { throw .last }
         }
     }
 

@@ -16,6 +16,8 @@ struct IncomingFile: Sendable {
     var bytes: WrittenBytes
     /// Whether an earlier run left it, and nobody has read yet whether it is whole.
     var isLeftover = false
+    /// Whether it is an image, if its name is one to be ignored; `nil` until somebody has looked.
+    var isImage: Bool?
     /// Whether it is a zip archive; `nil` until somebody has looked.
     var isZip: Bool?
 
@@ -156,6 +158,7 @@ struct IncomingFile: Sendable {
         state = .writing
         deferral = nil
         isZip = nil
+        isImage = nil
         isLeftover = false
     }
 
@@ -247,7 +250,7 @@ struct IncomingFile: Sendable {
         var kept = IncomingFile(shown: shown, state: state)
         if case .archiving = state { kept.state = .whole }
         kept.deferral = deferral
-        kept.isZip = isZip
+        (kept.isZip, kept.isImage) = (isZip, isImage)
         kept.isLeftover = isLeftover
         return kept
     }

@@ -19,6 +19,8 @@ struct IncomingState {
     var obsoleteReasons: [(path: [UInt8], time: Int64)] = []
     /// Whether files that are met for the first time are those that an earlier run left.
     var isTakingUp = false
+    /// Whether that is left to the next start.
+    var stopsTakingUp = false
     /// Whether another tree is shown by now: nothing new is made here.
     var isRetired = false
     /// How many threads wait for a name, or for the end of a move.

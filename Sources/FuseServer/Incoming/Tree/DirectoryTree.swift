@@ -1,4 +1,6 @@
+import Archive
 import Glibc
+import Synchronization
 import System
 
 /// Names, numbers and folders of `/incoming` or `/rejected`, as far as the kernel knows them or
@@ -41,6 +43,10 @@ struct DirectoryTree {
         var reserved: Set<[UInt8]> = []
         /// Whether it is being renamed or removed just now.
         var isMoving = false
+        /// How many levels of directories it makes with those below it; 1 for one without.
+        fileprivate(set) var levels = 1
+        /// How many directories in it make so many levels.
+        fileprivate var levelsInside: [Int: Int] = [:]
     }
 
     /// When a directory is removed from `/incoming`, once it is empty.
@@ -58,8 +64,14 @@ struct DirectoryTree {
         var directory: UInt64
     }
 
+    /// The most levels of directories below the root.
+    static let deepest = Recovery.deepest
+
     let root: UInt64
-    private var nodes: [UInt64: Node]
+    private var nodes: CountedNodes
+    /// How often a node was looked at or changed: what requests cost, for tests. The tree is
+    /// guarded by one lock, so that none may cost more than its own share.
+    var visits: Int { nodes.visits }
     private(set) var nextNumber: UInt64
     private let makeNumber: @Sendable (UInt64) -> UInt64
     /// Counts the beginnings and ends of directories' moves: a path that was read before one may
@@ -74,10 +86,9 @@ struct DirectoryTree {
         self.root = root
         self.nextNumber = nextNumber
         self.makeNumber = makeNumber
-        nodes = [
-            root: Node(
-                number: root, isDirectory: true, inode: 0, parent: nil, name: [], lastUse: 0)
-        ]
+        nodes = CountedNodes()
+        nodes[root] = Node(
+            number: root, isDirectory: true, inode: 0, parent: nil, name: [], lastUse: 0)
     }
 
     /// A number beyond all that an earlier run has given, as long as that gave fewer than 65,536 a
@@ -143,6 +154,31 @@ struct DirectoryTree {
         return false
     }
 
+    /// How many levels below the root a node is.
+    func depth(of number: UInt64) -> Int {
+        var (depth, current) = (0, nodes[number])
+        while let parent = current?.parent {
+            depth += 1
+            current = nodes[parent]
+        }
+        return depth
+    }
+
+    /// Checks that directories do not come to lie too deep.
+    ///
+    /// - Parameters:
+    ///   - levels: How many levels of directories are put into `parent`.
+    ///   - current: How deep they are now, if they are in the tree; from there they may go up,
+    ///     however many they are.
+    /// - Throws: `ENAMETOOLONG`.
+    func requireDepth(
+        of levels: Int, in parent: UInt64, from current: Int? = nil
+    ) throws(Errno) {
+        let depth = depth(of: parent)
+        if let current, depth < current { return }
+        guard depth + levels <= Self.deepest else { throw Errno(ENAMETOOLONG) }
+    }
+
     /// Calls `body` with every node below the root, each directory after all that is in it.
     ///
     /// - Parameter body: Also gets the depth, 1 for what is in the root.
@@ -182,8 +218,7 @@ struct DirectoryTree {
 
     /// Changes what is said of a node; nothing when it is gone.
     mutating func update(_ number: UInt64, _ change: (inout Node) -> Void) {
-        guard let index = nodes.index(forKey: number) else { return }
-        change(&nodes.values[index])
+        nodes.change(number, change)
     }
 
     /// Adds a node at a place that nothing has.
@@ -198,7 +233,7 @@ struct DirectoryTree {
         nodes[number] = Node(
             number: number, isDirectory: isDirectory, inode: inode, parent: place.directory,
             name: place.name, lastUse: now)
-        nodes[place.directory]?.children[place.name] = number
+        attach(number, isDirectory ? 1 : nil, to: place)
         return number
     }
 
@@ -230,13 +265,34 @@ struct DirectoryTree {
         detach(number)
         nodes[number]?.parent = place.directory
         nodes[number]?.name = place.name
+        attach(number, nodes[number].flatMap { $0.isDirectory ? $0.levels : nil }, to: place)
+    }
+
+    private mutating func attach(_ number: UInt64, _ levels: Int?, to place: Place) {
         nodes[place.directory]?.children[place.name] = number
+        changeLevels(in: place.directory, from: nil, to: levels)
+    }
+
+    /// A directory in another makes more levels, or fewer. Those above learn of it, as far as it
+    /// matters to them.
+    private mutating func changeLevels(in directory: UInt64, from old: Int?, to new: Int?) {
+        var (next, old, new): (UInt64?, Int?, Int?) = (directory, old, new)
+        while let number = next, old != new {
+            var (above, before, after): (UInt64?, Int?, Int?) = (nil, nil, nil)
+            nodes.change(number) { node in
+                (above, before) = (node.parent, node.levels)
+                node.changeLevels(from: old, to: new)
+                after = node.levels
+            }
+            (next, old, new) = (above, before, after)
+        }
     }
 
     private mutating func detach(_ number: UInt64) {
         guard let node = nodes[number], let parent = node.parent else { return }
         if nodes[parent]?.children[node.name] == number {
             nodes[parent]?.children[node.name] = nil
+            changeLevels(in: parent, from: node.isDirectory ? node.levels : nil, to: nil)
         }
         if let use = nodes[parent]?.lastUse { nodes[parent]?.lastUse = max(use, node.lastUse) }
     }
@@ -268,6 +324,16 @@ struct DirectoryTree {
 }
 
 extension DirectoryTree.Node {
+    /// A directory in it makes other levels now; `nil` when it was not or is not there.
+    fileprivate mutating func changeLevels(from old: Int?, to new: Int?) {
+        if let old, let count = levelsInside[old] {
+            levelsInside[old] = count > 1 ? count - 1 : nil
+        }
+        if let new { levelsInside[new, default: 0] += 1 }
+        // How many more than too many there are does not matter.
+        levels = min(1 + (levelsInside.keys.max() ?? 0), DirectoryTree.deepest + 1)
+    }
+
     fileprivate var isForgotten: Bool {
         lookups == 0 && !isNeeded && openings == 0 && clearing == .never && children.isEmpty
             && reserved.isEmpty && !isMoving && (shownOwner == nil || isRemoved)
@@ -278,4 +344,36 @@ extension DirectoryTree.Node {
 struct FileOwner: Equatable, Sendable {
     var uid: uid_t
     var gid: gid_t
+}
+
+/// The nodes of a tree by their numbers, and how often they were asked for.
+private struct CountedNodes {
+    private final class Counter: Sendable {
+        let value = Atomic(0)
+    }
+
+    private var nodes: [UInt64: DirectoryTree.Node] = [:]
+    private let counter = Counter()
+
+    var visits: Int { counter.value.load(ordering: .relaxed) }
+
+    private func count() { counter.value.wrappingAdd(1, ordering: .relaxed) }
+
+    subscript(number: UInt64) -> DirectoryTree.Node? {
+        get {
+            count()
+            return nodes[number]
+        }
+        _modify {
+            count()
+            yield &nodes[number]
+        }
+    }
+
+    /// Changes a node where it is; nothing when it is gone.
+    mutating func change(_ number: UInt64, _ change: (inout DirectoryTree.Node) -> Void) {
+        count()
+        guard let index = nodes.index(forKey: number) else { return }
+        change(&nodes.values[index])
+    }
 }

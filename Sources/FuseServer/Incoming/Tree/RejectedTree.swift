@@ -62,8 +62,10 @@ final class RejectedTree: ServedTree {
 
     private func status(of path: [UInt8]) throws(Errno) -> stat {
         var status = stat()
-        let result = path.withCString { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
-        guard result == 0 else { throw .last }
+        try PathDescent.with(path, below: directory) { (directory, path) throws(Errno) in
+            let result = path.withCString { fstatat(directory, $0, &status, AT_SYMLINK_NOFOLLOW) }
+            guard result == 0 else { throw .last }
+        }
         return status
     }
 
