@@ -179,6 +179,57 @@ struct HungDiskTests {
         }
     }
 
+    /// As when a disk hangs for good and is pulled out, and its contents come back on another.
+    @Test(
+        "A volume comes back on another disk, though calls on the one that hangs never return",
+        .enabled(if: LosableDisk.isPossible, "loop devices need root"))
+    func comesBackElsewhere() throws {
+        var disks: [LosableDisk] = []
+        defer { for disk in disks { disk.unmount() } }
+        try MountedArchive.with(
+            isMounted: false, minimumCopies: 1,
+            prepare: { archive in
+                for path in archive.volumes { disks.append(try LosableDisk(at: path)) }
+            }
+        ) { archive in
+            defer { for disk in disks { disk.unmount() } }
+            try archive.configure {
+                $0.replacing(/(?m)^patience = .*$/, with: "patience = 1")
+            }
+            try archive.mount()
+            try prepare(archive, images: 4, new: 4)
+            try archive.python(
+                Self.within + """
+                    import fcntl
+                    volume = os.path.abspath('../volume1')
+                    def status(): return subprocess.run([os.environ['PACSFS'], 'status'], \
+                    capture_output=True, text=True, timeout=5).stdout
+                    hung = os.open(volume, os.O_RDONLY)
+                    subprocess.run(['fsfreeze', '-f', volume], check=True)
+                    try:
+                        client = subprocess.Popen(['cp', 'new/0.dcm', I], \
+                    stderr=subprocess.DEVNULL)
+                        wait('noticed', lambda: 'does not answer' in status(), 10)
+                        client.wait(10)
+                        # What the frozen disk holds is whole.
+                        subprocess.run(['umount', '-l', volume], check=True)
+                        subprocess.run(['cp', '--sparse=always', volume + '.image', \
+                    volume + '.copy'], check=True)
+                        subprocess.run(['mount', '-o', 'loop', volume + '.copy', volume], \
+                    check=True)
+                        wait('back', lambda: status().startswith('Safe'), 30)
+                        for n in range(1, 4): within(3, 'a copy', 'cp', f'new/{n}.dcm', I)
+                    finally:
+                        # FITHAW of linux/fs.h
+                        fcntl.ioctl(hung, 0xC0045878, 0)
+                        os.close(hung)
+                    """, timeout: 90)
+            try archive.settled()
+            try archive.unmount()
+            try archive.mustShell("\"$PACSFS\" verify")
+        }
+    }
+
     /// open(2) of a named pipe without a writer waits, as a call on a disk that does not answer.
     @Test(
         """

@@ -161,13 +161,17 @@ extension VolumeSet {
     }
 
     /// Whether calls on the disk at a path have still not returned: nothing is done there before.
+    /// Calls on a disk that was there earlier do not count; they may never return.
     func isStuck(at path: String) -> Bool {
-        state.withLock { state in
+        let device = MountedFileSystem.holding(path)?.device
+        return state.withLock { state in
             guard let index = state.members.firstIndex(where: { $0.place.path == path }) else {
                 return false
             }
             state.members[index].givenUp.removeAll { !$0.isBusy }
-            return !state.members[index].givenUp.isEmpty
+            return state.members[index].givenUp.contains {
+                $0.device == nil || $0.device == device
+            }
         }
     }
 
@@ -191,7 +195,7 @@ extension VolumeSet {
     ///
     /// - Throws: `StorageError` that says what is there instead.
     func open(at path: String) throws(StorageError) -> Volume {
-        let disk = patience.map { DiskCalls($0) }
+        let disk = patience.map { DiskCalls($0, holding: path) }
         let volume: Volume
         do throws(StorageError) {
             volume = try Volume.open(at: path, archive: archive, disk: disk)

@@ -59,7 +59,7 @@ final class VolumeSet: Sendable {
         for (index, place) in places.enumerated() {
             // A number that no volume has, when the ordinal is unknown.
             var member = Member(place: place, ordinal: known[place.path] ?? -1 - index)
-            let disk = patience.map { DiskCalls($0) }
+            let disk = patience.map { DiskCalls($0, holding: place.path) }
             do throws(StorageError) {
                 let volume = try Volume.open(at: place.path, archive: id, disk: disk)
                 if let other = members.first(where: {

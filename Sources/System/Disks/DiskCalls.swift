@@ -8,9 +8,16 @@ public final class DiskCalls: Sendable {
     }
 
     public let patience: DiskPatience
+    /// `major:minor` of what is mounted there, as in ``MountedFileSystem/device``; `nil` when it
+    /// is not known.
+    public let device: String?
     private let state = Lock(State())
 
-    public init(_ patience: DiskPatience) { self.patience = patience }
+    /// - Parameter path: Of a folder on it.
+    public init(_ patience: DiskPatience, holding path: String? = nil) {
+        self.patience = patience
+        device = path.flatMap { MountedFileSystem.holding($0) }?.device
+    }
 
     /// Whether it did not answer once. Nothing is begun on it any more.
     public var hasGivenUp: Bool { state.withLock { $0.hasGivenUp } }

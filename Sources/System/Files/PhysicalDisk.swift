@@ -77,16 +77,10 @@ public struct PhysicalDisk: Hashable, Sendable {
         }
     }
 
-    /// The mount that a path lies on: the longest, and of several the one on top.
     private static func mount(of path: String) -> MountedFileSystem? {
         guard let real = realpath(path, nil) else { return nil }
         defer { free(real) }
-        let path = String(cString: real)
-        return MountedFileSystem.all().filter { mount in
-            path == mount.path || mount.path == "/" || path.hasPrefix(mount.path + "/")
-        }.enumerated().max {
-            ($0.element.path.utf8.count, $0.offset) < ($1.element.path.utf8.count, $1.offset)
-        }?.element
+        return .holding(String(cString: real))
     }
 
     private static func number(_ device: dev_t) -> String {

@@ -29,6 +29,18 @@ public struct MountedFileSystem: Sendable {
         all().last { $0.path == path }
     }
 
+    /// The mount that a path lies on: the one that is mounted deepest, and of several the one on
+    /// top. No file system is asked.
+    ///
+    /// - Parameter path: Absolute, without symbolic links.
+    public static func holding(_ path: String) -> MountedFileSystem? {
+        all().filter { mount in
+            path == mount.path || mount.path == "/" || path.hasPrefix(mount.path + "/")
+        }.enumerated().max {
+            ($0.element.path.utf8.count, $0.offset) < ($1.element.path.utf8.count, $1.offset)
+        }?.element
+    }
+
     init?(line: Substring) {
         // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
         let fields = line.split(separator: " ")

@@ -24,10 +24,7 @@ struct FileSystemOfPath {
         var space = statvfs()
         guard stat(path, &status) == 0, statvfs(path, &space) == 0 else { return nil }
         device = status.st_dev
-        let mount = MountedFileSystem.all().filter { AbsolutePath.isInside(path, $0.path) }
-            .enumerated().max {
-                ($0.element.path.count, $0.offset) < ($1.element.path.count, $1.offset)
-            }?.element
+        let mount = MountedFileSystem.holding(path)
         mountpoint = mount?.path ?? "/"
         type = mount?.type ?? ""
         available = Int64(clamping: space.f_bavail) * Int64(space.f_frsize)
