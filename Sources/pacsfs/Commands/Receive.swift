@@ -35,7 +35,18 @@ struct Receive: ParsableCommand {
         help: ArgumentHelp("Listen on this address only, instead of on all.", valueName: "ADDRESS"))
     var bind: String?
 
+    /// Associations at the same time.
+    @Option(name: .long, help: .hidden)
+    var places = 64
+
+    /// Seconds that an association may be silent when places are short.
+    @Option(name: .long, help: .hidden)
+    var patience: Double = 60
+
     func validate() throws {
+        if places < 2 || patience < 0 {
+            throw ValidationError("--places is at least 2, and --patience at least 0.")
+        }
         // PS3.5 section 6.2: AE.
         let isTitle =
             (1...16).contains(aet.utf8.count) && aet.utf8.allSatisfy { (0x20...0x7E).contains($0) }
@@ -62,7 +73,10 @@ struct Receive: ParsableCommand {
             }
             let log = StandardErrorLog.logger()
             let receiver = try Receiver(
-                archive: path, aeTitle: aet, address: bind, port: port, log: log)
+                archive: path, aeTitle: aet, address: bind, port: port,
+                places: AssociationPlaces(
+                    total: places, patience: .init(idle: Int64(patience * 1_000_000_000))),
+                log: log)
             log.notice("\(aet) receives on port \(receiver.port), into \(mountpoint).")
             withExtendedLifetime(Interruption { receiver.stop() }) { receiver.run() }
             log.notice("\(aet) has stopped receiving.")

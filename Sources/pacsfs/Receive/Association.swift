@@ -59,7 +59,12 @@ struct Association {
             let count = Socket.receive(from: sender.socket.number, into: &buffer)
             guard count > 0 else { return nil }
             units.append(buffer[..<count])
-            if let unit = try units.next() { return unit }
+            // Not noted as a sign of life before it is whole: bytes are cheap.
+            if let unit = try units.next() {
+                sender.asked()
+                sender.note()
+                return unit
+            }
         }
     }
 
@@ -142,7 +147,7 @@ struct Association {
                 """)
             return unit
         }
-        guard let failure = files.archive() else {
+        guard let failure = sender.waiting({ files.archive() }) else {
             tally.stored += 1
             return unit
         }
@@ -184,6 +189,7 @@ struct Association {
             if ready.sender != 0 {
                 let count = Socket.receive(from: sender.socket.number, into: &buffer)
                 if count > 0 {
+                    sender.note()
                     pending = buffer[..<count]
                 } else {
                     isSending = false

@@ -23,34 +23,56 @@ final class ReceivedFiles {
     ///
     /// - Throws: ``AssociationError``
     init(mountpoint: String, aeTitle: String, sender: String) throws(AssociationError) {
-        parent = "\(mountpoint)/incoming/receive \(Self.portable(aeTitle))"
+        let common = "\(mountpoint)/incoming/receive \(Self.portable(aeTitle))"
         let time = Date.now.formatted(
             .iso8601.dateSeparator(.omitted).timeSeparator(.omitted).dateTimeSeparator(.standard))
-        let name = "\(parent)/\(Self.portable(sender)) \(time)"
+        let name = "\(Self.portable(sender)) \(time)"
         do throws(Errno) {
-            path = try Self.makeFolder(name, in: parent)
+            (path, parent) = try Self.makeFolder(name, in: common)
             folder = try Descriptor(opening: path, O_RDONLY | O_DIRECTORY)
         } catch {
-            throw AssociationError(.incoming, "\(name) cannot be made", cause: error)
+            throw AssociationError(.incoming, "\(common)/\(name) cannot be made", cause: error)
         }
     }
 
-    /// - Returns: The path of the new folder: `path`, or `path` with a number if that is taken.
+    /// - Returns: The path of the new folder, with a number if its name is taken, and the path of
+    ///   the folder that it is in.
     /// - Throws: The ``Errno`` of `mkdir(2)`; `EEXIST` when a thousand are taken.
-    private static func makeFolder(_ path: String, in parent: String) throws(Errno) -> String {
+    private static func makeFolder(
+        _ name: String, in common: String
+    ) throws(Errno) -> (path: String, parent: String) {
         var number = 1
+        var parent = try ownFolder(common)
         for _ in 0..<1000 {
-            let numbered = path + (number == 1 ? "" : " \(number)")
+            let path = "\(parent)/\(name)" + (number == 1 ? "" : " \(number)")
             do throws(Errno) {
-                try systemCall { mkdir(numbered, 0o755) }
-                return numbered
+                try systemCall { mkdir(path, 0o755) }
+                return (path, parent)
             } catch {
                 switch error.code {
                 case EEXIST: number += 1
                 // The folder above goes when it is empty, perhaps just now.
-                case ENOENT: try makeIfAbsent(parent)
+                case ENOENT: parent = try ownFolder(common)
                 default: throw error
                 }
+            }
+        }
+        throw Errno(EEXIST)
+    }
+
+    /// Makes a folder, or finds it. Others may put a file in its place, or a folder that they could
+    /// move away with the images in it; then it gets another name, which nobody can foresee.
+    ///
+    /// - Returns: The path of a folder that belongs to this process.
+    /// - Throws: The ``Errno`` of `mkdir(2)`; `EEXIST` when all names are taken.
+    private static func ownFolder(_ path: String) throws(Errno) -> String {
+        for attempt in 0..<100 {
+            let suffix = attempt == 0 ? "" : " \(String(UInt32.random(in: 0...(.max)), radix: 16))"
+            try makeIfAbsent(path + suffix)
+            var status = stat()
+            guard lstat(path + suffix, &status) == 0 else { continue }
+            if status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid() {
+                return path + suffix
             }
         }
         throw Errno(EEXIST)

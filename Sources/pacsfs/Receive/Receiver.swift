@@ -10,19 +10,26 @@ final class Receiver: Sendable {
     private let aeTitle: String
     private let log: Logger
     private let listener: SharedDescriptor
+    /// Those that have a place.
     private let senders = Monitor<[ObjectIdentifier: Sender]>([:])
-    /// Associations at the same time. Each has a thread, a process and up to half a megabyte.
-    private static let most = 64
+    private let places: AssociationPlaces
+    /// Those that were refused last. A connection that is closed before its request was read is
+    /// reset, and the sender may not see why.
+    private let refused = Lock<[Sender]>([])
+    private static let mostRefused = 32
     /// Nanoseconds that open associations have to finish when the process is to end.
     private static let grace: Int64 = 10_000_000_000
 
     /// - Parameters:
     ///   - address: Where to listen; `nil` for everywhere.
     ///   - port: 0 for any free one.
+    ///   - places: Who may have an association.
     /// - Throws: ``CommandError`` when nobody can listen there.
-    init(archive: String, aeTitle: String, address: String?, port: UInt16, log: Logger)
-        throws(CommandError)
-    {
+    init(
+        archive: String, aeTitle: String, address: String?, port: UInt16,
+        places: AssociationPlaces, log: Logger
+    ) throws(CommandError) {
+        self.places = places
         self.archive = archive
         self.aeTitle = aeTitle
         self.log = log
@@ -50,13 +57,9 @@ final class Receiver: Sendable {
     func stop() { shutdown(listener.number, Int32(SHUT_RDWR)) }
 
     private func serve(_ sender: Sender) {
-        let isAdmitted = senders.withLock { senders in
-            guard senders.count < Self.most else { return false }
-            senders[ObjectIdentifier(sender)] = sender
-            return true
-        }
-        guard isAdmitted else {
-            return refuse(sender, "there are \(Self.most) associations already")
+        guard admit(sender) else {
+            return refuse(
+                sender, "its address has its share of the \(places.total) associations")
         }
         do throws(Errno) {
             _ = try WorkerThread("association") { [self] in
@@ -74,9 +77,35 @@ final class Receiver: Sendable {
         }
     }
 
+    /// Gives a sender a place, perhaps that of one that is silent.
+    private func admit(_ sender: Sender) -> Bool {
+        let now = SystemClock().now
+        let (isAdmitted, silent) = senders.withLock { senders -> (Bool, Sender?) in
+            var silent: Sender?
+            switch places.admit(sender.address, among: senders.mapValues(\.held), now: now) {
+            case .admitted: break
+            case .inPlaceOf(let other): silent = senders.removeValue(forKey: other)
+            case .refused: return (false, nil)
+            }
+            senders[ObjectIdentifier(sender)] = sender
+            return (true, silent)
+        }
+        if let silent {
+            log.error("\(silent.address) was silent for too long while places are short.")
+            silent.hangUp()
+        }
+        return isAdmitted
+    }
+
     private func refuse(_ sender: Sender, _ reason: String) {
         log.error("\(sender.address) was refused: \(reason).")
         _ = sender.send(.busy)
+        sender.endSending()
+        let oldest = refused.withLock { refused -> Sender? in
+            refused.append(sender)
+            return refused.count > Self.mostRefused ? refused.removeFirst() : nil
+        }
+        withExtendedLifetime(oldest) {}
     }
 
     private func remove(_ sender: Sender) {

@@ -7,6 +7,7 @@ final class Sender: Sendable {
     let socket: SharedDescriptor
     /// Its address, without the port.
     let address: String
+    private let state: Lock<AssociationPlaces.Held>
 
     /// - Parameter socket: A connection of TCP.
     init(_ socket: consuming Descriptor) {
@@ -21,7 +22,29 @@ final class Sender: Sendable {
         Self.set(number, Int32(IPPROTO_TCP), TCP_KEEPCNT, Int32(6))
         Self.set(number, SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: 60, tv_usec: 0))
         address = Self.address(of: number)
+        state = Lock(
+            AssociationPlaces.Held(
+                address: address, lastHeard: SystemClock().now, isAsking: true))
     }
+
+    /// What its place depends on.
+    var held: AssociationPlaces.Held { state.withLock { $0 } }
+
+    /// Something came from it, or went to it.
+    func note() { state.withLock { $0.lastHeard = SystemClock().now } }
+
+    /// Its request has come whole.
+    func asked() { state.withLock { $0.isAsking = false } }
+
+    /// Calls `body`, during which it waits for an answer and is not called silent.
+    func waiting<R>(_ body: () -> R) -> R {
+        state.withLock { $0.lastHeard = .max }
+        defer { note() }
+        return body()
+    }
+
+    /// Ends the bytes that it gets.
+    func endSending() { shutdown(socket.number, Int32(SHUT_WR)) }
 
     private static func set<Value: BitwiseCopyable>(
         _ socket: Int32, _ level: Int32, _ option: Int32, _ value: Value

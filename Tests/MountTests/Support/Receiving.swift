@@ -7,8 +7,8 @@ extension MountedArchive {
     /// ``Receiving/storageUser``, and `tools` a Python module that checks the result.
     @discardableResult
     func receiving(
-        _ script: String, _ environment: [String: String] = [:], timeout: Double = 60,
-        sourceLocation: SourceLocation = #_sourceLocation
+        _ script: String, _ environment: [String: String] = [:], options: String = "",
+        timeout: Double = 60, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> ProgramRun {
         try Files.write(Array(Receiving.storageUser.utf8), to: work + "/scu.py")
         try Files.write(Array(Receiving.tools.utf8), to: work + "/tools.py")
@@ -16,15 +16,16 @@ extension MountedArchive {
             "V1": volumes[0], "V2": volumes[1], "TCP_NODELAY": "1", "PYTHONDONTWRITEBYTECODE": "1",
         ]
         return try mustShell(
-            Receiving.start + script, variables.merging(environment) { $1 }, timeout: timeout,
-            sourceLocation: sourceLocation)
+            Receiving.start(options) + script, variables.merging(environment) { $1 },
+            timeout: timeout, sourceLocation: sourceLocation)
     }
 }
 
 enum Receiving {
-    static let start = """
+    static func start(_ options: String) -> String {
+        """
         : >receive.log
-        "$PACSFS" receive --port 0 --aet PACS --bind 127.0.0.1 2>receive.log & receive=$!
+        "$PACSFS" receive --port 0 --aet PACS --bind 127.0.0.1 \(options) 2>receive.log & receive=$!
         trap 'kill $receive 2>/dev/null && wait $receive' EXIT
         until port=$(sed -n 's/.* receives on port \\([0-9]*\\),.*/\\1/p' receive.log) && [[ \
         $port ]]; do
@@ -33,6 +34,7 @@ enum Receiving {
         export port receive
 
         """
+    }
 
     /// A DICOM sender that can do more than others: it sends any bytes as any SOP class in any
     /// transfer syntax, and can stop in the middle.
