@@ -70,7 +70,9 @@ struct SearchTests {
     }
 
     private func keep(_ words: String) throws {
-        #expect(try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number) != nil)
+        #expect(
+            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number, by: 0) != nil
+        )
     }
 
     private func forget(_ words: String) throws {
@@ -213,7 +215,7 @@ struct SearchTests {
         #expect(throws: Errno(EROFS)) { try fileSystem.open(note.ino, flags: O_WRONLY) }
         #expect(throws: Errno(ENOENT)) { try lookup(words, "anything") }
         #expect(throws: Errno(EINVAL)) {
-            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number)
+            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number, by: 0)
         }
     }
 
@@ -290,6 +292,33 @@ struct SearchTests {
                 Array("a".utf8), in: incoming, to: Array("b".utf8), in: incoming, mustBeNew: false))
     }
 
+    @Test("Nobody keeps more searches than are left for others; what goes can be kept anew")
+    func share() throws {
+        let most = FileSystem.mostSearches
+        for first in stride(from: 0, to: most - 8, by: 248) {
+            try archive.changeSearches((first..<first + 248).map { .keep("word\($0)") })
+        }
+        func keep(_ words: String, by user: uid_t) throws {
+            _ = try fileSystem.keepSearch(
+                Array(words.utf8), in: FixedEntry.search.number, by: user)
+        }
+        for number in 1...4 { try keep("first\(number)", by: 1001) }
+        #expect(throws: Errno(EDQUOT)) { try keep("first5", by: 1001) }
+        for number in 1...2 { try keep("second\(number)", by: 1002) }
+        #expect(throws: Errno(EDQUOT)) { try keep("second3", by: 1002) }
+        // A new name is no new search; one that goes makes room, whoever removes it.
+        try rename("first1", to: "other1")
+        #expect(throws: Errno(EDQUOT)) { try keep("first5", by: 1001) }
+        try forget("second1")
+        try forget("second2")
+        try forget("other1")
+        try keep("first5", by: 1001)
+        #expect(throws: Errno(EDQUOT)) { try keep("first6", by: 1001) }
+        let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+        #expect(status.refusals.map(\.resource) == [.keptSearches])
+        #expect(status.refusals.first?.user == 1001 && status.refusals.first?.count == 4)
+    }
+
     @Test("So many searches are kept, and no more")
     func tooMany() throws {
         for first in stride(from: 0, to: FileSystem.mostSearches, by: 250) {
@@ -307,7 +336,7 @@ struct SearchTests {
         arguments: [".hidden", "id=12*", "2024..", "how to search.txt", "a:b", "ct ", "con"])
     func notKept(_ words: String) throws {
         #expect(throws: Errno(EINVAL)) {
-            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number)
+            try fileSystem.keepSearch(Array(words.utf8), in: FixedEntry.search.number, by: 0)
         }
     }
 
@@ -315,10 +344,14 @@ struct SearchTests {
     func readOnly() throws {
         try archive(study(1))
         let folder = try lookup("ct").ino
-        #expect(throws: Errno(EROFS)) { try fileSystem.keepSearch(Array("x".utf8), in: folder) }
+        #expect(throws: Errno(EROFS)) {
+            try fileSystem.keepSearch(Array("x".utf8), in: folder, by: 0)
+        }
         #expect(throws: Errno(EROFS)) { try fileSystem.forgetSearch(Array("x".utf8), in: folder) }
         #expect(throws: Errno(EROFS)) { try fileSystem.writableTree(FixedEntry.search.number) }
-        #expect(try fileSystem.keepSearch(Array("x".utf8), in: FixedEntry.incoming.number) == nil)
+        #expect(
+            try fileSystem.keepSearch(Array("x".utf8), in: FixedEntry.incoming.number, by: 0) == nil
+        )
         #expect(try !fileSystem.forgetSearch(Array("x".utf8), in: FixedEntry.incoming.number))
     }
 

@@ -8,10 +8,12 @@ extension Operations {
         operations.mkdir = { request, parent, name, mode in
             answer(request) { (fileSystem, request) throws(Errno) in
                 try fileSystem.requireKeeper(in: parent, request)
-                if let search = try fileSystem.keepSearch(bytes(name), in: parent) {
+                let caller = request.caller
+                if let search = try fileSystem.keepSearch(
+                    bytes(name), in: parent, by: caller.uid)
+                {
                     return .entry(search)
                 }
-                let caller = request.caller
                 return .entry(
                     try fileSystem.making(in: parent) { (tree) throws(Errno) in
                         try tree.makeDirectory(bytes(name), in: parent, mode: mode, caller: caller)

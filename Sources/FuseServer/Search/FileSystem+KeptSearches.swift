@@ -54,14 +54,20 @@ extension FileSystem {
 
     /// MKDIR in `/search`; `nil` when `parent` is elsewhere.
     ///
+    /// - Parameter user: The uid of whoever keeps it.
     /// - Throws: EEXIST when it is kept; EINVAL for words that cannot be understood, or are not a
-    ///   name that every file system takes; ENOSPC when there are too many.
-    func keepSearch(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param? {
+    ///   name that every file system takes; EDQUOT when the user has a full share of them, ENOSPC
+    ///   when there are too many.
+    func keepSearch(
+        _ name: [UInt8], in parent: UInt64, by user: uid_t
+    ) throws(Errno) -> fuse_entry_param? {
         guard case .search(let inode) = try inode(parent) else { return nil }
         guard case .top = inode else { throw Errno(EROFS) }
         let words = try keepable(name)
+        try requireShare(ofSearchesFor: user)
         try Errno.from { try archive.changeSearches([.keep(words)]) }
         noteSearchesChanged()
+        if let kept = try keptSearch(words) { searchKeepers.withLock { $0[kept.id] = user } }
         return try searchFolder(words, by: CallingThread(id: 0))
     }
 
@@ -103,11 +109,14 @@ extension FileSystem {
     }
 
     private func keptSearch(_ name: [UInt8]) throws(Errno) -> KeptSearch {
-        guard let words = String(validating: name, as: UTF8.self),
-            let kept = try Errno.from({ try archive.index.read { try $0.keptSearch(words) } }),
+        guard let words = String(validating: name, as: UTF8.self), let kept = try keptSearch(words),
             ignoresCase || kept.words.utf8.elementsEqual(words.utf8)
         else { throw Errno(ENOENT) }
         return kept
+    }
+
+    private func keptSearch(_ words: String) throws(Errno) -> KeptSearch? {
+        try Errno.from { try archive.index.read { try $0.keptSearch(words) } }
     }
 
     /// - Parameter except: A kept search that goes in the same step: its `search.id`.
@@ -130,6 +139,24 @@ extension FileSystem {
             throw Errno(ENOSPC)
         }
         return words
+    }
+
+    /// What was kept before this start belongs to nobody: the ledger does not say by whom it was.
+    ///
+    /// - Throws: EDQUOT when the user has a full share of what is kept.
+    private func requireShare(ofSearchesFor user: uid_t) throws(Errno) {
+        let all = try Errno.from { try archive.index.read { try $0.keptSearches() } }
+        let ids = Set(all.map(\.id))
+        let own = searchKeepers.withLock { keepers in
+            keepers = keepers.filter { ids.contains($0.key) }
+            return keepers.values.count { $0 == user }
+        }
+        guard
+            Shares<uid_t>.mayTake(holding: own, used: all.count, of: Self.mostSearches)
+        else {
+            archive.refusals.note(.keptSearches, of: user)
+            throw Errno(EDQUOT)
+        }
     }
 
     private func noteSearchesChanged() {

@@ -31,6 +31,8 @@ final class FileSystem: Sendable {
     let searchResults: SearchResults
     /// When searches were last kept or forgotten, ns since 1970.
     let searchesChanged: Lock<Int64>
+    /// The uids of those who have kept searches since the start, by `search.id`.
+    let searchKeepers = Lock<[Int64: uid_t]>([:])
 
     /// - Parameter searchLimit: How many studies a search shows.
     init(
