@@ -75,6 +75,39 @@ struct ZipTests {
             ])
     }
 
+    @Test("Members that are not images are rejected many at once, each with its reason, and once")
+    func rejectsMany() throws {
+        var members = (0..<1201).map { number in
+            ("CD/\(number % 7)/\(number).txt", Array("junk \(number)".utf8))
+        }
+        // Other bytes under a name that is taken, and the same bytes once more.
+        members += [("CD/0/0.txt", Array("other".utf8)), ("CD/0/0.txt", Array("other".utf8))]
+        let zip = ZipWriter.zip([image(0)] + members)
+        try temporary.open { archive in
+            for _ in 1...2 {
+                guard case .success(.unpacked(images: 1)) = try unpack(zip, in: archive) else {
+                    Issue.record("not unpacked")
+                    return
+                }
+            }
+        }
+        let names = try aside()
+        #expect(names.count == 1202)
+        #expect(names.contains { $0.hasPrefix("x.zip/CD/0/0 ~") })
+        for volume in temporary.volumes {
+            let folder = volume + "/rejected"
+            let all = try files(below: folder)
+            #expect(all.count == 2 * 1202)
+            let path = try #require(all.first { $0.hasSuffix("CD/3/10.txt") })
+            #expect(try contents(of: "\(folder)/\(path)") == Array("junk 10".utf8))
+            #expect(try !contents(of: "\(folder)/\(path).reason.txt").isEmpty)
+            #expect(try files(below: volume + "/staging") == [])
+        }
+        let rejects = try temporary.ledger().filter { $0.entry.kind == "reject" }
+        #expect(rejects.count == 1202)
+        #expect(Set(rejects.compactMap { $0.entry.body["path"]?.string }).count == 1202)
+    }
+
     /// What is refused whole, before anything of it is unpacked.
     private static let refused: [(String, zip: @Sendable ([UInt8]) -> [UInt8], says: String)] = [
         (

@@ -172,17 +172,19 @@ final class Catalogue: Sendable {
         return .duplicate(id)
     }
 
-    /// Records that a file was rejected.
+    /// Records that files were rejected.
     ///
     /// - Throws: ``ArchiveError`` when the ledger cannot be written on enough volumes.
-    func record(_ reject: RejectRecord) throws {
+    func record(_ rejects: [RejectRecord]) throws {
+        guard !rejects.isEmpty else { return }
         _ = try appending { writer, entries in
-            var reject = reject
-            reject.time = nextTime()
-            try writer.apply(reject)
-            entries.append(
-                LedgerEvent.reject(reject).entry(
-                    by: actor, at: Timestamp(nanoseconds: reject.time)))
+            for var reject in rejects {
+                reject.time = nextTime()
+                try writer.apply(reject)
+                entries.append(
+                    LedgerEvent.reject(reject).entry(
+                        by: actor, at: Timestamp(nanoseconds: reject.time)))
+            }
         }
     }
 

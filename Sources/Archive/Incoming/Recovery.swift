@@ -243,7 +243,7 @@ public struct Recovery: Sendable {
                 guard case .success = archive.ingestAndWait(request(for: incoming, file, digest))
                 else { return }
             } else if case .setAside(let reason) = decision {
-                try archive.reject(
+                try archive.rejected.reject(
                     RejectRequest(
                         file: IngestFile(file.descriptor, owner: file),
                         source: .incoming(incoming.path), reason: reason))

@@ -36,6 +36,13 @@ final class RejectedFiles: Sendable {
 
     /// Rejects a file: see ``Archive/reject(_:)``.
     func reject(_ request: RejectRequest) throws {
+        let (digest, bytes) = try digest(of: request)
+        try changing.take { try reject(request, digest, bytes: bytes) }
+    }
+
+    /// - Returns: The digest by which a file that is to be rejected is known, and its size.
+    /// - Throws: ``ArchiveError`` when it cannot be read.
+    private func digest(of request: RejectRequest) throws -> (Digest, bytes: Int64) {
         let facts: FileFacts
         let source = "\(request.source)"
         do throws(Errno) {
@@ -48,38 +55,53 @@ final class RejectedFiles: Sendable {
         let digest = try request.file.reading { [bytes = facts.bytes] file throws(StorageError) in
             try Digest.ofRejected(descriptor: file, bytes: bytes, path: source)
         }
-        try changing.take { try reject(request, digest, bytes: facts.bytes) }
+        return (digest, facts.bytes)
     }
 
-    private func reject(_ request: RejectRequest, _ digest: Digest, bytes: Int64) throws {
-        let (volumes, settings) = (core.volumes, core.settings)
-        let source = "\(request.source)"
-        // Rejected before, and still there: since then somebody may have removed it by hand, or
-        // moved it back into incoming.
+    /// Whether the file was rejected before, and is still there: since then somebody may have
+    /// removed it by hand, or moved it back into incoming.
+    private func isRejected(_ digest: Digest, from source: String, bytes: Int64) throws -> Bool {
         let known = try core.index.read {
             try $0.rejected(sha256: digest.bytes, source: source)
         }
-        if let known, volumes.staging.rejected.holds(known, bytes: bytes) { return }
-        let path = Self.parts(of: request.source.rejectedPath).joined(separator: "/")
-        // Always where /rejected shows it, and on as many volumes as an image.
+        return known.map { core.volumes.staging.rejected.holds($0, bytes: bytes) } ?? false
+    }
+
+    /// The path of a file below `rejected/<date>`.
+    private static func path(for source: IngestSource) -> String {
+        let path = parts(of: source.rejectedPath).joined(separator: "/")
+        return path.isEmpty ? "_" : path
+    }
+
+    /// The volumes that get a file: first the one where `/rejected` shows it, and then as many as
+    /// for an image.
+    private func targets(for file: IngestFile, bytes: Int64, path: String) throws -> [Volume] {
+        let (volumes, settings) = (core.volumes, core.settings)
         let staging = volumes.staging
-        var targets = [staging]
-        targets += try volumes.choose(
-            copies: settings.copies, minimum: settings.minimumCopies,
-            bytes: FileIO.dataBytes(of: request.file.descriptor, bytes: bytes, path: source),
-            holding: [staging.identity.ordinal])
+        return try [staging]
+            + volumes.choose(
+                copies: settings.copies, minimum: settings.minimumCopies,
+                bytes: FileIO.dataBytes(of: file.descriptor, bytes: bytes, path: path),
+                holding: [staging.identity.ordinal])
+    }
+
+    private func reject(_ request: RejectRequest, _ digest: Digest, bytes: Int64) throws {
+        let source = "\(request.source)"
+        if try isRejected(digest, from: source, bytes: bytes) { return }
+        let path = Self.path(for: request.source)
         var place = ""
-        for volume in targets.reversed() {
+        for volume in try targets(for: request.file, bytes: bytes, path: source).reversed() {
             place = try volume.rejected.reject(
-                copyOf: request.file.descriptor, path: path.isEmpty ? "_" : path,
+                copyOf: request.file.descriptor, path: path,
                 reason: request.reason + "\n", access: request.access,
                 at: Timestamp(nanoseconds: core.clock.utc), reading: request.file.disk)
         }
-        try core.catalogue.record(
+        try core.catalogue.record([
             RejectRecord(
                 sha256: digest.bytes, bytes: bytes,
                 path: String(place.trimmingPrefix("rejected/")), source: source,
-                reason: request.reason, time: 0))
+                reason: request.reason, time: 0)
+        ])
         core.log.notice("Set aside \(request.source): \(request.reason)")
     }
 
@@ -91,6 +113,94 @@ final class RejectedFiles: Sendable {
         var parts = path.unicodeScalars.split(separator: "/")
         if parts.count > most { parts.removeSubrange(most - 1..<parts.count - 1) }
         return parts.map { PortableName.component(String($0)) }
+    }
+
+    // MARK: Many at once
+
+    /// A file of several that are rejected together.
+    struct Staged {
+        fileprivate var record: RejectRecord
+        /// Below `rejected/<date>`.
+        fileprivate var path: String
+        /// The volume where `/rejected` shows it comes first.
+        fileprivate var copies: [(volume: Volume, file: StagedRejection)]
+        fileprivate var source: IngestSource
+
+        var bytes: Int64 { record.bytes }
+    }
+
+    /// Copies a file to its volumes, for ``reject(_:)-staged``; it is not needed any more then.
+    ///
+    /// - Returns: `nil` when it was rejected before.
+    /// - Throws: ``ArchiveError``; nothing is left of it then.
+    func stage(_ request: RejectRequest) throws -> Staged? {
+        let source = "\(request.source)"
+        let (digest, bytes) = try digest(of: request)
+        if try isRejected(digest, from: source, bytes: bytes) { return nil }
+        var staged = Staged(
+            record: RejectRecord(
+                sha256: digest.bytes, bytes: bytes, path: "", source: source,
+                reason: request.reason, time: 0),
+            path: Self.path(for: request.source), copies: [], source: request.source)
+        do {
+            for volume in try targets(for: request.file, bytes: bytes, path: source) {
+                let file = try volume.rejected.stage(
+                    copyOf: request.file.descriptor, bytes: bytes, digest: digest,
+                    reason: request.reason + "\n", access: request.access,
+                    reading: request.file.disk)
+                staged.copies.append((volume, file))
+            }
+            return staged
+        } catch {
+            discard([staged])
+            throw error
+        }
+    }
+
+    /// Rejects files that were staged: makes all of them durable at once, where one by one takes as
+    /// many times as long.
+    ///
+    /// - Throws: ``ArchiveError`` when a disk fails, or the ledger cannot be written. Those that
+    ///   have no name yet are gone then.
+    func reject(_ staged: [Staged]) throws {
+        var sources: Set<String> = []
+        // The same file twice, as a zip archive may hold it, is rejected once.
+        let isRepeated = staged.map { file in
+            !sources.insert("\(file.record.sha256) \(file.record.source)").inserted
+        }
+        discard(zip(staged, isRepeated).filter(\.1).map(\.0))
+        var staged = zip(staged, isRepeated).filter { !$0.1 }.map(\.0)
+        var volumes: [Volume] = []
+        for (volume, _) in staged.flatMap(\.copies)
+        where !volumes.contains(where: { $0 === volume }) {
+            volumes.append(volume)
+        }
+        do {
+            for volume in volumes { try volume.rejected.sync() }
+            let time = Timestamp(nanoseconds: core.clock.utc)
+            try changing.take {
+                for index in staged.indices {
+                    while let (volume, file) = staged[index].copies.last {
+                        let place = try volume.rejected.place(file, at: staged[index].path, time)
+                        staged[index].record.path = String(place.trimmingPrefix("rejected/"))
+                        staged[index].copies.removeLast()
+                    }
+                }
+            }
+            for volume in volumes { try volume.rejected.sync() }
+        } catch {
+            discard(staged)
+            throw error
+        }
+        try core.catalogue.record(staged.map(\.record))
+        for file in staged {
+            core.log.notice("Set aside \(file.source): \(file.record.reason)")
+        }
+    }
+
+    /// Removes what was staged.
+    func discard(_ staged: [Staged]) {
+        for (volume, file) in staged.flatMap(\.copies) { volume.rejected.discard(file) }
     }
 
     // MARK: After a file was moved back into incoming

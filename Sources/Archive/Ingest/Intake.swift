@@ -10,7 +10,7 @@ final class Intake: Sendable {
     typealias Completion = @Sendable (Result<IngestOutcome, ArchiveError>) -> Void
 
     let core: ArchiveCore
-    private let rejected: RejectedFiles
+    let rejected: RejectedFiles
     private let pipeline: IngestPipeline
     /// Zip archives that wait or are being unpacked.
     let zips = ZipQueue()

@@ -130,12 +130,24 @@ struct ZipIngest {
         }
     }
 
+    /// So many members, and so many bytes of them, are rejected at once.
+    private static let batch = (files: 500, bytes: Int64(256 << 20))
+
     /// Rejects the members that are not images, each for its reason.
     private func setAside(_ refused: [Int: String]) throws {
         guard !refused.isEmpty else { return }
         let reader = try reader()
         let access = FileAccess(try FileFacts(of: request.file.descriptor))
         var number = -1
+        var (staged, results, bytes): ([RejectedFiles.Staged], [ImportResult], Int64) = ([], [], 0)
+        defer { archive.rejected.discard(staged) }
+        func commit() throws {
+            let all = staged
+            staged = []
+            try archive.rejected.reject(all)
+            results.forEach(each)
+            (results, bytes) = ([], 0)
+        }
         while let member = try reader.next() {
             number += 1
             guard let reason = refused[number] else { continue }
@@ -144,12 +156,16 @@ struct ZipIngest {
                 _ throws(ZipError) in
             }
             let source = source(of: member)
-            try archive.reject(
-                RejectRequest(file: file.open, source: source, reason: reason, access: access))
-            each(
+            let rejection = RejectRequest(
+                file: file.open, source: source, reason: reason, access: access)
+            if let file = try archive.rejected.stage(rejection) { staged.append(file) }
+            results.append(
                 ImportResult(
                     path: "\(source)", bytes: file.bytes, outcome: .rejected, reason: reason))
+            bytes += file.bytes
+            if staged.count >= Self.batch.files || bytes >= Self.batch.bytes { try commit() }
         }
+        try commit()
     }
 
     private func source(of member: ZipReader.Member) -> IngestSource {

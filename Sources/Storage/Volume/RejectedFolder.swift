@@ -11,7 +11,7 @@ import System
 public final class RejectedFolder: Sendable {
     let directory: Directory
     /// `staging/commit`, where files are complete before they get their names.
-    private let staging: Directory
+    let staging: Directory
     private let reserve: Int64
     private let disk: DiskCalls?
     /// Folders that this process knows to be durable, by their paths.
@@ -46,7 +46,7 @@ public final class RejectedFolder: Sendable {
     }
 
     /// A folder below `rejected`, and a name in it that is free or has the same bytes.
-    private struct Destination: ~Copyable {
+    struct Destination: ~Copyable {
         var folder: Directory
         var folderPath: String
         var name: String
@@ -101,22 +101,31 @@ public final class RejectedFolder: Sendable {
         _ access: FileAccess? = nil
     ) throws(StorageError) {
         let path = folder.path(of: name)
-        let facts = try FileFacts.of(source, path: path)
-        let bytes = facts.bytes
-        let data = try FileIO.dataBytes(of: source, bytes: bytes, path: path)
-        try FileSystemSpace.of(directory).require(data, above: reserve, path: directory.path)
         let temporary = Self.rejectTemporary()
         do throws(StorageError) {
-            let copy = try staging.openFile(temporary, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-            try (access ?? FileAccess(facts)).give(to: copy.number, path: path)
-            _ = try FileCopy.copy(
-                from: source, to: copy, bytes: bytes, hashing: false, path: path)
+            let copy = try copy(source, to: temporary, path: path, access)
             try copy.syncData(path: path)
             try staging.renameWithoutReplacing(temporary, to: folder, name)
         } catch {
             try? staging.remove(temporary)
             throw error
         }
+    }
+
+    /// Copies a file to a new one in `staging/commit`.
+    ///
+    /// - Parameter path: For messages.
+    func copy(
+        _ source: Int32, to temporary: String, path: String, _ access: FileAccess?
+    ) throws(StorageError) -> Descriptor {
+        let facts = try FileFacts.of(source, path: path)
+        let data = try FileIO.dataBytes(of: source, bytes: facts.bytes, path: path)
+        try FileSystemSpace.of(directory).require(data, above: reserve, path: directory.path)
+        let copy = try staging.openFile(temporary, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        try (access ?? FileAccess(facts)).give(to: copy.number, path: path)
+        _ = try FileCopy.copy(
+            from: source, to: copy, bytes: facts.bytes, hashing: false, path: path)
+        return copy
     }
 
     /// Copies a rejected file of another volume, with its reason: durably, and to the same path.
@@ -182,11 +191,11 @@ public final class RejectedFolder: Sendable {
         }
     }
 
-    private static func text(_ reason: String) -> [UInt8] {
+    static func text(_ reason: String) -> [UInt8] {
         Array((reason.hasSuffix("\n") ? reason : reason + "\n").utf8)
     }
 
-    private static func rejectTemporary() -> String {
+    static func rejectTemporary() -> String {
         "\(UInt64.random(in: .min ... .max))\(Volume.partialSuffix)"
     }
 
@@ -200,12 +209,30 @@ public final class RejectedFolder: Sendable {
         let path = directory.path(of: parts.joined(separator: "/"))
         let bytes = try FileFacts.of(file, path: path).bytes
         let digest = try Digest.ofRejected(descriptor: file, bytes: bytes, path: path)
+        return try destination(
+            for: parts, bytes: bytes, digest, reason: reason, syncsFolders: true)
+    }
+
+    /// The same for a file of which size and digest are known.
+    ///
+    /// - Parameter syncsFolders: Whether the folders are to be durable.
+    func destination(
+        for parts: [String], bytes: Int64, _ digest: Digest, reason: [UInt8]?, syncsFolders: Bool
+    ) throws(StorageError) -> Destination {
+        let path = directory.path(of: parts.joined(separator: "/"))
         var folderPath = ""
         var folder = try directory.openFolder([])
         for part in parts.dropLast() {
             let name = try Self.folderName(part, in: folder, digest)
             folderPath += folderPath.isEmpty ? name : "/" + name
-            folder = try durableFolder(name, in: folder, folderPath)
+            if syncsFolders {
+                folder = try durableFolder(name, in: folder, folderPath)
+            } else {
+                if try folder.makeDirectory(name) {
+                    durableFolders.withLock { _ = $0.remove(folderPath) }
+                }
+                folder = try folder.openDirectory(name)
+            }
         }
         folderPath =
             folderPath.isEmpty ? Volume.Name.rejected : "\(Volume.Name.rejected)/\(folderPath)"
