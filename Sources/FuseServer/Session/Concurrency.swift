@@ -98,9 +98,9 @@
 // appends to the ledger inside. Readers of the index do not wait for it.
 //
 // All other locks are leaves: nothing is taken while one is held. They are DiskPatience, DiskWork,
-// DiskCalls, VolumeSet.looks, ImageFiles.elsewhere, Ledger.shown, Lane, VolumeLanes,
-// RequestLoop, Interruptions, DeferredReply, PassingSearches, SearchResults, ReadAhead,
-// FileSystem.{imageFiles, recentAttributes, searchesChanged}, Shares, ShareRefusals,
+// DiskCalls, VolumeSet.looks, ImageFiles.elsewhere, Ledger.shown, Lane, VolumeLanes, RequestLoop,
+// Interruptions, DeferredReply, PassingSearches, SearchResults, ReadAhead, FileSystem.{imageFiles,
+// recentAttributes, searchesChanged, searchKeepers}, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, ZipProgress, ZipQueue,
 // Unpacking, TagIndex.idle, LogFile and VolumeAdministration.{unfinished, isRecovering}.

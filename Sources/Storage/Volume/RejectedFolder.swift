@@ -38,7 +38,7 @@ public final class RejectedFolder: Sendable {
         return facts.isRegular && facts.bytes == bytes
     }
 
-    private func onDisk<R: Sendable>(
+    func onDisk<R: Sendable>(
         reading source: DiskCalls? = nil,
         _ body: @escaping @Sendable () throws(StorageError) -> R
     ) throws(StorageError) -> R {

@@ -27,7 +27,8 @@ struct DirectoryTree {
         var lastUse: Int64
         /// Whether it must be remembered although the kernel has forgotten it.
         var isNeeded = false
-        /// Counts it among those that its maker may have; `nil` for what was there before.
+        /// Counts it among those that its maker may have, as long as it has a name; `nil` for what
+        /// was there before.
         var share: UserShares.Place?
 
         // MARK: Of directories
@@ -254,6 +255,8 @@ struct DirectoryTree {
                 node.parent = nil
                 node.isRemoved = true
                 node.clearing = .never
+                // The kernel keeps what it knows as long as it has memory: that is not its user's.
+                node.share = nil
             }
             dropIfForgotten(number)
         }
