@@ -35,10 +35,10 @@ struct CorpusTests {
         #expect(summary.duplicates == 983 - Set(archives.files.values).count)
         for way in Way.allCases {
             let status = try archives.archive(way).status()
-            #expect(status.instances == summary.archived, "\(way)")
+            #expect(status.blobs == summary.archived, "\(way)")
             #expect(status.blobs == summary.archived)
             #expect(status.rejected == summary.rejected)
-            #expect(status.instances + summary.duplicates + status.rejected + 8 == 983)
+            #expect(status.blobs + summary.duplicates + status.rejected + 8 == 983)
             #expect(status.copies == .init(wanted: 2, underReplicated: 0))
             #expect(status.incoming.pending == 0)
             #expect(status.volumes.map(\.blobs) == [status.blobs, status.blobs])

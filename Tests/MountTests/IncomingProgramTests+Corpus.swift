@@ -107,7 +107,7 @@ extension IncomingProgramTests {
         )
         #expect(files.duplicates > 100 && made.duplicates > 80)
         func more(_ kind: String) -> Int { laterKinds[kind, default: 0] - kinds[kind, default: 0] }
-        #expect(more("ingest") == after.instances - before.instances)
+        #expect(more("ingest") == after.blobs - before.blobs)
         #expect(
             more("ingest") + more("duplicate") == copies.count * files.duplicates + made.duplicates)
         #expect(after.rejected - before.rejected == copies.count * files.rejected + made.rejected)
