@@ -87,16 +87,18 @@ public final class Archive: Sendable {
             core, checker: checker, repairs: repairs, resilvering: resilvering)
         intake = Intake(core, rejected: rejected, checker: checker, repairs: repairs)
         configuration = Configuration(core, viewMaking: viewMaking)
+        let waiting = WaitingFiles(core, intake: intake)
         administration = VolumeAdministration(
-            core, intake: intake, rejected: rejected, configuration: configuration,
-            resilvering: resilvering)
+            core, intake: intake, rejected: rejected, waiting: waiting,
+            configuration: configuration, resilvering: resilvering)
         maintenance = Maintenance(
             administration: administration,
             watch: VolumeWatch(core, administration: administration, resilvering: resilvering),
             resilver: Resilver(
                 core, images: images, administration: administration, rejected: rejected,
                 loop: resilvering),
-            views: ViewMaking(core, loop: viewMaking), scrubs: Scrubs(core, images: images))
+            waiting: waiting, views: ViewMaking(core, loop: viewMaking),
+            scrubs: Scrubs(core, images: images))
         Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
         if !recoversLater { recover() }

@@ -5,21 +5,24 @@ import System
 ///     recover    at the start      finishes what the last run left             ``Recovery``
 ///     watch      every 2 s         notices volumes that go and come            ``VolumeWatch``
 ///     resilver   when woken        makes missing copies                        ``Resilver``
+///     waiting    every 10 s        copies what waits in /incoming              ``WaitingFiles``
 ///     views      when woken        makes the views that are asked for          ``ViewMaking``
 ///     scrub      every minute      reads the folders that are due              ``Scrubs``
 final class Maintenance: Sendable {
     let administration: VolumeAdministration
     let watch: VolumeWatch
     let resilver: Resilver
+    let waiting: WaitingFiles
     let views: ViewMaking
     let scrubs: Scrubs
 
     init(
         administration: VolumeAdministration, watch: VolumeWatch, resilver: Resilver,
-        views: ViewMaking, scrubs: Scrubs
+        waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs
     ) {
-        self.administration = administration
-        (self.watch, self.resilver, self.views, self.scrubs) = (watch, resilver, views, scrubs)
+        (self.administration, self.watch) = (administration, watch)
+        (self.resilver, self.waiting) = (resilver, waiting)
+        (self.views, self.scrubs) = (views, scrubs)
     }
 
     /// Starts the threads.
@@ -30,6 +33,7 @@ final class Maintenance: Sendable {
         try administration.startRecovering()
         try watch.start()
         try resilver.start()
+        try waiting.start()
         try views.start()
         try scrubs.start()
     }
@@ -39,6 +43,7 @@ final class Maintenance: Sendable {
         watch.stop()
         administration.stopRecovering()
         resilver.stop()
+        waiting.stop()
         scrubs.stop()
         views.stop()
     }

@@ -23,8 +23,6 @@ final class Resilver: Sendable {
         var progress = ResilverProgress()
         /// Whether a volume cannot leave yet, because of files in incoming or rejected ones.
         var isWaiting = false
-        /// The ordinal of the volume of `/incoming` at the last run.
-        var staging: Int?
     }
 
     private let core: ArchiveCore
@@ -73,7 +71,7 @@ final class Resilver: Sendable {
     private func runNow() throws {
         state.withLock { $0.progress = ResilverProgress(isRunning: true) }
         defer { state.withLock { $0.progress.isRunning = false } }
-        gather()
+        try gather()
         try copyUnderReplicated()
         try copyToOtherDisks()
         state.withLock { $0.isWaiting = false }
@@ -89,24 +87,18 @@ final class Resilver: Sendable {
     }
 
     /// Files that wait in incoming go where incoming is now before anything else: somebody may be
-    /// about to rename them. When `/rejected` has moved to another volume, it gets the files that
-    /// the other volumes have.
-    private func gather() {
+    /// about to rename them. Then rejected files get the copies that they lack, also where
+    /// `/rejected` is now.
+    private func gather() throws {
         core.observers.movedStaging()
         let staging = volumes.staging
-        let hasMoved = state.withLock { state in
-            defer { state.staging = staging.identity.ordinal }
-            return state.staging.map { $0 != staging.identity.ordinal } ?? false
-        }
-        for member in volumes.members {
+        for member in volumes.members where member.state == .retiring {
             guard let volume = member.volume, volume !== staging else { continue }
-            var problems: [String] = []
-            if member.state == .retiring { problems += administration.takeOverIncoming(of: volume) }
-            if hasMoved, !isStopped { problems += rejected.carry(from: volume, to: staging) }
-            // A retiring volume reports by itself what is in its way.
-            if member.state != .retiring {
-                for problem in problems { core.log.error("\(problem)") }
-            }
+            // It reports by itself what is in its way.
+            _ = administration.takeOverIncoming(of: volume)
+        }
+        for problem in try rejected.makeMissingCopies(shouldStop: { isStopped }) {
+            core.log.error("\(problem)")
         }
     }
 

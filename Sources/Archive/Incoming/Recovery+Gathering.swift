@@ -82,7 +82,7 @@ extension Recovery {
         ArchiveError(.storage, "It \(what): \(error).")
     }
 
-    private static func copy(_ source: StagedFile, to target: UnnamedFile) throws {
+    static func copy(_ source: StagedFile, to target: UnnamedFile) throws {
         do throws(FileCopy.Failure) {
             try FileCopy.copy(
                 from: source.descriptor, to: target.descriptor, bytes: source.bytes)
@@ -100,7 +100,7 @@ extension Recovery {
         _ = futimens(target.descriptor, [status.st_atim, status.st_mtim])
     }
 
-    private static func makeFolders(of path: [UInt8], in directory: Int32) throws {
+    static func makeFolders(of path: [UInt8], in directory: Int32) throws {
         var folder: SharedDescriptor?
         do throws(Errno) {
             for part in path.split(separator: UInt8(ascii: "/")).dropLast() {
@@ -118,7 +118,7 @@ extension Recovery {
     }
 
     /// Whether the same bytes have the name already, as when a crash came in between.
-    private static func isThere(
+    static func isThere(
         _ path: [UInt8], _ source: StagedFile, in directory: Int32
     ) throws -> Bool {
         guard let file = try? StagedFile(at: directory, path) else { return false }
@@ -129,7 +129,7 @@ extension Recovery {
     }
 
     /// - returns: false when the name is taken
-    private static func giveName(_ path: [UInt8], to file: UnnamedFile, in directory: Int32) throws
+    static func giveName(_ path: [UInt8], to file: UnnamedFile, in directory: Int32) throws
         -> Bool
     {
         // See: 'man 2 linkat', AT_SYMLINK_FOLLOW

@@ -27,10 +27,12 @@ public struct RejectRequest: Sendable {
 
 /// The files below `/rejected`, on all volumes.
 final class RejectedFiles: Sendable {
-    private let core: ArchiveCore
+    let core: ArchiveCore
+    /// The volumes when every file had all its copies on them; `nil` when some lacked one.
+    let copied = Lock<Set<Holder>?>(nil)
     /// Taken while the files change: two of one name must not both find it free, and a folder
     /// must not be removed while a file is put into it.
-    private let changing = Turn()
+    let changing = Turn()
 
     init(_ core: ArchiveCore) { self.core = core }
 
@@ -78,11 +80,13 @@ final class RejectedFiles: Sendable {
     private func targets(for file: IngestFile, bytes: Int64, path: String) throws -> [Volume] {
         let (volumes, settings) = (core.volumes, core.settings)
         let staging = volumes.staging
-        return try [staging]
+        let targets = try [staging]
             + volumes.choose(
                 copies: settings.copies, minimum: settings.minimumCopies,
                 bytes: FileIO.dataBytes(of: file.descriptor, bytes: bytes, path: path),
                 holding: [staging.identity.ordinal])
+        if targets.count < settings.copies { noteMissingCopies() }
+        return targets
     }
 
     private func reject(_ request: RejectRequest, _ digest: Digest, bytes: Int64) throws {

@@ -11,6 +11,11 @@ public protocol IncomingOwner: AnyObject, Sendable {
     ///   - staging: Where it is.
     func isInUse(incoming inode: UInt64, on staging: StagingArea) -> Bool
 
+    /// The files of `/incoming`, as it is or was on a volume, that do not wait: they are being
+    /// written, or are archived and only seen there for a while. By their numbers in the file
+    /// system of the volume.
+    func inodesNotWaiting(on staging: StagingArea) -> Set<UInt64>
+
     /// A file that waited on another volume is in `/incoming` under this path now.
     func tookOver(incoming path: [UInt8])
 }

@@ -41,5 +41,9 @@ final class Observers: Sendable {
         incoming?.isInUse(incoming: inode, on: staging) ?? false
     }
 
+    func inodesNotWaiting(on staging: StagingArea) -> Set<UInt64> {
+        incoming?.inodesNotWaiting(on: staging) ?? []
+    }
+
     func tookOver(incoming path: [UInt8]) { incoming?.tookOver(incoming: path) }
 }

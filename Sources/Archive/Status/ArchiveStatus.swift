@@ -75,6 +75,9 @@ public struct ArchiveStatus: Codable, Sendable {
         public var pending: Int
         /// Zip archives that are being unpacked, and those that wait for it.
         public var unpacking: [Zip] = []
+        /// How many of them have waited for a while, and are on fewer volumes than images are to
+        /// be.
+        public var underReplicated: Int = 0
 
         public struct Zip: Codable, Sendable {
             /// Where it comes from.
@@ -131,6 +134,8 @@ public struct ArchiveStatus: Codable, Sendable {
     public var incoming: Incoming
     /// How many files were rejected.
     public var rejected: Int64
+    /// How many of them are on fewer volumes than images are to be.
+    public var rejectedUnderReplicated: Int64 = 0
     /// What was refused to users who had their share, in the last ten minutes.
     public var refusals: [ShareRefusals.Recent] = []
     public var ledger: Ledger

@@ -166,6 +166,28 @@ extension Health {
         where !volume.isHung && (cost == nil || !Self.isGone(volume)) {
             if let text = Self.finding(about: volume, status) { add(.attention, text) }
         }
+        if status.rejectedUnderReplicated > 0 {
+            let count = status.rejectedUnderReplicated
+            add(
+                .attention,
+                """
+                \(Self.grouped(count)) of the files in rejected \(count == 1 ? "has" : "have") \
+                fewer than \(copies.wanted) copies. They are made when there are volumes and room \
+                for them.
+                """
+            )
+        }
+        if status.incoming.underReplicated > 0 {
+            let count = status.incoming.underReplicated
+            add(
+                .attention,
+                """
+                \(count) of the files that wait in incoming \(count == 1 ? "has" : "have") fewer \
+                than \(copies.wanted) copies. They are made when there are volumes and room for \
+                them.
+                """
+            )
+        }
         // Also while no image lacks a copy yet.
         let staying = status.volumes.count { $0.state != .retiring }
         if takers >= copies.minimum, copies.underReplicated == 0,

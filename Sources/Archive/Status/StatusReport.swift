@@ -10,6 +10,8 @@ struct StatusReport {
     /// Zip archives that wait or are being unpacked.
     let unpacking: [Unpacking]
     let resilver: ResilverProgress
+    let rejected: RejectedFiles
+    let waiting: WaitingFiles
     /// Why views cannot be made; `nil` when they can.
     let viewsProblem: String?
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
@@ -38,8 +40,11 @@ struct StatusReport {
             readMode: readMode,
             mountpoint: mountpoint,
             incoming: .init(
-                pending: try pendingFiles(shown: pending), unpacking: unpacking.map { .init($0) }),
-            rejected: totals.rejected, refusals: core.refusals.recent,
+                pending: try pendingFiles(shown: pending), unpacking: unpacking.map { .init($0) },
+                underReplicated: waiting.lackingCopies),
+            rejected: totals.rejected,
+            rejectedUnderReplicated: try rejected.countMissingCopies(),
+            refusals: core.refusals.recent,
             ledger: .init(
                 records: position.number, head: position.head.hex,
                 ordinals: core.catalogue.ledger.volumes.sorted()),

@@ -18,7 +18,7 @@ extension Verification {
 
     func compare(
         _ volumes: [VolumeCheck], with reference: VolumeCheck, _ indexed: LedgerPosition?,
-        _ copies: RecordedCopies
+        _ copies: RecordedCopies, _ rejected: inout RecordedRejections
     ) throws {
         guard reference.ledger != nil else { return }
         report.records = reference.end.number
@@ -42,6 +42,7 @@ extension Verification {
                 continue
             }
             try copies.add(event, record: record.number)
+            rejected.add(event, record: record.number)
             if case .volume(let volume) = event, case .add = volume {
                 identities[volume.ordinal] = volume
             }

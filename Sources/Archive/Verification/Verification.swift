@@ -13,6 +13,7 @@ import TagIndex
 ///    the head that a person noted before
 /// 5. the blobs with the ledger: every copy that should be on a volume is there, and hashes to
 ///    its name; nothing else is there
+/// 6. the rejected files with the ledger: each is somewhere, and has the digest that was recorded
 ///
 /// A change of an image or of its record makes one of these fail, unless all ledgers, the index
 /// and the note are changed together.
@@ -109,10 +110,13 @@ public final class Verification {
         awaitAppends(to: volumes)
         return try ArchiveError.from {
             let copies = try RecordedCopies()
+            var rejected = RecordedRejections()
             if let reference = reference(among: volumes) {
-                try compare(volumes, with: reference, indexed, copies)
+                try compare(volumes, with: reference, indexed, copies, &rejected)
                 if shouldStop() { return nil }
                 try checkBlobs(of: volumes, with: copies, reference)
+                if shouldStop() { return nil }
+                try checkRejected(of: volumes, rejected, copies)
                 if shouldStop() { return nil }
             }
             for volume in volumes { report.volumes.append(volume.summary) }

@@ -23,6 +23,7 @@ final class VolumeAdministration: Sendable {
     let core: ArchiveCore
     let intake: Intake
     let rejected: RejectedFiles
+    private let waiting: WaitingFiles
     private let configuration: Configuration
     /// Woken when a copy is missing.
     private let resilvering: BackgroundLoop
@@ -40,10 +41,11 @@ final class VolumeAdministration: Sendable {
     private var log: Logger { core.log }
 
     init(
-        _ core: ArchiveCore, intake: Intake, rejected: RejectedFiles, configuration: Configuration,
-        resilvering: BackgroundLoop
+        _ core: ArchiveCore, intake: Intake, rejected: RejectedFiles, waiting: WaitingFiles,
+        configuration: Configuration, resilvering: BackgroundLoop
     ) {
         (self.core, self.intake, self.rejected) = (core, intake, rejected)
+        self.waiting = waiting
         (self.configuration, self.resilvering) = (configuration, resilvering)
         recovering = BackgroundLoop("recover", clock: core.clock)
     }
@@ -118,11 +120,15 @@ final class VolumeAdministration: Sendable {
                 try volumes.requireOwnDisk(of: path, inPlaceOf: old, archive: core.path)
             }
             let only = try index.read { try $0.onlyCopies(on: old.ordinal) }
-            guard only == 0 || acceptingLoss else {
+            let onlyRejected = try rejected.countOnlyCopies(on: old.volume)
+            guard only == 0 && onlyRejected == 0 || acceptingLoss else {
+                let what =
+                    only > 0
+                    ? "\(only) images have" : "\(onlyRejected) files that were set aside have"
                 throw ArchiveError(
                     .configuration,
                     """
-                    \(only) images have their only copy on \(old.place.path). Try to bring it back \
+                    \(what) their only copy on \(old.place.path). Try to bring it back \
                     first, if only for reading. If it is lost for good: --accept-loss.
                     """
                 )
@@ -161,6 +167,7 @@ final class VolumeAdministration: Sendable {
             throw RetirementWaits()
         }
         guard try catalogue.recordRetired(ordinal, copiedTo: last) else { return false }
+        if let volume = member.volume { waiting.forget(volume) }
         volumes.remove(ordinal)
         try configuration.change { try $0.removeVolume(at: member.place.path) }
         log.notice(
@@ -235,7 +242,13 @@ final class VolumeAdministration: Sendable {
         try core.adoptVolumeRecords()
         if let source = old?.volume {
             core.observers.movedStaging()
-            for problem in takeOverIncoming(of: source) { log.error("\(problem)") }
+            let problems = takeOverIncoming(of: source)
+            for problem in problems { log.error("\(problem)") }
+            if problems.isEmpty { waiting.forget(source) }
+        }
+        if old != nil {
+            core.observers.movedStaging()
+            waiting.takeOver()
         }
         try configuration.change { settings in
             if let old, settings.hasVolume(at: old.place.path) {
@@ -311,6 +324,7 @@ final class VolumeAdministration: Sendable {
             Recovery(takingOverFrom: volume, archive: intake)
                 .gather(on: volumes.staging, unless: isStopping)
         }
+        waiting.takeOver()
     }
 
     /// Recovers in the background from now on.

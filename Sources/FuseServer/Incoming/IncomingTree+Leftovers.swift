@@ -121,6 +121,17 @@ extension IncomingTree {
         return isTakingUp ? max(known, archive.filesWaiting(on: staging)) : known
     }
 
+    /// Files that are being written or need nothing more, by their numbers on the volume.
+    var inodesNotWaiting: Set<UInt64> {
+        locked { state in
+            var inodes: Set<UInt64> = []
+            for (number, file) in state.files where !file.isPending || !file.writers.isEmpty {
+                if let inode = (try? state.tree.node(number))?.inode { inodes.insert(inode) }
+            }
+            return inodes
+        }
+    }
+
     /// Whether a file is open, or on its way into the archive.
     ///
     /// - Parameter inode: On the volume.

@@ -112,5 +112,12 @@ final class IncomingTrees: IncomingOwner {
         return all.contains { $0.staging.isSame(as: staging) && $0.isInUse(inode: inode) }
     }
 
+    func inodesNotWaiting(on staging: StagingArea) -> Set<UInt64> {
+        let all = shown.withLock { [$0.incoming] + $0.former.compactMap(\.incoming) }
+        return all.filter { $0.staging.isSame(as: staging) }.reduce(into: []) {
+            $0.formUnion($1.inodesNotWaiting)
+        }
+    }
+
     func tookOver(incoming path: [UInt8]) { incoming.takeUp(path) }
 }

@@ -138,6 +138,9 @@ struct Directory: ~Copyable, Sendable {
         } catch  where error.isMissing {}
     }
 
+    /// Removes a folder, if it is empty.
+    func removeEmptyDirectory(_ name: String) { _ = unlinkat(number, name, AT_REMOVEDIR) }
+
     /// Writes a small file durably under a name, and replaces an existing one. A crash leaves the
     /// old file or the new one. The folder is made durable too.
     func replaceFile(

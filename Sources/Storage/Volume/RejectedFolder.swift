@@ -132,9 +132,14 @@ public final class RejectedFolder: Sendable {
     /// If other bytes have that name here, it gets a suffix as in
     /// ``reject(copyOf:path:reason:at:)``. The source stays.
     ///
-    /// - Parameter relativePath: The file's path below `rejected`, there and here.
-    /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
-    public func copy(_ relativePath: String, from source: RejectedFolder) throws(StorageError) {
+    /// - Parameters:
+    ///   - relativePath: The file's path below `rejected`, there and here.
+    ///   - digest: What stands for its bytes, when that is known: others are not copied.
+    /// - Throws: `noSpace` when there is no space above the reserve, `corrupt` for other bytes, or
+    ///   the error of a system call.
+    public func copy(
+        _ relativePath: String, from source: RejectedFolder, expecting digest: Digest? = nil
+    ) throws(StorageError) {
         let parts = try RelativePath.components(relativePath)
         try onDisk(reading: source.disk) { [self] () throws(StorageError) in
             try copy(parts, from: source)
@@ -145,6 +150,17 @@ public final class RejectedFolder: Sendable {
         let folder = try source.directory.openFolder(parts.dropLast())
         let name = parts[parts.count - 1]
         let file = try folder.openFile(name)
+        if let digest {
+            let path = folder.path(of: name)
+            let bytes = try file.facts(path: path).bytes
+            guard
+                try Digest.ofRejected(descriptor: file.number, bytes: bytes, path: path) == digest
+            else {
+                throw StorageError(
+                    .corrupt, "the file was altered since it was rejected", path: path,
+                    remedy: "Check the disk with smartctl")
+            }
+        }
         let place = try destination(for: parts, contentOf: file.number, reason: nil)
         // The file first: a reason without it would not be known again after a crash.
         if !place.isThere { try fill(place.folder, place.name, from: file.number) }
@@ -303,7 +319,7 @@ public final class RejectedFolder: Sendable {
     /// short that the name of the reason has at most 255 bytes.
     ///
     /// None ends like a reason: in `rejected` that ending belongs to pacsfs.
-    private static func candidates(for wanted: String, _ digest: Digest) -> [String] {
+    static func candidates(for wanted: String, _ digest: Digest) -> [String] {
         let name =
             wanted.hasSuffix(reasonSuffix) ? wanted.dropLast(".txt".count) + " (1).txt" : wanted
         let limit = 255 - reasonSuffix.utf8.count - ".tmp".utf8.count

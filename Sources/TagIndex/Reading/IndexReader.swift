@@ -210,6 +210,26 @@ public struct IndexReader {
         return try String.fetchOne(statement, arguments: [Data(sha256), source])
     }
 
+    /// Rejected files that were not archived later, ascending by id.
+    ///
+    /// - Parameters:
+    ///   - id: After which to begin.
+    ///   - limit: The most files to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func rejectedFiles(after id: Int64, limit: Int) throws -> [RejectedFile] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id, sha256, bytes, path FROM rejected
+                WHERE id > ? AND NOT EXISTS
+                  (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
+                ORDER BY id LIMIT ?
+                """)
+        return try Row.fetchAll(statement, arguments: [id, limit]).map {
+            let sha256: Data = $0[1]
+            return RejectedFile(id: $0[0], sha256: [UInt8](sha256), bytes: $0[2], path: $0[3])
+        }
+    }
+
     // MARK: The ledger
 
     /// How far the ledger is in the index; `nil` when nothing of it is.

@@ -139,3 +139,15 @@ public struct RejectRecord: Equatable, Sendable {
         self.time = time
     }
 }
+
+/// Where a rejected file lies.
+public struct RejectedFile: Sendable {
+    /// `rejected.id`.
+    public var id: Int64
+    /// What stands for its bytes, 32 bytes.
+    public var sha256: [UInt8]
+    /// Its size.
+    public var bytes: Int64
+    /// Its path below `/rejected`.
+    public var path: String
+}

@@ -35,7 +35,11 @@ extension ArchiveStatus: JSONDocument {
             .integer(
                 "incoming.unpacking[].files", orNull: true,
                 "How many files it has; null while it waits."),
+            .integer(
+                "incoming.under_replicated",
+                "Of these, files that have waited for a while, with fewer copies than are wanted."),
             .integer("rejected", "Files in rejected."),
+            .integer("rejected_under_replicated", "Of these, with fewer copies than are wanted."),
             .word(
                 "refusals[].resource", ShareRefusals.Resource.self,
                 "Of what a user wanted more than a share, in the last ten minutes."),
