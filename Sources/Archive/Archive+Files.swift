@@ -51,6 +51,7 @@ extension Archive {
     /// - Throws: ``ArchiveError`` when a file of `bytes` bytes would not fit on as many volumes as
     ///   are wanted.
     public func checkRoom(for bytes: Int64) throws(ArchiveError) {
+        try ArchiveDisk.requireRoom(at: path)
         core.volumes.check()
         _ = try core.volumes.choose(
             copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes))
@@ -67,6 +68,7 @@ extension Archive {
         for bytes: Int64, growingOn staging: StagingArea
     ) throws(ArchiveError) {
         try ArchiveError.from {
+            try ArchiveDisk.requireRoom(at: path)
             try staging.volume.requireSpace(for: 1)
             _ = try core.volumes.choose(
                 copies: settings.copies, minimum: settings.minimumCopies, bytes: max(1, bytes),
@@ -97,6 +99,9 @@ extension Archive {
         try? FolderWalk.removeEmptyFolders(below: directory)
         return (try? FolderWalk.levels(of: directory)) == 1
     }
+
+    /// There was no room for a new file in `/incoming`: it moves to a volume that has some.
+    public func followRoom() { maintenance.watch.followRoom() }
 
     /// A call below `/incoming` has failed: finds out whether its volume has.
     public func suspect(_ staging: StagingArea, isReadOnly: Bool) {

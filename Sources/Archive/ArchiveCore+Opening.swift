@@ -20,6 +20,7 @@ extension ArchiveCore {
             known: Dictionary(identity.volumes.map { ($0.path, $0.ordinal) }) { first, _ in first },
             patience: patience)
         volumes.remember(identity.volumes)
+        volumes.followRoom(copies: settings.copies)
         for member in volumes.members {
             guard let problem = member.problem else { continue }
             let state = member.isReadOnly ? "read-only" : "absent"

@@ -89,6 +89,10 @@ extension ArchiveError {
             self.init(
                 .index, "The index is damaged", cause: error,
                 remedy: "Unmount the archive and mount it again, which makes the index anew.")
+        case let error where IndexError.isFull(error):
+            self.init(
+                .noSpace, "The disk of the archive's directory is full: the index cannot grow",
+                cause: error, remedy: "Make room there; the archive goes on by itself.")
         case let error where IndexError.isOfDatabase(error):
             self.init(
                 .indexAccess, "The index cannot be read or written", cause: error,

@@ -49,6 +49,11 @@ extension DatabaseError {
 }
 
 extension IndexError {
+    /// Whether an error means that the disk of the index is full.
+    public static func isFull(_ error: any Error) -> Bool {
+        (error as? DatabaseError)?.resultCode == .SQLITE_FULL
+    }
+
     /// Whether an error, of any operation on an index, means that the index is unusable.
     public static func isDamage(_ error: any Error) -> Bool {
         switch error {

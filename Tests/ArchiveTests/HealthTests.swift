@@ -229,7 +229,10 @@ struct HealthTests {
         #expect(status { $0.freeSpace.daysLeft = 12 }.headline.contains("about 12 days"))
         #expect(status { $0.freeSpace.daysLeft = 31 }.level == .safe)
         #expect(status { $0.freeSpace.daysLeft = nil }.level == .safe)
-        #expect(status { $0.freeSpace.bytes = 1 << 20 }.headline.contains("full"))
+        #expect(status { $0.freeSpace.bytes = 1 << 19 }.headline.contains("are full: new images"))
+        #expect(
+            status { $0.freeSpace.bytes = 60_000_000 }.headline.contains(
+                "The volumes are nearly full: 60 MB of images fit."))
     }
 
     @Test(

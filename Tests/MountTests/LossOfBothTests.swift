@@ -76,7 +76,7 @@ struct LossOfBothTests {
                 }
                 disks[number - 1].unplug()
                 try wait(for: "noticed", archive) { try archive.health().level != "safe" }
-                disks[number - 1] = try disk(at: archive.volumes[number - 1])
+                disks.append(try disk(at: archive.volumes[number - 1]))
                 try archive.mustShell(
                     "\"$PACSFS\" volume replace ../volume\(number) | grep 'volume \(3 + step) now'")
             }

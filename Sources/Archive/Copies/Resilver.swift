@@ -71,10 +71,10 @@ final class Resilver: Sendable {
     private func runNow() throws {
         state.withLock { $0.progress = ResilverProgress(isRunning: true) }
         defer { state.withLock { $0.progress.isRunning = false } }
+        state.withLock { $0.isWaiting = false }
         try gather()
         try copyUnderReplicated()
         try copyToOtherDisks()
-        state.withLock { $0.isWaiting = false }
         for ordinal in volumes.retiring.sorted() {
             do { try empty(ordinal) } catch is RetirementWaits {
                 state.withLock { $0.isWaiting = true }
@@ -92,10 +92,14 @@ final class Resilver: Sendable {
     private func gather() throws {
         core.observers.movedStaging()
         let staging = volumes.staging
-        for member in volumes.members where member.state == .retiring {
+        for member in volumes.members where !member.isReadOnly {
             guard let volume = member.volume, volume !== staging else { continue }
-            // It reports by itself what is in its way.
-            _ = administration.takeOverIncoming(of: volume)
+            let problems = administration.takeOverIncoming(of: volume)
+            // A retiring volume reports by itself what is in its way. What a program is writing on
+            // another is taken over when that has ended.
+            guard !problems.isEmpty, member.state != .retiring else { continue }
+            state.withLock { $0.isWaiting = true }
+            core.log.notice("Not yet in incoming as it is now: \(problems[0])")
         }
         for problem in try rejected.makeMissingCopies(shouldStop: { isStopped }) {
             core.log.error("\(problem)")
@@ -230,7 +234,7 @@ final class Resilver: Sendable {
         let chosen =
             (try? volumes.choose(
                 copies: lasting.count + missing, minimum: lasting.count, bytes: image.bytes,
-                holding: lasting)) ?? []
+                holding: lasting, allowingFull: true)) ?? []
         // One more copy on the same disk helps nobody.
         guard lasting.count >= wanted else { return chosen }
         return chosen.filter { volume in

@@ -67,7 +67,8 @@ extension RejectedFiles {
         let wanted = core.settings.copies
         if holding.count < wanted {
             targets += try volumes.choose(
-                copies: wanted, minimum: holding.count, bytes: file.bytes, holding: holding)
+                copies: wanted, minimum: holding.count, bytes: file.bytes, holding: holding,
+                allowingFull: true)
         }
         for target in targets { try copy(file, digest, from: found, to: target) }
         return (targets.count, before + targets.count < wanted)

@@ -84,7 +84,7 @@ final class RejectedFiles: Sendable {
             + volumes.choose(
                 copies: settings.copies, minimum: settings.minimumCopies,
                 bytes: FileIO.dataBytes(of: file.descriptor, bytes: bytes, path: path),
-                holding: [staging.identity.ordinal])
+                holding: [staging.identity.ordinal], allowingFull: true)
         if targets.count < settings.copies { noteMissingCopies() }
         return targets
     }

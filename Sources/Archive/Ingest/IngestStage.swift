@@ -47,6 +47,8 @@ struct IngestStage: Sendable {
     let copies: (wanted: Int, minimum: Int)
     /// Whether a DICOMDIR is ignored: ``Settings/ignoresDirectories``.
     var ignoresDirectories: @Sendable () -> Bool = { false }
+    /// Refuses a file when no record of it could be made: before anything of it is stored.
+    var requireCatalogueRoom: @Sendable () throws -> Void = {}
     var checker = CopyChecker()
 
     var sameDataSet: SameDataSet {
@@ -126,6 +128,7 @@ struct IngestStage: Sendable {
         completion: @escaping IngestPipeline.Completion
     ) throws -> Outcome {
         let staged = StagedBlob(digest: digest, bytes: request.bytes)
+        try requireCatalogueRoom()
         volumes.check()
         if let id = try index.read({ try $0.instance(sha256: digest.bytes) }) {
             return .ready(try prepareDuplicate(of: id, request, staged, completion))

@@ -32,7 +32,9 @@ final class Intake: Sendable {
         let stage = IngestStage(
             volumes: core.volumes, index: core.index,
             copies: (settings.copies, settings.minimumCopies),
-            ignoresDirectories: { core.settings.ignoresDirectories }, checker: checker)
+            ignoresDirectories: { core.settings.ignoresDirectories },
+            requireCatalogueRoom: { try ArchiveDisk.requireRoom(at: core.path) },
+            checker: checker)
         let completions = Completions(observers: core.observers, log: core.log)
         let committer = Committer(
             stage: stage, catalogue: core.catalogue, completions: completions,

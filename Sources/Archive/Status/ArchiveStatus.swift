@@ -140,6 +140,8 @@ public struct ArchiveStatus: Codable, Sendable {
     public var refusals: [ShareRefusals.Recent] = []
     public var ledger: Ledger
     public var freeSpace: FreeSpace
+    /// Bytes that are free on the disk of the archive's directory; `nil` when it does not answer.
+    @Nullable public var archiveFree: Int64? = nil
     public var resilver: ResilverProgress
     /// When and why the index was last made anew; `nil` when it never was.
     @Nullable public var indexRebuilt: IndexRebuilt?

@@ -39,7 +39,9 @@ extension ArchiveCore {
             )
         }
         let totals = try index.read { try $0.sums() }
-        guard sizes.count >= settings.minimumCopies, !sizes.isEmpty else {
+        guard sizes.count >= settings.minimumCopies, !sizes.isEmpty,
+            !ArchiveDisk.isFull(ArchiveDisk.free(of: path))
+        else {
             return Capacity(total: totals.bytes, free: 0, images: totals.instances)
         }
         let copies = min(settings.copies, sizes.count)

@@ -86,6 +86,16 @@ extension Health {
                 """
             )
         }
+        let isArchiveFull = ArchiveDisk.isFull(status.archiveFree)
+        if isArchiveFull {
+            add(
+                .attention,
+                """
+                New images are refused: the disk of \(status.archive), with the index and the \
+                log, is full. Make room there; the archive goes on by itself.
+                """
+            )
+        }
         let cost = Self.cost(status)
         if let cost { add(.attention, cost) }
         // What one failed disk would cost has been said when a volume is away.
@@ -215,7 +225,9 @@ extension Health {
             )
         }
         for refusal in status.refusals { add(.attention, refusal.text) }
-        if takers >= copies.minimum, let text = Self.finding(about: status.freeSpace) {
+        if takers >= copies.minimum, !isArchiveFull,
+            let text = Self.finding(about: status.freeSpace)
+        {
             add(.attention, text)
         }
         // Without room for records they cannot be made either; a finding above says so.
@@ -228,8 +240,11 @@ extension Health {
         var worstText = sorted.first?.text ?? ""
         // What one failed disk would cost is no news for who tries pacsfs on one disk: what else
         // there is comes into the same line.
-        if worst == .attention, worstText == cost, sorted.count > 1 {
-            worstText += " Also: \(sorted[1].text)"
+        if worst == .attention, let cost, sorted.count > 1 {
+            worstText = cost
+            if let other = sorted.first(where: { $0.text != cost }) {
+                worstText += " Also: \(other.text)"
+            }
         }
         self.init(
             level: worst, headline: Self.headline(worst, worstText, status),
@@ -385,9 +400,16 @@ extension Health {
     }
 
     private static func finding(about space: ArchiveStatus.FreeSpace) -> String? {
-        if space.bytes < 64 << 20 {
+        if space.bytes < 1 << 20 {
             return
                 "The volumes are full: new images are refused. Add a volume: pacsfs volume add DIR"
+        }
+        if space.bytes < 64 << 20 {
+            return
+                """
+                The volumes are nearly full: \(space.bytes / 1_000_000) MB of images fit. Add a \
+                volume: pacsfs volume add DIR
+                """
         }
         guard let days = space.daysLeft, days < 30 else { return nil }
         return

@@ -48,7 +48,8 @@ struct StatusReport {
             ledger: .init(
                 records: position.number, head: position.head.hex,
                 ordinals: core.catalogue.ledger.volumes.sorted()),
-            freeSpace: try forecast(), resilver: resilver,
+            freeSpace: try forecast(), archiveFree: ArchiveDisk.free(of: core.path),
+            resilver: resilver,
             indexRebuilt: IndexOpening.note(of: core.path),
             indexDamage: TagIndex.damage(of: ArchivePaths(core.path).index),
             views: try index.read { try ViewStatus.list($0, wanted: core.wantedViews) },

@@ -185,6 +185,11 @@ final class VolumeAdministration: Sendable {
         try changing.take { () throws(ArchiveError) in
             volumes.check()
             var change = try ArchiveError.from(body)
+            let staging = volumes.staging
+            if volumes.followRoom(copies: settings.copies) {
+                core.observers.movedStaging()
+                _ = takeOverIncoming(of: staging)
+            }
             change.copiesProblem = core.copiesProblem
             return change
         }

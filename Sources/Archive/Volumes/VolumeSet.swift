@@ -176,10 +176,13 @@ final class VolumeSet: Sendable {
     /// Chooses the volumes for new copies of a file: as many as are missing to `copies`, or as
     /// many as possible, but at least to `minimum`.
     ///
-    /// - Parameter holding: Ordinals of volumes that have a good copy.
+    /// - Parameters:
+    ///   - holding: Ordinals of volumes that have a good copy.
+    ///   - allowingFull: Whether fewer copies will do when volumes are full, and not only when they
+    ///     are away. A new image is refused then: whoever copies it hears that the disks are full.
     /// - Throws: ``ArchiveError`` when there are too few volumes, or too little free space.
     func choose(
-        copies: Int, minimum: Int, bytes: Int64, holding: Set<Int> = []
+        copies: Int, minimum: Int, bytes: Int64, holding: Set<Int> = [], allowingFull: Bool = false
     ) throws(ArchiveError) -> [Volume] {
         let members = members
         let disks = DiskLayout(members)
@@ -202,8 +205,13 @@ final class VolumeSet: Sendable {
                     ).compactMap { self[$0] }
                 } catch { refusal = refusal ?? error }
             }
+            var least = max(minimum, holding.count)
+            if !allowingFull {
+                let taking = candidates.filter { $0.freeSpace != nil && $0.takesFiles }
+                least = max(least, min(copies, holding.union(taking.map(\.ordinal)).count))
+            }
             var fewer = copies - 1
-            while fewer >= max(minimum, holding.count) {
+            while fewer >= least {
                 if let choice = try? Placement.choose(
                     copies: fewer, bytes: bytes, among: candidates, holding: holding)
                 {

@@ -43,6 +43,9 @@ final class VolumeWatch: Sendable {
                 takeUp(member)
             }
         }
+        let staging = core.volumes.staging
+        // At once: somebody may be about to rename what waits there.
+        if followRoom() { _ = administration.takeOverIncoming(of: staging) }
         core.catalogue.admitDropped()
         let now = Set(core.volumes.writable.map(\.identity.ordinal))
         let before = writable.withLock { writable in
@@ -50,6 +53,19 @@ final class VolumeWatch: Sendable {
             return writable
         }
         if !now.isSubset(of: before) { resilvering.wake() }
+    }
+
+    /// Puts `/incoming` on another volume when that has room, and its own has not.
+    ///
+    /// - Returns: Whether it has moved.
+    @discardableResult
+    func followRoom() -> Bool {
+        guard core.volumes.followRoom(copies: core.settings.copies) else { return false }
+        core.log.notice("New files are written on \(core.volumes.staging.path) now: it has room.")
+        core.observers.movedStaging()
+        // What waits on the other is taken over.
+        resilvering.wake()
+        return true
     }
 
     /// Asks a disk whether it answers, on a thread of its own.

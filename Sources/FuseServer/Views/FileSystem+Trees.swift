@@ -12,10 +12,14 @@ extension FileSystem {
     {
         let tree = try writableTree(parent)
         do { return try body(tree) } catch {
-            guard error.code == EIO || error.code == EROFS else { throw error }
+            guard [EIO, EROFS, ENOSPC].contains(error.code) else { throw error }
             // Another thread does it.
             if DiskWork.current?.isAbandoned == true { throw error }
-            archive.suspect(tree.staging, isReadOnly: error.code == EROFS)
+            if error.code == ENOSPC {
+                archive.followRoom()
+            } else {
+                archive.suspect(tree.staging, isReadOnly: error.code == EROFS)
+            }
             trees.follow()
             let other = try writableTree(parent)
             guard other !== tree else { throw error }

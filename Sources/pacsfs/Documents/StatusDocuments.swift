@@ -54,6 +54,9 @@ extension ArchiveStatus: JSONDocument {
             .integer(
                 "free_space.days_left", orNull: true,
                 "Days until it is used up; null when nobody can tell yet."),
+            .integer(
+                "archive_free", orNull: true,
+                "Bytes free on the disk of the archive's directory; null if it does not answer."),
             .boolean("resilver.is_running", "Whether missing copies are being made."),
             .integer("resilver.copies", "Copies made since that began."),
             .integer("resilver.bytes", "Bytes of these."),
