@@ -29,12 +29,12 @@ struct FullDiskMountTests {
         try MountedArchive.with(
             minimumCopies: 1,
             prepare: { archive in
-                for (path, megabytes) in zip(archive.volumes, [24, 96]) {
+                for (path, megabytes) in zip(archive.volumes, [24, 160]) {
                     disks.append(try disk(at: path, megabytes: megabytes))
                 }
             }
         ) { archive in
-            disks.append(try disk(at: archive.work + "/disk3", megabytes: 96))
+            disks.append(try disk(at: archive.work + "/disk3", megabytes: 160))
             defer { for disk in disks { disk.unplug() } }
             try writeLargeImages(archive)
             // Disks that are full are no disks that are away: nothing is stored once only.
@@ -54,7 +54,7 @@ struct FullDiskMountTests {
             // What df says is what a copy finds.
             try archive.mustShell(
                 """
-                test $(df --output=avail -m "$M" | tail -n 1) -ge 40
+                test $(df --output=avail -m "$M" | tail -n 1) -ge 100
                 for n in {12..24}; do cp $n.dcm "$I/"; done
                 { "$PACSFS" status || true; } | head -n 1 >first
                 if grep -q "are full" first; then cat first; exit 1; fi
@@ -70,7 +70,8 @@ struct FullDiskMountTests {
                     !Files.exists(archive.volumes[0] + "/staging/incoming/later.dcm.part")
                 })
             try archive.mustShell("mv \"$I/later.dcm.part\" \"$I/later.dcm\"")
-            try archive.expectArchived(archive.work + "/small.dcm")
+            try archive.mustShell(
+                "digest=$(sha256sum <small.dcm); \"$PACSFS\" show \"${digest%% *}\"")
             #expect(try eventually(within: 20) { try archive.health().level == "safe" })
             try archive.unmount()
         }
