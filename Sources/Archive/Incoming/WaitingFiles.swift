@@ -79,18 +79,32 @@ final class WaitingFiles: Sendable {
     private func waiting(on volume: Volume) -> [Seen] {
         let ordinal = volume.identity.ordinal
         let others = core.observers.inodesNotWaiting(on: StagingArea(volume: volume))
-        var result: [Seen] = []
-        try? FolderWalk.files(below: volume.incomingDescriptor) { entry in
-            let facts = FileFacts(entry.status)
-            guard !entry.name.starts(with: ".pacsfs-".utf8), !others.contains(facts.inode)
-            else { return }
-            result.append(
-                Seen(
-                    ordinal: ordinal, path: entry.path,
-                    stamp: Stamp(
-                        inode: facts.inode, bytes: facts.bytes, modified: facts.modified)))
+        let found = try? Self.on(volume) {
+            var result: [Seen] = []
+            try FolderWalk.files(below: volume.incomingDescriptor) { entry in
+                let facts = FileFacts(entry.status)
+                guard !entry.name.starts(with: ".pacsfs-".utf8), !others.contains(facts.inode)
+                else { return }
+                result.append(
+                    Seen(
+                        ordinal: ordinal, path: entry.path,
+                        stamp: Stamp(
+                            inode: facts.inode, bytes: facts.bytes, modified: facts.modified)))
+            }
+            return result
         }
-        return result
+        return found ?? []
+    }
+
+    /// Calls `body`, which waits for the disk of a volume, and may read from another.
+    ///
+    /// - Throws: What `body` throws; `notAnswering`.
+    private static func on<R: Sendable>(
+        _ volume: Volume, reading source: Volume? = nil, _ body: @escaping @Sendable () throws -> R
+    ) throws -> R {
+        try volume.onDisk(reading: source?.calls) { () throws(StorageError) in
+            Result<R, any Error> { try body() }
+        }.get()
     }
 
     // MARK: Copies
@@ -106,7 +120,10 @@ final class WaitingFiles: Sendable {
             var (copies, problem) = (0, "")
             for target in targets where copies < wanted {
                 do {
-                    if try copy(file, of: volume, to: target) {
+                    let isNew = try Self.on(target, reading: volume) { [self] in
+                        try copy(file, of: volume, to: target)
+                    }
+                    if isNew {
                         if !changed.contains(where: { $0 === target }) { changed.append(target) }
                     }
                     copies += 1
@@ -120,7 +137,9 @@ final class WaitingFiles: Sendable {
                 missing += 1
             }
         }
-        for target in changed { try? target.makeIncomingDurable(target.incomingDescriptor) }
+        for target in changed {
+            try? Self.on(target) { try target.makeIncomingDurable(target.incomingDescriptor) }
+        }
         return missing
     }
 
@@ -179,18 +198,20 @@ final class WaitingFiles: Sendable {
     }
 
     private func removeStale(of volume: Volume, keeping paths: Set<[UInt8]>) {
+        let ordinal = volume.identity.ordinal
         for other in core.volumes.writable where other !== volume {
-            guard
-                let folder = try? other.waitingFolder(
-                    of: volume.identity.ordinal, making: false)
-            else { continue }
-            try? FolderWalk.files(below: folder.descriptor) { entry in
-                if !paths.contains(entry.path) {
-                    _ = entry.name.withCString { unlinkat(entry.folder, $0, 0) }
+            try? Self.on(other) {
+                guard let folder = try other.waitingFolder(of: ordinal, making: false) else {
+                    return
                 }
+                try FolderWalk.files(below: folder.descriptor) { entry in
+                    if !paths.contains(entry.path) {
+                        _ = entry.name.withCString { unlinkat(entry.folder, $0, 0) }
+                    }
+                }
+                try FolderWalk.removeEmptyFolders(below: folder.descriptor)
+                other.removeWaitingFolder(of: ordinal)
             }
-            try? FolderWalk.removeEmptyFolders(below: folder.descriptor)
-            other.removeWaitingFolder(of: volume.identity.ordinal)
         }
     }
 
@@ -206,26 +227,32 @@ final class WaitingFiles: Sendable {
         let known = (try? core.index.read { try $0.volumes() }) ?? []
         let gone = Set(known.filter { $0.state == .retired }.map(\.ordinal))
         for volume in core.volumes.writable {
-            let lost = ((try? volume.waitingOrdinals()) ?? []).filter(gone.contains)
-            for ordinal in lost {
-                guard let folder = try? volume.waitingFolder(of: ordinal, making: false) else {
-                    continue
-                }
-                var paths: [[UInt8]] = []
-                try? FolderWalk.files(below: folder.descriptor) { paths.append($0.path) }
-                for path in paths {
-                    do { try takeOver(path, from: folder) } catch {
-                        core.log.error(
-                            """
-                            \(shown(path)), which waited in incoming of a volume that is lost, \
-                            stays in staging/waiting of \(volume.path): \(error)
-                            """
-                        )
-                    }
-                }
-                try? FolderWalk.removeEmptyFolders(below: folder.descriptor)
-                volume.removeWaitingFolder(of: ordinal)
+            try? Self.on(volume, reading: core.volumes.staging) { [self] in
+                try takeOverLost(gone, from: volume)
             }
+        }
+    }
+
+    private func takeOverLost(_ gone: Set<Int>, from volume: Volume) throws {
+        let lost = try volume.waitingOrdinals().filter(gone.contains)
+        for ordinal in lost {
+            guard let folder = try? volume.waitingFolder(of: ordinal, making: false) else {
+                continue
+            }
+            var paths: [[UInt8]] = []
+            try? FolderWalk.files(below: folder.descriptor) { paths.append($0.path) }
+            for path in paths {
+                do { try takeOver(path, from: folder) } catch {
+                    core.log.error(
+                        """
+                        \(shown(path)), which waited in incoming of a volume that is lost, \
+                        stays in staging/waiting of \(volume.path): \(error)
+                        """
+                    )
+                }
+            }
+            try? FolderWalk.removeEmptyFolders(below: folder.descriptor)
+            volume.removeWaitingFolder(of: ordinal)
         }
     }
 

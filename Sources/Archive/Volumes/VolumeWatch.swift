@@ -43,9 +43,7 @@ final class VolumeWatch: Sendable {
                 takeUp(member)
             }
         }
-        let staging = core.volumes.staging
-        // At once: somebody may be about to rename what waits there.
-        if followRoom() { _ = administration.takeOverIncoming(of: staging) }
+        followRoom()
         core.catalogue.admitDropped()
         let now = Set(core.volumes.writable.map(\.identity.ordinal))
         let before = writable.withLock { writable in

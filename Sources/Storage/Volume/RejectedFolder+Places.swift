@@ -11,7 +11,10 @@ extension RejectedFolder {
     ///   - digest: What stands for its bytes: `Digest.ofRejected`.
     ///   - bytes: Its size.
     public func place(of path: String, _ digest: Digest, bytes: Int64) -> String? {
-        Self.places(of: path, digest, in: directory).first { $0.bytes == bytes }?.path
+        let found = try? onDisk { [self] () throws(StorageError) in
+            Self.places(of: path, digest, in: directory).first { $0.bytes == bytes }?.path
+        }
+        return found ?? nil
     }
 
     /// All files under the names that a rejected file may have.

@@ -142,11 +142,13 @@ public final class RejectedFolder: Sendable {
     ) throws(StorageError) {
         let parts = try RelativePath.components(relativePath)
         try onDisk(reading: source.disk) { [self] () throws(StorageError) in
-            try copy(parts, from: source)
+            try copy(parts, from: source, expecting: digest)
         }
     }
 
-    private func copy(_ parts: [String], from source: RejectedFolder) throws(StorageError) {
+    private func copy(
+        _ parts: [String], from source: RejectedFolder, expecting digest: Digest?
+    ) throws(StorageError) {
         let folder = try source.directory.openFolder(parts.dropLast())
         let name = parts[parts.count - 1]
         let file = try folder.openFile(name)
