@@ -160,7 +160,10 @@ final class WaitingFiles: Sendable {
         guard let folder = try target.waitingFolder(of: file.ordinal, making: true) else {
             return false
         }
-        let present = try FileFacts.of(file.path, in: folder.descriptor)
+        let before = Self.open(file.path, in: folder.descriptor)
+        let present = try withExtendedLifetime(before) {
+            try before.map { try FileFacts(of: $0.descriptor) }
+        }
         if let present, present.bytes == file.stamp.bytes,
             present.modified == file.stamp.modified
         {
@@ -183,7 +186,7 @@ final class WaitingFiles: Sendable {
         guard source.isUnchanged else { return false }
         guard fdatasync(copy.descriptor) == 0 else { throw Errno.last }
         try Recovery.makeFolders(of: file.path, in: folder.descriptor)
-        if present != nil { _ = file.path.withCString { unlinkat(folder.descriptor, $0, 0) } }
+        if present != nil { try PathDescent.remove(file.path, below: folder.descriptor) }
         _ = try Recovery.giveName(file.path, to: copy, in: folder.descriptor)
         return true
     }
@@ -271,7 +274,7 @@ final class WaitingFiles: Sendable {
                 try core.index.read { try $0.instance(sha256: digest.bytes) != nil }
             } ?? false
         if !isArchived { try give(source, path, digest, mode: mode) }
-        _ = path.withCString { unlinkat(folder.descriptor, $0, 0) }
+        try PathDescent.remove(path, below: folder.descriptor)
     }
 
     private func give(
@@ -302,11 +305,7 @@ final class WaitingFiles: Sendable {
     }
 
     private static func open(_ path: [UInt8], in directory: Int32) -> StagedFile? {
-        let descriptor = path.withCString {
-            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        }
-        guard descriptor >= 0 else { return nil }
-        return StagedFile(descriptor)
+        try? StagedFile(at: directory, path)
     }
 
     private func shown(_ path: [UInt8]) -> String { String(decoding: path, as: UTF8.self) }
