@@ -80,7 +80,8 @@ final class RejectedFiles: Sendable {
     private func targets(for file: IngestFile, bytes: Int64, path: String) throws -> [Volume] {
         let (volumes, settings) = (core.volumes, core.settings)
         let staging = volumes.staging
-        let targets = try [staging]
+        let targets =
+            try [staging]
             + volumes.choose(
                 copies: settings.copies, minimum: settings.minimumCopies,
                 bytes: FileIO.dataBytes(of: file.descriptor, bytes: bytes, path: path),
