@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import System
 
 extension Archive {
     /// `archive.json`: facts that must be known even while volumes are absent.
@@ -140,9 +141,11 @@ extension Archive {
     }
 
     static func identity(of path: String) throws(ArchiveError) -> Identity {
+        let file = ArchivePaths(path).identity
+        if RegularFile.isTaken(file) { throw ArchiveError(notAPlainFile: file) }
         do {
-            let data = try Data(contentsOf: URL(filePath: ArchivePaths(path).identity))
-            return try JSONDecoder().decode(Identity.self, from: data)
+            let data = try RegularFile.content(of: file)
+            return try JSONDecoder().decode(Identity.self, from: Data(data))
         } catch {
             throw ArchiveError(
                 .configuration, "The archive's id cannot be read",

@@ -69,6 +69,13 @@ public struct ArchiveError: DescribedError {
 }
 
 extension ArchiveError {
+    /// Something else has the name of a file of the archive's directory: to read a FIFO would wait.
+    init(notAPlainFile path: String) {
+        self.init(
+            .configuration, "This is not a plain file", path: path,
+            remedy: "Look at what it is, and put back the file that was there.")
+    }
+
     /// Runs `body` and gives what it throws the shape of an `ArchiveError`.
     static func from<R>(_ body: () throws -> R) throws(ArchiveError) -> R {
         do { return try body() } catch { throw ArchiveError(error) }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import System
 
 // Damage is found in the middle of a look-up. A file beside the index tells the next start
 // about it, which then rebuilds the index.
@@ -8,9 +9,8 @@ extension TagIndex {
 
     /// Why the index at `path` must be rebuilt; `nil` when it need not.
     public static func damage(of path: String) -> String? {
-        guard let text = try? String(contentsOfFile: marker(of: path), encoding: .utf8) else {
-            return nil
-        }
+        guard let content = try? RegularFile.content(of: marker(of: path)) else { return nil }
+        let text = String(decoding: content, as: UTF8.self)
         return text.isEmpty ? "It was found to be damaged." : text
     }
 
@@ -28,7 +28,8 @@ extension TagIndex {
         } catch let error as IndexError where error.code == .corrupt {
             reason = error.message
         }
-        try? Data("It was damaged: \(reason).".utf8).write(to: URL(filePath: marker(of: path)))
+        try? Data("It was damaged: \(reason).".utf8)
+            .write(to: URL(filePath: marker(of: path)), options: .atomic)
         throw IndexError.corrupt("The index is damaged: \(reason)", path: path)
     }
 

@@ -23,8 +23,7 @@ final class Configuration: Sendable {
     /// Changes `pacsfs.toml`, and brings `archive.json` up to date; each is replaced in one step.
     func change(_ change: (inout ConfigurationFile) throws -> Void) throws {
         var file = ConfigurationFile(
-            try String(
-                contentsOfFile: ArchivePaths(core.path).configuration, encoding: .utf8))
+            try Settings.text(of: ArchivePaths(core.path).configuration))
         try change(&file)
         _ = try Settings(toml: file.text)
         try ReplacedFile.write(file.text.utf8, to: ArchivePaths.configurationName, in: core.path)

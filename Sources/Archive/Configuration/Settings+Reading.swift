@@ -1,13 +1,11 @@
 import Foundation
+import System
 import TOMLKit
 
 extension Settings {
     /// - Throws: ``ArchiveError`` that names the file and the place in it.
     public init(file path: String) throws(ArchiveError) {
-        let text: String
-        do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
-            throw ArchiveError(.notFound, "Cannot read \(path): \(error.localizedDescription)")
-        }
+        let text = try Self.text(of: path)
         do {
             try self.init(toml: text)
         } catch let error as ArchiveError {
@@ -16,6 +14,19 @@ extension Settings {
         } catch {
             throw ArchiveError(.configuration, "\(path): \(error)")
         }
+    }
+
+    /// What is in `pacsfs.toml`.
+    static func text(of path: String) throws(ArchiveError) -> String {
+        if RegularFile.isTaken(path) { throw ArchiveError(notAPlainFile: path) }
+        let bytes: [UInt8]
+        do throws(Errno) { bytes = try RegularFile.content(of: path) } catch {
+            throw ArchiveError(.notFound, "Cannot read \(path): \(error)")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ArchiveError(.configuration, "Cannot read \(path): it is not in UTF-8")
+        }
+        return text
     }
 
     /// - Throws: ``ArchiveError``, with line and column if they are known.

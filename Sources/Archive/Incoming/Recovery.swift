@@ -294,16 +294,13 @@ final class StagedFile: Sendable {
             && status.st_mtim.tv_nsec == modified.tv_nsec
     }
 
-    /// Opens a file below an open directory, which may be of any kind.
+    /// Opens a regular file below an open directory.
     ///
-    /// - Throws: The errors of `openat(2)`.
+    /// - Throws: The errors of `openat(2)`, and ``RegularFile/notRegular``.
     convenience init(at directory: Int32, _ path: [UInt8]) throws(Errno) {
-        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
         self.init(
             try PathDescent.with(path, below: directory) { (directory, path) throws(Errno) in
-                let descriptor = path.withCString { openat(directory, $0, flags) }
-                guard descriptor >= 0 else { throw .last }
-                return descriptor
+                try RegularFile.open(at: directory, path, O_RDONLY).release()
             })
     }
 

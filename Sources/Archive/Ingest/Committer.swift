@@ -157,6 +157,8 @@ final class Committer: Sendable {
             let bad = Set(
                 files.filter { $0.bad.contains(volume.identity.ordinal) }.map(\.staged.digest))
             try volume.store(staged, replacing: bad)
+            // Somebody may have moved its folders away meanwhile, with what was stored.
+            try volume.requireInPlace()
         }
         var failed: [Volume] = []
         for (volume, result) in zip(targets, results) {

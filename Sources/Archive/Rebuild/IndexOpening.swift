@@ -29,6 +29,8 @@ struct IndexOpening {
 
     private var path: String { ArchivePaths(archive).index }
     private static let noteName = "index.rebuilt"
+    /// The endings of the names that SQLite opens.
+    private static let files = ["", "-wal", "-shm", "-journal"]
 
     /// Up to this size, in bytes, an index is checked as a whole after an unclean end, which takes
     /// a fraction of a second. Damage of a larger index shows when a look-up meets it: to check it
@@ -38,6 +40,10 @@ struct IndexOpening {
     /// - Throws: As ``rebuild(because:replacing:)``.
     func open() throws -> TagIndex {
         if let reason = TagIndex.damage(of: path) { return try rebuild(because: reason) }
+        // SQLite would wait for the other end of a FIFO.
+        if let other = Self.files.map({ path + $0 }).first(where: RegularFile.isTaken) {
+            return try rebuild(because: "\(other) was not a plain file.")
+        }
         let wasUnclean = Self.size(path + "-wal") ?? 0 > 0
         guard let size = Self.size(path) else {
             return ledger.position.number == 0
@@ -115,7 +121,7 @@ struct IndexOpening {
     {
         let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))
         let hadOne = size(path) != nil
-        for suffix in ["", "-wal", "-shm"] where size(path + suffix) != nil {
+        for suffix in files where size(path + suffix) != nil {
             try move(path + suffix, to: aside + suffix)
         }
         try move(path + ".new", to: path)
@@ -146,8 +152,8 @@ struct IndexOpening {
     }
 
     static func note(of archive: String) -> IndexRebuilt? {
-        (try? Data(contentsOf: URL(filePath: archive + "/" + noteName))).flatMap {
-            try? JSONDecoder().decode(IndexRebuilt.self, from: $0)
+        (try? RegularFile.content(of: archive + "/" + noteName)).flatMap {
+            try? JSONDecoder().decode(IndexRebuilt.self, from: Data($0))
         }
     }
 }

@@ -30,7 +30,8 @@ struct ScrubPass {
     func end(_ volume: Int) { change { $0[String(volume)] = nil } }
 
     private func times() -> [String: Int64] {
-        (try? JSONDecoder().decode([String: Int64].self, from: Data(contentsOf: file))) ?? [:]
+        let content = (try? RegularFile.content(of: file.path)) ?? []
+        return (try? JSONDecoder().decode([String: Int64].self, from: Data(content))) ?? [:]
     }
 
     private func change(_ body: (inout [String: Int64]) -> Void) {

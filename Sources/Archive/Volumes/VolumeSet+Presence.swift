@@ -77,6 +77,10 @@ extension VolumeSet {
                 noteReadOnly(false, volume)
             }
         } catch {
+            // Its identity is damaged, or something else has the name: it would not be taken up.
+            if [.corrupt, .newerFormat].contains(error.code) {
+                return lose(volume, because: "\(error)")
+            }
             suspect(volume, error)
         }
     }

@@ -44,16 +44,27 @@ struct Directory: ~Copyable, Sendable {
         return folder
     }
 
-    /// Opens a file in this folder; links are not followed.
+    /// Opens a regular file in this folder; links are not followed.
     ///
     /// See: 'man 2 openat'
     func openFile(
         _ name: String, _ flags: Int32 = O_RDONLY, mode: mode_t = 0o644
     ) throws(StorageError) -> Descriptor {
-        Descriptor(
-            owning: try call({ .open($0, path(of: name)) }, opens: true) {
-                openat(number, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+        let flags = flags | RegularFile.opening | O_NOFOLLOW
+        let file = Descriptor(
+            owning: try call(
+                { .open(RegularFile.meaning(of: $0, of: name, at: number), path(of: name)) },
+                opens: true
+            ) {
+                openat(number, name, flags, mode)
             })
+        // What was just made, and what has no name, is regular.
+        let isNew = flags & O_EXCL != 0 || flags & PACSFS_O_TMPFILE == PACSFS_O_TMPFILE
+        if isNew { return file }
+        guard try file.facts(path: path(of: name)).isRegular else {
+            throw StorageError.open(RegularFile.notRegular, path(of: name))
+        }
+        return file
     }
 
     /// Makes a folder; returns false when it was there.

@@ -5,7 +5,8 @@ import System
 extension StorageError {
     // See: 'man 2 open'
     static func open(_ error: Errno, _ path: String) -> StorageError {
-        StorageError(error, "cannot open", path)
+        StorageError(
+            error, error == RegularFile.notRegular ? "not a plain file" : "cannot open", path)
     }
 
     // See: 'man 2 pread'
@@ -98,6 +99,8 @@ extension StorageError {
             (.invalidArgument, "A symbolic link stands where a file should; remove the link")
         case ENAMETOOLONG, EINVAL:
             (.invalidArgument, "The file system does not take this; is it one made for Linux?")
+        case RegularFile.notRegular.code:
+            (.corrupt, "Look at what has the name, and put back the file that was there")
         case ENODEV, ENXIO, ESTALE, ENOTCONN:
             (.io, "The disk is gone; plug it in and mount it, then start pacsfs again")
         default:
@@ -118,6 +121,8 @@ extension StorageError {
     var isLocked: Bool { isOne(of: EWOULDBLOCK) }
     /// The call would have to wait for the disk.
     var wouldWait: Bool { isOne(of: EAGAIN) }
+    /// Something else than a regular file has the name.
+    var isNotRegular: Bool { isOne(of: RegularFile.notRegular.code) }
     /// The file system does not support the call, or its flags.
     var isUnsupported: Bool { isOne(of: EINVAL, ENOSYS, EOPNOTSUPP) }
     /// The file system has no modes.

@@ -42,7 +42,7 @@ final class BlobReader {
         } catch  where error.isMissing {
             // Removed since the folder was listed; nobody may have expected it.
             fault = .missing
-        } catch  where error.code == .corrupt {
+        } catch  where error.code == .corrupt && !error.isNotRegular {
             fault = .altered
         } catch {
             fault = .unreadable(error.description)

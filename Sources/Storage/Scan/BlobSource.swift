@@ -30,8 +30,7 @@ struct BlobSource: Sendable {
     /// Opens a blob, without changing its time of access where that is possible.
     func open(_ digest: Digest) throws(StorageError) -> Descriptor {
         let name = Volume.blobName(digest)
-        // A pipe that has taken its place must not block the thread.
-        let flags = O_RDONLY | O_NONBLOCK
+        let flags = O_RDONLY
         do {
             return try blobs.directory.openFile(name, flags | Int32(PACSFS_O_NOATIME))
         } catch  where error.isForbidden {

@@ -35,6 +35,18 @@ extension Volume {
                 path: path,
                 remedy: "Mount it again; pacsfs takes it up by itself")
         }
+        try requireInPlace(Name.blobs, blobs.number)
+        try requireInPlace(Name.ledger, ledger.number)
+    }
+
+    /// What is stored through an open folder that was moved away would not be found again.
+    private func requireInPlace(_ name: String, _ folder: Int32) throws(StorageError) {
+        let own = try FileFacts.of(folder, path: root.path(of: name))
+        if let found = try root.facts(name), found.isSameFile(as: own) { return }
+        throw StorageError(
+            .notAVolume, "the folder \(name) of the volume was moved away or replaced",
+            path: root.path(of: name),
+            remedy: "Put it back; pacsfs takes the volume up by itself")
     }
 
     /// Reads the identity file from the disk, past the page cache where the file system can.
@@ -107,7 +119,9 @@ extension Volume {
     public func probeWriting() throws(StorageError) {
         try onDisk { [self] () throws(StorageError) in
             let name = "probe\(Self.partialSuffix)"
-            _ = try committing.openFile(name, O_WRONLY | O_CREAT)
+            // Anything may have the name.
+            try committing.remove(name)
+            _ = try committing.openFile(name, O_WRONLY | O_CREAT | O_EXCL)
             try committing.remove(name)
         }
     }

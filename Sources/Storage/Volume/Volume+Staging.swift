@@ -160,7 +160,12 @@ extension Volume {
         let name = Self.stagedName(staged.digest)
         let path = committing.path(of: name)
         return try onDisk { [self] () throws(StorageError) in
-            let file = try committing.openFile(name)
+            let file: Descriptor
+            do throws(StorageError) { file = try committing.openFile(name) } catch {
+                // Something else has its name.
+                if error.code == .corrupt { return false }
+                throw error
+            }
             guard try file.facts(path: path).bytes == staged.bytes else { return false }
             return try file.digest(bytes: staged.bytes, path: path) == staged.digest
         }

@@ -49,8 +49,8 @@ public final class SharedDescriptor: Sendable {
         self.init(owning: descriptor.release())
     }
 
-    /// Opens a file below an open directory; symbolic links are not followed, and the descriptor
-    /// is not passed on to child processes.
+    /// Opens a regular file, or with `O_DIRECTORY` a folder, below an open directory; symbolic
+    /// links are not followed, and the descriptor is not passed on to child processes.
     ///
     /// - Parameters:
     ///   - path: Relative to `directory`, without a zero byte; of any length.
@@ -77,6 +77,9 @@ public final class SharedDescriptor: Sendable {
     private static func open(
         _ path: [UInt8], at directory: Int32, _ flags: Int32, mode: mode_t = 0
     ) throws(Errno) -> Int32 {
+        guard flags & O_DIRECTORY != 0 else {
+            return try RegularFile.open(at: directory, path, flags, mode: mode).release()
+        }
         let number = path.withCString {
             openat(directory, $0, flags | O_CLOEXEC | O_NOFOLLOW, mode)
         }

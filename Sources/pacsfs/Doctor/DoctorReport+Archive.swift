@@ -96,7 +96,11 @@ extension DoctorReport {
                 """
             )
         }
-        if access(paths.identity, R_OK) != 0 {
+        if RegularFile.isTaken(paths.identity) {
+            add(
+                .problem, subject,
+                "\(paths.identity) is not a plain file. Look at what it is, and put it back.")
+        } else if access(paths.identity, R_OK) != 0 {
             add(
                 .problem, subject,
                 """

@@ -1,5 +1,6 @@
 import Foundation
 import FuseServer
+import System
 
 // The kernel, and permissions of this user.
 extension DoctorReport {
@@ -69,7 +70,7 @@ extension DoctorReport {
 
     /// The text of a small file, without the newline at its end; `nil` when it cannot be read.
     static func content(_ path: String) -> String? {
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        guard let data = try? FileIO.content(of: path) else { return nil }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
     }
 }

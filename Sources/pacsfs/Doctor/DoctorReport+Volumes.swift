@@ -6,8 +6,8 @@ import System
 // The volumes: whether they are there, are the right ones, and are closed to others.
 extension DoctorReport {
     mutating func checkVolumes(_ settings: Settings) {
-        let identity = FileManager.default.contents(atPath: paths.identity)
-            .flatMap { try? JSONDecoder().decode(Identity.self, from: $0) }
+        let identity = (try? RegularFile.content(of: paths.identity))
+            .flatMap { try? JSONDecoder().decode(Identity.self, from: Data($0)) }
         var disks: [(path: String, disk: PhysicalDisk)] = []
         var lastRecord: Timestamp?
         let bootMounts = BootMounts()
