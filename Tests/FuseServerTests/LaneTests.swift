@@ -112,6 +112,9 @@ struct CallingThreadTests {
         let script = """
             import signal, time
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            # A shell has programs in the background ignore some.
+            for number in [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM]:
+                signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGUSR1, lambda *_: None)
             signal.signal(signal.SIGUSR2, signal.SIG_IGN)
             time.sleep(60)
