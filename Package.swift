@@ -109,7 +109,8 @@ let package = Package(
             name: "MountTests",
             dependencies: [
                 "CLinux", "CThread", "System", "SyntheticStudy", "TestSupport", "pacsfs",
-            ]),
+            ],
+            exclude: ["Attack"]),
         // What is left after every crash, fault and power cut.
         .testTarget(
             name: "FaultTests",
