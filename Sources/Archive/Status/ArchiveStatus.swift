@@ -53,6 +53,10 @@ public struct ArchiveStatus: Codable, Sendable {
         var isUnlisted = false
         /// Whether its disk does not answer.
         var isHung = false
+        /// Whether it is there, and not used because others can change it.
+        var isRefused = false
+        /// Why others can change it, while it is in use.
+        var exposure: String?
 
         enum CodingKeys: String, CodingKey {
             case ordinal, id, path, domain, state, problem, blobs, free, total, disk, errors

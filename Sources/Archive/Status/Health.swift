@@ -173,8 +173,9 @@ extension Health {
             )
         }
         for volume in status.volumes
-        where !volume.isHung && (cost == nil || !Self.isGone(volume)) {
+        where !volume.isHung && (cost == nil || !Self.isGone(volume) || volume.isRefused) {
             if let text = Self.finding(about: volume, status) { add(.attention, text) }
+            if let text = volume.exposure { add(.attention, text) }
         }
         if status.rejectedUnderReplicated > 0 {
             let count = status.rejectedUnderReplicated
@@ -362,7 +363,9 @@ extension Health {
         switch volume.state {
         case .absent:
             // What is wrong is a path, and not a disk.
-            if volume.ordinal == nil || volume.isUnlisted, let problem = volume.problem {
+            if volume.ordinal == nil || volume.isUnlisted || volume.isRefused,
+                let problem = volume.problem
+            {
                 return "\(volume.path) cannot be used: \(problem)"
             }
             return

@@ -132,13 +132,16 @@ struct StatusReport {
             id: member.volume?.identity.volume ?? member.id,
             path: member.place.path, domain: member.place.domain,
             state: member.condition(space),
-            problem: member.problem, blobs: try index.read { try $0.blobs(on: member.ordinal) },
+            problem: member.problem ?? member.exposure,
+            blobs: try index.read { try $0.blobs(on: member.ordinal) },
             free: space.flatMap { member.volume?.freeSpace(in: $0) } ?? 0, total: space?.total ?? 0,
             disk: space == nil ? nil : layout.name(of: member),
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,
             scrubbed: scrubs.count == 256
                 ? scrubs.values.map(\.time).min().map(Timestamp.init(nanoseconds:)) : nil)
         status.isHung = member.volume == nil && !member.givenUp.isEmpty
+        status.isRefused = member.volume == nil && member.isRefused
+        status.exposure = member.exposure
         return status
     }
 

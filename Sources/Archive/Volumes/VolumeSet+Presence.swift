@@ -152,6 +152,7 @@ extension VolumeSet {
             }
             state.members[index].volume = nil
             state.members[index].isReadOnly = false
+            state.members[index].exposure = nil
             state.members[index].problem = problem
             state.members[index].space = nil
             if let disk = volume.calls, disk.hasGivenUp {
@@ -179,10 +180,30 @@ extension VolumeSet {
         }
     }
 
+    /// Notes whether others can change a volume that is in use. It stays in use: to give it up
+    /// would leave less of the archive than to go on.
+    ///
+    /// - Returns: Why they can, when that is new.
+    func noteExposure(of volume: Volume) -> String? {
+        // A disk that does not answer is another matter.
+        let found: String?
+        do throws(StorageError) { found = try volume.exposure().map { "\($0)" } } catch {
+            return nil
+        }
+        return state.withLock { state in
+            guard let index = state.members.firstIndex(where: { $0.volume === volume }),
+                state.members[index].exposure != found
+            else { return nil }
+            state.members[index].exposure = found
+            return found
+        }
+    }
+
     /// Notes why a volume cannot be taken up.
     ///
+    /// - Parameter isRefused: Whether it is there, and others can change it.
     /// - Returns: Whether that is new.
-    func note(_ problem: String, at path: String) -> Bool {
+    func note(_ problem: String, isRefused: Bool, at path: String) -> Bool {
         state.withLock { state in
             guard
                 let index = state.members.firstIndex(where: {
@@ -191,6 +212,7 @@ extension VolumeSet {
                 state.members[index].problem != problem
             else { return false }
             state.members[index].problem = problem
+            state.members[index].isRefused = isRefused
             return true
         }
     }
@@ -254,6 +276,7 @@ extension VolumeSet {
             state.members[index].volume = volume
             state.members[index].ordinal = new.ordinal
             state.members[index].id = new.id
+            state.members[index].isRefused = false
             state.members[index].isReadOnly = new.isReadOnly
             state.members[index].problem = new.problem
             state.members[index].space = new.space

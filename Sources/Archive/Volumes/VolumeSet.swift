@@ -15,6 +15,10 @@ final class VolumeSet: Sendable {
         var volume: Volume?
         /// Why it is absent or read-only.
         var problem: String?
+        /// Why others can change it, while it is there.
+        var exposure: String?
+        /// Whether it is there, and not used because others can change it.
+        var isRefused = false
         /// Whether its file system can be written to.
         var isReadOnly = false
         /// What its file system said last; `nil` while it is absent.
@@ -74,6 +78,7 @@ final class VolumeSet: Sendable {
                 throw ArchiveError(error)
             } catch {
                 member.problem = "\(error)"
+                member.isRefused = error.code == .permissionDenied
                 if let disk, disk.hasGivenUp { member.givenUp.append(disk) }
             }
             members.append(member)
@@ -107,6 +112,8 @@ final class VolumeSet: Sendable {
         member.ordinal = volume.identity.ordinal
         member.id = volume.identity.volume
         member.isGivenUp = false
+        member.isRefused = false
+        member.exposure = nil
         member.isReadOnly = (try? volume.isMountedReadOnly()) ?? false
         member.problem = member.isReadOnly ? readOnlyProblem(volume) : nil
         member.space = try? volume.space()

@@ -71,6 +71,9 @@ final class VolumeWatch: Sendable {
         guard unanswered.withLock({ $0.insert(path).inserted }) else { return }
         let probe: @Sendable () -> Void = { [self] in
             core.volumes.probe(volume)
+            if let problem = core.volumes.noteExposure(of: volume) {
+                core.log.warning("Others can change the volume \(path): \(problem)")
+            }
             unanswered.withLock { _ = $0.remove(path) }
         }
         if let patience = core.volumes.patience { patience.start(probe) } else { probe() }
@@ -85,7 +88,8 @@ final class VolumeWatch: Sendable {
             try administration.takeUp(volume)
             core.log.notice("The volume \(path) is there again.")
         } catch {
-            if core.volumes.note("\(error)", at: path) {
+            let isRefused = (error as? StorageError)?.code == .permissionDenied
+            if core.volumes.note("\(error)", isRefused: isRefused, at: path) {
                 core.log.warning("The volume \(path) is absent: \(error)")
             }
         }

@@ -10,7 +10,8 @@ extension Volume {
     ///   - ordinal: The volume's number in the archive, from 1.
     ///   - domain: Its failure domain.
     ///   - reserve: Bytes to keep free; `nil` for ``defaultReserve(ofTotal:)``.
-    /// - Throws: `notEmpty` when the folder holds anything else, or the error of a system call.
+    /// - Throws: `notEmpty` when the folder holds anything else, `permissionDenied` when others can
+    ///   change it, or the error of a system call.
     public static func create(
         at path: String, archive: String, ordinal: Int, domain: String, reserve: Int64? = nil,
         disk: DiskCalls? = nil
@@ -23,6 +24,7 @@ extension Volume {
         try makeFolder(at: path)
         let root = try Directory.open(path: path)
         try requireEmpty(root)
+        try ExposedFolders.refuse(root)
         for name in Name.layout.sorted() { try root.makeDirectory(name, mode: closedMode) }
         let staging = try root.openDirectory(Name.staging)
         try staging.makeDirectory(Name.incoming)
@@ -38,7 +40,7 @@ extension Volume {
     /// Refuses a folder whose content ``create(at:archive:ordinal:domain:reserve:)`` would refuse,
     /// so that of several volumes none is made when one cannot be.
     ///
-    /// - Throws: `notEmpty`, or the error of a system call.
+    /// - Throws: `notEmpty`, `permissionDenied`, or the error of a system call.
     public static func requireUnused(at path: String) throws(StorageError) {
         let root: Directory
         do {
@@ -47,6 +49,7 @@ extension Volume {
             return
         }
         try requireEmpty(root)
+        try ExposedFolders.refuse(root)
     }
 
     /// Opens a volume of an archive.
@@ -56,7 +59,8 @@ extension Volume {
     ///     only volume that is left.
     ///   - disk: Its calls on the disk from now on.
     /// - Throws: `notFound` when the folder is not there, `notAVolume` when it has no identity,
-    ///   `wrongArchive`, `newerFormat`, or the error of a system call.
+    ///   `wrongArchive`, `newerFormat`, `permissionDenied` when others can change it, or the error
+    ///   of a system call.
     public static func open(
         at path: String, archive: String?, reserve: Int64? = nil, disk: DiskCalls? = nil
     ) throws(StorageError) -> Volume {
@@ -84,6 +88,7 @@ extension Volume {
                 "the volume belongs to archive \(identity.archive), not to \(archive)",
                 path: path, remedy: "Mount the right disk here, or correct the path")
         }
+        try ExposedFolders.refuse(root)
         return try Volume(root: root, identity: identity, reserve: reserve, calls: disk)
     }
 

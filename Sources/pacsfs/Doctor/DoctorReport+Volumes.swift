@@ -155,11 +155,24 @@ extension DoctorReport {
         }
         var status = stat()
         guard stat(archive, &status) == 0 else { return }
-        if let foreign = volume.folders.first(where: { $0.uid != status.st_uid }) {
+        let exposed = volume.exposedFolders(owner: status.st_uid)
+        if let writable = exposed?.writable, !writable.isEmpty {
             add(
                 .problem, subject,
                 """
-                \(volume.path)/\(foreign.name) does not belong to the owner of the archive. Stop \
+                Other users can move away what is in it, so it is not used. Close it with: \
+                chmod go-w \(writable.joined(separator: " "))
+                """
+            )
+        }
+        let foreign =
+            volume.folders.first { $0.uid != status.st_uid }.map { "\(volume.path)/\($0.name)" }
+            ?? exposed?.foreign.first
+        if let foreign {
+            add(
+                .problem, subject,
+                """
+                \(foreign) does not belong to the owner of the archive. Stop \
                 the daemon, then: chown -R --reference=\(archive) \(volume.path)
                 """
             )

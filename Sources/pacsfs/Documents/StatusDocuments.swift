@@ -83,7 +83,7 @@ extension ArchiveStatus.Volume {
         .string("path", "Its directory."),
         .string("domain", "What fails together with it."),
         .word("state", VolumeCondition.self, "How it is."),
-        .string("problem", orNull: true, "Why it is not online, and what to do."),
+        .string("problem", orNull: true, "What is wrong with it, and what to do."),
         .integer("blobs", "Images it holds."),
         .integer("free", "Bytes that new files can take."),
         .integer("total", "Size of its file system in bytes; 0 when it is absent."),
