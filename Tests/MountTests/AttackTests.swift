@@ -8,7 +8,11 @@ import Testing
 /// `Attack/attacker.py` says what they try, `Attack/judge.py` what must hold meanwhile.
 @Suite(
     "Attackers", .serialized, .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
-    .enabled(if: LosableDisk.isPossible, "loop devices and other users need root"))
+    .enabled(if: LosableDisk.isPossible, "loop devices and other users need root"),
+    // Beside other tests it takes the machine from them for minutes.
+    .enabled(
+        if: ProcessInfo.processInfo.environment["PACSFS_ATTACK_OPERATIONS"] != nil,
+        "PACSFS_ATTACK_OPERATIONS is not set"))
 struct AttackTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// `PACSFS_ATTACK_OPERATIONS`: all users together.
