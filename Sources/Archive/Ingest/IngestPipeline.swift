@@ -122,19 +122,13 @@ final class IngestPipeline: Sendable {
                 inTurn {}
                 return completions.put([job.answer(.success(outcome))])
             }
-            // The header first: a file that is no image is not hashed.
-            var look: IngestStage.Look?
-            if job.request.digest == nil {
-                let found = try stage.look(at: job.request)
-                var refusal: IngestOutcome?
-                if case .noImage(let outcome) = found { refusal = outcome }
-                if let outcome = try refusal ?? stage.refuseHoles(of: job.request) {
-                    inTurn {}
-                    return completions.put([job.answer(.success(outcome))])
-                }
-                look = found
+            let (digest, look): (Digest, IngestStage.Look?)
+            switch try examined(job.request) {
+            case .worthStaging(let found, let known): (digest, look) = (found, known)
+            case .noImage(let outcome):
+                inTurn {}
+                return completions.put([job.answer(.success(outcome))])
             }
-            let digest = try job.request.digest ?? Self.digest(of: job.request)
             let isFirst = inFlight.withLock { inFlight in
                 if inFlight[digest] != nil {
                     inFlight[digest]?.append(job)
@@ -168,11 +162,34 @@ final class IngestPipeline: Sendable {
         }
     }
 
-    private static func digest(of request: IngestRequest) throws -> Digest {
-        let (bytes, path) = (request.bytes, "\(request.source)")
-        return try request.file.reading { file throws(StorageError) in
-            try Digest.of(descriptor: file, bytes: bytes, path: path)
+    /// What a file is before anything of it is stored.
+    private enum Examination: Sendable {
+        /// Its digest, and what its header says if that was read.
+        case worthStaging(Digest, IngestStage.Look?)
+        /// It is not an image: `refused` or `ignored`.
+        case noImage(IngestOutcome)
+    }
+
+    /// Looks at a file and hashes it, all on one thread that may be lost.
+    private func examined(_ request: IngestRequest) throws -> Examination {
+        if let digest = request.digest { return .worthStaging(digest, nil) }
+        let stage = stage
+        @Sendable func examine() throws -> Examination {
+            // The header first: a file that is no image is not hashed.
+            let look = try stage.look(at: request)
+            if case .noImage(let outcome) = look { return .noImage(outcome) }
+            if let outcome = try stage.refuseHoles(of: request) { return .noImage(outcome) }
+            let (bytes, path) = (request.bytes, "\(request.source)")
+            let digest = try request.file.reading { file throws(StorageError) in
+                try Digest.of(descriptor: file, bytes: bytes, path: path)
+            }
+            return .worthStaging(digest, look)
         }
+        guard let disk = request.file.disk else { return try examine() }
+        return try disk.patience.run(
+            otherwise: { () -> any Error in
+                StorageError.notAnswering("a file in incoming", after: disk.patience.limit)
+            }, examine)
     }
 
     /// Has a file staged by a thread that may be lost; when the disk of a volume does not answer,

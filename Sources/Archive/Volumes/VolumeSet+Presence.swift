@@ -24,8 +24,11 @@ extension VolumeSet {
 
     private func check(_ volume: Volume) {
         do throws(StorageError) {
-            try volume.requireInPlace()
-            let space = try volume.space()
+            // One call on the disk: this is asked before every write.
+            let space = try volume.onDisk { () throws(StorageError) in
+                try volume.requireInPlace()
+                return try volume.space()
+            }
             state.withLock { state in
                 guard let index = state.members.firstIndex(where: { $0.volume === volume }) else {
                     return
