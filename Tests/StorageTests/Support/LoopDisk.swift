@@ -47,6 +47,8 @@ enum FileSystemKind: String, CaseIterable, Sendable {
 /// A disk in a file, with a file system, mounted for one test.
 final class LoopDisk: Sendable {
     let path: String
+    /// Of an empty one; file systems give room back some time after a file is removed.
+    private let room: UInt
 
     /// Mounts an empty one on a folder that is there.
     init(_ kind: FileSystemKind, at path: String) throws {
@@ -64,6 +66,16 @@ final class LoopDisk: Sendable {
                 command, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
             guard run.succeeded else { throw ProgramError(description: run.report) }
         }
+        room = try Self.room(at: path)
+    }
+
+    /// Bytes that can be written.
+    private static func room(at path: String) throws -> UInt {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else {
+            throw ProgramError(description: "\(path): \(lastError)")
+        }
+        return status.f_bavail * status.f_frsize
     }
 
     /// Lets nothing more be written; no file may be open for writing.
@@ -92,10 +104,10 @@ final class LoopDisk: Sendable {
         unlink(path + "/filler")
         // Btrfs frees it with the next transaction.
         try Directory.open(path: path).syncFileSystem()
-        // Ext4 gives it back when the journal has been written, a moment later.
-        _ = eventually(within: 5) {
-            var status = statvfs()
-            return statvfs(path, &status) == 0 && status.f_bavail * status.f_frsize > 4 << 20
+        // Ext4 gives it back when the journal has been written, or discarded, a moment later.
+        let isBack = eventually(within: 60) { (try? Self.room(at: path)) ?? 0 > room / 2 }
+        guard isBack else {
+            throw ProgramError(description: "\(path): does not give back the room of a file")
         }
     }
 
