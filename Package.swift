@@ -35,6 +35,14 @@ let package = Package(
                 "CLinux", "JSON", "System", .product(name: "Crypto", package: "swift-crypto"),
             ]),
 
+        // Everything that leaves the machine: packs, rclone, and the proof of what lies elsewhere.
+        .target(
+            name: "Offsite",
+            dependencies: [
+                "CLinux", "JSON", "Storage", "System",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+
         .target(
             name: "TagIndex",
             dependencies: [
@@ -104,6 +112,9 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: ["JSON", "System", "Storage", "SyntheticStudy", "TestSupport"]),
+        .testTarget(
+            name: "OffsiteTests",
+            dependencies: ["Offsite", "Storage", "System", "SyntheticStudy", "TestSupport"]),
         // Real mounts and real programs: what users rely on.
         .testTarget(
             name: "MountTests",

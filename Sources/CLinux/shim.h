@@ -137,3 +137,7 @@ static inline int64_t pacsfs_share_blocks(
     if (ioctl(source, 0xC0189436 /* FIDEDUPERANGE */, &range) != 0) return -1;
     return range.status == 0 ? (int64_t)range.shared : 0;
 }
+
+// See: 'man 3 posix_spawn'. Closes every descriptor from a number on in the new process.
+#include <spawn.h>
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);

@@ -1,0 +1,66 @@
+import Storage
+import System
+
+extension RemoteAccess {
+    /// Fetches a range of an object: one blob of a pack is one ranged read.
+    ///
+    /// - Parameters:
+    ///   - object: Its plain name.
+    ///   - range: In bytes of the plain object; `nil` for all of it.
+    ///   - body: Called with the bytes in their order; what it throws ends the transfer.
+    /// - Returns: How many bytes came.
+    /// - Throws: Why it failed; `notFound` when the object or a part of it is not there.
+    @discardableResult
+    public func fetch(
+        _ object: String, range: Range<Int64>? = nil,
+        _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
+    ) throws(OffsiteError) -> Int64 {
+        var arguments = ["cat", plain(object), "--log-level", "ERROR"]
+        if let range {
+            // A count of 0 would be none at all.
+            if range.isEmpty { return 0 }
+            arguments += ["--offset", "\(range.lowerBound)", "--count", "\(range.count)"]
+        }
+        let what = "An object cannot be fetched"
+        var count: Int64 = 0
+        let result = try run(
+            arguments, what,
+            output: { (bytes) throws(OffsiteError) in
+                count += Int64(bytes.count)
+                try body(bytes)
+            })
+        if !result.succeeded {
+            var error = result.error
+            error.path = object
+            throw error
+        }
+        // On S3 an object that is not there is an empty folder, which is no error for rclone.
+        if count < range.map({ Int64($0.count) }) ?? 1 {
+            throw OffsiteError(
+                .notFound, "An object is not on the remote, or ends too early", path: object,
+                remedy: "It may have been deleted or cut there.")
+        }
+        return count
+    }
+
+    /// Fetches a blob and proves its bytes.
+    ///
+    /// - Parameters:
+    ///   - place: Where it lies.
+    ///   - body: Called with its bytes in order. They are proven only when this returns.
+    /// - Throws: `corrupt` when they are other bytes, and as ``fetch(_:range:_:)``.
+    public func fetch(
+        _ place: BlobPlace, _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
+    ) throws(OffsiteError) {
+        var digest = StreamingDigest()
+        try fetch(place.object, range: place.range) { (bytes) throws(OffsiteError) in
+            digest.update(bytes)
+            try body(bytes)
+        }
+        if digest.finalize() != place.digest {
+            throw OffsiteError(
+                .corrupt, "The remote has other bytes for an image", path: place.object,
+                remedy: "It was changed or damaged there: compare the whole remote.")
+        }
+    }
+}
