@@ -18,7 +18,7 @@ import Testing
         ) throws {
             let child = try ChildProcess(
                 ["/bin/bash", "-c", script], variables: variables, input: input)
-            ending = try child.run(patience: patience, grace: grace) { piece in
+            ending = child.run(patience: patience, grace: grace) { piece in
                 switch piece {
                 case .output(let bytes): output += String(decoding: bytes, as: UTF8.self)
                 case .errors(let bytes): errors += String(decoding: bytes, as: UTF8.self)
@@ -39,8 +39,9 @@ import Testing
 
     @Test("reads what it is given, and only its own variables") func input() throws {
         let input = [UInt8](repeating: 0x61, count: 200_000)
-        #expect(try Outcome("wc -c", variables: ["PATH": "/usr/bin:/bin"], input: input).output
-            == "200000\n")
+        #expect(
+            try Outcome("wc -c", variables: ["PATH": "/usr/bin:/bin"], input: input).output
+                == "200000\n")
         #expect(try Outcome("read -r x || echo none").output == "none\n")
         setenv("PACSFS_CHILD_SECRET", "x", 1)
         let outcome = try Outcome("echo $PACSFS_CHILD_SECRET$ONE", variables: ["ONE": "1"])
@@ -80,7 +81,9 @@ import Testing
         #expect(outcome.ending == .exited(0))
         let left = try #require(pid_t(outcome.output.dropLast()))
         // Killed already; init or this container's first process may not have waited for it.
-        let state = ProcFile.content(of: "stat", id: left).map { String(decoding: $0, as: UTF8.self) }
+        let state = ProcFile.content(of: "stat", id: left).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         #expect(state == nil || state!.contains(") Z ") || state!.contains(") X "))
     }
 

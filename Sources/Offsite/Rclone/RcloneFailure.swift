@@ -45,7 +45,8 @@ enum RcloneFailure {
             .unreachable,
             [
                 "connection refused", "no such host", "i/o timeout", "network is unreachable",
-                "no route to host", "connection reset", "tls handshake timeout", "server misbehaving",
+                "no route to host", "connection reset", "tls handshake timeout",
+                "server misbehaving",
                 "broken pipe", "unexpected eof", "context deadline exceeded", "502 bad gateway",
                 "503 service", "504 gateway", "connection timed out", "temporary failure in name",
             ]

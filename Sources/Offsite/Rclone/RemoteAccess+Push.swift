@@ -53,10 +53,12 @@ extension RemoteAccess {
         var report = PushReport()
         // An empty list would be no list at all, and everything would go.
         if objects.isEmpty { return report }
-        let sent = try copy(objects.map(\.name), from: folder, progress: { state in
-            report.sentBytes = state.bytes
-            progress(state)
-        })
+        let sent = try copy(
+            objects.map(\.name), from: folder,
+            progress: { state in
+                report.sentBytes = state.bytes
+                progress(state)
+            })
         for (name, message) in sent.failures {
             report.problems[name] = RcloneFailure.error(
                 "An object did not get there", object: name, said: message)

@@ -25,7 +25,9 @@ struct Outgoing {
         var outgoing = try Outgoing()
         for series in 0..<3 as Range<UInt64> {
             try outgoing.addPack(
-                (0..<8).map { random(10_000 + 777 * $0, seed: seed &* 1000 + series * 100 + UInt64($0)) })
+                (0..<8).map {
+                    random(10_000 + 777 * $0, seed: seed &* 1000 + series * 100 + UInt64($0))
+                })
         }
         try outgoing.addBlob(random(200_000, seed: seed &* 1000 + 900))
         try outgoing.addBlob(random(200_000, seed: seed &* 1000 + 901))
@@ -50,7 +52,8 @@ struct Outgoing {
         try add(bytes, as: Pack.blobName(digest))
         places.append(
             BlobPlace(
-                digest: digest, object: Pack.blobName(digest), offset: 0, bytes: Int64(bytes.count)))
+                digest: digest, object: Pack.blobName(digest), offset: 0, bytes: Int64(bytes.count))
+        )
     }
 
     mutating func addPack(_ blobs: [[UInt8]]) throws {

@@ -3,6 +3,7 @@ import Glibc
 import Offsite
 import System
 import TestSupport
+import Testing
 
 /// The kinds of remote that tests run against, each a real server.
 enum RemoteKind: String, CaseIterable, CustomTestStringConvertible {
@@ -10,7 +11,8 @@ enum RemoteKind: String, CaseIterable, CustomTestStringConvertible {
 
     var testDescription: String { rawValue }
 
-    var isPossible: Bool { self != .s3 || PythonPrograms.weed != nil }
+    /// Those that need nothing but rclone.
+    static let withoutS3 = allCases.filter { $0 != .s3 }
 
     /// The hash that its server has.
     var hash: HashKind? {
