@@ -58,13 +58,15 @@ import Testing
                 "type": kind == .s3 ? "s3" : "sftp", "provider": "Other",
                 "endpoint": "http://127.0.0.1:\(port)", "access_key_id": "a",
                 "secret_access_key": "b", "host": "127.0.0.1", "port": "\(port)", "user": "u",
+                "pass": try Rclone().obscure("p"),
             ], path: "bucket/images")
         let error = try push(remote.access(), Self.one())
         #expect(error == .unreachable && error?.isWorthRetrying == true)
     }
 
     @Test("that accepts connections and then says nothing is given up") func silent() throws {
-        let (_, port) = try Server.silent()
+        let (socket, port) = try Server.silent()
+        defer { withExtendedLifetime(socket) {} }
         var remote = try TestRemote(.folder)
         remote.location = RemoteLocation(
             options: ["type": "webdav", "url": "http://127.0.0.1:\(port)", "vendor": "other"],

@@ -103,7 +103,8 @@ import Testing
             return bytes
         }
         func write(_ bytes: [UInt8], _ object: String) throws {
-            try access.run(["rcat", access.base(object)], input: bytes, "").check()
+            let path = try outgoing.folder.write(bytes, to: "forged")
+            try access.run(["copyto", path, access.base(object), "--ignore-times"], "").check()
         }
         let (singles, packs) = (
             outgoing.objects.filter { $0.name.hasPrefix("blobs/") }.map(\.name),
@@ -111,17 +112,19 @@ import Testing
         )
         let object = pins.mapValues(\.object)
         // The two single blobs have the same size.
-        let (one, other) = (object[singles[0]]!, object[singles[1]]!)
+        let (one, other) = (
+            try #require(object[singles[0]]), try #require(object[singles[1]])
+        )
         let (first, second) = (try content(one), try content(other))
         try write(second, one)
         try write(first, other)
-        let changed = object[packs[0]]!
+        let changed = try #require(object[packs[0]])
         var bytes = try content(changed)
         bytes[bytes.count / 2] ^= 1
         try write(bytes, changed)
-        let cut = object[packs[1]]!
+        let cut = try #require(object[packs[1]])
         try write(Array(try content(cut).dropLast(100)), cut)
-        let gone = object["ledger/site/000001.jsonl"]!
+        let gone = try #require(object["ledger/site/000001.jsonl"])
         try access.run(["deletefile", access.base(gone)], "").check()
         try write([1, 2, 3], "stranger")
 
@@ -148,7 +151,7 @@ import Testing
                     try access.fetch(place) { got.append(contentsOf: $0) }
                     #expect(Digest.of(got) == place.digest)
                 } catch {
-                    #expect([.corrupt, .wrongKeys].contains(error.code), "\(error)")
+                    #expect(error.code == .corrupt, "\(error)")
                     if object == singles[0] { continue }
                 }
                 #expect(object == packs[0], "a swapped object was not noticed")
@@ -157,7 +160,7 @@ import Testing
         // Nor does another push take them for what they should be.
         let report = try access.push(outgoing.objects, from: outgoing.root, hash: hash)
         #expect(Set(report.problems.keys) == Set(singles + packs.prefix(2)))
-        #expect(report.problems.values.allSatisfy { [.modified, .wrongKeys].contains($0.code) })
+        #expect(report.problems.values.allSatisfy { $0.code == .modified })
         #expect(report.pins["ledger/site/000001.jsonl"] != nil)
     }
 

@@ -44,7 +44,7 @@ import Testing
                 .failed(
                     object: nil,
                     "Failed to copy: SignatureDoesNotMatch: The request signature differs"),
-                .other("status code: 403, request id: 18EC2A342CE76E1D4BA03FD2, host id:"),
+                .more("status code: 403, request id: 18EC2A342CE76E1D4BA03FD2, host id:"),
                 .failed(object: nil, ": error listing: directory not found"),
                 .other("Encrypted drive: 0 differences found"),
             ])
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test("that is no log, or endless, does no harm") func garbage() {
-        #expect(events("{\"level\":\"info\"\n") == [.other("{\"level\":\"info\"")])
+        #expect(events("{\"level\":\"info\"\n") == [.more("{\"level\":\"info\"")])
         #expect(events(String(repeating: "x", count: 1 << 20) + "\n\n\n").count == 1)
         #expect(events("").isEmpty)
     }

@@ -85,6 +85,10 @@ final class RcloneJob: Sendable {
             case .failed(let object, let message):
                 if let object { result.failures[object] = message }
                 if result.messages.count < Self.mostMessages { result.messages.append(message) }
+            case .more(let words):
+                if let last = result.messages.popLast() {
+                    result.messages.append("\(last) \(words)")
+                }
             case .other: break
             }
         }

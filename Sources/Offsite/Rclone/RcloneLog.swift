@@ -32,6 +32,8 @@ struct RcloneLog {
         case progress(TransferProgress)
         /// Something went wrong; with an object, or with everything.
         case failed(object: String?, String)
+        /// The message before goes on.
+        case more(String)
         case other(String)
     }
 
@@ -81,7 +83,7 @@ struct RcloneLog {
         guard let match = text.prefixMatch(of: /\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d (?:([A-Z]+) *: )?/)
         else {
             let rest = text.trimmingCharacters(in: .whitespaces)
-            return rest.isEmpty ? nil : .other(rest)
+            return rest.isEmpty ? nil : .more(rest)
         }
         let message = String(text[match.range.upperBound...])
         switch match.1 {

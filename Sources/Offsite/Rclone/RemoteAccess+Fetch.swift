@@ -15,7 +15,7 @@ extension RemoteAccess {
         _ object: String, range: Range<Int64>? = nil,
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) -> Int64 {
-        var arguments = ["cat", plain(object), "--log-level", "ERROR"]
+        var arguments = ["cat", plain(object), "--log-level", "NOTICE"]
         if let range {
             // A count of 0 would be none at all.
             if range.isEmpty { return 0 }
@@ -32,6 +32,8 @@ extension RemoteAccess {
         if !result.succeeded {
             var error = result.error
             error.path = object
+            // Its name was found under these keys, so they are the right ones.
+            if error.code == .wrongKeys { error.code = .corrupt }
             throw error
         }
         // On S3 an object that is not there is an empty folder, which is no error for rclone.

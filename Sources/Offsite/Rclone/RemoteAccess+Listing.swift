@@ -12,7 +12,7 @@ extension RemoteAccess {
         }
         var output: [UInt8] = []
         let result = try run(
-            ["backend", "features", base(), "--log-level", "ERROR"],
+            ["backend", "features", base(), "--log-level", "NOTICE"],
             "The kind of a remote cannot be found out", output: { output.append(contentsOf: $0) })
         try result.check()
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(output)) else {
@@ -60,7 +60,7 @@ extension RemoteAccess {
         // Times and MIME types would cost a request for each object on S3.
         var all = [
             "lsjson", "-R", base(), "--files-only", "--no-modtime", "--no-mimetype", "--log-level",
-            "ERROR",
+            "NOTICE",
         ]
         if let kind { all += ["--hash", "--hash-type", kind.name] }
         var listing = RemoteListing()

@@ -100,7 +100,7 @@ extension RemoteAccess {
         let result = try run(
             [
                 "check", folder, plain(), "--download", "--one-way", "--files-from-raw", "-",
-                "--no-traverse", "--combined", "-", "--log-level", "ERROR", "--stats", "0",
+                "--no-traverse", "--combined", "-", "--log-level", "NOTICE", "--stats", "0",
             ], input: Self.list(names), "Objects could not be compared",
             output: { output.append(contentsOf: $0) })
         var marks: [String: Character] = [:]
@@ -117,9 +117,12 @@ extension RemoteAccess {
                     .modified, "An object of the remote has other bytes than the file here",
                     path: name, remedy: "Nothing is overwritten: find out who wrote it.")
             case "!":
-                report.problems[name] = RcloneFailure.error(
+                var error = RcloneFailure.error(
                     "An object cannot be compared", object: name,
                     said: result.failures[name] ?? result.messages.last ?? "no reason is known")
+                // Its name was found under these keys, so they are the right ones.
+                if error.code == .wrongKeys { error.code = .modified }
+                report.problems[name] = error
             default:
                 // "+", or no word of it: then it is not in the folder either.
                 report.problems[name] = OffsiteError(
@@ -177,7 +180,7 @@ extension RemoteAccess {
             return false
         }
         try run(
-            ["deletefile", base(name), "--log-level", "ERROR"],
+            ["deletefile", base(name), "--log-level", "NOTICE"],
             "The remains of an object cannot be removed"
         ).check()
         return true

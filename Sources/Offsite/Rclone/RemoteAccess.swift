@@ -94,9 +94,10 @@ public final class RemoteAccess: Sendable {
                 output: { output.append(contentsOf: $0) }
             ).check()
             for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
+                // The name, a blank, a tab, a blank, the other name.
                 let parts = line.split(separator: "\t")
                 guard parts.count == 2 else { continue }
-                names[String(parts[0].dropLast())] = String(parts[1])
+                names[String(parts[0].dropLast())] = String(parts[1].dropFirst())
             }
         }
         if let missing = objects.first(where: { names[$0] == nil }) {

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
-import Offsite
 import System
 import TestSupport
 import Testing
+
+@testable import Offsite
 
 /// The kinds of remote that tests run against, each a real server.
 enum RemoteKind: String, CaseIterable, CustomTestStringConvertible {
@@ -71,6 +72,11 @@ struct TestRemote {
                     "access_key_id": Self.user, "secret_access_key": Self.password,
                     "force_path_style": "true",
                 ], path: "archive/images")
+            // It listens before all of its parts do.
+            let access = try access()
+            guard try eventually({ try access.run(["mkdir", access.base()], "").succeeded }) else {
+                throw ProgramError(description: "SeaweedFS does not become ready")
+            }
         }
     }
 
