@@ -39,8 +39,7 @@ let package = Package(
         .target(
             name: "Offsite",
             dependencies: [
-                "CLinux", "JSON", "Storage", "System",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "JSON", "Storage", "System", .product(name: "Crypto", package: "swift-crypto"),
             ]),
 
         .target(

@@ -20,7 +20,7 @@ import Testing
     private static let usual = """
         [
         {"Path":"blobs","Name":"blobs","Size":-1,"ModTime":"","IsDir":true},
-        {"Path":"a b","Name":"a b","Size":99,"ModTime":"","IsDir":false,"Hashes":{"MD5":"87DC","sha1":""},"Tier":"STANDARD"},
+        {"Path":"a b","Size":99,"IsDir":false,"Hashes":{"MD5":"87DC","sha1":""},"Tier":"STANDARD"},
         {"Path":"d/e","Name":"e","Size":0,"ModTime":"","IsDir":false}
         ]
 

@@ -7,6 +7,7 @@ import TestSupport
 final class Server: Sendable {
     let port: Int
     private let child: ChildProcess
+    private let said: Words
 
     /// Starts a program.
     ///
@@ -23,6 +24,7 @@ final class Server: Sendable {
         let child = try ChildProcess(arguments, variables: variables)
         let said = Words()
         self.child = child
+        self.said = said
         _ = try WorkerThread("server") {
             _ = child.run { piece in
                 switch piece {
@@ -47,6 +49,9 @@ final class Server: Sendable {
 
         var text: String { String(decoding: bytes.withLock { $0 }, as: UTF8.self) }
     }
+
+    /// The last that it said.
+    var words: String { said.text }
 
     func stop() { child.signal(SIGKILL) }
 

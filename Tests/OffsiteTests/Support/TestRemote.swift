@@ -30,7 +30,7 @@ enum RemoteKind: String, CaseIterable, CustomTestStringConvertible {
 struct TestRemote {
     let kind: RemoteKind
     let folder: TemporaryFolder
-    let server: Server?
+    private let server: (any Sendable)?
     var location: RemoteLocation
 
     static let user = "practice"
@@ -64,19 +64,9 @@ struct TestRemote {
                     "user": Self.user, "pass": try Self.obscured(Self.password),
                 ], path: "images")
         case .s3:
-            let (server, port) = try Self.weed(folder)
+            let server = try SeaweedFS.running()
             self.server = server
-            location = RemoteLocation(
-                options: [
-                    "type": "s3", "provider": "Other", "endpoint": "http://127.0.0.1:\(port)",
-                    "access_key_id": Self.user, "secret_access_key": Self.password,
-                    "force_path_style": "true",
-                ], path: "archive/images")
-            // It listens before all of its parts do.
-            let access = try access()
-            guard try eventually({ try access.run(["mkdir", access.base()], "").succeeded }) else {
-                throw ProgramError(description: "SeaweedFS does not become ready")
-            }
+            location = server.location(bucket: "archive-\(UInt32.random(in: 0 ... .max))")
         }
     }
 
@@ -87,33 +77,10 @@ struct TestRemote {
         ]
     }
 
-    private static func obscured(_ password: String) throws -> String {
+    static func obscured(_ password: String) throws -> String {
         let run = try ProgramRun(["rclone", "obscure", password])
         guard run.succeeded else { throw ProgramError(description: run.report) }
         return String(run.output.dropLast())
-    }
-
-    private static func weed(_ folder: TemporaryFolder) throws -> (Server, port: Int) {
-        try folder.write(
-            """
-            {"identities":[{"name":"\(user)","credentials":[{"accessKey":"\(user)",\
-            "secretKey":"\(password)"}],"actions":["Admin","Read","Write","List","Tagging"]}]}
-            """.utf8, to: "s3.json")
-        mkdir(folder.path("weed"), 0o700)
-        var ports: Set<Int> = []
-        while ports.count < 4 { ports.insert(try Server.freeWeedPort()) }
-        let (master, volume, filer, s3) = (
-            ports.removeFirst(), ports.removeFirst(), ports.removeFirst(), ports.removeFirst()
-        )
-        let server = try Server(
-            [
-                PythonPrograms.weed ?? "weed", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-                "-dir=\(folder.path("weed"))", "-master.volumeSizeLimitMB=64", "-volume.max=10",
-                "-master.port=\(master)", "-volume.port=\(volume)", "-filer",
-                "-filer.port=\(filer)", "-s3", "-s3.port=\(s3)",
-                "-s3.config=\(folder.path("s3.json"))",
-            ], port: s3)
-        return (server, s3)
     }
 
     /// Ready to be used.
