@@ -223,8 +223,21 @@ import Testing
         #expect(try !access.removeRemains(of: outgoing.objects[0]))
     }
 
-    @Test("that was stopped in the middle catches up", arguments: [RemoteKind.folder, .webdav])
-    func interrupted(kind: RemoteKind) throws {
+    /// The processes of rclone that push from a folder.
+    private static func processes(pushing folder: String) -> [(id: pid_t, arguments: [String])] {
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return entries.compactMap { pid_t($0) }.compactMap { process in
+            guard RunningProcess.name(of: process) == "rclone",
+                let arguments = RunningProcess.arguments(of: process), arguments.contains(folder)
+            else { return nil }
+            return (process, arguments)
+        }
+    }
+
+    @Test(
+        "that was stopped in the middle, or killed, catches up",
+        arguments: [RemoteKind.folder, .webdav], [false, true])
+    func interrupted(kind: RemoteKind, isKilled: Bool) throws {
         let remote = try TestRemote(kind)
         let keys = CryptKeys.generated()
         var outgoing = try Outgoing()
@@ -232,21 +245,26 @@ import Testing
             try outgoing.addBlob(Outgoing.random(400_000, seed: seed))
         }
         let slow = try remote.access(keys: keys, bandwidth: 200_000)
+        let root = outgoing.root
         let stopping = Lock<WorkerThread?>(nil)
         let error = #expect(throws: OffsiteError.self) {
             _ = try slow.push(outgoing.objects, from: outgoing.root, hash: kind.hash) { progress in
                 guard progress.bytes > 0 else { return }
                 stopping.withLock { thread in
-                    if thread == nil { thread = try? WorkerThread("stop") { slow.stop() } }
+                    if thread != nil { return }
+                    thread = try? WorkerThread("stop") {
+                        if !isKilled { return slow.stop() }
+                        for process in Self.processes(pushing: root) { kill(process.id, SIGKILL) }
+                    }
                 }
             }
         }
         #expect(error?.code == .stopped)
-        #expect(throws: OffsiteError.self) { try slow.hashKind() }
+        if !isKilled { #expect(throws: OffsiteError.self) { try slow.hashKind() } }
 
         let access = try remote.access(keys: keys)
         var pins: [String: Pin] = [:]
-        for _ in 0..<2 {
+        for _ in 0..<3 where pins.count < outgoing.objects.count {
             let report = try access.push(outgoing.objects, from: outgoing.root, hash: kind.hash)
             pins = report.pins
             for object in outgoing.objects where report.problems[object.name] != nil {
@@ -271,12 +289,8 @@ import Testing
         try outgoing.addBlob(Outgoing.random(500_000, seed: 1))
         let seen = Lock<[[String]]>([])
         let report = try access.push(outgoing.objects, from: outgoing.root, hash: .sha256) { _ in
-            for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-                guard let process = pid_t(entry), RunningProcess.name(of: process) == "rclone",
-                    let arguments = RunningProcess.arguments(of: process),
-                    arguments.contains(outgoing.root)
-                else { continue }
-                seen.withLock { $0.append(arguments) }
+            for process in Self.processes(pushing: outgoing.root) {
+                seen.withLock { $0.append(process.arguments) }
             }
         }
         #expect(report.pins.count == 1 && report.problems.isEmpty)

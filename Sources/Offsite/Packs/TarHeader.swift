@@ -94,7 +94,7 @@ struct TarHeader: Hashable {
             throw Fault(reason: "a member has no name")
         }
         self.init(name: name, bytes: Int64(bytes))
-        guard encoded == block else { throw Fault(reason: "a header is not as pacsfs makes it") }
+        guard encoded == block else { throw Fault(reason: "a header is unlike those of packs") }
     }
 
     /// Octal digits up to a zero or a blank.

@@ -11,7 +11,7 @@ enum RcloneFailure {
         (
             .noSpace,
             [
-                "no space left", "file too big for remaining disk space", "quota", "507 ",
+                "no space left", "file too big for remaining disk space", "quota",
                 "insufficient storage", "insufficient_space", "insufficientstorage", "disk full",
                 "out of storage", "not enough space", "storagefull", "xminiostoragefull",
             ]
@@ -30,7 +30,7 @@ enum RcloneFailure {
                 "signaturedoesnotmatch", "invalidaccesskeyid", "unable to authenticate",
                 "invalid_grant", "invalid_client", "expired_access_token", "token expired",
                 "couldn't fetch token", "invalid credentials", "permission denied",
-                "knownhosts: key mismatch", "empty token", "530 ",
+                "knownhosts: key mismatch", "empty token", "530 login", "530 user",
             ]
         ),
         (

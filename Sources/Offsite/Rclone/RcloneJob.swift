@@ -94,7 +94,9 @@ final class RcloneJob: Sendable {
         }
         result.ending = try child.run(patience: patience) { (piece) throws(OffsiteError) in
             switch piece {
-            case .output(let bytes): try output(bytes)
+            case .output(let bytes):
+                moved = SystemClock().now
+                try output(bytes)
             case .errors(let bytes):
                 log.take(bytes, take)
                 // It reports every second, whether or not anything moves.

@@ -81,6 +81,8 @@ extension RemoteAccess {
             "copy", folder, plain(), "--files-from-raw", "-", "--no-traverse", "--immutable",
             // Blobs have other times on each volume; their names are their content.
             "--size-only", "--log-level", "INFO", "--stats", "1s", "--transfers", "4",
+            // Files of this machine need no reading ahead: half the memory.
+            "--buffer-size", "0",
         ]
         if let bandwidth = configuration.bandwidth {
             // In KiB, which every version reads the same way.
@@ -100,7 +102,7 @@ extension RemoteAccess {
         let result = try run(
             [
                 "check", folder, plain(), "--download", "--one-way", "--files-from-raw", "-",
-                "--no-traverse", "--combined", "-", "--log-level", "NOTICE", "--stats", "0",
+                "--no-traverse", "--combined", "-", "--log-level", "INFO", "--stats", "1s",
             ], input: Self.list(names), "Objects could not be compared",
             output: { output.append(contentsOf: $0) })
         var marks: [String: Character] = [:]

@@ -50,6 +50,8 @@ final class SeaweedFS: Sendable {
                 "-master.port=\(ports[0])", "-volume.port=\(ports[1])", "-filer",
                 "-filer.port=\(ports[2])", "-s3", "-s3.port=\(ports[3])",
                 "-s3.config=\(folder.path("s3.json"))",
+                // Fixed ports, which allow one on a machine; and a report to its makers.
+                "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
             ], port: ports[3])
         // It listens before all of its parts do.
         let access = try RemoteAccess(
