@@ -5,7 +5,7 @@ import Testing
 
 @testable import Offsite
 
-/// What goes wrong with remotes, told apart.
+/// Each kind of failure is recognised.
 @Suite("A failing remote", .timeLimit(.minutes(2))) struct FailureTests {
     private func push(
         _ access: RemoteAccess, _ outgoing: Outgoing, _ hash: HashKind? = nil

@@ -2,7 +2,7 @@ import Foundation
 import System
 
 /// The program rclone, which does everything that leaves the machine. Each job is a process of its
-/// own: its remote control (`rcd`) would be a shell for whoever reaches its port.
+/// own: its remote control (`rcd`) would be a shell for everybody who reaches its port.
 ///
 /// See: 'man 1 rclone'
 public struct Rclone: Sendable {
