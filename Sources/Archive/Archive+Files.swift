@@ -133,7 +133,7 @@ extension Archive {
     /// empty then.
     ///
     /// - Parameter paths: Of the files, below `rejected`.
-    public func removeServedReasons(_ paths: [[UInt8]], on staging: StagingArea) {
+    public func removeObsoleteReasons(_ paths: [[UInt8]], on staging: StagingArea) {
         rejected.removeReasons(of: paths, on: staging)
     }
 

@@ -54,7 +54,7 @@ struct IgnoredNameTests {
         try folder.write([1, 2], to: "volume1/staging/incoming/Thumbs.db")
         try folder.write(
             Array(image(2).dropLast(50)), to: "volume1/staging/incoming/cd/desktop.ini")
-        fixture.tree.takeUpLeftovers()
+        fixture.tree.addLeftovers()
         let settling = Settling { [tree = fixture.tree] in tree }
         settling.start()
         #expect(try eventually { try fixture.left.isEmpty })

@@ -68,7 +68,7 @@ struct IncomingRoomTests {
 
         #expect(mount("tmpfs", mounted.path, "tmpfs", UInt(MS_REMOUNT), "size=\(64 << 20)") == 0)
         let again = Answer()
-        try fixture.tree.offer(handle.number, as: Array("IM1.dcm".utf8)) {
+        try fixture.tree.startArchiving(handle.number, as: Array("IM1.dcm".utf8)) {
             again.reply.answer($0)
         }
         #expect(again.wait() == 0)

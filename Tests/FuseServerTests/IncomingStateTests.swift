@@ -49,42 +49,43 @@ struct IncomingStateTests {
                 Dictionary(uniqueKeysWithValues: Kind.allCases.map { ($0, .writing) })
             ),
             (
-                "offer", { _ = $0.offer(9, unpacking: nil) },
+                "begin archiving", { _ = $0.beginArchiving(9, unpacking: nil) },
                 [.writing: .archiving, .whole: .archiving, .failed: .archiving]
             ),
             (
-                "archived", { $0.finish(7, .success(.archived(1)), isOwn: false) },
+                "archived", { $0.endArchiving(7, .success(.archived(1)), isOwn: false) },
                 [.archiving: .archived]
             ),
             (
-                "duplicate", { $0.finish(7, .success(.duplicate(1)), isOwn: false) },
+                "duplicate", { $0.endArchiving(7, .success(.duplicate(1)), isOwn: false) },
                 [.archiving: .archived]
             ),
             (
-                "unpacked", { $0.finish(7, .success(.unpacked(images: 2)), isOwn: false) },
+                "unpacked", { $0.endArchiving(7, .success(.unpacked(images: 2)), isOwn: false) },
                 [.archiving: .consumed]
             ),
             (
-                "ignored", { $0.finish(7, .success(.ignored), isOwn: false) },
+                "ignored", { $0.endArchiving(7, .success(.ignored), isOwn: false) },
                 [.archiving: .consumed]
             ),
             (
-                "refused", { $0.finish(7, .success(.refused("no")), isOwn: false) },
+                "refused", { $0.endArchiving(7, .success(.refused("no")), isOwn: false) },
                 [.archiving: .refused]
             ),
             (
                 "failed",
-                { $0.finish(7, .failure(ArchiveError(.noSpace, "full")), isOwn: false) },
+                { $0.endArchiving(7, .failure(ArchiveError(.noSpace, "full")), isOwn: false) },
                 [.archiving: .failed]
             ),
             (
-                "answer to another offer", { $0.finish(8, .success(.duplicate(1)), isOwn: false) },
+                "answer to another attempt",
+                { $0.endArchiving(8, .success(.duplicate(1)), isOwn: false) },
                 [:]
             ),
             ("refuse", { $0.refuse("half") }, [.writing: .refused]),
             ("reconsider", { $0.reconsider() }, [.refused: .writing]),
             (
-                "set aside", { _ = $0.setAside(9, "no") },
+                "set aside", { _ = $0.beginSettingAside(9, "no") },
                 [
                     .writing: .settingAside, .whole: .settingAside, .refused: .settingAside,
                     .failed: .settingAside,
@@ -141,7 +142,7 @@ struct IncomingStateTests {
         func deferral(_ result: Result<IngestOutcome, ArchiveError>) -> IncomingFile.Deferral? {
             var file = IncomingFile(shown: stat(), state: Kind.archiving.state)
             file.deferral = .init(isForced: false)
-            file.finish(7, result, isOwn: false)
+            file.endArchiving(7, result, isOwn: false)
             return file.deferral
         }
         #expect(deferral(.success(.archived(1))) == nil)
@@ -150,14 +151,14 @@ struct IncomingStateTests {
         #expect(deferral(.failure(ArchiveError(.noSpace, "full"))) != nil)
     }
 
-    @Test("A file that is kept apart while it is on its way is offered again")
-    func keptApart() {
+    @Test("A file that is kept apart while it is on its way is archived again")
+    func detached() {
         var file = IncomingFile(shown: stat(), state: Kind.archiving.state)
         file.deferral = .init(isForced: true)
-        let kept = file.keptApart()
+        let kept = file.detached()
         #expect(Kind(kept.state) == .whole && kept.deferral?.isForced == true)
         file = IncomingFile(shown: stat(), state: Kind.refused.state)
-        #expect(Kind(file.keptApart().state) == .refused)
+        #expect(Kind(file.detached().state) == .refused)
     }
 }
 
@@ -214,33 +215,73 @@ struct DirectoryTreeTests {
 
     @Test("One name at a time is reserved, and none below a folder that is being moved")
     func reservations() throws {
-        var state = IncomingState(tree: tree)
-        let folder = state.tree.add(
+        var tree = tree
+        var reservations = Reservations()
+        let folder = tree.add(
             .init(name: Array("a".utf8), directory: 1), inode: 0, isDirectory: true, now: 0)
-        state.tree.update(folder) { $0.clearing = .whenAbandoned }
+        let below = tree.add(
+            .init(name: Array("b".utf8), directory: folder), inode: 0, isDirectory: true, now: 0)
+        tree.update(below) { $0.clearing = .whenAbandoned }
         let (x, y) = (
-            DirectoryTree.Place(name: Array("x".utf8), directory: folder),
+            DirectoryTree.Place(name: Array("x".utf8), directory: below),
             DirectoryTree.Place(name: Array("y".utf8), directory: 1)
         )
         func reserves(_ places: DirectoryTree.Place...) throws -> Bool {
-            try state.reserve(places) != nil
+            try reservations.reserve(places, in: &tree)
         }
         #expect(try reserves(x))
         #expect(try !reserves(y, x))
         #expect(try reserves(y))
-        state.release([x, y])
-        state.tree.setMoving(folder, true)
+        reservations.release([x, y], in: &tree)
+        reservations.beginMove(of: folder, in: &tree)
         #expect(try !reserves(x))
         #expect(try reserves(y))
-        state.tree.setMoving(folder, false)
+        reservations.endMove(of: folder, in: &tree)
         #expect(try reserves(x))
+        #expect(reservations.moves == 2)
+    }
+
+    @Test("A folder is kept while a name in it is reserved, and goes when that ends")
+    mutating func keptWhileReserved() throws {
+        var reservations = Reservations()
+        let folder = add("a", in: 1)
+        let places = ["x", "y"].map {
+            DirectoryTree.Place(name: Array($0.utf8), directory: folder)
+        }
+        for place in places { #expect(try reservations.reserve([place], in: &tree)) }
+        tree.forget(folder, count: 0)
+        reservations.release([places[0]], in: &tree)
+        // Given back twice it counts once.
+        reservations.release([places[0]], in: &tree)
+        #expect(tree.has(folder))
+        reservations.release([places[1]], in: &tree)
+        #expect(!tree.has(folder))
+        #expect(throws: Errno(ESTALE)) { try reservations.reserve([places[0]], in: &tree) }
+    }
+
+    @Test("A file has one turn, and is wanted as long as a thread has it or waits for it")
+    func turns() {
+        var reservations = Reservations()
+        let first = reservations.takeTurn(of: 7)
+        let again = reservations.takeTurn(of: 7)
+        let other = reservations.takeTurn(of: 8)
+        #expect(first && !again && other)
+        reservations.beginWait(for: 7)
+        reservations.beginWait(for: 7)
+        #expect(reservations.areAwaited(7) && !reservations.areAwaited(nil))
+        reservations.endTurn(of: 7)
+        #expect(!reservations.isTurnTaken(of: 7) && reservations.areWanted(of: 7))
+        reservations.endWait(for: 7)
+        #expect(reservations.areWanted(of: 7))
+        reservations.endWait(for: 7)
+        #expect(!reservations.areWanted(of: 7) && reservations.isTurnTaken(of: 8))
     }
 
     @Test(
         "Folders are due when everything below the topmost is quiet: each before the one it is in")
     func dueFolders() throws {
         let settings = Settings()
-        var state = IncomingState(tree: tree)
+        var state = IncomingContents(tree: tree)
         func folder(_ name: String, in parent: UInt64, _ clearing: DirectoryTree.Clearing) -> UInt64
         {
             let number = state.tree.add(
@@ -262,7 +303,7 @@ struct DirectoryTreeTests {
         #expect(Set(due(at: 600)) == [[inner, top], [other]])
         state.touch(inner, now: 595)
         #expect(due(at: 600) == [[other]])
-        state.tree.update(inner) { $0.openings = 1 }
+        state.tree.update(inner) { $0.uses = 1 }
         #expect(due(at: 700) == [[other]])
     }
 }

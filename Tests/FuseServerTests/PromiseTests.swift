@@ -66,7 +66,7 @@ struct PromiseTests {
         let tree = IncomingTree(
             staging: fixture.archive.staging, root: fixture.root,
             archive: fixture.archive, permissions: .everybody)
-        tree.takeUpLeftovers()
+        tree.addLeftovers()
         _ = try fixture.makeDirectory("folder")
         let target = IncomingTree.Target(
             name: Array("x.zip".utf8), parent: fixture.root, mustBeNew: false)

@@ -50,7 +50,7 @@ struct RetryTests {
         _ name: String, from folder: String = day, to newName: String, mustBeNew: Bool = true
     ) throws -> Int32 {
         let answer = Answer()
-        fixture.tree.takeBack(
+        fixture.tree.retry(
             Array(name.utf8), in: try number(folder), of: rejected,
             to: .init(name: Array(newName.utf8), parent: fixture.root, mustBeNew: mustBeNew),
             caller: FileOwner(uid: getuid(), gid: getgid()), replyingTo: answer.reply)

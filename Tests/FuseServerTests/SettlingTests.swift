@@ -251,7 +251,7 @@ struct SettlingTests {
                 fixture.temporary.volumes[0] + "/staging/commit/\(digest.hex).dcm") == 0)
         try folder.write(Array(image(2).dropLast(50)), to: "volume1/staging/incoming/CD/half.dcm")
         try folder.write(image(3), to: "volume1/staging/incoming/.IM3.dcm.Ab3dE6")
-        fixture.tree.takeUpLeftovers()
+        fixture.tree.addLeftovers()
         try settling { (_) throws in
             #expect(try eventually { try fixture.left == [".IM3.dcm.Ab3dE6"] })
         }
@@ -266,8 +266,8 @@ struct SettlingTests {
     func takingUpEnds() throws {
         let half = Array(image(2).dropLast(50))
         try fixture.temporary.folder.write(half, to: "volume1/staging/incoming/half.dcm")
-        fixture.tree.stopTakingUp()
-        fixture.tree.takeUpLeftovers()
+        fixture.tree.stopAddingLeftovers()
+        fixture.tree.addLeftovers()
         #expect(fixture.tree.locked { $0.files.isEmpty })
         #expect(fixture.tree.pending == 1)
         let number = try fixture.tree.lookup(Array("half.dcm".utf8), in: fixture.root).ino
@@ -293,7 +293,7 @@ struct SettlingTests {
         let tree = IncomingTree(
             staging: fixture.archive.staging, root: fixture.root,
             archive: fixture.archive, permissions: .everybody)
-        tree.takeUpLeftovers()
+        tree.addLeftovers()
         let number = try tree.lookup(Array("IM1.dcm.part".utf8), in: fixture.root).ino
         let handle = try tree.open(number, flags: O_WRONLY)
         let bytes: [UInt8] = [9, 9, 9]

@@ -149,8 +149,8 @@ final class TreeFixture {
             let hasFailed = try tree.locked { (state) throws(Errno) in
                 try state.update(handle.number) { file in
                     let number = UInt64(1_000_000 + attempt)
-                    return file.offer(number, unpacking: Unpacking(source: ""))
-                        && file.finish(
+                    return file.beginArchiving(number, unpacking: Unpacking(source: ""))
+                        && file.endArchiving(
                             number, .failure(ArchiveError(.storage, message)), isOwn: true)
                 }
             }

@@ -35,7 +35,7 @@ struct TreeWorkTests {
         let renaming = visits { #expect(fixture.rename("many", to: "other") == 0) }
         #expect(renaming < 100)
         // Looking what is due costs a few visits for each.
-        let pace = IncomingState.Pace(now: 0, settle: 1, empty: 1)
+        let pace = IncomingContents.Pace(now: 0, settle: 1, empty: 1)
         let settings = fixture.archive.settings
         let looking = visits { _ = fixture.tree.locked { $0.due(pace, settings) } }
         #expect(looking < 4 * 350)
@@ -51,7 +51,7 @@ struct TreeWorkTests {
                     var folder = try fixture.makeDirectory("\(chain)")
                     for _ in 1..<32 { folder = try fixture.makeDirectory("d", in: folder) }
                 }
-                let pace = IncomingState.Pace(
+                let pace = IncomingContents.Pace(
                     now: fixture.tree.clock.now + 1_000_000_000_000, settle: 1, empty: 1)
                 let settings = fixture.archive.settings
                 let due = fixture.tree.locked { $0.due(pace, settings) }

@@ -64,7 +64,7 @@ public enum IncomingDecision: Hashable, Sendable {
     case wait
     /// It vanishes when it settles, without a word.
     case discard
-    /// It is offered to the archive, which unpacks zip archives and may refuse other files.
+    /// It goes to the archive, which unpacks zip archives and may refuse other files.
     case archive
     /// It goes to `/rejected` when it settles, with this reason.
     case setAside(String)

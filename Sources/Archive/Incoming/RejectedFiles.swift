@@ -223,7 +223,7 @@ final class RejectedFiles: Sendable {
         }
     }
 
-    /// Removes reasons without a file: see ``Archive/removeServedReasons(_:on:)``.
+    /// Removes reasons without a file: see ``Archive/removeObsoleteReasons(_:on:)``.
     func removeReasons(of paths: [[UInt8]], on staging: StagingArea) {
         changing.take {
             try? staging.volume.onDisk { () throws(StorageError) in

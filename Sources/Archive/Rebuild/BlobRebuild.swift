@@ -109,8 +109,8 @@ struct BlobRebuild {
             throw error
         }
         index.close()
-        try replacement.takeIntoUse()
-        _ = try IndexOpening.takeIntoUse(
+        try replacement.install()
+        _ = try IndexOpening.install(
             indexPath, because: "\"pacsfs rebuild --from-blobs\" was called.", archive: archive)
         summary.records = replacement.ledger.position.number
         summary.seconds = (ContinuousClock.now - start) / .seconds(1)

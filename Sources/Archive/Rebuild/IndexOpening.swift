@@ -76,7 +76,7 @@ struct IndexOpening {
         index?.close()
         log.error("The index \(path) is made anew from the ledger. \(reason)")
         let records = try make().number
-        let kept = try Self.takeIntoUse(path, because: reason, archive: archive)
+        let kept = try Self.install(path, because: reason, archive: archive)
         let note = kept.map { " The one that was there is kept as \($0)." } ?? ""
         log.error("The index was made anew from \(records) records of the ledger.\(note)")
         return try TagIndex(path: path)
@@ -116,7 +116,7 @@ struct IndexOpening {
     ///
     /// - Returns: The new name of the index that was there; `nil` when there was none.
     /// - Throws: ``ArchiveError`` when the archive's directory cannot be written.
-    static func takeIntoUse(_ path: String, because reason: String, archive: String) throws
+    static func install(_ path: String, because reason: String, archive: String) throws
         -> String?
     {
         let aside = path + ".corrupt-" + String(Timestamp.now().description.prefix(19))

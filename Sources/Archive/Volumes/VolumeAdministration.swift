@@ -15,7 +15,7 @@ public struct VolumeChange: Codable, Sendable {
     @Nullable public var copiesProblem: String? = nil
 }
 
-/// Adds, retires and replaces volumes, and takes up those that come back. One change at a time.
+/// Adds, retires and replaces volumes, and readmits those that come back. One change at a time.
 ///
 /// The ledger comes first, the configuration last: a crash in between leaves a volume that is in
 /// the ledger and not in pacsfs.toml, and the same command goes on from there.
@@ -345,7 +345,7 @@ final class VolumeAdministration: Sendable {
 
     /// Takes up a volume that is there again: its ledger gets the records it lacks, the work that
     /// was under way on it is finished, and its missing copies are made.
-    func takeUp(_ volume: Volume) throws {
+    func readmit(_ volume: Volume) throws {
         guard try !volume.isMountedReadOnly() else {
             volumes.put(volume)
             return

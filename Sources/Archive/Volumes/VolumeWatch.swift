@@ -2,7 +2,7 @@ import Logging
 import Storage
 import System
 
-/// Looks after the volumes while the archive is open: notices those that went, and takes up those
+/// Looks after the volumes while the archive is open: notices those that went, and readmits those
 /// that are there again.
 final class VolumeWatch: Sendable {
     private let core: ArchiveCore
@@ -40,7 +40,7 @@ final class VolumeWatch: Sendable {
             if let volume = member.volume {
                 probe(volume, at: member.place.path)
             } else {
-                takeUp(member)
+                readmit(member)
             }
         }
         followRoom()
@@ -79,13 +79,13 @@ final class VolumeWatch: Sendable {
         if let patience = core.volumes.patience { patience.start(probe) } else { probe() }
     }
 
-    private func takeUp(_ member: VolumeSet.Member) {
+    private func readmit(_ member: VolumeSet.Member) {
         let path = member.place.path
         // A late write of the last time must not meet what is done from now on.
         guard !core.volumes.isStuck(at: path) else { return }
         do {
             let volume = try core.volumes.open(at: path)
-            try administration.takeUp(volume)
+            try administration.readmit(volume)
             core.log.notice("The volume \(path) is there again.")
         } catch {
             let isRefused = (error as? StorageError)?.code == .permissionDenied

@@ -9,7 +9,7 @@ import System
 //   a large zip archive    it waits in /incoming, and is unpacked there
 //   a folder of /rejected  its files wait, and are archived one after the other
 //
-// What is not done when pacsfs ends is taken up at the next start: see IncomingTree+Rename and
+// What is not done when pacsfs ends is looked at by the next start: see IncomingTree+Rename and
 // ForcedFile.
 
 /// Threads, each for one RENAME that waits for a disk, or for what follows it. There are no more of
@@ -64,12 +64,12 @@ extension IncomingTree {
     /// A zip archive that takes long to unpack, for a thread that has its turn; `nil` for any
     /// other file, and for what is not to be archived.
     func largeZip(_ number: UInt64) throws(Errno) -> SharedDescriptor? {
-        guard let file = locked({ $0.files[number] }), file.canBeOffered,
+        guard let file = locked({ $0.files[number] }), file.canBeArchived,
             file.shown.st_size > Self.largestAtOnce, file.isZip != false
         else { return nil }
         let descriptor = try readable(number, file)
         let isZip = file.isZip ?? Archive.isZip(descriptor.number)
-        try locked { (state) throws(Errno) in try state.update(number) { $0.isZip = isZip } }
+        try locked { (contents) throws(Errno) in try contents.update(number) { $0.isZip = isZip } }
         return isZip ? descriptor : nil
     }
 
@@ -126,7 +126,7 @@ extension IncomingTree {
                 return true
             }
             guard goesOn else { break }
-            let finish: IncomingState.Completion = { result in
+            let finish: IncomingContents.Completion = { result in
                 progress.withLock(waking: .all) { progress in
                     progress.underWay -= 1
                     if case .failure(let error) = result, error.code == ESHUTDOWN {
@@ -136,7 +136,7 @@ extension IncomingTree {
             }
             locked { $0.deferArchiving(of: number) }
             do throws(Errno) {
-                try offer(number, as: locked { $0.tree.path(of: number) }, finish)
+                try startArchiving(number, as: locked { $0.tree.path(of: number) }, finish)
             } catch {
                 finish(.failure(error))
             }

@@ -4,13 +4,14 @@ import Glibc
 import Storage
 import System
 
-// How a file is offered to the archive, when it is closed, gets its final name, or settles.
+// How a file is submitted to the archive when it is closed, gets its final name, or settles.
 extension IncomingTree {
-    /// What somebody who wants a file to be safe has to do.
-    private enum Offer {
-        case submit(IngestRequest, attempt: UInt64)
+    /// What makes a file safe.
+    private enum Submission {
+        /// It is to be submitted.
+        case ready(IngestRequest, attempt: UInt64)
         /// It is on its way, and the completion is called when that has ended.
-        case waits
+        case underWay
         /// There is nothing to archive.
         case nothing
     }
@@ -29,26 +30,26 @@ extension IncomingTree {
             return reply.answer(.success(()))
         }
         do throws(Errno) {
-            try takeTurn(of: number) { (state) throws(Errno) in
-                state.touch(number, now: clock.now)
+            try takeTurn(of: number) { (contents) throws(Errno) in
+                contents.touch(number, now: clock.now)
             }
-            let offer: Offer
+            let submission: Submission
             let zip: SharedDescriptor?
             do {
-                defer { endTurn(of: number) }
-                let isIncomplete = try locked { (state) throws(Errno) in
-                    try state.closed(handle, wasKilled: wasKilled)
+                defer { lock.endTurn(of: number) }
+                let isIncomplete = try locked { (contents) throws(Errno) in
+                    try contents.closed(handle, wasKilled: wasKilled)
                 }
                 zip = isIncomplete || wasKilled ? nil : try temporaryZip(number)
-                offer =
+                submission =
                     isIncomplete || zip != nil
                     ? .nothing
-                    : try makeOffer(number, share: handle.share) { reply.answer($0) }
+                    : try prepareSubmission(of: number, share: handle.share) { reply.answer($0) }
             }
-            switch offer {
-            case .submit(let request, let attempt):
+            switch submission {
+            case .ready(let request, let attempt):
                 submit(request, attempt, of: number) { reply.answer($0) }
-            case .waits: break
+            case .underWay: break
             case .nothing:
                 if let zip { writeOut(zip, replyingTo: reply) } else { reply.answer(.success(())) }
             }
@@ -63,8 +64,8 @@ extension IncomingTree {
 
     /// For messages only.
     private func name(of number: UInt64) -> String {
-        let path = locked { state in
-            state.tree.place(of: number).map { state.tree.path(of: $0) }
+        let path = locked { contents in
+            contents.tree.place(of: number).map { contents.tree.path(of: $0) }
         }
         return path.map { "\(IngestSource.incoming($0))" } ?? "a file in incoming"
     }
@@ -77,20 +78,20 @@ extension IncomingTree {
         return try largeZip(number)
     }
 
-    // MARK: Offering
+    // MARK: Submitting
 
-    /// Offers a file that nobody waits for.
+    /// Archives a file that nobody waits for.
     ///
     /// - Parameter share: Given back when the archive has it.
-    func offer(_ number: UInt64, share: UserShares.Place? = nil) {
+    func archiveInBackground(_ number: UInt64, share: UserShares.Place? = nil) {
         // What lies on a disk that does not answer is looked at when it does.
         if staging.disk?.hasGivenUp == true { return }
         guard
-            let offer = try? withTurn(
+            let submission = try? withTurn(
                 of: number,
                 { () throws(Errno) in
-                    try makeOffer(number, share: share) { _ in }
-                }), case .submit(let request, let attempt) = offer
+                    try prepareSubmission(of: number, share: share) { _ in }
+                }), case .ready(let request, let attempt) = submission
         else { return }
         submit(request, attempt, of: number) { _ in }
     }
@@ -102,16 +103,16 @@ extension IncomingTree {
     ///   - completion: Called when it is safe, or is known not to be; with success when there was
     ///     nothing to archive. From any thread.
     /// - Throws: What close(2) or rename(2) is to report; `completion` is not called then.
-    func offer(
-        _ number: UInt64, as path: [UInt8], _ completion: @escaping IncomingState.Completion
+    func startArchiving(
+        _ number: UInt64, as path: [UInt8], _ completion: @escaping IncomingContents.Completion
     ) throws(Errno) {
-        let offer = try withTurn(of: number) { () throws(Errno) in
-            try makeOffer(number, as: path, completion)
+        let submission = try withTurn(of: number) { () throws(Errno) in
+            try prepareSubmission(of: number, as: path, completion)
         }
-        switch offer {
-        case .submit(let request, let attempt):
+        switch submission {
+        case .ready(let request, let attempt):
             submit(request, attempt, of: number, completion)
-        case .waits: break
+        case .underWay: break
         case .nothing: completion(.success(()))
         }
     }
@@ -121,19 +122,19 @@ extension IncomingTree {
     ///
     /// - Throws: The error that kept it from being written whole; `EMFILE` when its owner has too
     ///   much open.
-    private func makeOffer(
-        _ number: UInt64, as path: [UInt8]? = nil, share: UserShares.Place? = nil,
-        _ completion: @escaping IncomingState.Completion
-    ) throws(Errno) -> Offer {
+    private func prepareSubmission(
+        of number: UInt64, as path: [UInt8]? = nil, share: UserShares.Place? = nil,
+        _ completion: @escaping IncomingContents.Completion
+    ) throws(Errno) -> Submission {
         let settings = archive.settings
         try lookIfIgnored(number, as: path, settings)
-        var waits = false
-        let candidate = try locked { (state) throws(Errno) -> IncomingState.Candidate? in
-            guard state.tree.place(of: number) != nil else { return nil }
-            waits = state.wait(forOfferOf: number, completion)
-            return waits ? nil : try state.candidate(number, as: path, settings)
+        var isUnderWay = false
+        let candidate = try locked { (contents) throws(Errno) -> IncomingContents.Candidate? in
+            guard contents.tree.place(of: number) != nil else { return nil }
+            isUnderWay = contents.wait(forAttemptOn: number, completion)
+            return isUnderWay ? nil : try contents.candidate(number, as: path, settings)
         }
-        guard let candidate else { return waits ? .waits : .nothing }
+        guard let candidate else { return isUnderWay ? .underWay : .nothing }
         let file = candidate.file
         var share = share
         if share == nil { share = try shares.open(by: file.shown.st_uid) }
@@ -145,7 +146,7 @@ extension IncomingTree {
         }
         var request = IngestRequest(
             file: IngestFile(
-                descriptor.number, owner: OfferedFile(descriptor, share), on: staging),
+                descriptor.number, owner: SubmittedFile(descriptor, share), on: staging),
             source: .incoming(candidate.path), bytes: Int64(file.shown.st_size),
             digest: file.bytes.digest(ofSize: file.shown.st_size), staging: staging)
         request.isZip = isZip
@@ -159,20 +160,20 @@ extension IncomingTree {
         if isZip, file.bytes.missing == nil {
             request.unpacking = Unpacking(source: "\(request.source)")
         }
-        let attempt = try locked { (state) throws(Errno) in
-            try state.offer(number, isZip: isZip, unpacking: request.unpacking)
+        let attempt = try locked { (contents) throws(Errno) in
+            try contents.beginArchiving(number, isZip: isZip, unpacking: request.unpacking)
         }
-        return attempt.map { .submit(request, attempt: $0) } ?? .nothing
+        return attempt.map { .ready(request, attempt: $0) } ?? .nothing
     }
 
     /// Looks whether a file that is to be ignored is an image, for a thread that has its turn.
     private func lookIfIgnored(
         _ number: UInt64, as path: [UInt8]?, _ settings: Settings
     ) throws(Errno) {
-        let file = locked { state -> IncomingFile? in
-            guard let file = state.files[number], file.isImage == nil, file.canBeOffered,
-                state.tree.place(of: number) != nil,
-                file.facts(path: path ?? state.tree.path(of: number), settings).isIgnored
+        let file = locked { contents -> IncomingFile? in
+            guard let file = contents.files[number], file.isImage == nil, file.canBeArchived,
+                contents.tree.place(of: number) != nil,
+                file.facts(path: path ?? contents.tree.path(of: number), settings).isIgnored
             else { return nil }
             return file
         }
@@ -180,12 +181,12 @@ extension IncomingTree {
         // It has a name, so that it stays open during the call.
         let descriptor = try readable(number, file)
         let isImage = Archive.isImage(descriptor.number)
-        locked { state in try? state.update(number) { $0.isImage = isImage } }
+        locked { contents in try? contents.update(number) { $0.isImage = isImage } }
     }
 
     private func submit(
         _ request: IngestRequest, _ attempt: UInt64, of number: UInt64,
-        _ completion: @escaping IncomingState.Completion
+        _ completion: @escaping IncomingContents.Completion
     ) {
         // The request keeps the file open until the archive has it.
         archive.ingest(request) { [self] result in
@@ -205,17 +206,17 @@ extension IncomingTree {
             // A disk that fails or is full is not mended by trying another file.
             isOwn = error.code == .storage && (try? archive.checkRoom(for: bytes)) != nil
         }
-        let waiters = locked { state in
-            state.finish(attempt, of: number, result, isOwn: isOwn, now: clock.now)
+        let waiters = locked { contents in
+            contents.endArchiving(attempt, of: number, result, isOwn: isOwn, now: clock.now)
         }
         for waiter in waiters { waiter(answer) }
         return answer
     }
 }
 
-/// An offered file is open, and counts as such, until the archive has it: its program may have been
-/// killed before.
-private final class OfferedFile: Sendable {
+/// A submitted file is open, and counts as such, until the archive has it: its program may have
+/// been killed before.
+private final class SubmittedFile: Sendable {
     private let descriptor: SharedDescriptor
     private let share: UserShares.Place?
 
@@ -224,8 +225,8 @@ private final class OfferedFile: Sendable {
     }
 }
 
-extension IncomingState {
-    /// A file that is to be offered.
+extension IncomingContents {
+    /// A file that is to be submitted.
     fileprivate struct Candidate {
         var file: IncomingFile
         /// Below the root.
@@ -273,18 +274,18 @@ extension IncomingState {
         }
     }
 
-    /// Has the completion called when an offer that is under way has ended.
+    /// Has the completion called when an attempt that is under way has ended.
     ///
     /// - Returns: False when there is none.
     fileprivate mutating func wait(
-        forOfferOf number: UInt64, _ completion: @escaping Completion
+        forAttemptOn number: UInt64, _ completion: @escaping Completion
     ) -> Bool {
         guard case .archiving(let attempt) = files[number]?.state else { return false }
         wait(for: attempt.number, completion)
         return true
     }
 
-    /// A file as it is to be offered; `nil` when there is nothing to archive now.
+    /// A file as it is to be submitted; `nil` when there is nothing to archive now.
     ///
     /// - Parameter path: What it is called from now on, when it is being renamed.
     /// - Throws: The error that kept it from being written whole. It is reported at each close, and
@@ -292,7 +293,7 @@ extension IncomingState {
     fileprivate mutating func candidate(
         _ number: UInt64, as path: [UInt8]?, _ settings: Settings
     ) throws(Errno) -> Candidate? {
-        guard let file = files[number], file.canBeOffered || file.bytes.error != nil else {
+        guard let file = files[number], file.canBeArchived || file.bytes.error != nil else {
             return nil
         }
         let path = path ?? tree.path(of: number)
@@ -308,13 +309,13 @@ extension IncomingState {
     }
 
     /// - Returns: The number of the attempt; `nil` when the file has gone another way.
-    fileprivate mutating func offer(
+    fileprivate mutating func beginArchiving(
         _ number: UInt64, isZip: Bool, unpacking: Unpacking?
     ) throws(Errno) -> UInt64? {
         let attempt = nextAttempt()
         return try update(number) { file in
             file.isZip = isZip
-            return file.offer(attempt, unpacking: unpacking) ? attempt : nil
+            return file.beginArchiving(attempt, unpacking: unpacking) ? attempt : nil
         }
     }
 }

@@ -8,9 +8,9 @@ extension IncomingTree {
     func setAttributes(
         _ number: UInt64, to wanted: stat, which: Int32
     ) throws(Errno) -> stat {
-        let isDirectory = try locked { (state) throws(Errno) in
-            state.touch(number, now: clock.now)
-            return try state.tree.node(number).isDirectory
+        let isDirectory = try locked { (contents) throws(Errno) in
+            contents.touch(number, now: clock.now)
+            return try contents.tree.node(number).isDirectory
         }
         let change = AttributeChange(wanted, which, isDirectory: isDirectory)
         if isDirectory {
@@ -25,8 +25,8 @@ extension IncomingTree {
 
     private func apply(_ change: AttributeChange, toFile number: UInt64) throws(Errno) {
         try withTurn(of: number) { () throws(Errno) in
-            let file = try locked { (state) throws(Errno) -> IncomingFile in
-                guard let file = state.files[number] else { throw Errno(ESTALE) }
+            let file = try locked { (contents) throws(Errno) -> IncomingFile in
+                guard let file = contents.files[number] else { throw Errno(ESTALE) }
                 return file
             }
             // An archived inode keeps its own; what is set then is remembered here.
@@ -39,8 +39,8 @@ extension IncomingTree {
                     }
                 }
             }
-            try locked { (state) throws(Errno) in
-                try state.update(number) { file in
+            try locked { (contents) throws(Errno) in
+                try contents.update(number) { file in
                     change.apply(to: &file.shown)
                     file.shown.st_ctim = Self.now
                 }
@@ -49,9 +49,9 @@ extension IncomingTree {
     }
 
     private func apply(_ change: AttributeChange, toDirectory number: UInt64) throws(Errno) {
-        let isRemoved = try locked { (state) throws(Errno) in
-            let final = try state.tree.node(number).finalAttributes
-            state.tree.update(number) { node in
+        let isRemoved = try locked { (contents) throws(Errno) in
+            let final = try contents.tree.node(number).finalAttributes
+            contents.tree.update(number) { node in
                 if node.finalAttributes != nil { change.apply(to: &node.finalAttributes!) }
             }
             return final != nil
@@ -61,8 +61,8 @@ extension IncomingTree {
         try change.onDisk.apply(to: folder.descriptor)
         guard !Capabilities.canGiveFilesAway, change.uid != nil || change.gid != nil else { return }
         let shown = try attributesOfDirectory(folder)
-        locked { state in
-            state.tree.update(number) {
+        locked { contents in
+            contents.tree.update(number) {
                 $0.shownOwner = FileOwner(
                     uid: change.uid ?? shown.st_uid, gid: change.gid ?? shown.st_gid)
             }

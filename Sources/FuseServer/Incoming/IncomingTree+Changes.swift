@@ -22,7 +22,9 @@ extension IncomingTree {
         do throws(Errno) {
             try checkRoom(toWrite: range, of: handle.number)
         } catch {
-            locked { state in try? state.update(handle.number) { $0.bytes.failed(range, error) } }
+            locked { contents in
+                try? contents.update(handle.number) { $0.bytes.failed(range, error) }
+            }
             throw error
         }
         return try write(bytes, range, to: handle)
@@ -33,15 +35,15 @@ extension IncomingTree {
     ) throws(Errno) -> Int {
         let number = handle.number
         let writer = ObjectIdentifier(handle)
-        var begun = try takeTurn(of: number) { (state) throws(Errno) in
-            try state.update(number) { $0.beginWrite(at: range.lowerBound, by: writer) }
+        var begun = try takeTurn(of: number) { (contents) throws(Errno) in
+            try contents.update(number) { $0.beginWrite(at: range.lowerBound, by: writer) }
         }
-        defer { endTurn(of: number) }
+        defer { lock.endTurn(of: number) }
         do throws(Errno) {
             if begun == nil {
                 try makeWritable(number, keepingBytes: true)
-                begun = try locked { (state) throws(Errno) in
-                    try state.update(number) { $0.beginWrite(at: range.lowerBound, by: writer) }
+                begun = try locked { (contents) throws(Errno) in
+                    try contents.update(number) { $0.beginWrite(at: range.lowerBound, by: writer) }
                 }
             }
             guard let begun else { throw Errno(EBADF) }
@@ -50,16 +52,16 @@ extension IncomingTree {
             try FileIO.write(descriptor.number, bytes, at: Int64(range.lowerBound))
             digest?.update(bytes)
             let now = Self.now
-            try locked { (state) throws(Errno) in
-                try state.update(number) { file in
+            try locked { (contents) throws(Errno) in
+                try contents.update(number) { file in
                     file.bytes.wrote(range, digest)
                     file.grow(range, at: now)
                 }
             }
             return bytes.count
         } catch {
-            locked { state in
-                try? state.update(number) { $0.bytes.failed(range, error) }
+            locked { contents in
+                try? contents.update(number) { $0.bytes.failed(range, error) }
             }
             throw error
         }
@@ -101,8 +103,8 @@ extension IncomingTree {
             let before = try descriptor.status().st_size
             guard ftruncate(descriptor.number, size) == 0 else { throw .last }
             let after = try descriptor.status()
-            try locked { (state) throws(Errno) in
-                try state.update(number) { file in
+            try locked { (contents) throws(Errno) in
+                try contents.update(number) { file in
                     file.write()
                     if size == 0 {
                         file.bytes = WrittenBytes()
@@ -111,7 +113,7 @@ extension IncomingTree {
                     }
                     file.refresh(after)
                 }
-                state.touch(number, now: clock.now)
+                contents.touch(number, now: clock.now)
             }
         }
     }
@@ -144,8 +146,8 @@ extension IncomingTree {
                 guard errno == EINTR else { throw .last }
             }
             let after = try descriptor.status()
-            try locked { (state) throws(Errno) in
-                try state.update(number) { file in
+            try locked { (contents) throws(Errno) in
+                try contents.update(number) { file in
                     file.refresh(after)
                     guard clears || !keepsSize else { return }
                     file.write()
@@ -170,8 +172,8 @@ extension IncomingTree {
     private func makeWritable(
         _ number: UInt64, keepingBytes: Bool
     ) throws(Errno) -> SharedDescriptor {
-        let file = try locked { (state) throws(Errno) -> IncomingFile in
-            guard let file = state.files[number] else { throw Errno(ESTALE) }
+        let file = try locked { (contents) throws(Errno) -> IncomingFile in
+            guard let file = contents.files[number] else { throw Errno(ESTALE) }
             return file
         }
         if file.holder == .archive { return try copy(number, file, keepingBytes: keepingBytes) }
@@ -180,12 +182,12 @@ extension IncomingTree {
             descriptor = open
         } else {
             descriptor = try openOnDisk(number, flags: O_RDWR)
-            try locked { (state) throws(Errno) in
-                state.discard(try state.update(number) { $0.adopt(descriptor) })
+            try locked { (contents) throws(Errno) in
+                contents.discard(try contents.update(number) { $0.adopt(descriptor) })
             }
         }
         if file.holder == .daemon { Self.give(descriptor, back: file.shown) }
-        try locked { (state) throws(Errno) in try state.update(number) { $0.write() } }
+        try locked { (contents) throws(Errno) in try contents.update(number) { $0.write() } }
         return descriptor
     }
 
@@ -213,10 +215,10 @@ extension IncomingTree {
             Self.give(copy, back: file.shown)
             let status = try copy.status()
             try replace(number, by: temporary, status)
-            try locked { (state) throws(Errno) in
-                state.tree.update(number) { $0.inode = UInt64(status.st_ino) }
-                state.discard(
-                    try state.update(number) { file in
+            try locked { (contents) throws(Errno) in
+                contents.tree.update(number) { $0.inode = UInt64(status.st_ino) }
+                contents.discard(
+                    try contents.update(number) { file in
                         file.shown.st_ino = status.st_ino
                         file.bytes.changed()
                         file.write()
@@ -252,7 +254,7 @@ extension IncomingTree {
         while let place = locked({ $0.tree.place(of: number) }) {
             let isDone = try reserving([place]) { (folders) throws(Errno) in
                 guard locked({ $0.tree.place(of: number) }) == place else { return false }
-                let kept = try keepApart(number, in: folders[0])
+                let kept = try detachDeferred(number, in: folders[0])
                 let result = temporary.withCString { source in
                     place.name.withCString {
                         renameat(volume, source, folders[0].descriptor, $0)
@@ -260,7 +262,7 @@ extension IncomingTree {
                 }
                 guard result == 0 else {
                     let error = Errno.last
-                    if let kept { reunite(kept, with: number, in: folders[0]) }
+                    if let kept { reattach(kept, with: number, in: folders[0]) }
                     throw error
                 }
                 return true

@@ -9,7 +9,7 @@ final class IncomingHandle: Sendable {
     let tree: IncomingTree
     let number: UInt64
     let canWrite: Bool
-    /// Counts it among what its user has open, until it is closed and what was offered through it
+    /// Counts it among what its user has open, until it is closed and what was archived through it
     /// has ended; `nil` when nobody counts.
     let share: UserShares.Place?
 
@@ -63,12 +63,12 @@ extension IncomingTree {
             file.descriptor = descriptor
             file.isWritable = true
             file.handles = 1
-            return try locked { (state) throws(Errno) in
-                let number = state.meet(place, file.shown, now: clock.now)
-                state.add(file, as: number)
-                state.tree.update(number) { $0.share = nameShare }
+            return try locked { (contents) throws(Errno) in
+                let number = contents.meet(place, file.shown, now: clock.now)
+                contents.add(file, as: number)
+                contents.tree.update(number) { $0.share = nameShare }
                 return (
-                    try entry(of: number, file.shown, &state),
+                    try entry(of: number, file.shown, &contents),
                     IncomingHandle(tree: self, number: number, canWrite: true, share: share)
                 )
             }
@@ -87,18 +87,18 @@ extension IncomingTree {
         let writes = flags & O_ACCMODE != O_RDONLY || truncates
         let handle = IncomingHandle(
             tree: self, number: number, canWrite: flags & O_ACCMODE != O_RDONLY, share: share)
-        let isOpen = try locked { (state) throws(Errno) in
-            let node = try state.tree.node(number)
+        let isOpen = try locked { (contents) throws(Errno) in
+            let node = try contents.tree.node(number)
             guard !node.isDirectory else { throw Errno(EISDIR) }
-            guard state.files[number]?.isOpen(forWriting: writes) == true else { return false }
-            try state.opened(number, now: clock.now)
+            guard contents.files[number]?.isOpen(forWriting: writes) == true else { return false }
+            try contents.opened(number, now: clock.now)
             return true
         }
         if !isOpen {
             try withTurn(of: number) { () throws(Errno) in
                 try openDescriptor(of: number, forWriting: writes)
-                try locked { (state) throws(Errno) in
-                    try state.opened(number, now: clock.now)
+                try locked { (contents) throws(Errno) in
+                    try contents.opened(number, now: clock.now)
                 }
             }
         }
@@ -114,20 +114,20 @@ extension IncomingTree {
     /// Makes sure that a file of which the thread has the turn has a descriptor, which stays as
     /// long as there are handles.
     private func openDescriptor(of number: UInt64, forWriting writes: Bool) throws(Errno) {
-        let file = try locked { (state) throws(Errno) -> IncomingFile in
-            guard let file = state.files[number] else { throw Errno(ESTALE) }
+        let file = try locked { (contents) throws(Errno) -> IncomingFile in
+            guard let file = contents.files[number] else { throw Errno(ESTALE) }
             return file
         }
         guard !file.isOpen(forWriting: writes) else { return }
         // An archived inode is not writable even for its owner; readers get it as it is.
         let isWritable = writes && file.holder != .archive
         let descriptor = try openOnDisk(number, flags: isWritable ? O_RDWR : O_RDONLY)
-        try locked { (state) throws(Errno) in
-            let old = try state.update(number) { file in
+        try locked { (contents) throws(Errno) in
+            let old = try contents.update(number) { file in
                 defer { (file.descriptor, file.isWritable) = (descriptor, isWritable) }
                 return file.descriptor
             }
-            state.discard(old)
+            contents.discard(old)
         }
     }
 
@@ -143,15 +143,15 @@ extension IncomingTree {
     func release(_ handle: IncomingHandle) {
         // Bytes may come after the last close: from a memory map, or a descriptor that was handed
         // on. There is nobody left to answer, but they are archived.
-        if close(handle) { offer(handle.number, share: handle.share) }
+        if close(handle) { archiveInBackground(handle.number, share: handle.share) }
     }
 
-    /// - Returns: Whether it was the last handle of a file with bytes that were not offered.
+    /// - Returns: Whether it was the last handle of a file with bytes that were not archived.
     @discardableResult
     private func close(_ handle: IncomingHandle) -> Bool {
         let number = handle.number
-        return locked { state in
-            let closed = try? state.update(number) { file -> (SharedDescriptor?, Bool) in
+        return locked { contents in
+            let closed = try? contents.update(number) { file -> (SharedDescriptor?, Bool) in
                 file.handles -= 1
                 file.writers.remove(ObjectIdentifier(handle))
                 file.killedWriters.remove(ObjectIdentifier(handle))
@@ -159,10 +159,10 @@ extension IncomingTree {
                 defer { (file.descriptor, file.isWritable) = (nil, false) }
                 return (file.descriptor, file.isBeingWritten)
             }
-            state.discard(closed?.0)
-            state.touch(number, now: clock.now)
-            state.dropIfIdle(number)
-            return closed?.1 == true && state.tree.place(of: number) != nil
+            contents.discard(closed?.0)
+            contents.touch(number, now: clock.now)
+            contents.dropIfIdle(number)
+            return closed?.1 == true && contents.tree.place(of: number) != nil
         }
     }
 
@@ -180,8 +180,8 @@ extension IncomingTree {
 
     /// FSYNCDIR.
     func syncDirectory(_ number: UInt64) throws(Errno) {
-        let isThere = try locked { (state) throws(Errno) in
-            try !state.tree.node(number).isRemoved
+        let isThere = try locked { (contents) throws(Errno) in
+            try !contents.tree.node(number).isRemoved
         }
         if isThere { try syncFolders(from: number) }
     }
@@ -222,7 +222,7 @@ extension IncomingFile {
     }
 }
 
-extension IncomingState {
+extension IncomingContents {
     fileprivate mutating func opened(_ number: UInt64, now: Int64) throws(Errno) {
         try update(number) { $0.handles += 1 }
         touch(number, now: now)

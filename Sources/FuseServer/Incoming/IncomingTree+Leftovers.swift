@@ -4,17 +4,17 @@ import System
 
 // Files that lie in /incoming without having been written through this tree.
 //
-// Programs may use /incoming before all of them are taken up: what a program comes to first is
-// taken up then. To look at a file costs the same whatever its size; whether it is whole is read
-// when it is offered to the archive.
+// Programs may use /incoming before all of them are added: what a program comes to first is added
+// then. To look at a file costs the same whatever its size; whether it is whole is read
+// when it is archived.
 extension IncomingTree {
-    /// From now on files that are met are taken up, until ``takeUpLeftovers()`` has met all.
-    func beginTakingUp() { locked { $0.isTakingUp = true } }
+    /// From now on files that are met are added, until ``addLeftovers()`` has met all.
+    func beginAddingLeftovers() { locked { $0.isAddingLeftovers = true } }
 
-    /// Takes up what an earlier run left: whole files are archived, those under temporary names
+    /// Adds what an earlier run left: whole files are archived, those under temporary names
     /// wait for their rename, and others, whose writer never closed them, are set aside.
-    func takeUpLeftovers() {
-        beginTakingUp()
+    func addLeftovers() {
+        beginAddingLeftovers()
         var folders = [(number: root, depth: 0)]
         while let (number, depth) = folders.popLast() {
             guard
@@ -24,27 +24,27 @@ extension IncomingTree {
             else { continue }
             var hasDeeper = false
             for entry in entries {
-                if locked({ $0.stopsTakingUp }) { return }
+                if locked({ $0.stopsAddingLeftovers }) { return }
                 if entry.isDirectory, depth == DirectoryTree.deepest {
                     hasDeeper = true
                     continue
                 }
                 let place = Place(name: entry.name, directory: number)
                 // Each by itself: the disk is given up when one of them takes too long.
-                let taken = try? staging.onDisk { [self] in try? takeUp(place) }
+                let taken = try? staging.onDisk { [self] in try? addLeftover(place) }
                 guard let child = taken ?? nil else { continue }
                 if child.isDirectory { folders.append((child.number, depth + 1)) }
             }
             if hasDeeper { leave(number, folder) }
         }
-        locked { $0.isTakingUp = false }
+        locked { $0.isAddingLeftovers = false }
     }
 
-    /// Leaves what is not taken up yet to the next start.
-    func stopTakingUp() { locked { $0.stopsTakingUp = true } }
+    /// Leaves what is not added yet to the next start.
+    func stopAddingLeftovers() { locked { $0.stopsAddingLeftovers = true } }
 
     /// Leaves alone what lies too deep, but for folders without a file. No client has made it.
-    private func leave(_ number: UInt64, _ folder: Folder) {
+    private func leave(_ number: UInt64, _ folder: OpenFolder) {
         if archive.removeEmptyFolders(below: folder.descriptor) { return }
         let path = IngestSource.incoming(locked { $0.tree.path(of: number) })
         archive.log.error(
@@ -55,20 +55,20 @@ extension IncomingTree {
             """)
     }
 
-    /// Takes up a file that was brought here from another volume, and the folders it is in.
+    /// Adds a file that was brought here from another volume, and the folders it is in.
     ///
     /// - Parameter path: Below the root.
-    func takeUp(_ path: [UInt8]) {
+    func addLeftover(_ path: [UInt8]) {
         var number = root
         for name in path.split(separator: UInt8(ascii: "/")) {
-            guard let child = try? takeUp(Place(name: Array(name), directory: number)) else {
+            guard let child = try? addLeftover(Place(name: Array(name), directory: number)) else {
                 return
             }
             number = child.number
         }
     }
 
-    private func takeUp(
+    private func addLeftover(
         _ place: Place
     ) throws(Errno) -> (number: UInt64, isDirectory: Bool) {
         try reserving([place]) { (folders) throws(Errno) in
@@ -83,21 +83,25 @@ extension IncomingTree {
     /// The number of what the disk has at a place that the thread has reserved.
     ///
     /// - Parameter isLeftover: Whether a file that is not known was left by an earlier run, or
-    ///   brought here; otherwise that is so while not all are taken up.
+    ///   brought here; otherwise that is so while not all are added.
     func meet(
-        _ place: Place, _ status: stat, in folder: Folder, isLeftover: Bool = false
+        _ place: Place, _ status: stat, in folder: OpenFolder, isLeftover: Bool = false
     ) -> UInt64 {
-        let (number, isNew) = locked { state in
-            let number = state.meet(place, status, now: clock.now)
-            return (number, (isLeftover || state.isTakingUp) && state.files[number] == nil)
+        let (number, isNew) = locked { contents in
+            let number = contents.meet(place, status, now: clock.now)
+            return (
+                number, (isLeftover || contents.isAddingLeftovers) && contents.files[number] == nil
+            )
         }
         if isNew, status.st_mode & S_IFMT == S_IFREG {
-            takeUp(number, at: place, status, in: folder)
+            addLeftover(number, at: place, status, in: folder)
         }
         return number
     }
 
-    private func takeUp(_ number: UInt64, at place: Place, _ status: stat, in folder: Folder) {
+    private func addLeftover(
+        _ number: UInt64, at place: Place, _ status: stat, in folder: OpenFolder
+    ) {
         // A second name, in staging/commit, says that it was closed and is whole.
         var facts = IncomingFacts(
             path: locked { $0.tree.path(of: place) }, settings: archive.settings,
@@ -107,26 +111,28 @@ extension IncomingTree {
         let file = try? SharedDescriptor(
             at: folder.descriptor, place.name, flags: O_RDONLY | O_NONBLOCK)
         facts.isZip = file.map { Archive.isZip($0.number) } ?? false
-        locked { state in
-            guard state.files[number] == nil, state.tree.place(of: number) != nil else { return }
-            state.add(IncomingFile(leftover: status, facts), as: number)
+        locked { contents in
+            guard contents.files[number] == nil, contents.tree.place(of: number) != nil else {
+                return
+            }
+            contents.add(IncomingFile(leftover: status, facts), as: number)
             // It has been quiet long enough.
-            if IncomingDecision(facts) != .wait { state.touch(number, now: 0) }
+            if IncomingDecision(facts) != .wait { contents.touch(number, now: 0) }
         }
     }
 
-    /// How many files are to be archived or set aside, those included that are not taken up yet.
+    /// How many files are to be archived or set aside, those included that are not added yet.
     var pending: Int {
-        let (known, isTakingUp) = locked { ($0.pending, $0.isTakingUp) }
-        return isTakingUp ? max(known, archive.filesWaiting(on: staging)) : known
+        let (known, isAddingLeftovers) = locked { ($0.pending, $0.isAddingLeftovers) }
+        return isAddingLeftovers ? max(known, archive.filesWaiting(on: staging)) : known
     }
 
     /// Files that are being written or need nothing more, by their numbers on the volume.
     var inodesNotWaiting: Set<UInt64> {
-        locked { state in
+        locked { contents in
             var inodes: Set<UInt64> = []
-            for (number, file) in state.files where !file.isPending || !file.writers.isEmpty {
-                if let inode = (try? state.tree.node(number))?.inode { inodes.insert(inode) }
+            for (number, file) in contents.files where !file.isPending || !file.writers.isEmpty {
+                if let inode = (try? contents.tree.node(number))?.inode { inodes.insert(inode) }
             }
             return inodes
         }
@@ -136,10 +142,10 @@ extension IncomingTree {
     ///
     /// - Parameter inode: On the volume.
     func isInUse(inode: UInt64) -> Bool {
-        locked { state in
-            state.files.contains { number, file in
+        locked { contents in
+            contents.files.contains { number, file in
                 guard file.handles > 0 || file.isUnderWay else { return false }
-                return (try? state.tree.node(number))?.inode == inode
+                return (try? contents.tree.node(number))?.inode == inode
             }
         }
     }

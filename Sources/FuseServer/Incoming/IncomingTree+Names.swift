@@ -13,16 +13,15 @@ private final class DirectoryHold: Sendable {
     init(_ number: UInt64, of tree: IncomingTree) throws(Errno) {
         self.tree = tree
         self.number = number
-        try tree.locked { (state) throws(Errno) in
-            try state.tree.directory(number)
-            state.tree.update(number) { $0.openings += 1 }
+        try tree.locked { (contents) throws(Errno) in
+            try contents.tree.directory(number)
+            contents.tree.update(number) { $0.uses += 1 }
         }
     }
 
     deinit {
-        tree.locked { [number] state in
-            state.tree.update(number) { $0.openings -= 1 }
-            state.tree.forget(number, count: 0)
+        tree.locked { [number] contents in
+            contents.tree.endUse(of: number)
         }
     }
 }
@@ -38,8 +37,8 @@ extension IncomingTree {
     }
 
     func parent(of number: UInt64) throws(Errno) -> UInt64 {
-        try locked { (state) throws(Errno) in
-            guard let parent = try state.tree.node(number).parent else { throw Errno(ESTALE) }
+        try locked { (contents) throws(Errno) in
+            guard let parent = try contents.tree.node(number).parent else { throw Errno(ESTALE) }
             return parent
         }
     }
@@ -48,41 +47,41 @@ extension IncomingTree {
 
     func lookup(_ name: [UInt8], in parent: UInt64) throws(Errno) -> fuse_entry_param {
         let place = Place(name: name, directory: parent)
-        let known = try locked { (state) throws(Errno) -> fuse_entry_param? in
-            try state.tree.directory(parent)
-            guard let number = state.tree.child(place), let file = state.files[number],
+        let known = try locked { (contents) throws(Errno) -> fuse_entry_param? in
+            try contents.tree.directory(parent)
+            guard let number = contents.tree.child(place), let file = contents.files[number],
                 file.isOurs
             else { return nil }
-            return try entry(of: number, file.shown, &state)
+            return try entry(of: number, file.shown, &contents)
         }
         if let known { return known }
-        return try find(place) { (state, number, status) throws(Errno) in
-            try entry(of: number, status, &state)
+        return try find(place) { (contents, number, status) throws(Errno) in
+            try entry(of: number, status, &contents)
         }
     }
 
     func entry(of number: UInt64) throws(Errno) -> fuse_entry_param {
         let status = try attributesOnDisk(of: number)
-        return try locked { (state) throws(Errno) in
-            guard try !state.tree.node(number).isRemoved else { throw Errno(ESTALE) }
-            return try entry(of: number, status, &state)
+        return try locked { (contents) throws(Errno) in
+            guard try !contents.tree.node(number).isRemoved else { throw Errno(ESTALE) }
+            return try entry(of: number, status, &contents)
         }
     }
 
     func attributes(of number: UInt64) throws(Errno) -> stat {
         let status = try attributesOnDisk(of: number)
-        return try locked { (state) throws(Errno) in
-            let node = try state.tree.node(number)
-            return shown(state.files[number]?.shown ?? node.finalAttributes ?? status, node)
+        return try locked { (contents) throws(Errno) in
+            let node = try contents.tree.node(number)
+            return shown(contents.files[number]?.shown ?? node.finalAttributes ?? status, node)
         }
     }
 
     /// What the disk says of a node; it is not asked about a file that is remembered, or a
     /// directory that was removed.
     private func attributesOnDisk(of number: UInt64) throws(Errno) -> stat {
-        let isKnown = try locked { (state) throws(Errno) in
-            let node = try state.tree.node(number)
-            return state.files[number] != nil || node.finalAttributes != nil
+        let isKnown = try locked { (contents) throws(Errno) in
+            let node = try contents.tree.node(number)
+            return contents.files[number] != nil || node.finalAttributes != nil
         }
         return isKnown ? stat() : try statusOnDisk(of: number)
     }
@@ -93,19 +92,19 @@ extension IncomingTree {
     /// - Throws: `ENOENT` for what is neither file nor directory, errors of looking, and what
     ///   `body` throws.
     func find<R>(
-        _ place: Place, _ body: (inout IncomingState, UInt64, stat) throws(Errno) -> R
+        _ place: Place, _ body: (inout IncomingContents, UInt64, stat) throws(Errno) -> R
     ) throws(Errno) -> R {
         try reserving([place]) { (folders) throws(Errno) in
             let (place, status) = try look(at: place, in: folders[0])
             let number = meet(place, status, in: folders[0])
-            return try locked { (state) throws(Errno) in try body(&state, number, status) }
+            return try locked { (contents) throws(Errno) in try body(&contents, number, status) }
         }
     }
 
     /// Looks at a place on disk that the thread has reserved.
     ///
     /// - Returns: The place, with the name in the case that it has on disk.
-    func look(at place: Place, in folder: Folder) throws(Errno) -> (Place, stat) {
+    func look(at place: Place, in folder: OpenFolder) throws(Errno) -> (Place, stat) {
         guard !HiddenName.matches(place.name) else { throw Errno(ENOENT) }
         var place = place
         var status: stat
@@ -114,8 +113,8 @@ extension IncomingTree {
         } catch {
             guard error.code == ENOENT else { throw error }
             guard let other = try otherCase(of: place.name, in: folder) else {
-                locked { state in
-                    if let gone = state.tree.child(place) { state.remove(gone) }
+                locked { contents in
+                    if let gone = contents.tree.child(place) { contents.remove(gone) }
                 }
                 throw error
             }
@@ -127,7 +126,7 @@ extension IncomingTree {
     }
 
     /// With `ignore_case`, the name on disk that differs from `name` in case only.
-    private func otherCase(of name: [UInt8], in folder: Folder) throws(Errno) -> [UInt8]? {
+    private func otherCase(of name: [UInt8], in folder: OpenFolder) throws(Errno) -> [UInt8]? {
         guard archive.settings.ignoresCase else { return nil }
         let folded = PortableName.folded(String(decoding: name, as: UTF8.self))
         return try DirectorySnapshot.entries(of: folder.descriptor, isHidden: HiddenName.matches)
@@ -158,7 +157,7 @@ extension IncomingTree {
     ) throws(Errno) -> fuse_entry_param {
         let place = Place(name: name, directory: parent)
         try requireOpenForNames([place])
-        try locked { (state) throws(Errno) in try state.tree.requireDepth(of: 1, in: parent) }
+        try locked { (contents) throws(Errno) in try contents.tree.requireDepth(of: 1, in: parent) }
         let share = try shares.name(by: caller.uid)
         return try reserving([place]) { (folders) throws(Errno) in
             let folder = folders[0]
@@ -170,15 +169,15 @@ extension IncomingTree {
             let owner = try owner(for: caller, in: folder)
             let shownOwner = try give(name, in: folder, to: owner)
             let status = try folder.status(of: name)
-            return try locked { (state) throws(Errno) in
+            return try locked { (contents) throws(Errno) in
                 let now = clock.now
-                let number = state.meet(place, status, now: now)
-                state.tree.update(number) {
+                let number = contents.meet(place, status, now: now)
+                contents.tree.update(number) {
                     $0.clearing = .whenAbandoned
                     $0.shownOwner = shownOwner
                     $0.share = share
                 }
-                return try entry(of: number, status, &state)
+                return try entry(of: number, status, &contents)
             }
         }
     }
@@ -188,7 +187,7 @@ extension IncomingTree {
     ///
     /// - Throws: `EIO` when the disk was given up.
     func requireAnswering(
-        orRemove name: [UInt8], in folder: Folder, _ flags: Int32 = 0
+        orRemove name: [UInt8], in folder: OpenFolder, _ flags: Int32 = 0
     ) throws(Errno) {
         guard staging.disk?.hasGivenUp == true else { return }
         _ = name.withCString { unlinkat(folder.descriptor, $0, flags) }
@@ -197,26 +196,26 @@ extension IncomingTree {
 
     /// - Throws: `EIO` when another tree is shown by now, and `EPERM` for a name of the daemon's.
     func requireOpenForNames(_ places: [Place]) throws(Errno) {
-        try locked { (state) throws(Errno) in
-            for place in places { try state.tree.directory(place.directory) }
+        try locked { (contents) throws(Errno) in
+            for place in places { try contents.tree.directory(place.directory) }
             // As from a volume that has gone: the one that has taken its place is tried then.
-            if state.isRetired { throw Errno(EIO) }
+            if contents.isRetired { throw Errno(EIO) }
         }
         guard !places.contains(where: { HiddenName.matches($0.name) }) else { throw Errno(EPERM) }
     }
 
     /// To whom something belongs that a caller makes: with the group of the directory where that
     /// has its bit set (inode(7), S_ISGID).
-    func owner(for caller: FileOwner, in folder: Folder) throws(Errno) -> FileOwner {
+    func owner(for caller: FileOwner, in folder: OpenFolder) throws(Errno) -> FileOwner {
         let above = try attributesOfDirectory(folder)
         guard above.st_mode & S_ISGID != 0 else { return caller }
         return FileOwner(uid: caller.uid, gid: above.st_gid)
     }
 
-    func attributesOfDirectory(_ folder: Folder) throws(Errno) -> stat {
+    func attributesOfDirectory(_ folder: OpenFolder) throws(Errno) -> stat {
         let status = try folder.status()
-        return try locked { (state) throws(Errno) in
-            shown(status, try state.tree.node(folder.number))
+        return try locked { (contents) throws(Errno) in
+            shown(status, try contents.tree.node(folder.number))
         }
     }
 
@@ -224,7 +223,7 @@ extension IncomingTree {
     ///
     /// - Returns: To whom it is shown to belong, where it cannot be given away on disk.
     func give(
-        _ name: [UInt8], in folder: Folder, to owner: FileOwner
+        _ name: [UInt8], in folder: OpenFolder, to owner: FileOwner
     ) throws(Errno) -> FileOwner? {
         let isInherited = try attributesOfDirectory(folder).st_mode & S_ISGID != 0
         if Capabilities.canGiveFilesAway {
@@ -247,24 +246,24 @@ extension IncomingTree {
         try reserving([place]) { (folders) throws(Errno) in
             let (place, status) = try look(at: place, in: folders[0])
             let number = locked { $0.meet(place, status, now: clock.now) }
-            var final = try locked { (state) throws(Errno) in
-                shown(status, try state.tree.node(number))
+            var final = try locked { (contents) throws(Errno) in
+                shown(status, try contents.tree.node(number))
             }
             final.st_nlink = 0
             try removeDirectory(number, at: place, in: folders[0])
-            locked { state in state.tree.update(number) { $0.finalAttributes = final } }
+            locked { contents in contents.tree.update(number) { $0.finalAttributes = final } }
         }
     }
 
     /// Removes a directory whose name the thread has reserved.
-    func removeDirectory(_ number: UInt64, at place: Place, in folder: Folder) throws(Errno) {
-        setMoving(number, true)
-        defer { setMoving(number, false) }
+    func removeDirectory(_ number: UInt64, at place: Place, in folder: OpenFolder) throws(Errno) {
+        lock.beginMove(of: number)
+        defer { lock.endMove(of: number) }
         let result = place.name.withCString { unlinkat(folder.descriptor, $0, AT_REMOVEDIR) }
         guard result == 0 else { throw .last }
-        locked { state in
-            state.touch(place.directory, now: clock.now)
-            state.remove(number)
+        locked { contents in
+            contents.touch(place.directory, now: clock.now)
+            contents.remove(number)
         }
     }
 
@@ -275,9 +274,9 @@ extension IncomingTree {
             let (place, _) = try look(at: place, in: folders[0])
             let result = place.name.withCString { unlinkat(folders[0].descriptor, $0, 0) }
             guard result == 0 else { throw .last }
-            locked { state in
-                state.touch(parent, now: clock.now)
-                if let number = state.tree.child(place) { state.remove(number) }
+            locked { contents in
+                contents.touch(parent, now: clock.now)
+                if let number = contents.tree.child(place) { contents.remove(number) }
             }
         }
     }

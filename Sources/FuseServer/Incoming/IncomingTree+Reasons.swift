@@ -17,9 +17,9 @@ extension IncomingTree {
         if number == root {
             return refusalReason.map { [(ExtendedAttribute.reason, $0)] } ?? []
         }
-        let (file, path, lastUse) = try locked { (state) throws(Errno) in
-            let node = try state.tree.node(number)
-            return (state.files[number], state.tree.path(of: number), node.lastUse)
+        let (file, path, lastUse) = try locked { (contents) throws(Errno) in
+            let node = try contents.tree.node(number)
+            return (contents.files[number], contents.tree.path(of: number), node.lastUse)
         }
         guard let file, file.isOurs, has(name: number) else { return [] }
         let (word, reason) = state(of: file, path: path, lastUse: lastUse)

@@ -10,8 +10,8 @@ extension IncomingTree {
     /// - Throws: `ENOSPC` or `EIO`.
     func requireRoom(forNew name: [UInt8], in parent: UInt64) throws(Errno) {
         do throws(ArchiveError) { try archive.checkRoom(for: 0) } catch {
-            let path = locked { state in
-                state.tree.path(of: DirectoryTree.Place(name: name, directory: parent))
+            let path = locked { contents in
+                contents.tree.path(of: DirectoryTree.Place(name: name, directory: parent))
             }
             refusals.note("\(error)") {
                 archive.log.warning("\(IngestSource.incoming(path)) is refused: \(error)")

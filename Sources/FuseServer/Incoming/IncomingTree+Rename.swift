@@ -23,14 +23,14 @@ extension IncomingTree {
         let source = Place(name: name, directory: parent)
         do throws(Errno) {
             try requireOpenForNames([target.place])
-            let (number, file) = try offered(source, to: target)
-            guard let file, file.canBeOffered || file.isUnderWay || file.bytes.error != nil else {
+            let (number, file) = try findRenamed(source, to: target)
+            guard let file, file.canBeArchived || file.isUnderWay || file.bytes.error != nil else {
                 return reply.answer(Result { () throws(Errno) in try move(source, to: target) })
             }
             let zip = try withTurn(of: number) { () throws(Errno) in try largeZip(number) }
             if let zip { return rename(zip, number, source, to: target, replyingTo: reply) }
             let path = locked { $0.tree.path(of: target.place) }
-            try offer(number, as: path) { [self] result in
+            try startArchiving(number, as: path) { [self] result in
                 guard case .success = result else { return reply.answer(result) }
                 // The thread of the answers does not wait for disks.
                 renames.start(on: staging.disk, replyingTo: reply) { [self] in
@@ -46,22 +46,22 @@ extension IncomingTree {
     ///
     /// - Returns: Its number, and the file if it is one that may have to be archived before it gets
     ///   its new name.
-    private func offered(
+    private func findRenamed(
         _ source: Place, to target: Target
     ) throws(Errno) -> (UInt64, IncomingFile?) {
-        let isKnown = locked { state in
-            state.tree.child(source).flatMap { state.files[$0] }?.isOurs == true
+        let isKnown = locked { contents in
+            contents.tree.child(source).flatMap { contents.files[$0] }?.isOurs == true
         }
         if !isKnown { try find(source) { _, _, _ in } }
-        return try locked { (state) throws(Errno) in
-            guard let number = state.tree.child(source) else {
+        return try locked { (contents) throws(Errno) in
+            guard let number = contents.tree.child(source) else {
                 // It is called otherwise, but for the case.
                 return (0, nil)
             }
-            state.touch(number, now: clock.now)
+            contents.touch(number, now: clock.now)
             // Somebody who still writes to it closes it later, and waits then.
-            guard let file = state.files[number], file.writers.isEmpty,
-                !TemporaryName.matches(path: state.tree.path(of: target.place))
+            guard let file = contents.files[number], file.writers.isEmpty,
+                !TemporaryName.matches(path: contents.tree.path(of: target.place))
             else { return (number, nil) }
             return (number, file)
         }
@@ -80,8 +80,8 @@ extension IncomingTree {
                 place == source ? nil : (meet(place, status, in: folders[1]), status)
             }
             let isDirectory = status.st_mode & S_IFMT == S_IFDIR
-            if isDirectory { setMoving(number, true) }
-            defer { if isDirectory { setMoving(number, false) } }
+            if isDirectory { lock.beginMove(of: number) }
+            defer { if isDirectory { lock.endMove(of: number) } }
             if isDirectory, source.directory != target.parent {
                 try requireDepth(of: number, at: source, in: folders[0], movedTo: target.parent)
             }
@@ -91,7 +91,7 @@ extension IncomingTree {
                 // archived copy of the same bytes may be.
                 _ = goal.name.withCString { unlinkat(folders[1].descriptor, $0, 0) }
             } else if let replaced, !isDirectory {
-                kept = try makeWay(replaced.number, in: folders[1])
+                kept = try renameAside(replaced.number, in: folders[1])
             }
             let result = source.name.withCString { from in
                 goal.name.withCString {
@@ -103,34 +103,34 @@ extension IncomingTree {
                 if let kept { moveBack(kept, to: goal, in: folders[1]) }
                 throw error
             }
-            try locked { (state) throws(Errno) in
+            try locked { (contents) throws(Errno) in
                 if let replaced, kept == nil {
-                    let final = try state.final(replaced.number, replaced.status, self)
-                    state.remove(replaced.number)
-                    state.tree.update(replaced.number) { $0.finalAttributes = final }
+                    let final = try contents.final(replaced.number, replaced.status, self)
+                    contents.remove(replaced.number)
+                    contents.tree.update(replaced.number) { $0.finalAttributes = final }
                 }
-                state.touch(source.directory, now: clock.now)
-                state.move(number, to: goal)
-                state.touch(number, now: clock.now)
+                contents.touch(source.directory, now: clock.now)
+                contents.move(number, to: goal)
+                contents.touch(number, now: clock.now)
             }
         }
     }
 
     /// - Throws: `ENAMETOOLONG` when the directories of a directory would lie too deep.
     private func requireDepth(
-        of number: UInt64, at source: Place, in folder: Folder, movedTo parent: UInt64
+        of number: UInt64, at source: Place, in folder: OpenFolder, movedTo parent: UInt64
     ) throws(Errno) {
         // As long as not all that lies there is known, the disk knows more.
         var levels = 0
-        if locked({ $0.isTakingUp }) {
+        if locked({ $0.isAddingLeftovers }) {
             let directory = try SharedDescriptor(
                 at: folder.descriptor, source.name, flags: O_RDONLY | O_DIRECTORY)
             levels = try Errno.from { try FolderWalk.levels(of: directory.number) }
         }
-        try locked { (state) throws(Errno) in
-            try state.tree.requireDepth(
-                of: max(levels, try state.tree.node(number).levels), in: parent,
-                from: state.tree.depth(of: source.directory))
+        try locked { (contents) throws(Errno) in
+            try contents.tree.requireDepth(
+                of: max(levels, try contents.tree.node(number).levels), in: parent,
+                from: contents.tree.depth(of: source.directory))
         }
     }
 
@@ -146,8 +146,8 @@ extension IncomingTree {
 
     /// Archives a file whose RENAME was answered, or is about to be.
     func archiveDeferred(_ number: UInt64) {
-        locked { state in state.deferArchiving(of: number) }
-        offer(number)
+        locked { contents in contents.deferArchiving(of: number) }
+        archiveInBackground(number)
     }
 
     /// Gives a deferred file another name before another file gets its own, which the thread has
@@ -155,18 +155,18 @@ extension IncomingTree {
     ///
     /// - Returns: The name it has now; `nil` when it is not deferred.
     /// - Throws: The error of `renameat2(2)`.
-    func makeWay(_ number: UInt64, in folder: Folder) throws(Errno) -> Place? {
+    func renameAside(_ number: UInt64, in folder: OpenFolder) throws(Errno) -> Place? {
         guard locked({ $0.files[number]?.deferral }) != nil else { return nil }
-        return try takeFreeName(from: number, in: folder) { state, place in
-            state.move(number, to: place)
+        return try takeFreeName(from: number, in: folder) { contents, place in
+            contents.move(number, to: place)
         }
     }
 
     /// Gives a file that made way its name again.
-    func moveBack(_ place: Place, to goal: Place, in folder: Folder) {
+    func moveBack(_ place: Place, to goal: Place, in folder: OpenFolder) {
         guard (try? renameOnDisk(place.name, to: goal.name, in: folder)) != nil else { return }
-        locked { state in
-            if let number = state.tree.child(place) { state.move(number, to: goal) }
+        locked { contents in
+            if let number = contents.tree.child(place) { contents.move(number, to: goal) }
         }
     }
 
@@ -175,21 +175,21 @@ extension IncomingTree {
     ///
     /// - Returns: The number of the new file; `nil` when it is not deferred.
     /// - Throws: The error of `renameat2(2)`.
-    func keepApart(_ number: UInt64, in folder: Folder) throws(Errno) -> UInt64? {
+    func detachDeferred(_ number: UInt64, in folder: OpenFolder) throws(Errno) -> UInt64? {
         guard let file = locked({ $0.files[number] }), file.deferral != nil else { return nil }
         var kept: UInt64?
-        _ = try takeFreeName(from: number, in: folder) { state, place in
-            let new = state.meet(place, file.shown, now: clock.now)
-            state.add(file.keptApart(), as: new)
+        _ = try takeFreeName(from: number, in: folder) { contents, place in
+            let new = contents.meet(place, file.shown, now: clock.now)
+            contents.add(file.detached(), as: new)
             kept = new
         }
         return kept
     }
 
-    /// Undoes ``keepApart(_:in:)``, when the file did not get other bytes after all.
-    func reunite(_ kept: UInt64, with number: UInt64, in folder: Folder) {
-        let names = locked { state in
-            (state.tree.place(of: kept)?.name, state.tree.place(of: number)?.name)
+    /// Undoes ``detachDeferred(_:in:)``, when the file did not get other bytes after all.
+    func reattach(_ kept: UInt64, with number: UInt64, in folder: OpenFolder) {
+        let names = locked { contents in
+            (contents.tree.place(of: kept)?.name, contents.tree.place(of: number)?.name)
         }
         guard let (from, to) = names as? ([UInt8], [UInt8]),
             (try? renameOnDisk(from, to: to, in: folder)) != nil
@@ -201,15 +201,14 @@ extension IncomingTree {
     ///
     /// - Parameter body: Called under the lock, with the new name, when that is so on disk.
     private func takeFreeName(
-        from number: UInt64, in folder: Folder, _ body: (inout IncomingState, Place) -> Void
+        from number: UInt64, in folder: OpenFolder, _ body: (inout IncomingContents, Place) -> Void
     ) throws(Errno) -> Place {
         guard let old = locked({ $0.tree.place(of: number) }) else { throw Errno(ESTALE) }
         for count in 1...10_000 {
             let place = Place(name: Self.numbered(old.name, count), directory: old.directory)
             // Nobody waits for a name while having another: the next one will do as well.
-            let isFree = try locked { (state) throws(Errno) in try state.reserve([place]) != nil }
-            guard isFree else { continue }
-            defer { release([place]) }
+            guard try lock.reserveIfFree(place) else { continue }
+            defer { lock.release([place]) }
             do throws(Errno) {
                 try renameOnDisk(old.name, to: place.name, in: folder)
                 locked { body(&$0, place) }
@@ -223,7 +222,7 @@ extension IncomingTree {
 
     /// - Throws: `EEXIST` when the name is taken, or another error of `renameat2(2)`.
     private func renameOnDisk(
-        _ name: [UInt8], to other: [UInt8], in folder: Folder
+        _ name: [UInt8], to other: [UInt8], in folder: OpenFolder
     ) throws(Errno) {
         let result = name.withCString { name in
             other.withCString {
@@ -251,10 +250,10 @@ extension IncomingTree {
     }
 }
 
-extension IncomingState {
+extension IncomingContents {
     mutating func deferArchiving(of number: UInt64) {
         try? update(number) { file in
-            guard file.canBeOffered, file.deferral == nil else { return }
+            guard file.canBeArchived, file.deferral == nil else { return }
             file.deferral = .init(isForced: false)
         }
     }

@@ -35,13 +35,13 @@ final class IncomingTrees: IncomingOwner {
                     permissions: permissions, shares: shares),
                 rejected: RejectedTree(
                     staging: staging, root: FixedEntry.rejected.number, permissions: permissions)))
-        Self.takeUpLeftovers(of: incoming)
+        Self.addLeftovers(of: incoming)
     }
 
-    /// Takes up what lies there on a thread of its own: nobody waits for that.
-    private static func takeUpLeftovers(of tree: IncomingTree) {
-        tree.beginTakingUp()
-        tree.renames.start(on: nil) { tree.takeUpLeftovers() }
+    /// Adds what lies there on a thread of its own: nobody waits for that.
+    private static func addLeftovers(of tree: IncomingTree) {
+        tree.beginAddingLeftovers()
+        tree.renames.start(on: nil) { tree.addLeftovers() }
     }
 
     var incoming: IncomingTree { shown.withLock { $0.incoming } }
@@ -93,7 +93,7 @@ final class IncomingTrees: IncomingOwner {
             )
         }
         guard let (newIncoming, newRejected) = new else { return }
-        Self.takeUpLeftovers(of: newIncoming)
+        Self.addLeftovers(of: newIncoming)
         shown.withLock { shown in
             shown.former =
                 shown.former.filter { $0.incoming != nil || $0.rejected != nil }
@@ -119,5 +119,5 @@ final class IncomingTrees: IncomingOwner {
         }
     }
 
-    func tookOver(incoming path: [UInt8]) { incoming.takeUp(path) }
+    func tookOver(incoming path: [UInt8]) { incoming.addLeftover(path) }
 }

@@ -29,7 +29,7 @@ struct Retry: Sendable {
     fileprivate struct Tried {
         /// Below what is moved; empty when that is the file itself.
         var path: [UInt8]
-        /// `nil` when it was not offered: it has a temporary name now, or its turn comes later.
+        /// `nil` when it was not asked: the file has a temporary name now, or its turn comes later.
         var outcome: IngestOutcome?
         var status: stat
 
@@ -77,8 +77,8 @@ struct Retry: Sendable {
         let folder = try SharedDescriptor(
             at: rejected.directory, source, flags: O_RDONLY | O_DIRECTORY)
         let levels = try Errno.from { try FolderWalk.levels(of: folder.number) }
-        try incoming.locked { (state) throws(Errno) in
-            try state.tree.requireDepth(of: levels, in: target.parent)
+        try incoming.locked { (contents) throws(Errno) in
+            try contents.tree.requireDepth(of: levels, in: target.parent)
         }
     }
 
@@ -163,7 +163,7 @@ struct Retry: Sendable {
                 isDirectory
                 ? nil
                 : try replaced.flatMap { number throws(Errno) in
-                    try incoming.makeWay(number, in: folders[0])
+                    try incoming.renameAside(number, in: folders[0])
                 }
             do throws(Errno) {
                 try PathDescent.with(source, below: rejected.directory) {
@@ -182,11 +182,11 @@ struct Retry: Sendable {
                 throw error
             }
             rejected.removed(number)
-            incoming.locked { state in
-                if let replaced, kept == nil { state.remove(replaced) }
-                state.obsoleteReasons.append((source, incoming.clock.now))
+            incoming.locked { contents in
+                if let replaced, kept == nil { contents.remove(replaced) }
+                contents.obsoleteReasons.append((source, incoming.clock.now))
             }
-            return try incoming.takeIn(
+            return try incoming.addMoved(
                 target.place, in: folders[0],
                 Dictionary(
                     tried.map { ($0.path, $0.newcomer) }, uniquingKeysWith: { first, _ in first }),
@@ -220,7 +220,7 @@ extension IncomingTree {
 
     /// RENAME from `/rejected`. It waits for disks on a thread of its own. It answers when a file
     /// that was moved is safe; a folder, or a large zip archive, is archived afterwards.
-    func takeBack(
+    func retry(
         _ name: [UInt8], in parent: UInt64, of rejected: RejectedTree, to target: Target,
         caller: FileOwner, replyingTo reply: DeferredReply
     ) {
@@ -240,7 +240,7 @@ extension IncomingTree {
 
     /// The node that a move replaces, at a place that the thread has reserved.
     fileprivate func replaced(
-        by target: Target, in folder: Folder, _ isDirectory: Bool
+        by target: Target, in folder: OpenFolder, _ isDirectory: Bool
     ) throws(Errno) -> UInt64? {
         guard !target.mustBeNew, let (place, status) = try? look(at: target.place, in: folder),
             place == target.place
@@ -253,19 +253,19 @@ extension IncomingTree {
     ///
     /// - Parameter newcomers: Files by their paths below the place.
     /// - Returns: The numbers of the files.
-    fileprivate func takeIn(
-        _ place: Place, in folder: Folder, _ newcomers: [[UInt8]: Newcomer], _ caller: FileOwner
+    fileprivate func addMoved(
+        _ place: Place, in folder: OpenFolder, _ newcomers: [[UInt8]: Newcomer], _ caller: FileOwner
     ) throws(Errno) -> [UInt64] {
         let status = try folder.status(of: place.name)
         guard status.st_mode & S_IFMT == S_IFDIR else {
             return try newcomers[[]].map { newcomer throws(Errno) in
-                [try takeIn(newcomer, at: place, in: folder, status, caller)]
+                [try addMoved(newcomer, at: place, in: folder, status, caller)]
             } ?? []
         }
         var numbers: [UInt64] = []
         var folders = [(place: place, folder: folder, path: [UInt8]())]
         while let (place, above, path) = folders.popLast() {
-            let number = try takeInFolder(place, in: above, caller)
+            let number = try addMovedFolder(place, in: above, caller)
             let opened = try self.folder(number)
             let entries = try DirectorySnapshot.entries(
                 of: opened.descriptor, isHidden: HiddenName.matches)
@@ -283,15 +283,15 @@ extension IncomingTree {
                 if status.st_mode & S_IFMT == S_IFDIR {
                     folders.append((child, opened, childPath))
                 } else if let newcomer = newcomers[childPath] {
-                    numbers.append(try takeIn(newcomer, at: child, in: opened, status, caller))
+                    numbers.append(try addMoved(newcomer, at: child, in: opened, status, caller))
                 }
             }
         }
         return numbers
     }
 
-    private func takeIn(
-        _ newcomer: Newcomer, at place: Place, in folder: Folder, _ status: stat,
+    private func addMoved(
+        _ newcomer: Newcomer, at place: Place, in folder: OpenFolder, _ status: stat,
         _ caller: FileOwner
     ) throws(Errno) -> UInt64 {
         var file = IncomingFile(shown: status, state: newcomer.state)
@@ -310,22 +310,22 @@ extension IncomingTree {
             newcomer.status.st_atim, newcomer.status.st_mtim
         )
         if newcomer.isDeferred { file.deferral = .init(isForced: true) }
-        return locked { state in
-            let number = state.meet(place, status, now: clock.now)
-            state.add(file, as: number)
-            state.touch(number, now: clock.now)
+        return locked { contents in
+            let number = contents.meet(place, status, now: clock.now)
+            contents.add(file, as: number)
+            contents.touch(number, now: clock.now)
             return number
         }
     }
 
-    private func takeInFolder(
-        _ place: Place, in folder: Folder, _ caller: FileOwner
+    private func addMovedFolder(
+        _ place: Place, in folder: OpenFolder, _ caller: FileOwner
     ) throws(Errno) -> UInt64 {
         let shownOwner = try give(place.name, in: folder, to: owner(for: caller, in: folder))
         let status = try folder.status(of: place.name)
-        return locked { state in
-            let number = state.meet(place, status, now: clock.now)
-            state.tree.update(number) {
+        return locked { contents in
+            let number = contents.meet(place, status, now: clock.now)
+            contents.tree.update(number) {
                 $0.shownOwner = shownOwner
                 $0.clearing = .whenQuiet
                 $0.lastUse = clock.now

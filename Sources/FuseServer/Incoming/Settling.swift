@@ -66,7 +66,7 @@ final class Settling: Sendable {
     ///
     /// - Parameter settle: How long a file must have been quiet, ns.
     private func look(at tree: IncomingTree, settle: Int64) {
-        let pace = IncomingState.Pace(
+        let pace = IncomingContents.Pace(
             now: tree.clock.now, settle: settle, empty: emptyFactor * settle)
         let settings = tree.archive.settings
         for step in tree.locked({ $0.due(pace, settings) }) {
@@ -84,17 +84,17 @@ final class Settling: Sendable {
     /// `mv rejected/…/* incoming` may still come to them.
     private func tidyRejected(of tree: IncomingTree, settle: Int64) {
         let now = tree.clock.now
-        let due = tree.locked { state in
-            let due = state.obsoleteReasons.filter { now - $0.time >= settle }
-            state.obsoleteReasons.removeAll { now - $0.time >= settle }
+        let due = tree.locked { contents in
+            let due = contents.obsoleteReasons.filter { now - $0.time >= settle }
+            contents.obsoleteReasons.removeAll { now - $0.time >= settle }
             return due.map(\.path)
         }
         guard !due.isEmpty else { return }
-        _ = steps.put { tree.onDisk { tree.archive.removeServedReasons(due, on: tree.staging) } }
+        _ = steps.put { tree.onDisk { tree.archive.removeObsoleteReasons(due, on: tree.staging) } }
     }
 }
 
-extension IncomingState {
+extension IncomingContents {
     /// What is quiet enough, ns.
     struct Pace: Sendable {
         var now: Int64
@@ -109,20 +109,20 @@ extension IncomingState {
         /// The name of a file goes from `/incoming`.
         case clear(UInt64)
         case setAside(UInt64, reason: String)
-        case offer(UInt64)
+        case archive(UInt64)
         /// Folders go, if they are empty: each before the one that it is in. All are below `top`,
         /// which lies in the root, or are it.
         case clearFolders([UInt64], top: UInt64)
 
         var node: UInt64 {
             switch self {
-            case .clear(let number), .setAside(let number, _), .offer(let number): number
+            case .clear(let number), .setAside(let number, _), .archive(let number): number
             case .clearFolders(_, let top): top
             }
         }
     }
 
-    /// At most so many files are on their way into the archive when more are offered: each is open.
+    /// At most so many files are on their way into the archive when more follow: each is open.
     private static let mostUnderWay = 512
 
     /// Everything that is due. Takes time in proportion to the number of files and folders.
@@ -137,15 +137,16 @@ extension IncomingState {
         tree.forEachUpwards { node, depth in
             lastUse = max(lastUse, node.lastUse)
             if node.isDirectory {
-                if node.openings > 0 || !node.reserved.isEmpty || node.isMoving { isBusy = true }
+                if node.uses > 0 { isBusy = true }
                 if node.clearing != .never { folders.append(node) }
             } else if let file = files[node.number] {
-                switch step(of: file, node, pace, settings) {
+                let isTurnTaken = reservations.isTurnTaken(of: node.number)
+                switch isTurnTaken ? .busy : step(of: file, node, pace, settings) {
                 case .busy: isBusy = true
                 case .none: break
-                case .due(.offer) where underWay >= Self.mostUnderWay: break
+                case .due(.archive) where underWay >= Self.mostUnderWay: break
                 case .due(let step):
-                    if case .offer = step { underWay += 1 }
+                    if case .archive = step { underWay += 1 }
                     steps.append(step)
                 }
             }
@@ -174,7 +175,7 @@ extension IncomingState {
     ) -> Verdict {
         let (number, unused) = (node.number, pace.now - node.lastUse)
         guard file.isOurs else { return .none }
-        guard file.handles == 0, !file.isTurnTaken, unused >= pace.settle else { return .busy }
+        guard file.handles == 0, unused >= pace.settle else { return .busy }
         switch file.state {
         case .foreign: return .none
         case .archiving, .settingAside: return .busy
@@ -185,27 +186,25 @@ extension IncomingState {
             return .due(
                 failures.isLasting
                     ? .setAside(number, reason: IncomingDecision.failsAgain(error))
-                    : .offer(number))
+                    : .archive(number))
         case .writing, .whole:
             var facts = file.facts(path: tree.path(of: number), settings)
             if facts.isTemporary, unused >= IncomingDecision.patience { facts.ending = .abandoned }
             switch IncomingDecision(facts) {
             case .wait: return .none
-            // It is offered for a look at its content.
-            case .discard: return .due(file.isImage == nil ? .offer(number) : .clear(number))
-            case .archive: return .due(.offer(number))
+            // It is submitted for a look at its content.
+            case .discard: return .due(file.isImage == nil ? .archive(number) : .clear(number))
+            case .archive: return .due(.archive(number))
             case .setAside(let reason): return .due(.setAside(number, reason: reason))
             }
         }
     }
 
     /// Whether a step that was due is still due.
-    fileprivate func isStillDue(_ number: UInt64, _ pace: Pace, _ settings: Settings) -> Bool {
-        guard var file = files[number], let node = try? tree.node(number), !node.isRemoved else {
+    fileprivate func isDue(_ number: UInt64, _ pace: Pace, _ settings: Settings) -> Bool {
+        guard let file = files[number], let node = try? tree.node(number), !node.isRemoved else {
             return false
         }
-        // By the thread that asks.
-        file.isTurnTaken = false
         if case .due = step(of: file, node, pace, settings) { return true }
         return false
     }
@@ -219,11 +218,11 @@ extension IncomingTree {
     }
 
     /// Does something that is due, unless it is used again meanwhile; waits for disks.
-    fileprivate func perform(_ step: IncomingState.Step, _ pace: IncomingState.Pace) {
+    fileprivate func perform(_ step: IncomingContents.Step, _ pace: IncomingContents.Pace) {
         switch step {
-        case .offer(let number):
+        case .archive(let number):
             locked { $0.touch(number, now: clock.now) }
-            offer(number)
+            archiveInBackground(number)
         case .clear(let number):
             try? withIdleTurn(of: number, pace) { () throws(Errno) in try clear(number) }
         case .setAside(let number, let reason):
@@ -235,18 +234,13 @@ extension IncomingTree {
 
     /// Calls `body` with the turn of a file that nobody uses; not at all when somebody does.
     private func withIdleTurn(
-        of number: UInt64, _ pace: IncomingState.Pace, _ body: () throws(Errno) -> Void
+        of number: UInt64, _ pace: IncomingContents.Pace, _ body: () throws(Errno) -> Void
     ) throws(Errno) {
         let settings = archive.settings
-        let isIdle = locked { state in
-            guard state.files[number]?.isTurnTaken == false,
-                state.isStillDue(number, pace, settings)
-            else { return false }
-            try? state.update(number) { $0.isTurnTaken = true }
-            return true
+        guard lock.takeFreeTurn(of: number, if: { $0.isDue(number, pace, settings) }) else {
+            return
         }
-        guard isIdle else { return }
-        defer { endTurn(of: number) }
+        defer { lock.endTurn(of: number) }
         try body()
     }
 
@@ -255,45 +249,47 @@ extension IncomingTree {
     private func clear(_ number: UInt64) throws(Errno) {
         guard let place = locked({ $0.tree.place(of: number) }) else { return }
         try reserving([place]) { (folders) throws(Errno) in
-            let node = try locked { (state) throws(Errno) -> DirectoryTree.Node? in
-                guard state.tree.place(of: number) == place, state.files[number]?.handles == 0
+            let node = try locked { (contents) throws(Errno) -> DirectoryTree.Node? in
+                guard contents.tree.place(of: number) == place, contents.files[number]?.handles == 0
                 else { return nil }
-                return try state.tree.node(number)
+                return try contents.tree.node(number)
             }
             guard let node else { return }
             let status = try? folders[0].status(of: place.name)
             if let status, UInt64(status.st_ino) == node.inode {
                 try systemCall { place.name.withCString { unlinkat(folders[0].descriptor, $0, 0) } }
             }
-            locked { state in
-                state.remove(number)
-                state.clearWhenQuiet(place.directory)
+            locked { contents in
+                contents.remove(number)
+                contents.clearWhenQuiet(place.directory)
             }
         }
     }
 
     private func setAside(
-        _ number: UInt64, _ reason: String, _ pace: IncomingState.Pace
+        _ number: UInt64, _ reason: String, _ pace: IncomingContents.Pace
     ) throws(Errno) {
         var request: RejectRequest?
         let attempt = locked { $0.nextAttempt() }
         try withIdleTurn(of: number, pace) { () throws(Errno) in
             let descriptor = try openOnDisk(number, flags: O_RDONLY)
-            request = try locked { (state) throws(Errno) -> RejectRequest? in
-                guard try state.update(number, { $0.setAside(attempt, reason) }) else { return nil }
+            request = try locked { (contents) throws(Errno) -> RejectRequest? in
+                guard try contents.update(number, { $0.beginSettingAside(attempt, reason) }) else {
+                    return nil
+                }
                 return RejectRequest(
                     file: IngestFile(descriptor.number, owner: descriptor, on: staging),
-                    source: .incoming(state.tree.path(of: number)), reason: reason,
-                    access: (state.files[number]?.shown).map { FileAccess($0) })
+                    source: .incoming(contents.tree.path(of: number)), reason: reason,
+                    access: (contents.files[number]?.shown).map { FileAccess($0) })
             }
         }
         guard let request else { return }
         let succeeded = (try? archive.reject(request)) != nil
         try withTurn(of: number) { () throws(Errno) in
             // Somebody may have gone on with it meanwhile; then it is looked at again.
-            let goes = try locked { (state) throws(Errno) in
-                if !succeeded { state.touch(number, now: clock.now) }
-                return try state.update(number) { file in
+            let goes = try locked { (contents) throws(Errno) in
+                if !succeeded { contents.touch(number, now: clock.now) }
+                return try contents.update(number) { file in
                     file.endSettingAside(attempt, succeeded: succeeded)
                 }
             }
@@ -304,16 +300,16 @@ extension IncomingTree {
     private func clearFolder(_ number: UInt64) throws(Errno) {
         guard let place = locked({ $0.tree.place(of: number) }) else { return }
         try reserving([place]) { (folders) throws(Errno) in
-            let isEmpty = try locked { (state) throws(Errno) in
-                let node = try state.tree.node(number)
-                guard state.tree.place(of: number) == place, node.children.isEmpty,
-                    node.openings == 0, node.reserved.isEmpty, node.clearing != .never
+            let isEmpty = try locked { (contents) throws(Errno) in
+                let node = try contents.tree.node(number)
+                guard contents.tree.place(of: number) == place, node.children.isEmpty,
+                    node.uses == 0, node.clearing != .never
                 else { return false }
-                state.tree.setMoving(number, true)
+                contents.reservations.beginMove(of: number, in: &contents.tree)
                 return true
             }
             guard isEmpty else { return }
-            defer { setMoving(number, false) }
+            defer { lock.endMove(of: number) }
             let result = place.name.withCString {
                 unlinkat(folders[0].descriptor, $0, AT_REMOVEDIR)
             }
@@ -322,9 +318,9 @@ extension IncomingTree {
                 locked { $0.touch(number, now: clock.now) }
                 return
             }
-            locked { state in
-                state.remove(number)
-                state.clearWhenQuiet(place.directory)
+            locked { contents in
+                contents.remove(number)
+                contents.clearWhenQuiet(place.directory)
             }
         }
     }

@@ -54,7 +54,7 @@ extension Operations {
                     from: parent, to: newParent)
                 {
                     let caller = request.caller
-                    return incoming.takeBack(
+                    return incoming.retry(
                         bytes(name), in: parent, of: rejected, to: target, caller: caller,
                         replyingTo: request.deferred(until: .death))
                 }

@@ -13,7 +13,7 @@
 //   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
 //   rename          one for each RENAME that waits for disks; one that shows    DeferredRenames
 //                   /incoming of another volume when its own has gone, and      IncomingTrees
-//                   one that takes up what an earlier run left in /incoming
+//                   one that adds what an earlier run left in /incoming
 //   list ahead      prepares listings                                           ReadAhead
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
@@ -90,7 +90,7 @@
 //                                                           most as long as anybody is patient)
 //   index writer ─► Catalogue.shown, .lastTime ; VolumeSet.state
 //   turn of a file ─► names ─► tree   (of /incoming; the first two are reservations, not locks, and
-//                                      are kept while a thread waits for a disk: see IncomingTree)
+//                                      are kept while a thread waits for a disk: see IncomingLock)
 //   ImageFiles shard ─► VolumeSet.state ; DeferredReply.state ; Interruptions.state
 //   IngestSequence.state ─► BlockingQueue
 //

@@ -100,7 +100,7 @@ public final class Session: Sendable {
 
         log.info("Finishing what is under way.")
         ending()
-        fileSystem.incoming.stopTakingUp()
+        fileSystem.incoming.stopAddingLeftovers()
         settling.stop()
         // Programs that wait for a file to be safe are answered before the mount goes.
         archive.drain()

@@ -160,7 +160,7 @@ public final class Ledger: Sendable {
         {
             // Bytes that another program wrote stay.
             let ours = Self.canBeTakenBack(state.writers, errors, to: begin, &state.unsound)
-            state.writers = Self.takeBack(ours, to: begin, &state.unsound)
+            state.writers = Self.rollBack(ours, to: begin, &state.unsound)
             throw error
         }
         // The bytes of a sync that failed may be read, and never reach the disk: a volume that
@@ -168,7 +168,7 @@ public final class Ledger: Sendable {
         let failed = zip(state.writers, errors).filter { $0.1 != nil }
         let ours = Self.canBeTakenBack(
             failed.map(\.0), failed.map(\.1), to: begin, &state.unsound)
-        _ = Self.takeBack(ours, to: begin, &state.unsound)
+        _ = Self.rollBack(ours, to: begin, &state.unsound)
         var failures: [LedgerAppend.Failure] = []
         for (writer, error) in zip(state.writers, errors) {
             guard let error else { continue }
@@ -197,12 +197,12 @@ public final class Ledger: Sendable {
     /// Cuts off the part of a batch that was written.
     ///
     /// - Returns: The writers that did; the others are noted as unsound.
-    private static func takeBack(
+    private static func rollBack(
         _ writers: [LedgerWriter], to begin: LedgerPosition,
         _ unsound: inout [String: LedgerPosition]
     ) -> [LedgerWriter] {
         let errors = LedgerWriter.onAll(writers) { writer throws(StorageError) in
-            try writer.takeBack(to: begin)
+            try writer.rollBack(to: begin)
         }
         for (writer, error) in zip(writers, errors) where error != nil {
             unsound[writer.volume.identity.volume] = begin
@@ -265,7 +265,7 @@ public final class Ledger: Sendable {
             if let end = state.unsound[id], !others.isEmpty {
                 try volume.onDisk { [site] () throws(StorageError) in
                     let folder = try LedgerFolder(making: site, on: volume)
-                    try LedgerWriter(folder, on: volume).takeBack(to: end)
+                    try LedgerWriter(folder, on: volume).rollBack(to: end)
                 }
             }
             let (recovery, writers) = try LedgerRecovery.run(on: others + [volume], site: site)

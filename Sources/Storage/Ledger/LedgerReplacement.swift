@@ -50,7 +50,7 @@ public struct LedgerReplacement {
     /// others at the next start.
     ///
     /// - Throws: What a system call says.
-    public func takeIntoUse(at time: Timestamp = .now()) throws(StorageError) {
+    public func install(at time: Timestamp = .now()) throws(StorageError) {
         let aside =
             site + ".unusable-" + String(time.description.prefix(19)).replacing(":", with: "")
         for volume in volumes where try volume.ledger.facts(site) != nil {

@@ -56,7 +56,7 @@ final class LedgerWriter: Sendable {
     /// Cuts off the bytes that a failed ``write(_:at:)`` may have left.
     ///
     /// - Throws: What a system call says.
-    func takeBack(to begin: LedgerPosition) throws(StorageError) {
+    func rollBack(to begin: LedgerPosition) throws(StorageError) {
         current.withLock { $0 = nil }
         let file: Descriptor
         do {

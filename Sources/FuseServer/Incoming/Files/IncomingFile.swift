@@ -4,11 +4,12 @@ import Storage
 import System
 
 /// A regular file of `/incoming`: what programs see of it, who has it open, and how far its way
-/// into the archive is. A value in ``IncomingState``, reached under the lock of that.
+/// into the archive is. A value in ``IncomingContents``.
 struct IncomingFile: Sendable {
     /// What stat(2) says of it, but for `st_ino`, which is the volume's number, and `st_nlink`.
-    /// Every change keeps it current, so that nobody asks the disk. From the first offer to the
-    /// archive on it is not what the disk says: a blob keeps an owner, a mode and times of its own.
+    /// Every change keeps it current, so that nobody asks the disk. Once the
+    /// archive was given it, it is not what the disk says: a blob keeps an owner, a mode and times
+    /// of its own.
     var shown: stat
     private(set) var state: State
     /// Whether RENAME has answered for it before it was archived; `nil` when it has not.
@@ -33,11 +34,6 @@ struct IncomingFile: Sendable {
     /// as well, such as its parent, may still close the file.
     var killedWriters: Set<ObjectIdentifier> = []
 
-    /// Whether a thread has the turn to change it on disk.
-    var isTurnTaken = false
-    /// How many threads wait for the turn.
-    var turnWaiters = 0
-
     init(shown: stat, state: State, bytes: WrittenBytes = .unknown) {
         self.shown = shown
         self.shown.st_mode = ForcedFile.unmarked(shown.st_mode)
@@ -60,10 +56,10 @@ struct IncomingFile: Sendable {
     /// Otherwise:
     ///
     ///     foreign       nothing
-    ///     writing    ─► archiving      offered: closed, renamed or settled
+    ///     writing    ─► archiving      submitted: closed, renamed or settled
     ///                ─► refused        its writer was killed, or a write had failed
     ///                ─► settingAside   settled: it is empty, or its temporary name was abandoned
-    ///     whole      ─► archiving      offered
+    ///     whole      ─► archiving      submitted
     ///                ─► settingAside   as from writing
     ///     archiving  ─► archived, consumed, refused, failed    what the archive answers
     ///     archived   ─► (gone)         settled
@@ -72,15 +68,15 @@ struct IncomingFile: Sendable {
     ///                ─► writing        a program that outlives its killed writer closes it
     ///     settingAside ─► (gone)       it lies in /rejected
     ///                  ─► refused      it could not be copied there, or somebody opened it meanwhile
-    ///     failed     ─► archiving      offered again, after a pause
+    ///     failed     ─► archiving      submitted again, after a pause
     ///                ─► settingAside   a zip archive that fails again and again
     enum State: Sendable {
         /// Another program than ours put it there. It is shown, and left alone until it is written.
         case foreign
-        /// Its writer may go on with it; its bytes have not been offered to the archive.
+        /// Its writer may go on with it; the archive has not been given its bytes.
         case writing
-        /// It is whole and must be offered to the archive: for the first time, or once more
-        /// because the answer to an earlier offer will not reach it.
+        /// It is whole and must be archived: for the first time, or once more because the answer to
+        /// an earlier attempt will not reach it.
         case whole
         /// The archive has it.
         case archiving(Attempt)
@@ -96,9 +92,9 @@ struct IncomingFile: Sendable {
         case failed(ArchiveError, Failures)
     }
 
-    /// One offer to the archive.
+    /// One attempt to archive it.
     struct Attempt: Sendable {
-        /// Tells the answer to this offer from answers to others.
+        /// Tells the answer to this one from answers to others.
         var number: UInt64
         /// How far the unpacking of a zip archive is.
         var unpacking: Unpacking?
@@ -124,7 +120,7 @@ struct IncomingFile: Sendable {
         }
     }
 
-    /// Whether it was written here, or taken up from an earlier run.
+    /// Whether it was written here, or left by an earlier run.
     var isOurs: Bool { if case .foreign = state { false } else { true } }
 
     /// Whether it is neither archived nor set aside yet.
@@ -143,8 +139,8 @@ struct IncomingFile: Sendable {
         }
     }
 
-    /// Whether there is something to offer to the archive.
-    var canBeOffered: Bool {
+    /// Whether it has bytes that the archive neither has nor has refused.
+    var canBeArchived: Bool {
         switch state {
         case .writing, .whole, .failed: true
         default: false
@@ -162,11 +158,11 @@ struct IncomingFile: Sendable {
         isLeftover = false
     }
 
-    /// Its bytes are offered to the archive.
+    /// Its bytes are submitted to the archive.
     ///
     /// - Parameter number: Of the attempt.
-    /// - Returns: False when there is nothing to offer; nothing has changed then.
-    mutating func offer(_ number: UInt64, unpacking: Unpacking?) -> Bool {
+    /// - Returns: False when there is nothing to archive; nothing has changed then.
+    mutating func beginArchiving(_ number: UInt64, unpacking: Unpacking?) -> Bool {
         switch state {
         case .writing, .whole:
             state = .archiving(Attempt(number: number, unpacking: unpacking, failures: .init()))
@@ -177,7 +173,7 @@ struct IncomingFile: Sendable {
         return true
     }
 
-    /// The archive has answered an offer.
+    /// The archive has answered an attempt.
     ///
     /// - Parameters:
     ///   - number: Of the attempt.
@@ -185,7 +181,7 @@ struct IncomingFile: Sendable {
     /// - Returns: False when the file has got other bytes since, so that the answer is not about
     ///   it.
     @discardableResult
-    mutating func finish(
+    mutating func endArchiving(
         _ number: UInt64, _ result: Result<IngestOutcome, ArchiveError>, isOwn: Bool
     ) -> Bool {
         guard case .archiving(let attempt) = state, attempt.number == number else { return false }
@@ -224,7 +220,7 @@ struct IncomingFile: Sendable {
     /// It begins to be copied to `/rejected`.
     ///
     /// - Returns: False when it has gone another way meanwhile; nothing has changed then.
-    mutating func setAside(_ number: UInt64, _ reason: String) -> Bool {
+    mutating func beginSettingAside(_ number: UInt64, _ reason: String) -> Bool {
         switch state {
         case .writing, .whole, .refused, .failed: state = .settingAside(attempt: number, reason)
         default: return false
@@ -245,8 +241,8 @@ struct IncomingFile: Sendable {
     }
 
     /// The file that keeps the inode of this one, because this one gets other bytes. The answer
-    /// to an offer under way would not reach it; therefore it is offered again.
-    func keptApart() -> IncomingFile {
+    /// to an attempt under way would not reach it; therefore it is archived once more.
+    func detached() -> IncomingFile {
         var kept = IncomingFile(shown: shown, state: state)
         if case .archiving = state { kept.state = .whole }
         kept.deferral = deferral

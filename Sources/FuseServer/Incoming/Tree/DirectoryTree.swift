@@ -33,17 +33,14 @@ struct DirectoryTree {
 
         // MARK: Of directories
 
-        /// How many programs have it open.
-        var openings = 0
+        /// How many programs have it open, how many names in it are reserved, and whether it is
+        /// being moved: see ``Reservations``.
+        var uses = 0
         var clearing = Clearing.never
         /// To whom it is shown to belong, where the daemon may not change that on disk.
         var shownOwner: FileOwner?
         /// The attributes of a directory when it was removed: programs in it may still ask.
         var finalAttributes: stat?
-        /// Names in it for which a call to the disk is under way.
-        var reserved: Set<[UInt8]> = []
-        /// Whether it is being renamed or removed just now.
-        var isMoving = false
         /// How many levels of directories it makes with those below it; 1 for one without.
         fileprivate(set) var levels = 1
         /// How many directories in it make so many levels.
@@ -75,9 +72,6 @@ struct DirectoryTree {
     var visits: Int { nodes.visits }
     private(set) var nextNumber: UInt64
     private let makeNumber: @Sendable (UInt64) -> UInt64
-    /// Counts the beginnings and ends of directories' moves: a path that was read before one may
-    /// lead elsewhere after it.
-    private(set) var moves = 0
 
     /// - Parameters:
     ///   - root: The number of the root.
@@ -145,12 +139,12 @@ struct DirectoryTree {
             ? place.name : path(of: place.directory) + [UInt8(ascii: "/")] + place.name
     }
 
-    /// Whether a directory, or one above it, is being renamed or removed.
-    func isMoving(_ directory: UInt64) -> Bool {
-        var current = nodes[directory]
-        while let node = current {
-            if node.isMoving { return true }
-            current = node.parent.flatMap { nodes[$0] }
+    /// Whether a directory is one of `directories`, or below one.
+    func isWithin(_ directories: Set<UInt64>, _ directory: UInt64) -> Bool {
+        var next: UInt64? = directory
+        while let number = next {
+            if directories.contains(number) { return true }
+            next = nodes[number]?.parent
         }
         return false
     }
@@ -300,10 +294,10 @@ struct DirectoryTree {
         if let use = nodes[parent]?.lastUse { nodes[parent]?.lastUse = max(use, node.lastUse) }
     }
 
-    /// Marks the beginning or the end of a directory's move.
-    mutating func setMoving(_ number: UInt64, _ isMoving: Bool) {
-        nodes[number]?.isMoving = isMoving
-        moves += 1
+    /// One of ``Node/uses`` has ended.
+    mutating func endUse(of directory: UInt64) {
+        update(directory) { $0.uses -= 1 }
+        forget(directory, count: 0)
     }
 
     /// The kernel has forgotten a number `count` times. With 0, nothing but a look whether the
@@ -338,8 +332,8 @@ extension DirectoryTree.Node {
     }
 
     fileprivate var isForgotten: Bool {
-        lookups == 0 && !isNeeded && openings == 0 && clearing == .never && children.isEmpty
-            && reserved.isEmpty && !isMoving && (shownOwner == nil || isRemoved)
+        lookups == 0 && !isNeeded && uses == 0 && clearing == .never && children.isEmpty
+            && (shownOwner == nil || isRemoved)
     }
 }
 

@@ -2,13 +2,15 @@ import Archive
 import Glibc
 import System
 
-/// All that `/incoming` remembers: its tree, and what is under way with each file. It is reached
-/// under the lock of ``IncomingTree`` only, and nothing in here makes a system call.
-struct IncomingState {
-    /// Learns how an offer to the archive has ended.
+/// All that is remembered of `/incoming`: its tree, what is under way with each file, and which of
+/// them threads work on. It is reached under ``IncomingLock`` only, and nothing in here makes a
+/// system call.
+struct IncomingContents {
+    /// Learns how an attempt to archive a file has ended.
     typealias Completion = @Sendable (Result<Void, Errno>) -> Void
 
     var tree: DirectoryTree
+    var reservations = Reservations()
     /// Files that are open, or are not settled yet, by their numbers in the tree.
     private(set) var files: [UInt64: IncomingFile] = [:]
     /// Those who closed a file while it was on its way, by the number of the attempt.
@@ -18,13 +20,11 @@ struct IncomingState {
     /// beside these files are obsolete.
     var obsoleteReasons: [(path: [UInt8], time: Int64)] = []
     /// Whether files that are met for the first time are those that an earlier run left.
-    var isTakingUp = false
+    var isAddingLeftovers = false
     /// Whether that is left to the next start.
-    var stopsTakingUp = false
+    var stopsAddingLeftovers = false
     /// Whether another tree is shown by now: nothing new is made here.
     var isRetired = false
-    /// How many threads wait for a name, or for the end of a move.
-    var sleepers = 0
     /// Descriptors that nobody needs any more; they are closed after the lock was given back.
     private var discarded: [SharedDescriptor] = []
 
@@ -62,7 +62,7 @@ struct IncomingState {
     /// Forgets a file that is not open, and has no name or is not ours.
     mutating func dropIfIdle(_ number: UInt64) {
         if let file = files[number], let node = try? tree.node(number) {
-            guard file.handles == 0, !file.isTurnTaken, file.turnWaiters == 0,
+            guard file.handles == 0, !reservations.areWanted(of: number),
                 node.isRemoved || !file.isOurs
             else { return }
             discard(file.descriptor)
@@ -107,49 +107,27 @@ struct IncomingState {
         tree.update(directory) { $0.clearing = .whenQuiet }
     }
 
-    /// Takes the exclusive right to change some names on disk.
-    ///
-    /// - Returns: `nil` when another thread has it for one of them.
-    /// - Throws: `ESTALE` or `ENOTDIR` of a directory.
-    mutating func reserve(_ places: [DirectoryTree.Place]) throws(Errno) -> Void? {
-        for place in places {
-            let directory = try tree.directory(place.directory)
-            if directory.reserved.contains(place.name) || tree.isMoving(place.directory) {
-                return nil
-            }
-        }
-        for place in places { tree.update(place.directory) { $0.reserved.insert(place.name) } }
-        return ()
-    }
-
-    mutating func release(_ places: [DirectoryTree.Place]) {
-        for place in places {
-            tree.update(place.directory) { $0.reserved.remove(place.name) }
-            tree.forget(place.directory, count: 0)
-        }
-    }
-
-    // MARK: Offers
+    // MARK: Attempts
 
     mutating func nextAttempt() -> UInt64 {
         lastAttempt += 1
         return lastAttempt
     }
 
-    /// Has somebody answered when an offer that is under way has ended.
+    /// Has somebody answered when an attempt that is under way has ended.
     mutating func wait(for attempt: UInt64, _ completion: @escaping Completion) {
         waiters[attempt, default: []].append(completion)
     }
 
-    /// An offer has ended.
+    /// The archive has answered an attempt.
     ///
     /// - Returns: Those who wait for that.
-    mutating func finish(
+    mutating func endArchiving(
         _ attempt: UInt64, of number: UInt64, _ result: Result<IngestOutcome, ArchiveError>,
         isOwn: Bool, now: Int64
     ) -> [Completion] {
         let isCurrent = try? update(number) { (file) in
-            file.finish(attempt, result, isOwn: isOwn)
+            file.endArchiving(attempt, result, isOwn: isOwn)
         }
         // What an earlier run left has been quiet long enough.
         if isCurrent == true, files[number]?.isLeftover != true { touch(number, now: now) }
