@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "Archive",
             dependencies: [
-                "CArchive", "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "TOMLKit",
+                "CArchive", "DICOM", "JSON", "Naming", "Offsite", "System", "TagIndex", "Storage",
+                "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -135,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests",
             dependencies: [
-                "DICOM", "JSON", "Naming", "System", "TagIndex", "Storage", "Archive",
+                "DICOM", "JSON", "Naming", "Offsite", "System", "TagIndex", "Storage", "Archive",
                 "SyntheticStudy", "TemporaryArchive", "TestSupport",
             ]),
         .testTarget(

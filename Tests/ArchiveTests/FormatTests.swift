@@ -2,6 +2,7 @@ import DICOM
 import Foundation
 import JSON
 import Naming
+import Offsite
 import Storage
 import SyntheticStudy
 import System
@@ -104,6 +105,17 @@ import Testing
                     """
                 )
             }
+            for remote in try reader.remotes() {
+                lines.append("remote \(remote.name) \(remote.uuid) \(remote.images) images")
+                try reader.objects(onRemote: remote.id) { object in
+                    lines.append(
+                        """
+                        object \(object.name) \(object.serverName ?? "-") \(object.bytes) \
+                        \(object.hash ?? "-") \(object.fault ?? "good")
+                        """
+                    )
+                }
+            }
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -139,7 +151,7 @@ import Testing
         #expect(
             operations == [
                 "add", "retire", "retired", "replace", "failing", "well", "keep", "rename",
-                "forget",
+                "forget", "remove",
             ])
         let bytes = try files(below: Self.volume).reduce(0) {
             $0 + (try contents(of: Self.volume + "/" + $1)).count
@@ -233,6 +245,30 @@ import Testing
         return [first, second, version, header, bare, text, image(4)]
     }
 
+    /// Two remotes, of which one is removed; a pack, a single blob that is gone, a piece of the
+    /// ledger.
+    private func offsite(_ one: Digest, _ two: Digest) -> [LedgerEvent] {
+        let (pack, segment) = (OffsiteLayout.pack(one), OffsiteLayout.segment(1, site: "6f1d9c1e"))
+        var packed = OffsiteEvent(pack, bytes: 8192, on: "b2")
+        packed.serverName = "ip5k1q2v0r2m/8h4s"
+        packed.hash = "2aae6c35c94fcfb415dbe95f408b9ce91ee846ed"
+        packed.lockedUntil = Timestamp("2036-11-22T00:00:00.000000000Z")
+        packed.packed = [.init(digest: one, offset: 1536), .init(digest: two, offset: 4096)]
+        var piece = OffsiteEvent(segment, bytes: 4711, on: "nas")
+        piece.through = 12
+        var check = OffsiteCheckEvent("b2", objects: 2, good: 1)
+        check.faults = [.init(object: OffsiteLayout.blob(two), fault: .missing)]
+        return [
+            .remote(.add("b2", id: "4c3a9d0e", cipher: .rclone, hash: "sha1")),
+            .remote(.add("nas", id: "7a9f4a86", cipher: nil, hash: nil)),
+            .offsite(packed), .offsite(OffsiteEvent(OffsiteLayout.blob(two), bytes: 900, on: "b2")),
+            .offsite(piece), .offsiteCheck(check),
+            .offsiteProof(OffsiteProofEvent("b2", objects: [pack])),
+            .wipeTest(WipeTestEvent("b2", overwrite: .hidden, delete: .refused, shorten: nil)),
+            .remote(.forget("nas")), .remote(.remove("nas")),
+        ]
+    }
+
     @Test("is made anew", .enabled(if: isMade, "set PACSFS_MAKE_FIXTURE=1 to make it anew"))
     func make() throws {
         let path = folder.path("archive")
@@ -276,6 +312,7 @@ import Testing
             .addVolume(third), .replace(2, by: 3), .copies([digest], on: 3), .retire(3),
             .retired(3),
         ])
+        try archive.catalogue.record(offsite(digest, Digest.of(images[1])))
         try? FileManager.default.removeItem(atPath: Self.volume)
         try FileManager.default.copyItem(atPath: places[0].path, toPath: Self.volume)
         try FileManager.default.removeItem(atPath: Self.volume + "/staging")

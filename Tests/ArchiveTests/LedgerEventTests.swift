@@ -54,6 +54,39 @@ private struct Golden: CustomTestStringConvertible, Sendable {
                     same: same?.bytes), uid: "1.2.3.4.1"))
     }
 
+    private static let packName = "packs/fb/\(three.hex).tar"
+    private static let pieceName = "ledger/6f1d9c1e/000001.jsonl"
+
+    private static var pack: OffsiteEvent {
+        var event = OffsiteEvent(packName, bytes: 1_053_184, on: "b2")
+        event.serverName = "ip5k1q2v0r2m/8h4s"
+        event.hash = "2aae6c35c94fcfb415dbe95f408b9ce91ee846ed"
+        event.lockedUntil = Timestamp("2036-11-22T00:00:00.000000000Z")
+        event.packed = [
+            .init(digest: one, offset: 1536), .init(digest: two, offset: 526_336),
+        ]
+        return event
+    }
+
+    private static let packText =
+        #""kind":"offsite","remote":"b2","object":"packs/fb/fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603.tar","bytes":1053184,"as":"ip5k1q2v0r2m/8h4s","hash":"2aae6c35c94fcfb415dbe95f408b9ce91ee846ed","until":"2036-11-22T00:00:00.000000000Z","blobs":[["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",1536],["cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f401178647f96c5b34",526336]]}"#
+
+    private static var piece: OffsiteEvent {
+        var event = OffsiteEvent(pieceName, bytes: 16_777_301, on: "b2")
+        event.through = 48_213
+        return event
+    }
+
+    private static let pieceText =
+        #""kind":"offsite","remote":"b2","object":"ledger/6f1d9c1e/000001.jsonl","bytes":16777301,"through":48213}"#
+
+    private static var check: OffsiteCheckEvent {
+        var event = OffsiteCheckEvent("b2", objects: 5120, good: 5118)
+        event.faults = [.init(object: packName, fault: .missing)]
+        (event.rolledBack, event.part) = (1, 2)
+        return event
+    }
+
     static let all: [Golden] = [
         Golden(
             event: .volume(
@@ -156,6 +189,39 @@ private struct Golden: CustomTestStringConvertible, Sendable {
         Golden(
             event: .search(.forget("rex smith")),
             text: #""kind":"search","op":"forget","words":"rex smith"}"#),
+        Golden(
+            event: .remote(
+                .add(
+                    "b2", id: "4c3a9d0e-7a9f-4a86-9d0c-0d1a5be0f2c1", cipher: .rclone,
+                    hash: "sha1")),
+            text:
+                #""kind":"remote","op":"add","remote":"b2","id":"4c3a9d0e-7a9f-4a86-9d0c-0d1a5be0f2c1","cipher":"rclone-crypt","hash":"sha1"}"#
+        ),
+        Golden(
+            event: .remote(.forget("b2")), text: #""kind":"remote","op":"forget","remote":"b2"}"#),
+        Golden(
+            event: .remote(.remove("b2")), text: #""kind":"remote","op":"remove","remote":"b2"}"#),
+        Golden(event: .offsite(pack), text: packText),
+        Golden(event: .offsite(piece), text: pieceText),
+        Golden(
+            event: .offsiteCheck(check),
+            text:
+                #""kind":"offsitecheck","remote":"b2","objects":5120,"good":5118,"faults":[["packs/fb/fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603.tar","missing"]],"rolledback":1,"part":2}"#
+        ),
+        Golden(
+            event: .offsiteProof(
+                OffsiteProofEvent(
+                    "b2", objects: [pieceName], faults: [.init(object: packName, fault: .corrupt)])
+            ),
+            text:
+                #""kind":"offsiteproof","remote":"b2","objects":["ledger/6f1d9c1e/000001.jsonl"],"faults":[["packs/fb/fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603.tar","corrupt"]]}"#
+        ),
+        Golden(
+            event: .wipeTest(
+                WipeTestEvent("b2", overwrite: .hidden, delete: .done, shorten: .refused)),
+            text:
+                #""kind":"wipetest","remote":"b2","overwrite":"hidden","delete":"done","shorten":"refused"}"#
+        ),
     ]
 }
 
@@ -200,6 +266,11 @@ private struct Golden: CustomTestStringConvertible, Sendable {
         case (.copies(let read), .copies(let written)): #expect(read == written)
         case (.scrub(let read), .scrub(let written)): #expect(read == written)
         case (.search(let read), .search(let written)): #expect(read == written)
+        case (.remote(let read), .remote(let written)): #expect(read == written)
+        case (.offsite(let read), .offsite(let written)): #expect(read == written)
+        case (.offsiteCheck(let read), .offsiteCheck(let written)): #expect(read == written)
+        case (.offsiteProof(let read), .offsiteProof(let written)): #expect(read == written)
+        case (.wipeTest(let read), .wipeTest(let written)): #expect(read == written)
         case (.paths(let read), .paths(let written)):
             #expect(read.view == written.view && read.through == written.through)
             #expect(read.time == written.time)
@@ -224,7 +295,10 @@ private struct Golden: CustomTestStringConvertible, Sendable {
     func fields() throws {
         let optional: [String: Set<String>] = [
             "ingest": ["uid", "uidname", "flags", "same", "a"],
-            "duplicate": ["healed", "verified"],
+            "duplicate": ["healed", "verified"], "remote": ["cipher", "hash"],
+            "offsite": ["as", "hash", "until", "through", "blobs"],
+            "offsitecheck": ["faults", "rolledback", "part"], "offsiteproof": ["faults"],
+            "wipetest": ["shorten"],
         ]
         for golden in Golden.all {
             let entry = golden.event.entry(by: "ann", at: Golden.time)
@@ -257,7 +331,16 @@ private struct Golden: CustomTestStringConvertible, Sendable {
 
     /// Records that a newer pacsfs might write.
     static let newerRecords: [LedgerEntry] = [
-        LedgerEntry(kind: "offsite", by: "ann", body: ["remote": "b2"]),
+        LedgerEntry(kind: "hologram", by: "ann", body: ["remote": "b2"]),
+        LedgerEntry(
+            kind: "remote", by: "ann",
+            body: ["op": "add", "remote": "b2", "id": "x", "cipher": "rot13"]),
+        LedgerEntry(
+            kind: "offsiteproof", by: "ann",
+            body: ["remote": "b2", "objects": [], "faults": [["packs/x", "singed"]]]),
+        LedgerEntry(
+            kind: "wipetest", by: "ann",
+            body: ["remote": "b2", "overwrite": "perhaps", "delete": "done"]),
         LedgerEntry(kind: "volume", by: "ann", body: ["op": "rest", "volume": 1]),
         LedgerEntry(kind: "search", by: "ann", body: ["op": "share", "words": "rex"]),
         LedgerEntry(

@@ -2,6 +2,7 @@ import TestSupport
 @testable import Archive
 import Foundation
 import JSON
+import Offsite
 import Storage
 import SyntheticStudy
 import TagIndex
@@ -42,7 +43,7 @@ struct RebuildTests {
         to archive: Archive, _ temporary: TemporaryArchive, _ random: inout SeededRandom
     ) throws {
         let known = try archive.index.read { try $0.totals().instances }
-        switch random.below(10) {
+        switch random.below(13) {
         case 0..<5:
             _ = try archive.ingest(
                 image(&random), from: "/data/\(random.below(9)).dcm", in: temporary.folder
@@ -76,8 +77,79 @@ struct RebuildTests {
             try archive.catalogue.record([
                 [.failing(1), .well(1), .well(2), .failing(2)][random.below(4)]
             ])
+        case 10...12:
+            try archive.catalogue.record(try offsiteEvents(archive, Int(known), &random))
         default: break
         }
+    }
+
+    /// What may happen to two remotes, in any order.
+    private func offsiteEvents(
+        _ archive: Archive, _ known: Int, _ random: inout SeededRandom
+    ) throws -> [LedgerEvent] {
+        let remote = ["b2", "nas"][random.below(2)]
+        func name(_ number: Int) -> String { "packs/ab/\(number).tar" }
+        var objects = (0..<3).map { _ in name(random.below(4)) }
+        let digests = try archive.index.read { reader in
+            try (0..<random.below(4)).compactMap { _ -> Digest? in
+                if known == 0 { return Digest.zero }
+                let copies = try reader.copies(of: Int64(random.below(known)) + 1)
+                return copies.flatMap { Digest(bytes: $0.sha256) }
+            }
+        }
+        switch random.below(9) {
+        case 0:
+            let op = random.below(4)
+            return [
+                op == 0
+                    ? .remote(.remove(remote))
+                    : op == 1
+                        ? .remote(.forget(remote))
+                        : .remote(.add(remote, id: "\(random.below(9))", cipher: nil, hash: "md5"))
+            ]
+        case 1...5:
+            var event = OffsiteEvent(objects[0], bytes: 4096, on: remote)
+            event.packed = digests.enumerated().map {
+                .init(digest: $0.element, offset: Int64($0.offset))
+            }
+            if random.below(4) == 0, let digest = digests.first {
+                event = OffsiteEvent(OffsiteLayout.blob(digest), bytes: 99, on: remote)
+                objects.append(event.object)
+            }
+            return [.offsite(event)]
+        case 6:
+            var event = OffsiteCheckEvent(remote, objects: 4, good: 3)
+            if random.below(2) == 0 {
+                event.faults = objects.map { .init(object: $0, fault: .missing) }
+            }
+            event.part = Int64(random.below(3))
+            return [.offsiteCheck(event)]
+        case 7:
+            return [
+                .offsiteProof(
+                    OffsiteProofEvent(
+                        remote, objects: [objects[0]],
+                        faults: [.init(object: objects[1], fault: .corrupt)]))
+            ]
+        default:
+            return [
+                .wipeTest(
+                    WipeTestEvent(remote, overwrite: .hidden, delete: .done, shorten: nil))
+            ]
+        }
+    }
+
+    /// The sums of what is off-site are those of the rows.
+    private func expectSums(_ temporary: TemporaryArchive) throws {
+        let wrong = try temporary.index.number(
+            """
+            SELECT count(*) FROM remote WHERE (images, bytes) <> (
+              SELECT count(*), coalesce(sum(instance.bytes), 0) FROM offsite
+              JOIN instance ON instance.id = offsite.instance
+              JOIN object ON object.id = offsite.object
+              WHERE offsite.remote = remote.id AND fault IS NULL)
+            """)
+        #expect(wrong == 0)
     }
 
     @Test(
@@ -87,9 +159,10 @@ struct RebuildTests {
         var random = SeededRandom(seed: seed, 0x7265_6275)
         for _ in 0..<3 {
             try temporary.open { archive in
-                for _ in 0..<25 { try happen(to: archive, temporary, &random) }
+                for _ in 0..<35 { try happen(to: archive, temporary, &random) }
             }
             try expectEqual(temporary)
+            try expectSums(temporary)
         }
         try temporary.open { try $0.catalogue.record([.retired(2)]) }
         try expectEqual(temporary)

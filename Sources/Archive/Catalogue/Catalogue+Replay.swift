@@ -94,6 +94,23 @@ struct LedgerReplay {
         case .search(.keep(let words)): try writer.keepSearch(words, at: time)
         case .search(.forget(let words)): try writer.forgetSearch(words)
         case .search(.rename(let words, let new)): try writer.renameSearch(words, to: new)
+        case .remote(let event): try apply(event, at: time, with: writer)
+        case .offsite(let event): try apply(event, at: time, with: writer)
+        case .offsiteCheck(let event):
+            try writer.noteCheck(
+                ofRemote: event.remote, at: time, rolledBack: event.rolledBack,
+                faults: event.faults.map { ($0.object, $0.fault.rawValue) },
+                isMore: event.part > 1)
+        case .offsiteProof(let event):
+            try writer.noteProof(
+                ofRemote: event.remote, at: time, good: event.objects,
+                faults: event.faults.map { ($0.object, $0.fault.rawValue) })
+        case .wipeTest(let event):
+            try writer.noteWipeTest(
+                ofRemote: event.remote,
+                RemoteRecord.WipeTest(
+                    time: time, overwrite: event.overwrite.rawValue,
+                    delete: event.delete.rawValue, shorten: event.shorten?.rawValue))
         }
     }
 
@@ -118,6 +135,31 @@ struct LedgerReplay {
         for ordinal in event.verified + event.healed {
             try writer.noteCopy(of: id, on: ordinal, verified: time)
         }
+    }
+
+    private func apply(_ event: RemoteEvent, at time: Int64, with writer: IndexWriter) throws {
+        switch event {
+        case .add(let name, let id, let cipher, let hash):
+            try writer.apply(
+                RemoteRecord(
+                    name: name, uuid: id, cipher: cipher?.rawValue, hash: hash, added: time))
+        case .remove(let name): try writer.removeRemote(name)
+        case .forget(let name): try writer.forgetObjects(onRemote: name)
+        }
+    }
+
+    private func apply(_ event: OffsiteEvent, at time: Int64, with writer: IndexWriter) throws {
+        var blobs: [(instance: Int64, offset: Int64)] = []
+        for blob in event.blobs {
+            // A digest that the index does not know as an image is nobody's.
+            if let id = try writer.instance(blob.digest) { blobs.append((id, blob.offset)) }
+        }
+        try writer.apply(
+            ObjectRecord(
+                name: event.object, serverName: event.serverName, bytes: event.bytes,
+                hash: event.hash, lockedUntil: event.lockedUntil?.nanoseconds,
+                through: event.through, proven: time),
+            onRemote: event.remote, blobs: blobs)
     }
 
     private func apply(_ event: VolumeEvent, with writer: IndexWriter) throws {

@@ -142,14 +142,18 @@ struct IndexRebuild {
 }
 
 extension LedgerEvent {
-    /// The kinds that change copies or volumes, and nothing else.
+    /// The kinds that change copies, volumes or remotes, and nothing else.
     fileprivate static let kindsOfCopies: Set = [
         DuplicateEvent.kind, VolumeEvent.kind, DamageEvent.kind, CopiesEvent.kind, ScrubEvent.kind,
+        RemoteEvent.kind, OffsiteEvent.kind, OffsiteCheckEvent.kind, OffsiteProofEvent.kind,
+        WipeTestEvent.kind,
     ]
 
     fileprivate var concernsCopies: Bool {
         switch self {
-        case .duplicate, .volume, .damage, .copies, .scrub: true
+        case .duplicate, .volume, .damage, .copies, .scrub, .remote, .offsite, .offsiteCheck,
+            .offsiteProof, .wipeTest:
+            true
         case .views, .paths, .series, .ingest, .reject, .search: false
         }
     }
@@ -158,7 +162,7 @@ extension LedgerEvent {
     fileprivate var needsDigests: Bool {
         switch self {
         case .volume(let event): event.isDeparture
-        case .scrub: false
+        case .scrub, .remote, .wipeTest: false
         default: true
         }
     }

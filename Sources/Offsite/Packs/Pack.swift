@@ -44,7 +44,7 @@ public struct Pack: Sendable {
     }
 
     /// The digest of a blob's path; `nil` when it is no such path.
-    static func digest(ofBlobName name: String) -> Digest? {
+    public static func digest(ofBlobName name: String) -> Digest? {
         guard name.utf8.count == 80, let digest = Digest(hex: name.dropFirst(12).dropLast(4)),
             blobName(digest) == name
         else { return nil }

@@ -21,6 +21,14 @@ public final class RemoteAccess: Sendable {
         environment = try rclone.environment(for: configuration)
     }
 
+    private init(sharing other: RemoteAccess) {
+        (configuration, rclone) = (other.configuration, other.rclone)
+        environment = other.environment
+    }
+
+    /// The same remote for another user, who has a job of their own at the same time.
+    public func another() -> RemoteAccess { RemoteAccess(sharing: self) }
+
     /// Ends the job that runs, and lets no other begin.
     public func stop() {
         let job = state.withLock { state in

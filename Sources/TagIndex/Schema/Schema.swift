@@ -8,7 +8,7 @@ import GRDB
 /// are only added, and a row id is never given twice (AUTOINCREMENT).
 enum Schema {
     /// Raised when a table changes. An index of another version is put aside and rebuilt.
-    static let version = 6
+    static let version = 7
 
     /// The condition that an instance is shown in all views. It is not when an earlier one has the
     /// same data set, and only the file header differs: then views by UID show it alone.
@@ -160,6 +160,50 @@ enum Schema {
                   UNIQUE (parent, folded)
                 );
 
+                -- Places away from this machine that images are brought to.
+                CREATE TABLE remote(
+                  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+                  name      TEXT NOT NULL UNIQUE,
+                  uuid      TEXT NOT NULL,
+                  cipher    TEXT,                -- how objects are encrypted; NULL when not
+                  hash      TEXT,                -- the kind that the server keeps; NULL none
+                  added     INTEGER NOT NULL,    -- ns since 1970, as all times here
+                  images    INTEGER NOT NULL DEFAULT 0,  -- of `offsite`, in objects without a fault
+                  bytes     INTEGER NOT NULL DEFAULT 0,  -- of these images
+                  pushed    INTEGER,             -- when something was last brought there
+                  checked   INTEGER,             -- when it was last compared with a listing
+                  rolled_back INTEGER NOT NULL DEFAULT 0, -- what that said: the newest are gone
+                  wiped     INTEGER,             -- when it was last tried to destroy something
+                  overwrite TEXT,                -- what became of that: WipeResult
+                  delete_   TEXT,
+                  shorten   TEXT
+                );
+
+                -- What lies there, proven.
+                CREATE TABLE object(
+                  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+                  remote   INTEGER NOT NULL REFERENCES remote(id),
+                  name     TEXT NOT NULL,        -- before it is encrypted
+                  server   TEXT,                 -- after that; NULL when it is not encrypted
+                  bytes    INTEGER NOT NULL,     -- before it is encrypted
+                  hash     TEXT,                 -- what the server says of it
+                  until    INTEGER,              -- when its lock ends; NULL when it has none
+                  through  INTEGER,              -- of a piece of the ledger: its last record
+                  recorded INTEGER NOT NULL,     -- when it was last brought there
+                  proven   INTEGER NOT NULL,     -- when it was last read whole
+                  fault    TEXT,                 -- ObjectFault; NULL when it is as it should be
+                  UNIQUE (remote, name)
+                );
+
+                -- Which blob lies in which object; one place on each remote.
+                CREATE TABLE offsite(
+                  remote   INTEGER NOT NULL,
+                  instance INTEGER NOT NULL,
+                  object   INTEGER NOT NULL,
+                  offset   INTEGER NOT NULL,
+                  PRIMARY KEY (remote, instance)
+                ) WITHOUT ROWID;
+
                 -- Rejected files, so that the same file is not rejected twice.
                 CREATE TABLE rejected(
                   id     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -211,6 +255,9 @@ enum Schema {
                 CREATE INDEX        instance_copies   ON instance(copies);  -- ordered by id: \
                 resilver
                 CREATE INDEX copy_instance ON copy(instance);
+                CREATE INDEX offsite_object ON offsite(object);
+                CREATE INDEX offsite_instance ON offsite(instance);
+                CREATE INDEX object_proven ON object(remote, proven);
                 CREATE INDEX node_parent ON node(parent, id, name);  -- as instance_series
                 CREATE INDEX node_series ON node(series, view) WHERE series IS NOT NULL;
                 """)

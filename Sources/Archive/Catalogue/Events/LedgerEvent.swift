@@ -20,6 +20,11 @@ enum LedgerEvent: Sendable {
     case copies(CopiesEvent)
     case scrub(ScrubEvent)
     case search(SearchEvent)
+    case remote(RemoteEvent)
+    case offsite(OffsiteEvent)
+    case offsiteCheck(OffsiteCheckEvent)
+    case offsiteProof(OffsiteProofEvent)
+    case wipeTest(WipeTestEvent)
 
     /// Every kind, and how its records are read.
     private static let bodies:
@@ -35,6 +40,15 @@ enum LedgerEvent: Sendable {
             CopiesEvent.kind: { fields throws(RecordError) in .copies(try .init(fields)) },
             ScrubEvent.kind: { fields throws(RecordError) in .scrub(try .init(fields)) },
             SearchEvent.kind: { fields throws(RecordError) in .search(try .init(fields)) },
+            RemoteEvent.kind: { fields throws(RecordError) in .remote(try .init(fields)) },
+            OffsiteEvent.kind: { fields throws(RecordError) in .offsite(try .init(fields)) },
+            OffsiteCheckEvent.kind: { fields throws(RecordError) in
+                .offsiteCheck(try .init(fields))
+            },
+            OffsiteProofEvent.kind: { fields throws(RecordError) in
+                .offsiteProof(try .init(fields))
+            },
+            WipeTestEvent.kind: { fields throws(RecordError) in .wipeTest(try .init(fields)) },
         ]
 
     /// Every kind that this program knows.
@@ -53,6 +67,11 @@ enum LedgerEvent: Sendable {
         case .copies(let body): body
         case .scrub(let body): body
         case .search(let body): body
+        case .remote(let body): body
+        case .offsite(let body): body
+        case .offsiteCheck(let body): body
+        case .offsiteProof(let body): body
+        case .wipeTest(let body): body
         }
     }
 
