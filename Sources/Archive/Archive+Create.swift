@@ -132,7 +132,11 @@ extension Archive {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             return false
         }
-        return names.allSatisfy { $0 == "lost+found" || $0 == ArchivePaths.identityName }
+        let remains: Set = [
+            "lost+found", "lock", ArchivePaths.identityName, ArchivePaths.identityName + ".tmp",
+            RestoreNote.name + ".tmp",
+        ]
+        return names.allSatisfy(remains.contains)
     }
 
     private static func makeDirectory(_ path: String, mode: Int) throws {

@@ -17,6 +17,7 @@ struct Pacsfs: ParsableCommand {
         subcommands: [
             Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
             Volumes.self, Views.self, Reload.self, Scrub.self, Verify.self, Rebuild.self,
+            Restore.self,
             Receive.self,
             Doctor.self, Manual.self,
         ])

@@ -211,6 +211,10 @@ struct DocumentTests {
                 "init", "--json", "--archive", archive.archive, "--from", archive.volumes[0],
                 "--copies", "1")
             try expect(restored, are: "pacsfs init --from", formats, empty: "examples")
+            try expect(
+                archive.pacsfs(
+                    "restore", "--json", "--from", archive.volumes[0], "--archive", "again",
+                    "--volume", "new", "--copies", "1"), are: "pacsfs restore", formats)
             try archive.mustShell(
                 "rm -rf \(archive.volumes[0])/ledger/*; printf x >\(archive.volumes[0])/\(blobs[3])"
             )

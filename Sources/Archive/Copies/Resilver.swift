@@ -163,38 +163,25 @@ final class Resilver: Sendable {
         } while try !administration.finishRetiring(ordinal, copiedTo: last)
     }
 
-    /// Staged copies that wait to be made durable together.
-    private struct Round {
-        var targets: [(volume: Volume, blobs: [StagedBlob])] = []
-        var bytes: Int64 = 0
-
-        mutating func add(_ blob: StagedBlob, on volume: Volume) {
-            let index = targets.firstIndex { $0.volume === volume } ?? targets.count
-            if index == targets.count { targets.append((volume, [])) }
-            targets[index].blobs.append(blob)
-            bytes += blob.bytes
-        }
-    }
-
     /// Makes the missing copies of some images, and records them.
     ///
     /// - Parameter emptying: Whether a volume that has copies of them is to leave: the others are
     ///   relied on only when they have been seen to be good.
     private func copy(_ ids: [Int64], emptying: Bool = false) throws {
-        var round = Round()
+        var round = CopyRound()
         for id in ids {
             if isStopped { break }
             if emptying { try healLasting(id) }
             try stage(id, &round)
             if round.bytes >= Self.batch.bytes {
-                try commit(round.targets)
-                round = Round()
+                try commit(round)
+                round = CopyRound()
             }
         }
-        try commit(round.targets)
+        try commit(round)
     }
 
-    private func stage(_ id: Int64, _ round: inout Round) throws {
+    private func stage(_ id: Int64, _ round: inout CopyRound) throws {
         guard let image = try core.index.read({ try $0.copies(of: id) }),
             let digest = Digest(bytes: image.sha256)
         else { return }
@@ -290,26 +277,15 @@ final class Resilver: Sendable {
         return nil
     }
 
-    private func commit(_ targets: [(volume: Volume, blobs: [StagedBlob])])
-        throws
-    {
-        for (volume, blobs) in targets {
-            do throws(StorageError) {
-                try volume.store(blobs)
-            } catch {
-                volumes.suspect(volume, error)
-                core.log.error("Copies could not be stored on \(volume.path): \(error)")
-                state.withLock { $0.progress.skipped += Int64(blobs.count) }
-                continue
-            }
-            try core.catalogue.record([.copies(blobs.map(\.digest), on: volume.identity.ordinal)]
-            )
-            try? volume.finish(blobs.map(\.digest))
+    private func commit(_ round: CopyRound) throws {
+        try round.commit(in: core) { _, blobs in
             let bytes = blobs.reduce(0) { $0 + $1.bytes }
             state.withLock {
                 $0.progress.copies += Int64(blobs.count)
                 $0.progress.bytes += bytes
             }
+        } failed: { _, blobs in
+            state.withLock { $0.progress.skipped += Int64(blobs.count) }
         }
     }
 }

@@ -97,6 +97,36 @@ extension RejectedFiles {
         }
     }
 
+    /// Copies what a restore finds of the rejected files to where `/rejected` is shown. One that
+    /// the source lacks may have been removed by hand before.
+    ///
+    /// - Returns: How many were copied.
+    /// - Throws: The errors of the index; why a file that is there cannot be copied.
+    func bring(from source: any RestoreSource) throws -> Int64 {
+        guard let folder = try source.rejectedFiles() else { return 0 }
+        var (made, last) = (Int64(0), Int64(0))
+        while true {
+            let page = try core.index.read { try $0.rejectedFiles(after: last, limit: 256) }
+            guard let end = page.last else { return made }
+            for file in page {
+                guard let digest = Digest(bytes: file.sha256), holders(of: file, digest).isEmpty,
+                    let place = folder.place(of: file.path, digest, bytes: file.bytes)
+                else { continue }
+                do {
+                    try changing.take {
+                        try core.volumes.staging.rejected.copy(
+                            place, from: folder, expecting: digest)
+                    }
+                    made += 1
+                    noteMissingCopies()
+                } catch let error as StorageError where error.code == .corrupt {
+                    core.log.error("rejected/\(file.path) cannot be restored: \(error)")
+                }
+            }
+            last = end.id
+        }
+    }
+
     // MARK: Counting
 
     /// How many rejected files are on fewer volumes than images are to be. One that is on none of

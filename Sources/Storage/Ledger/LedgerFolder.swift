@@ -102,6 +102,12 @@ final class LedgerFolder: Sendable {
         return file
     }
 
+    /// Removes everything in the folder, the last segment first: what is left is a beginning.
+    func clear() throws(StorageError) {
+        for name in try directory.entries().sorted().reversed() { try directory.remove(name) }
+        try directory.sync()
+    }
+
     /// - Throws: `diverged` when a segment has not the size it should have, or its name was
     ///   given to another file.
     func requireSize(

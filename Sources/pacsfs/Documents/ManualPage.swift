@@ -113,7 +113,7 @@ enum ManualPage {
         ImportResult.format, VolumeListDocument.format, ViewListDocument.format,
         ViewTryDocument.format, ReloadDocument.format, ScrubReport.format,
         VerificationReport.format, RebuildSummary.format, RestoreSummary.format,
-        DoctorDocument.format,
+        RestoreReport.format, DoctorDocument.format,
     ]
 
     private static var json: [String] {

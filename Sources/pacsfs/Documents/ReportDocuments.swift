@@ -86,3 +86,23 @@ extension RestoreSummary: JSONDocument {
                 "Why new images will have fewer copies than are wanted."),
         ])
 }
+
+extension RestoreReport: JSONDocument {
+    static let format = DocumentFormat(
+        "pacsfs restore",
+        [
+            .string("directory", "The directory of the archive, or the folder of --into."),
+            .integer("restored", "Images that this run has brought back."),
+            .integer("bytes", "Bytes of these."),
+            .integer("present", "Images that were there already."),
+            .integer("rejected", "Rejected files that this run has brought back."),
+            .integer("lacking", "Images that the source does not have, or not with their bytes."),
+            .string("examples[]", "Paths of up to 20 of these, and what is wrong."),
+            .string("list", orNull: true, "A file that lists them all; null when none lacks."),
+            .boolean("is_complete", "Whether everything was looked at; false if interrupted."),
+            .number("seconds", "How long it took."),
+            .string(
+                "copies_problem", orNull: true,
+                "Why new images will have fewer copies than are wanted."),
+        ])
+}

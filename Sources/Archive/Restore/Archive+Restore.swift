@@ -1,0 +1,247 @@
+import Foundation
+import Logging
+import Storage
+import System
+import TagIndex
+
+/// An archive that is to be brought back.
+public struct RestoreRequest: Sendable {
+    /// Its new directory.
+    public var archive: String
+    /// A volume, or a folder that was fetched from an off-site copy; absolute.
+    public var source: String
+    /// Directories that become its volumes; absolute.
+    public var volumes: [String]
+    /// How many volumes keep each image.
+    public var copies: Int
+    /// A head of the ledger that a person has kept: an older ledger is refused.
+    public var head: Verification.Head?
+
+    public init(
+        archive: String, source: String, volumes: [String], copies: Int,
+        head: Verification.Head? = nil
+    ) {
+        (self.archive, self.source, self.volumes) = (archive, source, volumes)
+        (self.copies, self.head) = (copies, head)
+    }
+}
+
+// Bringing an archive back on a machine that has nothing of it:
+//
+//  1. restore.json     says what is to be done
+//  2. ledger           read whole from the source, every hash compared
+//  3. volumes          made empty, and the ledger copied to each
+//  4. pacsfs.toml      now it is an archive
+//  5. index            made from the ledger
+//  6. records          the new volumes are in the place of the old ones, which are lost
+//  7. images           those of the newest study first; each is recorded as it comes
+//
+// A crash before 4 leaves nothing that anybody could have used: steps 2 and 3 begin again. After
+// that, every step goes on where it was.
+extension Archive {
+    /// Does steps 1 to 6: the archive can be opened and shown then, and has no image yet. Called
+    /// again after an interruption, it goes on.
+    ///
+    /// - Parameter progress: Called while the index is made.
+    /// - Throws: ``ArchiveError``: a directory is in use, the ledger is damaged or was changed, or
+    ///   a newer pacsfs wrote a record. Nothing was made then but empty volumes.
+    public static func beginRestore(
+        _ request: RestoreRequest, log: Logger,
+        progress: @escaping @Sendable (RebuildProgress) -> Void
+    ) throws(ArchiveError) {
+        let path = request.archive
+        if let note = try RestoreNote.of(path) {
+            guard note.volumes == request.volumes else {
+                throw ArchiveError(
+                    .configuration,
+                    """
+                    \(path) is being restored to other volumes: \
+                    \(note.volumes.joined(separator: ", ")).
+                    """, remedy: "Name these with --volume, in this order.")
+            }
+        } else {
+            try requireFree(path)
+        }
+        try ArchiveError.from {
+            let isArchive = FileManager.default.fileExists(atPath: ArchivePaths(path).configuration)
+            let note =
+                isArchive ? try noteAgain(request) : try makeArchive(request, progress: progress)
+            guard !note.isPrepared else { return }
+            if !FileManager.default.fileExists(atPath: ArchivePaths(path).index) {
+                _ = try rebuild(at: path, log: log, progress: progress)
+            }
+            let archive = try Archive(at: path, log: log)
+            defer { archive.close() }
+            try archive.replaceLostVolumes()
+            var prepared = note
+            prepared.isPrepared = true
+            try prepared.write(to: path)
+            try? FileManager.default.removeItem(atPath: "\(path)/\(RestoreNote.scratchName)")
+        }
+    }
+
+    /// Goes on from where an earlier call was, perhaps with another source.
+    private static func noteAgain(_ request: RestoreRequest) throws -> RestoreNote {
+        guard var note = try RestoreNote.of(request.archive) else {
+            throw ArchiveError(.configuration, "\(request.archive) is an archive already.")
+        }
+        let id = try FolderSource.archive(of: request.source)
+        guard id == note.archive else {
+            throw ArchiveError(
+                .configuration,
+                "\(request.source) belongs to archive \(id), not to \(note.archive).")
+        }
+        if note.source != request.source {
+            note.source = request.source
+            try note.write(to: request.archive)
+        }
+        return note
+    }
+
+    /// Steps 1 to 4.
+    private static func makeArchive(
+        _ request: RestoreRequest, progress: @escaping @Sendable (RebuildProgress) -> Void
+    ) throws -> RestoreNote {
+        guard request.volumes.count >= request.copies else {
+            throw ArchiveError(
+                .configuration,
+                """
+                \(request.copies) copies need at least \(request.copies) volumes, and \
+                \(request.volumes.count) \(request.volumes.count == 1 ? "was" : "were") given.
+                """, remedy: "Name more with --volume, or lower --copies.")
+        }
+        let path = request.archive
+        try requireApart([path, request.source] + request.volumes)
+        let id = try FolderSource.archive(of: request.source)
+        let earlier = try RestoreNote.of(path)
+        if let earlier, earlier.archive != id {
+            throw ArchiveError(
+                .configuration,
+                "\(request.source) belongs to archive \(id), and \(path) to \(earlier.archive).")
+        }
+        if earlier == nil {
+            for volume in request.volumes { try Volume.requireUnused(at: volume) }
+        }
+        let wasThere = FileManager.default.fileExists(atPath: path)
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        let lock = try ArchiveLock(archive: path)
+        defer { lock.release() }
+        let note = RestoreNote(
+            archive: id, source: request.source, volumes: request.volumes, copies: request.copies)
+        try note.write(to: path)
+        let scratch = "\(path)/\(RestoreNote.scratchName)"
+        let ledger: VerifiedLedger
+        do {
+            try FileManager.default.createDirectory(
+                atPath: scratch, withIntermediateDirectories: true)
+            ledger = try VerifiedLedger(
+                in: request.source, archive: id, noted: request.head, scratch: scratch)
+        } catch {
+            // Nothing was made, and another source can be tried.
+            try? FileManager.default.removeItem(atPath: scratch)
+            if earlier == nil {
+                RestoreNote.remove(from: path)
+                unlink("\(path)/lock")
+            }
+            if !wasThere { rmdir(path) }
+            throw error
+        }
+        let volumes = try makeVolumes(request, archive: id, ledger)
+        var settings = Settings()
+        settings.copies = request.copies
+        settings.leastCopies = 1
+        settings.volumes = volumes.map { .init(path: $0.path, domain: $0.identity.domain) }
+        if let views = ledger.summary.views { settings.views = views }
+        try write(
+            settings,
+            Identity(
+                archive: id,
+                volumes: volumes.map { .init(ordinal: $0.identity.ordinal, path: $0.path) }),
+            at: path)
+        return note
+    }
+
+    /// Step 3. The ordinals of all volumes that the archive ever had stay theirs.
+    private static func makeVolumes(
+        _ request: RestoreRequest, archive id: String, _ ledger: VerifiedLedger
+    ) throws -> [Volume] {
+        let summary = ledger.summary
+        let last = max(
+            summary.volumes.map(\.ordinal).max() ?? 0, summary.departed.keys.max() ?? 0)
+        var volumes: [Volume] = []
+        for (index, path) in request.volumes.enumerated() {
+            let volume: Volume
+            if let left = try? Volume.open(at: path, archive: id) {
+                // Of an interrupted call: a volume of the archive itself is never written over.
+                guard left.identity.ordinal == last + 1 + index,
+                    !summary.volumes.contains(where: { $0.id == left.identity.volume })
+                else {
+                    throw ArchiveError(
+                        .configuration,
+                        """
+                        \(path) is volume \(left.identity.ordinal) of this archive, and no empty \
+                        directory.
+                        """,
+                        remedy:
+                            """
+                            If it survived: pacsfs init --from \(path). Otherwise name another \
+                            directory.
+                            """)
+                }
+                volume = left
+            } else {
+                try FileManager.default.createDirectory(
+                    atPath: URL(filePath: path).deletingLastPathComponent().path,
+                    withIntermediateDirectories: true)
+                volume = try Volume.create(
+                    at: path, archive: id, ordinal: last + 1 + index, domain: path)
+            }
+            try volume.claim()
+            defer { volume.release() }
+            try ledger.copy(to: volume)
+            volumes.append(volume)
+        }
+        return volumes
+    }
+
+    /// Step 6: the volumes that the archive had are lost; those that are here have their places.
+    private func replaceLostVolumes() throws {
+        let here = volumes.members.map(\.ordinal).filter { $0 > 0 }
+        guard !here.isEmpty else { return }
+        let lost = try index.read { try $0.volumes() }.filter { record in
+            record.state != .retired && !here.contains(record.ordinal)
+        }
+        try catalogue.record(
+            lost.enumerated().map { .replace($1.ordinal, by: here[$0 % here.count]) })
+        try core.adoptVolumeRecords()
+    }
+
+    /// Step 7, until everything is there or `shouldStop` says so.
+    ///
+    /// - Parameters:
+    ///   - shouldStop: Asked between two batches; what is left is for the next call.
+    ///   - progress: Called after each batch, on the calling thread.
+    /// - Throws: ``ArchiveError`` when the source cannot be used, or the volumes are full.
+    public func restore(
+        shouldStop: () -> Bool = { false }, progress: (RestoreProgress) -> Void
+    ) throws(ArchiveError) -> RestoreReport {
+        guard var note = try RestoreNote.of(path) else {
+            var report = RestoreReport(directory: path)
+            report.isComplete = true
+            return report
+        }
+        return try ArchiveError.from {
+            let source = try FolderSource(note.source)
+            var report = try Restoration(core: core, rejected: rejected, source: source)
+                .run(shouldStop: shouldStop, progress: progress)
+            // Copies of images that a volume could not take, and of rejected files.
+            if report.isComplete { _ = try makeMissingCopies() }
+            report.copiesProblem = copiesProblem
+            note.isDone = report.isComplete && report.lacking == 0
+            try note.write(to: path)
+            return report
+        }
+    }
+}

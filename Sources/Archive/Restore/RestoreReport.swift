@@ -1,0 +1,42 @@
+import Storage
+
+/// The result of a restore.
+public struct RestoreReport: Codable, Sendable {
+    /// The directory of the archive, or the plain folder.
+    public var directory: String
+    /// Images that were brought back by this run.
+    public var restored: Int64 = 0
+    /// Bytes of them.
+    public var bytes: Int64 = 0
+    /// Images that were there already.
+    public var present: Int64 = 0
+    /// Rejected files that were brought back by this run.
+    public var rejected: Int64 = 0
+    /// Images that the source does not have, or not with the right bytes.
+    public var lacking: Int64 = 0
+    /// What is wrong with the first of these.
+    public var examples: [String] = []
+    /// The file that lists all of them; `nil` when none is lacking.
+    @Nullable public var list: String?
+    /// Whether everything was looked at; false when it was interrupted.
+    public var isComplete = false
+    public var seconds: Double = 0
+    /// Why new images will get fewer copies than wanted; `nil` when they will not.
+    @Nullable public var copiesProblem: String?
+
+    public init(directory: String) { self.directory = directory }
+
+    static let mostExamples = 20
+}
+
+/// How far a restore is.
+public struct RestoreProgress: Codable, Sendable, Equatable {
+    /// Images that are there, and all.
+    public var images: Int64 = 0
+    public var totalImages: Int64 = 0
+    /// Bytes of these.
+    public var bytes: Int64 = 0
+    public var totalBytes: Int64 = 0
+
+    public init() {}
+}

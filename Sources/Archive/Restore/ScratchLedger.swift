@@ -1,0 +1,41 @@
+import Storage
+import TagIndex
+
+/// The ledger of a source, verified, with an index that is made from it alone: for looking into a
+/// volume or an off-site copy without making an archive of it.
+struct ScratchLedger {
+    /// The index, for ``TagIndex/init(readingFrom:)``.
+    let index: String
+    /// The name of the view that is shown first.
+    let firstView: String?
+    /// The archive's id.
+    let archive: String
+    /// How many records the ledger has.
+    let records: Int64
+
+    /// - Parameters:
+    ///   - source: A volume, or a folder that was fetched from an off-site copy.
+    ///   - noted: A head that a person has kept; the ledger must have that record.
+    ///   - folder: An empty folder, which the caller removes.
+    /// - Throws: ``ArchiveError`` when the ledger is damaged or was changed.
+    init(of source: String, noted: Verification.Head? = nil, in folder: String) throws {
+        archive = try FolderSource.archive(of: source)
+        let ledger = try VerifiedLedger(
+            in: source, archive: archive, noted: noted, scratch: folder)
+        let summary = ledger.summary
+        records = summary.records
+        firstView = summary.views?.first?.name
+        // An ordinal that no volume of the archive has.
+        let ordinal =
+            1
+            + max(
+                summary.volumes.map(\.ordinal).max() ?? 0, summary.departed.keys.max() ?? 0)
+        let volume = try Volume.create(
+            at: folder + "/volume", archive: archive, ordinal: ordinal, domain: folder)
+        try ledger.copy(to: volume)
+        index = folder + "/index.sqlite"
+        _ = try IndexRebuild(
+            volume: volume, site: ledger.site, path: index, progress: { _ in }
+        ).run()
+    }
+}
