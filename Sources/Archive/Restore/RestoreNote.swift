@@ -2,8 +2,8 @@ import Foundation
 import Storage
 import System
 
-/// What a restore is to bring back, or has: `ARCHIVE/restore.json`. With it the same command goes on
-/// after an interruption.
+/// What a restore is to bring back, or has: `ARCHIVE/restore.json`. With it the same command goes
+/// on after an interruption.
 struct RestoreNote: Codable, Equatable {
     /// The archive's id.
     var archive: String
