@@ -152,7 +152,7 @@ import Testing
         try temporary.open { archive in
             let clock = ContinuousClock()
             let time = try clock.measure { _ = try archive.scrub(["1"], rate: bytes / 3) }
-            #expect(time > .milliseconds(1700) && time < .seconds(8), "took \(time)")
+            #expect(time > .milliseconds(1700) && time < .seconds(20), "took \(time)")
         }
     }
 

@@ -89,7 +89,7 @@ struct DiskSafetyTests {
             defer { disk.unplug() }
             let replaced = try archive.pacsfs("volume", "replace", lost)
             #expect(replaced.succeeded, "\(replaced.report)")
-            #expect(try eventually(within: 20) { try archive.health().level == "safe" })
+            #expect(try eventually(within: 60) { try archive.health().level == "safe" })
             try archive.mustShell("test \"$(find ../volume2/blobs -name '*.dcm' | wc -l)\" = 3")
             try archive.unmount()
         }
@@ -138,7 +138,7 @@ struct DiskSafetyTests {
             let third = try Self.disk(at: archive.work + "/disk")
             defer { third.unplug() }
             try archive.mustShell("\"$PACSFS\" volume add disk/v")
-            #expect(try eventually(within: 20) { try archive.health().level == "safe" })
+            #expect(try eventually(within: 60) { try archive.health().level == "safe" })
             try archive.mustShell("cp 2.dcm \"$I/\"")
             #expect(try firstLine(archive, 0).hasPrefix("Safe: all 2 images"))
             try archive.unmount()

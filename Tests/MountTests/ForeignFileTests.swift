@@ -92,12 +92,22 @@ struct ForeignFileTests {
                 grep -q secret secret
                 fails as 1234 cat secret
                 fails as 4321 cat mine
-                # Whoever moves it cannot read it afterwards, nor remove it.
+                """)
+            // Who moves it cannot read it afterwards, nor remove it.
+            try archive.keepNames()
+            try archive.mustShell(
+                """
+                as() { setpriv --reuid=$1 --regid=$1 --clear-groups -- "${@:2}"; }
+                cd "$M"/rejected/*
                 as 4321 mv mine secret "$I/"
                 fails as 4321 cat "$I/mine"
                 fails as 4321 cat "$I/secret"
                 fails as 4321 rm -f "$I/secret"
                 as 1234 grep -q mine "$I/mine"
+                """)
+            try archive.settled()
+            try archive.mustShell(
+                """
                 until [ "$(find "$M/rejected" -type f ! -name '*.reason.txt' | wc -l)" = 3 ]
                 do sleep 0.05; done
                 test "$(stat -c '%a %u' "$M"/rejected/*/{secret,mine} | tr '\\n' ' ')" = \

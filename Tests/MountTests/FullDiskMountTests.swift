@@ -62,17 +62,17 @@ struct FullDiskMountTests {
             // What waited there is in incoming as before, and lies with it.
             try archive.mustShell(
                 """
-                for i in {1..100}; do test -e "$I/later.dcm.part" && break; sleep 0.1; done
+                for i in {1..600}; do test -e "$I/later.dcm.part" && break; sleep 0.1; done
                 cmp small.dcm "$I/later.dcm.part"
                 """)
             #expect(
-                eventually(within: 20) {
+                eventually(within: 60) {
                     !Files.exists(archive.volumes[0] + "/staging/incoming/later.dcm.part")
                 })
             try archive.mustShell("mv \"$I/later.dcm.part\" \"$I/later.dcm\"")
             try archive.mustShell(
                 "digest=$(sha256sum <small.dcm); \"$PACSFS\" show \"${digest%% *}\"")
-            #expect(try eventually(within: 20) { try archive.health().level == "safe" })
+            #expect(try eventually(within: 60) { try archive.health().level == "safe" })
             try archive.unmount()
         }
     }

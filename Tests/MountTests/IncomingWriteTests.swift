@@ -84,6 +84,7 @@ struct IncomingWriteTests {
     @Test("A file is archived when the program closes it")
     func write() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.mustShell("mv 1.dcm original.dcm")
             for (number, writer) in Self.writers.enumerated() {
@@ -108,6 +109,7 @@ struct IncomingWriteTests {
     @Test("A shell may write through one descriptor in pieces")
     func redirection() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.mustShell(
                 """
@@ -125,6 +127,7 @@ struct IncomingWriteTests {
     @Test("Bytes written through a memory map after the file was closed are archived as well")
     func mapAfterClose() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.python(
                 """
@@ -150,6 +153,7 @@ struct IncomingWriteTests {
     )
     func versions() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             // The same image by its UIDs, with other pixels at the end.
             try archive.mustShell(
@@ -177,6 +181,7 @@ struct IncomingWriteTests {
     @Test("Appending to an archived file makes a new version and leaves the first as it was")
     func append() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.mustShell(
                 """
@@ -195,6 +200,7 @@ struct IncomingWriteTests {
     @Test("Truncating or overwriting an archived name never changes the archived image")
     func overwrite() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.mustShell(
                 """
@@ -225,6 +231,7 @@ struct IncomingWriteTests {
     @Test("A file with holes is archived with its zeros")
     func sparse() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.mustShell(
                 """
@@ -243,6 +250,7 @@ struct IncomingWriteTests {
     )
     func besides() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages(2)
             try archive.python(
                 """
@@ -295,6 +303,7 @@ struct IncomingWriteTests {
     @Test("A file that is unlinked while it is written can be used to the end, and is not archived")
     func unlinked() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.python(
                 """
@@ -316,6 +325,7 @@ struct IncomingWriteTests {
     @Test("A name that is replaced while it is open leaves both files whole")
     func replacedWhileOpen() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages(2)
             try archive.python(
                 """
@@ -335,6 +345,7 @@ struct IncomingWriteTests {
     @Test("A large image is archived whole")
     func large() throws {
         try MountedArchive.with { archive in
+            try archive.keepNames()
             try archive.writeImages()
             try archive.mustShell(
                 """

@@ -39,10 +39,13 @@ struct InterruptTests {
             while progress(name) == before:
                 assert time.monotonic() < end, before
                 time.sleep(0.02)
-        def ends(process):
-            begin = time.monotonic()
+        def unpacked(name): return int(re.search(rb'[0-9]+', progress(name))[0])
+        # By the work that goes on meanwhile: a busy machine is slow with both.
+        def ends(process, name):
+            unpacking(name)
+            begin = unpacked(name)
             process.wait(60)
-            return time.monotonic() - begin
+            return unpacked(name) - begin < 1000
 
         """
 
@@ -80,7 +83,7 @@ struct InterruptTests {
                     goes_on('slow.zip')
                     assert cp.poll() is None
                     cp.send_signal(signal.\(name))
-                    assert ends(cp) < 1
+                    assert ends(cp, 'slow.zip')
                     assert cp.returncode == -signal.\(name), cp.returncode
                     unpacking('slow.zip')
                     """, timeout: 120)
@@ -102,11 +105,12 @@ struct InterruptTests {
                     os.write(file, open('slow.zip', 'rb').read())
                     signal.signal(signal.SIGALRM, lambda *_: None)
                     signal.setitimer(signal.ITIMER_REAL, 0.3)
-                    begin = time.monotonic()
                     result = libc.close(file)
                     assert (result, ctypes.get_errno()) == (-1, errno.EINTR), (result, \
                     ctypes.get_errno())
-                    assert time.monotonic() - begin < 1.3
+                    # It waited in vain for all of them.
+                    unpacking('slow.zip')
+                    assert unpacked('slow.zip') < 3000
                     try:
                         os.fstat(file)
                         raise AssertionError('it is still open')
@@ -134,7 +138,7 @@ struct InterruptTests {
                     mv = subprocess.Popen(['mv', f'{I}/.slow.zip.Ab3dE6', f'{I}/slow.zip'])
                     unpacking('.slow.zip.Ab3dE6')
                     mv.kill()
-                    assert ends(mv) < 1
+                    assert ends(mv, '.slow.zip.Ab3dE6')
                     """, timeout: 120)
             try expectArchived(3_500, archive)
         }

@@ -283,12 +283,12 @@ struct LifeTests {
                 let run = try archive.shell(
                     """
                     "$PACSFS" mount --foreground "$M" >log 2>&1 & daemon=$!
-                    for step in $(seq 100); do test -e "$M/README.txt" && break; sleep 0.1; done
+                    for step in $(seq 600); do test -e "$M/README.txt" && break; sleep 0.1; done
                     test -e "$M/README.txt"
                     \(end)
                     wait $daemon
                     test ! -e "$M/README.txt"
-                    """, timeout: 20)
+                    """, timeout: 100)
                 #expect(run.succeeded, "\(run.report)")
                 #expect(!archive.isMounted)
             }

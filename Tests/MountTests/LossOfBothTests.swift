@@ -15,7 +15,7 @@ struct LossOfBothTests {
     private func wait(
         for what: String, _ archive: MountedArchive, _ isSo: () throws -> Bool
     ) throws {
-        guard try !eventually(within: 40, isSo) else { return }
+        guard try !eventually(within: 60, isSo) else { return }
         let log = (try? Files.text(archive.archive + "/pacsfs.log")) ?? ""
         throw ProgramError(
             description: "not \(what)\n\(try archive.pacsfs("status").report)\n\(log)")

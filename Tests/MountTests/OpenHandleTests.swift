@@ -163,7 +163,7 @@ struct OpenHandleTests {
                         status = subprocess.run([os.environ['PACSFS'], 'status', '--json'], \
                     capture_output=True)
                         return [volume['state'] for volume in json.loads(status.stdout)['volumes']]
-                    end = time.monotonic() + 20
+                    end = time.monotonic() + 60
                     while states()[0] == 'online':
                         assert time.monotonic() < end, states()
                         time.sleep(0.1)

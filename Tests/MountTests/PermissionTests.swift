@@ -26,6 +26,7 @@ struct PermissionTests {
                     .replacing("# writers = \"GROUP\"", with: "writers = \"71102\"")
             }
             try archive.mount()
+            try archive.keepNames()
             try archive.writeImages(3)
             try archive.mustShell(
                 Self.users + """
@@ -101,7 +102,7 @@ struct PermissionTests {
                 Self.users + """
                     $writer bash -c 'mkdir "$I/box"; echo no image >"$I/box/in.txt"; echo no \
                     image >"$I/note.txt"'
-                    for step in $(seq 100); do test -n "$(find "$M/rejected" -name note.txt)" && \
+                    for step in $(seq 600); do test -n "$(find "$M/rejected" -name note.txt)" && \
                     break; sleep 0.1; done
                     $colleague cat "$M"/rejected/*/note.txt.reason.txt
                     test "$(stat -c '%g %a' "$M"/rejected/*/note.txt "$M/rejected")" = $'71102 \
@@ -111,8 +112,12 @@ struct PermissionTests {
                     grep -q 'Read-only file system' errors
                     # What is tried again is whose who tries it, and who does not want it takes \
                     it away.
-                    for step in $(seq 100); do test -n "$(find "$M/rejected" -name in.txt)" && \
+                    for step in $(seq 600); do test -n "$(find "$M/rejected" -name in.txt)" && \
                     break; sleep 0.1; done
+                    """)
+            try archive.keepNames()
+            try archive.mustShell(
+                Self.users + """
                     $colleague mv "$M"/rejected/*/box "$I/again"
                     test "$(stat -c '%u %g %a' "$I/again" "$I/again/in.txt")" = $'71003 71102 \
                     2755\n71003 71102 644'

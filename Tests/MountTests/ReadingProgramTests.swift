@@ -103,8 +103,11 @@ struct ReadingProgramTests {
             python3 - <<'END'
             import os
             M, I = os.environ['M'], os.environ['I']
-            images = [f + '/' + n for f, _, names in os.walk(M) for n in names if \
+            # Without incoming, where names go.
+            views = [e.path for e in os.scandir(M) if e.name.startswith('by-')]
+            images = [f + '/' + n for v in views for f, _, names in os.walk(v) for n in names if \
             n.endswith('.dcm')]
+            assert len(images) > 100, len(images)
             held = [open(p, 'rb') for p in images * 5]
             first = [h.read(128) for h in held]
             for number in (1, 2, 3):

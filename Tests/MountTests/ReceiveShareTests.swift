@@ -30,7 +30,7 @@ struct ReceiveShareTests {
             try: From(address)
             except Refused as refused: return refused.args
             return None
-        def eventually(condition, seconds=20):
+        def eventually(condition, seconds=60):
             end = time.monotonic() + seconds
             while not condition():
                 assert time.monotonic() < end, 'not in time'
@@ -48,9 +48,9 @@ struct ReceiveShareTests {
                     begin = time.monotonic()
                     for address in ('127.0.0.2', '127.0.0.3'):
                         From(address).release()
-                    assert time.monotonic() - begin < 5
+                    assert time.monotonic() - begin < 20
                     # Who has the same address gets in when some have been silent for a second.
-                    eventually(lambda: refusal('127.0.0.1') is None, 10)
+                    eventually(lambda: refusal('127.0.0.1') is None, 60)
                     for connection in silent: connection.close()
                     """#
             try Files.write(Array(script.utf8), to: archive.work + "/test.py")

@@ -24,16 +24,16 @@ struct RetirementTests {
                 "$PACSFS" volume add "$D/volume3" >/dev/null
                 "$PACSFS" volume retire "$D/volume1" >/dev/null
                 # One is still written to, and keeps the volume.
-                for _ in $(seq 100); do shows 'is writing' && break; sleep 0.1; done
+                for _ in $(seq 600); do shows 'is writing' && break; sleep 0.1; done
                 shows 'is writing'
                 cmp note.txt "$I/note.dcm.part"
                 printf two >&7; exec 7>&-
-                for _ in $(seq 200); do shows "$D/volume1" || break; sleep 0.1; done
+                for _ in $(seq 600); do shows "$D/volume1" || break; sleep 0.1; done
                 fails shows "$D/volume1"
                 test "$(cat "$I/open.txt.part")" = onetwo
                 test -z "$(find "$D/volume1/staging/incoming" -type f)"
                 mv "$I/note.dcm.part" "$I/note.dcm"
-                for _ in $(seq 200); do test -z "$(find "$M/rejected" -name note.dcm)" || break; \
+                for _ in $(seq 600); do test -z "$(find "$M/rejected" -name note.dcm)" || break; \
                 sleep 0.1; done
                 cmp note.txt "$(find "$M/rejected" -name note.dcm)"
                 """, ["D": String(archive.volumes[0].dropLast("volume1".count + 1))], timeout: 90)

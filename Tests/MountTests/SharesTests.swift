@@ -95,7 +95,7 @@ struct SharesTests {
                         assert any('uid 65533' in reason for reason in reasons), reasons
                         hoarder.end(); second.end()
                         # What was closed can be opened by the same users again.
-                        end = time.monotonic() + 20
+                        end = time.monotonic() + 60
                         while True:
                             probe = Hoarder(steps[1], most=60)
                             probe.end()
@@ -127,7 +127,7 @@ struct SharesTests {
                         '--clear-groups', 'cp', f'junk{number}.zip', I]) for number in range(1, 4)]
                     def unpacking():
                         return [zip for zip in status()[1]['incoming']['unpacking'] if zip['files']]
-                    end = time.monotonic() + 20
+                    end = time.monotonic() + 60
                     while len(unpacking()) < 3 and any(one.poll() is None for one in junk):
                         assert time.monotonic() < end
                     subprocess.run(['cp', 'good.zip', I], check=True, timeout=30)

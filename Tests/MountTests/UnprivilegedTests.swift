@@ -67,7 +67,7 @@ struct UnprivilegedTests {
                 "$P" find smith >/dev/null
                 "$P" scrub >/dev/null; "$P" verify >/dev/null
                 "$P" volume add "$D/v3" >/dev/null; "$P" volume retire "$D/v1" >/dev/null
-                for step in $(seq 100); do "$P" volume list >out; grep -q "$D/v1" out || break; \#
+                for step in $(seq 600); do "$P" volume list >out; grep -q "$D/v1" out || break; \#
                 sleep 0.1; done
                 fails grep "$D/v1" out
                 "$P" unmount "$M" >/dev/null

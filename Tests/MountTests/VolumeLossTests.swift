@@ -117,14 +117,14 @@ struct VolumeLossTests {
             try wait(for: "under load", archive, hasWritten(5, than: atFirst))
             try disk.lose(loss)
             // At the next write, or within 10 seconds.
-            try wait(for: "noticed", within: 10, archive) {
+            try wait(for: "noticed", within: 60, archive) {
                 $0.volumes[variant.volume].state != "online"
             }
             // People go on meanwhile.
             let atLoss = try archive.status().instances
             try wait(for: "writing on", archive, hasWritten(10, than: atLoss))
             try disk.bringBack()
-            try wait(for: "online", within: 20, archive) {
+            try wait(for: "online", within: 60, archive) {
                 $0.volumes.allSatisfy { $0.state == "online" }
             }
             #expect(eventually(within: 120) { Files.exists(archive.work + "/written") })
@@ -160,7 +160,7 @@ struct VolumeLossTests {
         try withDisks(mode) { archive, disks in
             try archive.mustShell("sha256sum old/* | cut -c1-64 | sort >known")
             try disks[1].replaceByEmpty()
-            try wait(for: "noticed", within: 10, archive) { $0.volumes[1].state == "absent" }
+            try wait(for: "noticed", within: 60, archive) { $0.volumes[1].state == "absent" }
             // An empty disk is not taken for the volume.
             try archive.mustShell("cp new/0.dcm \"$I/\"; test ! -e ../volume2/blobs")
             let replaced = try archive.pacsfs("volume", "replace", archive.volumes[1])

@@ -125,9 +125,10 @@ extension MountedArchive {
     /// Waits until nothing is left in `/incoming`.
     ///
     /// - Parameter seconds: after which it is an error
-    func settled(within seconds: Double = 20, sourceLocation: SourceLocation = #_sourceLocation)
+    func settled(within seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation)
         throws
     {
+        try letNamesGo()
         let isEmpty = try eventually(within: seconds) {
             let names = try run(["ls", "-A", incoming], timeout: 10)
             return names.succeeded && names.output.isEmpty

@@ -18,6 +18,8 @@ final class MountedArchive: Sendable {
 
     /// Names are gone from `/incoming` after this many seconds.
     static let settle = 1
+    /// The same while ``keepNames()`` holds.
+    private static let longest = 7200
 
     private init(_ mode: ReadMode, isUnprivileged: Bool = false) throws {
         guard let program = PacsfsProgram.path else {
@@ -87,6 +89,23 @@ final class MountedArchive: Sendable {
     func configure(_ change: (String) -> String) throws {
         let settings = archive + "/pacsfs.toml"
         try Files.write(Array(change(try Files.text(settings)).utf8), to: settings)
+    }
+
+    /// Has names stay in `/incoming` until ``settled(within:)`` is called: between two commands of
+    /// a test a busy machine may take longer than a name stays otherwise.
+    func keepNames() throws { try setSettle(Self.longest) }
+
+    /// Ends ``keepNames()``.
+    func letNamesGo() throws {
+        if try Files.text(archive + "/pacsfs.toml").contains("\nsettle = \(Self.longest)\n") {
+            try setSettle(Self.settle)
+        }
+    }
+
+    private func setSettle(_ seconds: Int) throws {
+        try configure { $0.replacing(/(?m)^settle = .*$/, with: "settle = \(seconds)") }
+        let run = try pacsfs("reload")
+        try #require(run.succeeded, "\(run.report)")
     }
 
     private let program: String

@@ -45,10 +45,12 @@ struct SharedArchives: SuiteTrait, TestScoping {
         try #require(current[setting])
     }
 
-    /// The archive of the test's suite, with an empty `incoming` and its contents from before.
+    /// The archive of the test's suite, with an empty `incoming`, where names stay, and its
+    /// contents from before.
     static func begin(_ setting: Setting) throws -> (MountedArchive, Status) {
         let archive = try archive(in: setting)
         try archive.settled()
+        try archive.keepNames()
         return (archive, try archive.status())
     }
 
