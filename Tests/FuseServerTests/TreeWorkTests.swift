@@ -1,3 +1,4 @@
+import Archive
 import CFuse3
 import Foundation
 import Glibc
@@ -70,6 +71,118 @@ struct TreeWorkTests {
         }
         let (few, many) = (try chains(2), try chains(8))
         #expect(many <= few * 4 + few / 2)
+    }
+
+    // MARK: As many as in the report (HOSTILE 3), in memory only
+
+    /// Names of `/incoming` as requests change them, without a disk.
+    private struct Names {
+        var contents = IncomingContents(tree: DirectoryTree(root: 1, nextNumber: 100) { $0 })
+
+        /// MKDIR or CREATE, RELEASE and FORGET.
+        mutating func make(_ name: String, in parent: UInt64, isDirectory: Bool) throws -> UInt64 {
+            var status = stat()
+            status.st_mode = isDirectory ? S_IFDIR | 0o755 : S_IFREG | 0o644
+            let place = DirectoryTree.Place(name: Array(name.utf8), directory: parent)
+            #expect(try contents.reservations.reserve([place], in: &contents.tree))
+            let number = contents.meet(place, status, now: 0)
+            contents.tree.update(number) {
+                $0.lookups += 1
+                if isDirectory { $0.clearing = .whenAbandoned }
+            }
+            if !isDirectory {
+                contents.add(IncomingFile(shown: status, state: .archived(1)), as: number)
+            }
+            contents.reservations.release([place], in: &contents.tree)
+            contents.touch(number, now: 0)
+            contents.dropIfIdle(number)
+            contents.tree.forget(number, count: 1)
+            return number
+        }
+
+        mutating func rename(_ number: UInt64, to name: String) throws {
+            let place = DirectoryTree.Place(name: Array(name.utf8), directory: 1)
+            contents.reservations.beginMove(of: number, in: &contents.tree)
+            contents.move(number, to: place)
+            contents.reservations.endMove(of: number, in: &contents.tree)
+        }
+
+        func due() -> [IncomingContents.Step] {
+            contents.due(.init(now: 1_000, settle: 1, empty: 1), Settings())
+        }
+
+        mutating func visits<R>(_ body: (inout Names) throws -> R) rethrows -> (Int, R) {
+            let before = contents.tree.visits
+            let result = try body(&self)
+            return (contents.tree.visits - before, result)
+        }
+    }
+
+    @Test("20,000 names in one folder cost each what the first ones cost", .timeLimit(.minutes(1)))
+    func twentyThousandNames() throws {
+        var names = Names()
+        let folder = try names.make("many", in: 1, isDirectory: true)
+        func make(_ numbers: Range<Int>) throws -> Int {
+            try names.visits { names in
+                for number in numbers {
+                    _ = try names.make("\(number)", in: folder, isDirectory: false)
+                }
+            }.0
+        }
+        let first = try make(0..<1_000)
+        _ = try make(1_000..<19_000)
+        #expect(try make(19_000..<20_000) <= first)
+        #expect(try names.visits { try $0.rename(folder, to: "other") }.0 < 40)
+        let (looking, due) = names.visits { $0.due() }
+        #expect(looking < 4 * 20_000)
+        #expect(due.count == 20_001)
+        // They settle one by one, and then the folder.
+        let (clearing, _) = names.visits { names in
+            for step in due {
+                if case .clear(let number) = step { names.contents.remove(number) }
+            }
+        }
+        #expect(clearing < 20 * 20_000)
+        #expect(names.contents.files.isEmpty)
+        #expect(try names.contents.tree.node(folder).children.isEmpty)
+    }
+
+    @Test("1,500 nested folders cost no more each than half as many", .timeLimit(.minutes(1)))
+    func nestedFolders() throws {
+        /// What each of `count` folders costs, made, renamed from above, settled, and removed.
+        func cost(of count: Int, in names: inout Names) throws -> [Int] {
+            var (numbers, costs) = ([UInt64](), [Int]())
+            let (making, _) = try names.visits { names in
+                for _ in 0..<count {
+                    numbers.append(
+                        try names.make("d", in: numbers.last ?? 1, isDirectory: true))
+                }
+            }
+            costs.append(making / count)
+            costs.append(try names.visits { try $0.rename(numbers[0], to: "x") }.0)
+            let (looking, due) = names.visits { $0.due() }
+            costs.append(looking / count)
+            guard case .clearFolders(let folders, top: numbers[0]) = due.first, due.count == 1
+            else {
+                Issue.record("not due")
+                return costs
+            }
+            #expect(folders == numbers.reversed())
+            let (clearing, _) = names.visits { names in
+                for number in folders.prefix(count / 2) { names.contents.remove(number) }
+            }
+            costs.append(clearing / (count / 2))
+            let (removing, _) = names.visits { $0.contents.remove(numbers[0]) }
+            costs.append(removing / (count / 2))
+            #expect(!names.contents.tree.has(numbers[0]))
+            return costs
+        }
+        var names = Names()
+        let half = try cost(of: 750, in: &names)
+        let whole = try cost(of: 1_500, in: &names)
+        // Those above learn of 257 levels at most, so that the first ones cost less.
+        for (half, whole) in zip(half, whole) { #expect(whole <= half + half / 3, "\(half)") }
+        #expect(whole[1] < 40)
     }
 
     @Test("256 levels of folders are as deep as it goes, by MKDIR and by RENAME")
