@@ -27,6 +27,8 @@ public struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Makes a system call, and makes it again while signals interrupt it.
 ///
+/// When it returns, the disk that it may be about has answered: see ``DiskWork/goesOn()``.
+///
 /// - Parameter body: The call; it returns -1 and sets `errno` when it fails.
 /// - Returns: What the call returned.
 /// - Throws: The ``Errno`` of the call, never `EINTR`.
@@ -35,8 +37,9 @@ public struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 public func systemCall<Status: SignedInteger>(_ body: () -> Status) throws(Errno) -> Status {
     while true {
         let status = body()
-        if status != -1 { return status }
-        let error = Errno.last
+        let error = status == -1 ? Errno.last : nil
+        DiskWork.goesOn()
+        guard let error else { return status }
         if error.code != EINTR { throw error }
     }
 }

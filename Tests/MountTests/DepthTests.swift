@@ -148,6 +148,10 @@ struct DepthTests {
             try archive.mustShell(
                 """
                 ls "$I/full/d/d/d"; "$PACSFS" unmount "$M"
+                # Nor does it hinder commands without a daemon, which take the file for what it is.
+                "$PACSFS" status > status || test $? = 1
+                cp 1.dcm 2.dcm; echo more >> 2.dcm; "$PACSFS" import 2.dcm
+                "$PACSFS" status > status || test $? = 1
                 rm -rf ../volume1/staging/incoming/full
                 """, timeout: 120)
             try archive.mount()

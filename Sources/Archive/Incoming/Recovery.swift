@@ -166,7 +166,7 @@ public struct Recovery: Sendable {
     /// Removes what an earlier run had half made. It lies at the top.
     private static func removeTemporaries(of directory: Int32) {
         for name in (try? DirectoryEntry.names(in: directory)) ?? []
-        where name.starts(with: ".pacsfs-".utf8) {
+        where name.starts(with: ".pacsfs-".utf8) && DiskWork.goesOn() {
             _ = name.withCString { unlinkat(directory, $0, 0) }
         }
     }

@@ -22,8 +22,9 @@ struct OpenFolder {
     /// - Throws: The error of `fstatat(2)`.
     func status(of name: [UInt8]) throws(Errno) -> stat {
         var status = stat()
-        let result = name.withCString { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }
-        guard result == 0 else { throw .last }
+        try systemCall {
+            name.withCString { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        }
         return status
     }
 }

@@ -87,7 +87,6 @@ func call<Status: SignedInteger>(
     do throws(Errno) {
         status = try systemCall(body)
     } catch {
-        DiskWork.goesOn()
         throw failure(error)
     }
     // One that comes back late is not followed by others that would change something.

@@ -33,8 +33,11 @@ public struct DirectoryEntry {
         defer { closedir(stream) }
         while true {
             errno = 0
-            guard let entry = readdir(stream) else {
-                let error = Errno.last
+            let next = readdir(stream)
+            let error = Errno.last
+            // However many there are, the disk is asked for a few at a time.
+            DiskWork.goesOn()
+            guard let entry = next else {
                 if error.code != 0 { throw failure(error) }
                 return
             }

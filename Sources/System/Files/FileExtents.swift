@@ -45,9 +45,12 @@ public struct FileExtents {
 
     private mutating func position(of whence: Int32, from start: Int64) throws(Errno) -> Int64 {
         guard canTell else { return whence == Int32(PACSFS_SEEK_DATA) ? start : end }
-        let result = lseek(descriptor, off_t(start), whence)
-        if result >= 0 { return Int64(result) }
-        let error = Errno.last
+        let error: Errno
+        do throws(Errno) {
+            return Int64(try systemCall { lseek(descriptor, off_t(start), whence) })
+        } catch let failure {
+            error = failure
+        }
         switch error.code {
         case ENXIO: return end
         case EINVAL, ESPIPE, EOPNOTSUPP:

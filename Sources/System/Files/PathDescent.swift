@@ -18,6 +18,8 @@ public enum PathDescent {
         _ path: [UInt8], below directory: Int32,
         _ body: (_ directory: Int32, _ rest: [UInt8]) throws(Errno) -> R
     ) throws(Errno) -> R {
+        // What `body` does with it is a system call.
+        defer { DiskWork.goesOn() }
         guard path.count > most else { return try body(directory, path) }
         var current: SharedDescriptor?
         var rest = path[...]
