@@ -19,7 +19,7 @@ final class MountedArchive: Sendable {
     /// Names are gone from `/incoming` after this many seconds.
     static let settle = 1
     /// The same while ``keepNames()`` holds.
-    private static let longest = 7200
+    private static let longest = 3599
 
     private init(_ mode: ReadMode, isUnprivileged: Bool = false) throws {
         guard let program = PacsfsProgram.path else {
