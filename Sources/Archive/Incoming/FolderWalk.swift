@@ -2,8 +2,8 @@ import Glibc
 import System
 
 /// A walk through everything below a directory. Clients may nest folders as deep as they like, so
-/// it does not recurse, and only one folder is open at a time. Nor is it one call on a disk, however
-/// long it takes: each step shows that the disk answers.
+/// it does not recurse, and only one folder is open at a time. Nor is it one call on a disk,
+/// however long it takes: each step shows that the disk answers.
 public struct FolderWalk {
     /// A name that the walk has come to.
     public struct Entry {
@@ -45,8 +45,8 @@ public struct FolderWalk {
     ///     folder.
     ///   - leave: Called with the open parent and the name of a folder after all that is in it, if
     ///     `visit` wanted to go into it.
-    /// - Throws: What `visit` throws, and ``ArchiveError`` when a folder is moved during the walk, or
-    ///   the disk was given up.
+    /// - Throws: What `visit` throws, and ``ArchiveError`` when a folder is moved during the walk,
+    ///   or the disk was given up.
     static func walk(
         below directory: Int32, visit: (Entry) throws -> Bool,
         leave: (_ parent: Int32, _ name: [UInt8]) -> Void = { _, _ in }
@@ -69,7 +69,8 @@ public struct FolderWalk {
         }
     }
 
-    /// - Throws: ``ArchiveError`` when nobody waits for this any more: nothing more is to be changed.
+    /// - Throws: ``ArchiveError`` when nobody waits for this any more, and nothing more is to be
+    ///   changed.
     private static func requireDisk() throws {
         guard DiskWork.goesOn() else {
             throw ArchiveError(.storage, "The disk did not answer while its folders were read.")
