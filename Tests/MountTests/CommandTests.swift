@@ -54,6 +54,7 @@ struct CommandTests {
             let summary = try run.json(ImportSummary.self)
             #expect((summary.files, summary.archived, summary.duplicates) == (31, 17, 12))
             #expect((summary.rejected, summary.ignored, summary.failed) == (1, 1, 0))
+            #expect(summary.links == 1)
             #expect(summary.rejections.map(\.path) == [archive.work + "/samples/notes.txt"])
             for sample in samples { try archive.expectArchived(sample) }
             let human = try archive.pacsfs("import", "samples")
@@ -62,6 +63,13 @@ struct CommandTests {
                 human.lines.first?.contains("0 archived, 17 duplicates, 1 rejected, 1 ignored")
                     == true, "\(human.report)")
             #expect(human.output.contains("notes.txt") && human.output.contains("not a DICOM file"))
+            #expect(human.output.contains("1 symbolic link was not followed"), "\(human.report)")
+            // Nothing but links is not everything.
+            try archive.mustShell("mkdir links; ln -s ../samples ../again links")
+            let links = try archive.pacsfs("import", "links")
+            #expect(
+                links.code == 1 && links.output.contains("2 symbolic links were not followed"),
+                "\(links.report)")
             #expect(try archive.pacsfs("import", "again").code == 0)
             let missing = try archive.pacsfs("import", "nowhere")
             #expect(

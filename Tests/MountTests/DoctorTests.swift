@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TestSupport
 import Testing
@@ -40,6 +41,43 @@ struct DoctorTests {
         try archive.mustShell(
             "unshare --mount --propagation private /usr/bin/env python3 faults.py",
             sourceLocation: sourceLocation)
+    }
+
+    @Test(
+        "Where a file system keeps no modes, chmod is no advice",
+        .enabled(
+            if: FileManager.default.isExecutableFile(atPath: "/usr/bin/rclone"),
+            "there is no rclone (Debian: rclone)"))
+    func withoutModes() throws {
+        try MountedArchive.with(isMounted: false) { archive in
+            try examine(
+                archive,
+                #"""
+                import time
+                volume = 'volume ' + V1
+                def remounted(options, body):
+                    # The same volume by way of FUSE, which shows one mode for all folders.
+                    os.rename(V1, 'kept'); os.mkdir(V1)
+                    mount = subprocess.Popen(['rclone', 'mount', '--config', '/dev/null', \#
+                '--umask', '022', *options, os.getcwd() + '/kept', V1])
+                    try:
+                        end = time.monotonic() + 60
+                        while not os.path.ismount(V1):
+                            assert mount.poll() is None and time.monotonic() < end, 'no mount'
+                            time.sleep(0.05)
+                        body([f['text'] for f in doctor() if f['subject'] == volume])
+                    finally:
+                        sh(f'fusermount3 -u {V1} || umount -l {V1}'); mount.wait(60)
+                        os.rmdir(V1); os.rename('kept', V1)
+                def open_to_all(texts):
+                    assert any('keeps no modes' in t and 'umask=077' in t for t in texts), texts
+                    assert not any('chmod' in t or 'chown' in t for t in texts), texts
+                remounted(['--allow-other'], open_to_all)
+                # Nobody else reaches it.
+                def private(texts): assert not any('Other users' in t for t in texts), texts
+                remounted([], private)
+                """#)
+        }
     }
 
     @Test("It finds what is wrong with the machine, the configuration, the disks and the services")

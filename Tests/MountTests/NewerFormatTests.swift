@@ -60,6 +60,9 @@ struct NewerFormatTests {
         for arguments in [["--archive", folder.path("archive")], [volume]] {
             let verify = try ProgramRun([pacsfs, "verify"] + arguments)
             #expect(verify.code == 2 && verify.output.contains(newer.sentence), "\(verify.report)")
+            // Nothing was changed, and nothing is damaged.
+            #expect(verify.output.hasPrefix("NOT CHECKED: a newer pacsfs"), "\(verify.report)")
+            #expect(!verify.output.contains("Does not fit"), "\(verify.report)")
         }
         let again = try run(
             pacsfs, "init", "--archive", folder.path("again"), "--from", volume)

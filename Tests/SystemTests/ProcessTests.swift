@@ -27,6 +27,44 @@ import Testing
         #expect(MountedFileSystem(line: "") == nil)
     }
 
+    @Test("Modes and owners say nothing on file systems that have none")
+    func modes() throws {
+        func mount(_ type: String, _ options: String = "rw,allow_other") throws -> MountedFileSystem
+        {
+            try #require(
+                MountedFileSystem(line: "1 0 8:1 / /mnt rw - \(type) /dev/sda1 \(options)"[...]))
+        }
+        for type in ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "nfs4", "hfsplus"] {
+            #expect(try mount(type).hasModes, "\(type)")
+        }
+        for type in ["vfat", "exfat", "ntfs3", "cifs", "fuseblk", "fuse.sshfs", "fuse"] {
+            #expect(try !mount(type).hasModes && !mount(type).isPrivate, "\(type)")
+        }
+        #expect(try mount("fuse.mergerfs", "rw,default_permissions").hasModes)
+        #expect(try mount("fuse.rclone", "rw").isPrivate && !mount("ext4", "rw").isPrivate)
+        #expect(try mount("ext4").hasOwners && !mount("nfs4").hasOwners)
+    }
+
+    @Test("A path leads through symbolic links to the mount that it is on")
+    func links() throws {
+        // Where no disk has to be asked.
+        var template = Array("/dev/shm/pacsfs-test-XXXXXX".utf8CString)
+        let made = mkdtemp(&template) != nil
+        try #require(made)
+        let folder = String(decoding: template.dropLast().map { UInt8($0) }, as: UTF8.self)
+        defer { for name in ["a", "b", "c", "loop", ""] { remove("\(folder)/\(name)") } }
+        #expect(symlink("/proc", "\(folder)/a") == 0)
+        #expect(symlink("./a/self", "\(folder)/b") == 0)
+        #expect(symlink("../../shm/./\(folder.dropFirst(9))/b/..", "\(folder)/c") == 0)
+        #expect(symlink("loop", "\(folder)/loop") == 0)
+        for path in ["a", "a/1", "b", "b/fd", "c", "c/not/there"] {
+            #expect(MountedFileSystem.holding("\(folder)/\(path)")?.path == "/proc", "\(path)")
+        }
+        for path in ["", "loop", "loop/x", "not/there"] {
+            #expect(MountedFileSystem.holding("\(folder)/\(path)")?.path == "/dev/shm", "\(path)")
+        }
+    }
+
     @Test("This machine's mounts hold /proc")
     func table() {
         #expect(MountedFileSystem.mounted(at: "/proc")?.type == "proc")

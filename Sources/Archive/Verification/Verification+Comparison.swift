@@ -37,7 +37,8 @@ extension Verification {
                 event = try LedgerEvent(record.entry)
             } catch {
                 add(
-                    .fault, reference, file: again.path(record.end.segment), line: again.line,
+                    error.isNewer ? .newer : .fault, reference,
+                    file: again.path(record.end.segment), line: again.line,
                     record: record.number, error.reason)
                 continue
             }

@@ -8,6 +8,8 @@ extension Verification {
     func checkIdentity(of check: VolumeCheck) {
         let file = check.path + "/pacsfs-volume.json"
         switch check.volume.identity {
+        case .failure(let error) where error.code == .newerFormat:
+            newerIdentities.append((check, error))
         case .failure(let error):
             add(.fault, check, file: file, "The volume's identity does not fit: \(error)")
         case .success(let identity):
@@ -32,6 +34,20 @@ extension Verification {
         }
         for name in check.volume.strayNames {
             add(.attention, check, file: check.path + "/" + name, "It does not belong to a volume.")
+        }
+    }
+
+    /// A newer pacsfs that changes the format of a volume has recorded something in the ledger that
+    /// is as new. Where all records are known, somebody else has changed the file.
+    ///
+    /// - Parameter areAllKnown: Whether there are records, and none is of a newer pacsfs.
+    func reportNewerIdentities(areAllKnown: Bool) {
+        for (check, error) in newerIdentities {
+            add(
+                areAllKnown ? .fault : .newer, check, file: check.path + "/pacsfs-volume.json",
+                areAllKnown
+                    ? "The file was changed: no record is of a newer pacsfs, but \(error)"
+                    : "It was not looked at: \(error)")
         }
     }
 

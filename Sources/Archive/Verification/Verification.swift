@@ -18,6 +18,8 @@ import TagIndex
 /// A change of an image or of its record makes one of these fail, unless all ledgers, the index
 /// and the note are changed together.
 ///
+/// What a newer pacsfs wrote is neither good nor bad: it is named, and images are not looked at.
+///
 /// Volumes are read and never written. A daemon may work meanwhile: records that it appends are
 /// compared too, and images on their way are not taken for damage.
 public final class Verification {
@@ -55,6 +57,8 @@ public final class Verification {
     let options: BlobScan.Options
     let shouldStop: @Sendable () -> Bool
     var report = VerificationReport()
+    /// Volumes whose identity has a format that this program does not know.
+    var newerIdentities: [(check: VolumeCheck, error: StorageError)] = []
     var progress = Progress()
     let tell: (Progress) -> Void
 
@@ -111,9 +115,14 @@ public final class Verification {
         return try ArchiveError.from {
             let copies = try RecordedCopies()
             var rejected = RecordedRejections()
-            if let reference = reference(among: volumes) {
+            let reference = reference(among: volumes)
+            if let reference {
                 try compare(volumes, with: reference, indexed, copies, &rejected)
                 if shouldStop() { return nil }
+            }
+            reportNewerIdentities(areAllKnown: report.records > 0 && report.newer == 0)
+            // What images there are, records say that this program may not know.
+            if let reference, report.newer == 0 {
                 try checkBlobs(of: volumes, with: copies, reference)
                 if shouldStop() { return nil }
                 try checkRejected(of: volumes, rejected, copies)

@@ -9,6 +9,8 @@ public struct VerificationReport: Codable, Sendable {
             case attention
             /// Ledger, blobs and index do not fit together: damage, or tampering.
             case fault
+            /// A newer pacsfs wrote it: whether it fits, this one cannot tell.
+            case newer
         }
 
         public var severity: Severity
@@ -50,6 +52,7 @@ public struct VerificationReport: Codable, Sendable {
     /// How many findings there are of each severity, including those that are not listed.
     public private(set) var faults = 0
     public private(set) var attentions = 0
+    public private(set) var newer = 0
 
     /// Further findings of each severity are only counted.
     static let limit = 10_000
@@ -63,6 +66,9 @@ public struct VerificationReport: Codable, Sendable {
         case .attention:
             attentions += 1
             listed = attentions <= Self.limit
+        case .newer:
+            newer += 1
+            listed = newer <= Self.limit
         }
         if listed { findings.append(finding) }
     }

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import System
 
@@ -27,30 +26,9 @@ public struct ExposedFolders: Sendable {
         }
         guard !writable.isEmpty || !foreign.isEmpty else { return }
         let device = try FileFacts.of(root.number, path: root.path).device
-        let name = "\(gnu_dev_major(dev_t(device))):\(gnu_dev_minor(dev_t(device)))"
-        guard let mount = MountedFileSystem.all().first(where: { $0.device == name }) else {
-            return
-        }
-        if !Self.hasModes(mount.type, mount.superOptions) { writable = [] }
-        if !Self.hasOwners(mount.type, mount.superOptions) { foreign = [] }
-    }
-
-    /// Whether the modes of a file system's folders say who may change them. Some take one mode for
-    /// all files from the options of the mount, and others ask a server.
-    ///
-    /// See: 'man 8 mount', 'man 8 mount.fuse3'
-    static func hasModes(_ type: String, _ options: [String]) -> Bool {
-        if type == "fuse" || type == "fuseblk" || type.hasPrefix("fuse.") {
-            return options.contains("default_permissions")
-        }
-        return ![
-            "vfat", "msdos", "exfat", "ntfs", "ntfs3", "hfs", "cifs", "smb3", "9p", "vboxsf",
-        ].contains(type)
-    }
-
-    /// Whether the owners are those that made the files: a server of NFS may give all to one user.
-    static func hasOwners(_ type: String, _ options: [String]) -> Bool {
-        hasModes(type, options) && type != "nfs" && type != "nfs4"
+        guard let mount = MountedFileSystem.of(device: device) else { return }
+        if !mount.hasModes { writable = [] }
+        if !mount.hasOwners { foreign = [] }
     }
 
     /// What is wrong, and how it is mended; `nil` when nothing is.

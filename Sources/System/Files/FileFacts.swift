@@ -18,6 +18,8 @@ public struct FileFacts: Sendable, Equatable {
     public var links: Int
     public var isRegular: Bool
     public var isDirectory: Bool
+    /// Whether it is a symbolic link.
+    public var isLink: Bool
     /// When the content was last changed, ns since 1970.
     public var modified: Int64
     /// When content or attributes were last changed, ns since 1970.
@@ -32,6 +34,7 @@ public struct FileFacts: Sendable, Equatable {
         links = Int(status.st_nlink)
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        isLink = status.st_mode & S_IFMT == S_IFLNK
         modified = Self.nanoseconds(status.st_mtim)
         changed = Self.nanoseconds(status.st_ctim)
     }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A line of /proc/self/mountinfo.
@@ -30,15 +31,90 @@ public struct MountedFileSystem: Sendable {
     }
 
     /// The mount that a path lies on: the one that is mounted deepest, and of several the one on
-    /// top. No file system is asked.
+    /// top. The disk at the end of the path is not asked.
     ///
-    /// - Parameter path: Absolute, without symbolic links.
+    /// - Parameter path: Absolute; symbolic links on the way are followed.
     public static func holding(_ path: String) -> MountedFileSystem? {
-        all().filter { mount in
+        let all = all()
+        return holding(resolved: resolved(path, among: all), among: all)
+    }
+
+    private static func holding(
+        resolved path: String, among mounts: [MountedFileSystem]
+    ) -> MountedFileSystem? {
+        mounts.filter { mount in
             path == mount.path || mount.path == "/" || path.hasPrefix(mount.path + "/")
         }.enumerated().max {
             ($0.element.path.utf8.count, $0.offset) < ($1.element.path.utf8.count, $1.offset)
         }?.element
+    }
+
+    /// Follows the symbolic links of a path, as far as no disk has to be asked for that may not
+    /// answer: those that lie on the file system of the root directory, or in memory.
+    private static func resolved(_ path: String, among mounts: [MountedFileSystem]) -> String {
+        let root = holding(resolved: "/", among: mounts)
+        var names = [Substring](path.split(separator: "/").reversed())
+        var (done, links) = ("", 0)
+        while let name = names.popLast() {
+            if name == "." { continue }
+            if name == ".." {
+                done = String(done[..<(done.lastIndex(of: "/") ?? done.startIndex)])
+                continue
+            }
+            let next = "\(done)/\(name)"
+            let place = holding(resolved: done.isEmpty ? "/" : done, among: mounts)
+            guard links < mostLinks, let place, !mounts.contains(where: { $0.path == next }),
+                place.device == root?.device || memory.contains(place.type),
+                let target = linkTarget(next)
+            else {
+                done = next
+                continue
+            }
+            links += 1
+            names += target.split(separator: "/").reversed()
+            if target.hasPrefix("/") { done = "" }
+        }
+        return done.isEmpty ? "/" : done
+    }
+
+    /// See: 'man 2 readlink'
+    private static func linkTarget(_ path: String) -> String? {
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        return String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// As many as the kernel follows, and the file systems that are not on a disk.
+    ///
+    /// See: 'man 7 path_resolution'
+    private static let (mostLinks, memory) = (40, ["tmpfs", "ramfs", "devtmpfs", "overlay"])
+
+    /// The mount of a device, as `st_dev` has it.
+    public static func of(device: UInt64) -> MountedFileSystem? {
+        let name = "\(gnu_dev_major(dev_t(device))):\(gnu_dev_minor(dev_t(device)))"
+        return all().first { $0.device == name }
+    }
+
+    /// Whether modes say who may change files. Some file systems take one mode for all files from
+    /// the options of the mount, and others ask a server.
+    ///
+    /// See: 'man 8 mount', 'man 8 mount.fuse3'
+    public var hasModes: Bool {
+        if isFuse { return superOptions.contains("default_permissions") }
+        return ![
+            "vfat", "msdos", "exfat", "ntfs", "ntfs3", "hfs", "cifs", "smb3", "9p", "vboxsf",
+        ].contains(type)
+    }
+
+    /// Whether the owners are those that made the files: a server of NFS may give all to one user.
+    public var hasOwners: Bool { hasModes && type != "nfs" && type != "nfs4" }
+
+    /// Whether only the user that mounted it reaches it, whatever the modes are.
+    public var isPrivate: Bool { isFuse && !superOptions.contains("allow_other") }
+
+    private var isFuse: Bool {
+        type == "fuse" || type == "fuseblk" || type.hasPrefix("fuse.")
     }
 
     init?(line: Substring) {

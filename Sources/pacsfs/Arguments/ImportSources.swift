@@ -15,6 +15,8 @@ struct ImportSources {
     private(set) var files: [SourceFile] = []
     /// Files and folders that cannot be read.
     private(set) var unreadable: [ImportResult] = []
+    /// Symbolic links inside folders, which are not followed.
+    private(set) var links = 0
     private let keptOut: [String]
 
     var bytes: Int64 { files.reduce(0) { $0 + $1.bytes } }
@@ -74,6 +76,7 @@ struct ImportSources {
             case .file(let facts):
                 add(path, Self.shortened("\(shown)/\(entry.path)"), root, facts)
             case .unreadable(let reason): add(unreadable: path, reason)
+            case .link: links += 1
             }
         }
     }

@@ -12,6 +12,8 @@ struct SourceWalk {
             case file(FileFacts)
             /// A file or folder that cannot be read, and why.
             case unreadable(String)
+            /// A symbolic link, which is not followed.
+            case link
         }
 
         /// Below the root of the walk.
@@ -64,8 +66,7 @@ struct SourceWalk {
         return nil
     }
 
-    /// - Returns: `nil` for a folder, which the walk goes into, and for what is neither a file nor
-    ///   a folder.
+    /// - Returns: `nil` for a folder, which the walk goes into, and for devices, pipes and sockets.
     private mutating func look(at bytes: [UInt8]) -> Entry? {
         let name = String(decoding: bytes, as: UTF8.self)
         func unreadable(_ reason: String) -> Entry {
@@ -80,6 +81,10 @@ struct SourceWalk {
             if facts.isRegular {
                 return Entry(
                     path: String(decoding: prefix + bytes, as: UTF8.self), found: .file(facts))
+            }
+            if facts.isLink {
+                return Entry(
+                    path: String(decoding: prefix + bytes, as: UTF8.self), found: .link)
             }
             if facts.isDirectory {
                 let child = SharedDescriptor(

@@ -7,12 +7,13 @@ struct Import: ParsableCommand {
         discussion: """
             Works whether the archive is mounted or not. It can be interrupted and run again: what \
             is archived already is recognised. The sources stay as they are. \
+            Symbolic links in folders are counted, and not followed. \
             Zip archives are unpacked: their images are archived one by one. \
             With --verbose it prints a line for each file as soon as that is safe: what became of \
             it, a tab, its path. Whatever happens afterwards, that file is not lost.
 
-            Exit code: 0 everything is archived, 1 files were rejected, 2 files could not be read \
-            or stored.
+            Exit code: 0 everything is archived, 1 files were rejected or links not followed, \
+            2 files could not be read or stored.
 
             Example:
               pacsfs import /media/cdrom ~/old-xrays
@@ -39,6 +40,7 @@ struct Import: ParsableCommand {
             let sources = try ImportSources(paths, keptOut: Self.ownDirectories(of: path))
             var summary = ImportSummary()
             summary.add(sources.unreadable)
+            summary.links = sources.links
             if verbose { sources.unreadable.forEach(report) }
             let progress = ProgressLine()
             defer { progress.end() }
@@ -58,7 +60,7 @@ struct Import: ParsableCommand {
             progress.end()
             if json { try Output.json(summary) } else { Output.lines(summary.lines) }
             if summary.failed > 0 { throw ExitStatus.failure.code }
-            if summary.rejected > 0 { throw ExitStatus.attention.code }
+            if summary.rejected > 0 || summary.links > 0 { throw ExitStatus.attention.code }
         }
     }
 

@@ -16,7 +16,8 @@ struct Verify: ParsableCommand {
             who could write to all volumes.
 
             Exit code: 0 everything fits, 1 something wants attention (a crash left an unfinished \
-            line, a volume is absent, a file does not belong here), 2 something does not fit.
+            line, a volume is absent, a file does not belong here), 2 something does not fit, \
+            or was written by a newer pacsfs and cannot be checked.
 
             Examples:
               pacsfs verify
@@ -65,7 +66,7 @@ struct Verify: ParsableCommand {
             line.end()
             guard let report = found else { throw ExitStatus.failure.code }
             if json { try Output.json(report) } else { Output.lines(Self.lines(report)) }
-            if report.faults > 0 { throw ExitStatus.failure.code }
+            if report.faults > 0 || report.newer > 0 { throw ExitStatus.failure.code }
             if report.attentions > 0 { throw ExitStatus.attention.code }
         }
     }
@@ -92,6 +93,9 @@ struct Verify: ParsableCommand {
         let faults = report.findings.filter { $0.severity == .fault }
         lines += list("Does not fit:", faults, report.faults)
         let attentions = report.findings.filter { $0.severity == .attention }
+        lines += list(
+            "Written by a newer pacsfs:", report.findings.filter { $0.severity == .newer },
+            report.newer)
         lines += list("Wants attention:", attentions, report.attentions)
         return lines
     }
@@ -102,6 +106,13 @@ struct Verify: ParsableCommand {
                 """
                 DOES NOT FIT: \(Output.count(report.faults, "thing was", "things were")) changed \
                 or damaged.
+                """
+        }
+        if report.newer > 0 {
+            return
+                """
+                NOT CHECKED: a newer pacsfs wrote what this one does not know. Update pacsfs, and \
+                verify again.
                 """
         }
         if report.attentions > 0 {

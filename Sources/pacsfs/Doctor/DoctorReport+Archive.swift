@@ -72,12 +72,13 @@ extension DoctorReport {
         let before = findings.count
         var status = stat()
         guard stat(archive, &status) == 0 else { return }
-        if status.st_mode & 0o077 != 0 {
+        let mount = MountedFileSystem.holding(archive)
+        if status.st_mode & 0o077 != 0, mount?.isPrivate != true {
             add(
                 .attention, subject,
                 """
                 \(archive) is open to other users, and the index says whose images there are. \
-                Close it with: chmod 700 \(archive)
+                \(Self.closing([archive], on: mount))
                 """
             )
         }
@@ -86,7 +87,7 @@ extension DoctorReport {
             var own = stat()
             return lstat(archive + "/" + name, &own) == 0 && own.st_uid != status.st_uid
         }
-        if let foreign {
+        if let foreign, mount?.hasOwners != false {
             add(
                 .problem, subject,
                 """

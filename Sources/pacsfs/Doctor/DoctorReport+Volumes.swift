@@ -140,18 +140,27 @@ extension DoctorReport {
         }
     }
 
+    /// How folders are closed to other users: where the file system keeps no modes, chmod(1)
+    /// changes nothing.
+    static func closing(_ folders: [String], on mount: MountedFileSystem?) -> String {
+        guard let mount, !mount.hasModes else {
+            return "Close it with: chmod 700 \(folders.joined(separator: " "))"
+        }
+        return """
+            Its file system (\(mount.type)) keeps no modes: mount \(mount.path) with options that \
+            keep others out, such as umask=077 (man 8 mount)
+            """
+    }
+
     private mutating func checkAccess(_ volume: InspectedVolume, _ subject: String) {
         let open = volume.folders.filter { $0.mode & 0o077 != 0 }.map {
             "\(volume.path)/\($0.name)"
         }
-        if !open.isEmpty {
+        let mount = MountedFileSystem.holding(volume.path)
+        if !open.isEmpty, mount?.isPrivate != true {
             add(
                 .attention, subject,
-                """
-                Other users reach its images past the mount. Close it with: chmod 700 \
-                \(open.joined(separator: " "))
-                """
-            )
+                "Other users reach its images past the mount. \(Self.closing(open, on: mount))")
         }
         var status = stat()
         guard stat(archive, &status) == 0 else { return }
@@ -166,7 +175,9 @@ extension DoctorReport {
             )
         }
         let foreign =
-            volume.folders.first { $0.uid != status.st_uid }.map { "\(volume.path)/\($0.name)" }
+            volume.folders.first { $0.uid != status.st_uid && mount?.hasOwners != false }.map {
+                "\(volume.path)/\($0.name)"
+            }
             ?? exposed?.foreign.first
         if let foreign {
             add(

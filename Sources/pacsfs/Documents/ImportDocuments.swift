@@ -12,6 +12,7 @@ extension ImportSummary: JSONDocument {
             .integer("rejected", "Files that are no DICOM images, kept in rejected."),
             .integer("ignored", "Files that pacsfs.toml says to ignore."),
             .integer("failed", "Files that could not be read or stored."),
+            .integer("links", "Symbolic links in folders, which were not followed."),
             .string("truncated[].path", "An image that was archived and is not whole."),
             .string("truncated[].reason", "What is missing."),
             .string("rejections[].path", "A file that was rejected."),

@@ -42,7 +42,7 @@ extension VerificationReport: JSONDocument {
             .integer("volumes[].good_bytes", "Bytes of these."),
             .word(
                 "findings[].severity", VerificationReport.Finding.Severity.self,
-                "Whether it is damage or tampering, or only wants attention."),
+                "Whether it is damage or tampering, wants attention, or is of a newer pacsfs."),
             .string("findings[].volume", orNull: true, "The directory of the volume it is on."),
             .string("findings[].file", orNull: true, "The file it is in."),
             .integer("findings[].line", orNull: true, "The line of that file, from 1."),
@@ -50,6 +50,10 @@ extension VerificationReport: JSONDocument {
             .string("findings[].reason", "What does not fit."),
             .integer("faults", "How many faults there are; findings lists up to 10,000."),
             .integer("attentions", "How many things want attention; listed likewise."),
+            .integer(
+                "newer",
+                "How many things a newer pacsfs wrote, so that images were not looked at; listed "
+                    + "likewise."),
         ])
 }
 

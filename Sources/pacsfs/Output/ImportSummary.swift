@@ -15,6 +15,8 @@ struct ImportSummary: Encodable {
     var rejected = 0
     var ignored = 0
     var failed = 0
+    /// Symbolic links in folders, which were not followed. They are not among the files.
+    var links = 0
     var bytes: Int64 = 0
     /// Images that were archived although they are not whole.
     var truncated: [Entry] = []
@@ -59,6 +61,14 @@ struct ImportSummary: Encodable {
                 """
                 \(sameDataSet) of them had the same data set as an image in the archive: only the \
                 file header differs. Both are kept, and views show the first.
+                """
+            )
+        }
+        if links > 0 {
+            lines.append(
+                """
+                \(Output.count(links, "symbolic link was", "symbolic links were")) not followed. \
+                To import what one leads to, name that as an argument.
                 """
             )
         }

@@ -55,6 +55,7 @@ struct ImportSummary: Decodable {
     var rejected: Int
     var ignored: Int
     var failed: Int
+    var links: Int
     var bytes: Int
     var truncated: [Rejection]
     var rejections: [Rejection]

@@ -159,6 +159,8 @@ enum RecordError: Error, Equatable {
     /// This field is missing, or has a value that is not allowed.
     case field(String)
 
+    var isNewer: Bool { if case .unknown = self { true } else { false } }
+
     /// One sentence about the record.
     var reason: String {
         switch self {
