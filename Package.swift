@@ -64,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "pacsfs",
             dependencies: [
-                "CLinux", "DICOM", "Naming", "System", "TagIndex", "Storage", "Archive",
+                "CLinux", "DICOM", "Naming", "Offsite", "System", "TagIndex", "Storage", "Archive",
                 "FuseServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

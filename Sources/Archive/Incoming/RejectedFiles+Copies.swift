@@ -103,28 +103,53 @@ extension RejectedFiles {
     /// - Returns: How many were copied.
     /// - Throws: The errors of the index; why a file that is there cannot be copied.
     func bring(from source: any RestoreSource) throws -> Int64 {
-        guard let folder = try source.rejectedFiles() else { return 0 }
+        let records = try records()
         var (made, last) = (Int64(0), Int64(0))
         while true {
-            let page = try core.index.read { try $0.rejectedFiles(after: last, limit: 256) }
+            let page = try core.index.read { try $0.rejectedFiles(after: last, limit: 64) }
             guard let end = page.last else { return made }
-            for file in page {
-                guard let digest = Digest(bytes: file.sha256), holders(of: file, digest).isEmpty,
-                    let place = folder.place(of: file.path, digest, bytes: file.bytes)
-                else { continue }
-                do {
-                    try changing.take {
-                        try core.volumes.staging.rejected.copy(
-                            place, from: folder, expecting: digest)
-                    }
-                    made += 1
-                    noteMissingCopies()
-                } catch let error as StorageError where error.code == .corrupt {
-                    core.log.error("rejected/\(file.path) cannot be restored: \(error)")
-                }
-            }
             last = end.id
+            let wanted = page.filter { file in
+                Digest(bytes: file.sha256).map { holders(of: file, $0).isEmpty } ?? false
+            }
+            if wanted.isEmpty { continue }
+            let places = wanted.compactMap { file in
+                records[file.path].map { RejectedPlace(path: file.path, record: $0) }
+            }
+            guard let folder = try source.rejectedFiles(places) else { return made }
+            for file in wanted where try bring(file, from: folder) { made += 1 }
         }
+    }
+
+    /// - Returns: Whether it was there.
+    private func bring(_ file: RejectedFile, from folder: RejectedFolder) throws -> Bool {
+        guard let digest = Digest(bytes: file.sha256),
+            let place = folder.place(of: file.path, digest, bytes: file.bytes)
+        else { return false }
+        do {
+            try changing.take {
+                try core.volumes.staging.rejected.copy(place, from: folder, expecting: digest)
+            }
+        } catch let error as StorageError where error.code == .corrupt {
+            core.log.error("rejected/\(file.path) cannot be restored: \(error)")
+            return false
+        }
+        noteMissingCopies()
+        return true
+    }
+
+    /// The digests of the records about rejected files, by the paths of these.
+    private func records() throws -> [String: Digest] {
+        var records: [String: Digest] = [:]
+        var chain = try LedgerChain(
+            volume: core.volumes.staging, site: core.catalogue.ledger.site)
+        while let record = try chain.next() {
+            guard record.entry.kind == RejectRecord.kind,
+                case .reject(let event) = try LedgerEvent(record)
+            else { continue }
+            records[event.path] = record.end.head
+        }
+        return records
     }
 
     // MARK: Counting

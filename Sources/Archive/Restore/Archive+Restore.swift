@@ -8,8 +8,7 @@ import TagIndex
 public struct RestoreRequest: Sendable {
     /// Its new directory.
     public var archive: String
-    /// A volume, or a folder that was fetched from an off-site copy; absolute.
-    public var source: String
+    public var origin: RestoreOrigin
     /// Directories that become its volumes; absolute.
     public var volumes: [String]
     /// How many volumes keep each image.
@@ -18,10 +17,10 @@ public struct RestoreRequest: Sendable {
     public var head: Verification.Head?
 
     public init(
-        archive: String, source: String, volumes: [String], copies: Int,
+        archive: String, from origin: RestoreOrigin, volumes: [String], copies: Int,
         head: Verification.Head? = nil
     ) {
-        (self.archive, self.source, self.volumes) = (archive, source, volumes)
+        (self.archive, self.origin, self.volumes) = (archive, origin, volumes)
         (self.copies, self.head) = (copies, head)
     }
 }
@@ -85,17 +84,21 @@ extension Archive {
         guard var note = try RestoreNote.of(request.archive) else {
             throw ArchiveError(.configuration, "\(request.archive) is an archive already.")
         }
-        let id = try FolderSource.archive(of: request.source)
-        guard id == note.archive else {
-            throw ArchiveError(
-                .configuration,
-                "\(request.source) belongs to archive \(id), not to \(note.archive).")
-        }
-        if note.source != request.source {
-            note.source = request.source
-            try note.write(to: request.archive)
-        }
+        try require(request.origin, of: note.archive)
+        let before = note
+        try note.take(request.origin, in: request.archive)
+        if note != before { try note.write(to: request.archive) }
         return note
+    }
+
+    /// - Throws: ``ArchiveError`` when the origin belongs to another archive.
+    private static func require(_ origin: RestoreOrigin, of archive: String) throws {
+        let id = try origin.archive()
+        guard id == archive else {
+            throw ArchiveError(
+                .configuration, "\(origin.name) belongs to archive \(id), not to \(archive).",
+                remedy: "Name another source, or another directory for the archive.")
+        }
     }
 
     /// Steps 1 to 4.
@@ -111,14 +114,11 @@ extension Archive {
                 """, remedy: "Name more with --volume, or lower --copies.")
         }
         let path = request.archive
-        try requireApart([path, request.source] + request.volumes)
-        let id = try FolderSource.archive(of: request.source)
+        try requireApart(
+            [path] + (request.origin.path.map { [$0] } ?? []) + request.volumes)
+        let id = try request.origin.archive()
         let earlier = try RestoreNote.of(path)
-        if let earlier, earlier.archive != id {
-            throw ArchiveError(
-                .configuration,
-                "\(request.source) belongs to archive \(id), and \(path) to \(earlier.archive).")
-        }
+        if let earlier { try require(request.origin, of: earlier.archive) }
         if earlier == nil {
             for volume in request.volumes { try Volume.requireUnused(at: volume) }
         }
@@ -128,20 +128,22 @@ extension Archive {
             attributes: [.posixPermissions: 0o700])
         let lock = try ArchiveLock(archive: path)
         defer { lock.release() }
-        let note = RestoreNote(
-            archive: id, source: request.source, volumes: request.volumes, copies: request.copies)
+        var note = RestoreNote(
+            archive: id, volumes: request.volumes, copies: request.copies)
+        try note.take(request.origin, in: path)
         try note.write(to: path)
         let scratch = "\(path)/\(RestoreNote.scratchName)"
         let ledger: VerifiedLedger
         do {
             try FileManager.default.createDirectory(
                 atPath: scratch, withIntermediateDirectories: true)
-            ledger = try VerifiedLedger(
-                in: request.source, archive: id, noted: request.head, scratch: scratch)
+            ledger = try request.origin.ledger(
+                of: id, noted: request.head, scratch: scratch)
         } catch {
             // Nothing was made, and another source can be tried.
             try? FileManager.default.removeItem(atPath: scratch)
             if earlier == nil {
+                try? FileManager.default.removeItem(atPath: "\(path)/offsite")
                 RestoreNote.remove(from: path)
                 unlink("\(path)/lock")
             }
@@ -221,11 +223,11 @@ extension Archive {
     /// Step 7, until everything is there or `shouldStop` says so.
     ///
     /// - Parameters:
-    ///   - shouldStop: Asked between two batches; what is left is for the next call.
+    ///   - shouldStop: Asked every second; what is left is for the next call.
     ///   - progress: Called after each batch, on the calling thread.
     /// - Throws: ``ArchiveError`` when the source cannot be used, or the volumes are full.
     public func restore(
-        shouldStop: () -> Bool = { false }, progress: (RestoreProgress) -> Void
+        shouldStop: @escaping () -> Bool = { false }, progress: (RestoreProgress) -> Void
     ) throws(ArchiveError) -> RestoreReport {
         guard var note = try RestoreNote.of(path) else {
             var report = RestoreReport(directory: path)
@@ -233,7 +235,10 @@ extension Archive {
             return report
         }
         return try ArchiveError.from {
-            let source = try FolderSource(note.source)
+            // Beside the files that it becomes, so that a small system disk is no limit.
+            let scratch = "\(volumes.staging.path)/staging/restore"
+            try? FileManager.default.removeItem(atPath: scratch)
+            let source = try note.origin(in: path).source(index, scratch: scratch)
             var report = try Restoration(core: core, rejected: rejected, source: source)
                 .run(shouldStop: shouldStop, progress: progress)
             // Copies of images that a volume could not take, and of rejected files.

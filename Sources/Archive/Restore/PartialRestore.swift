@@ -11,8 +11,7 @@ import TagIndex
 /// DIR/.pacsfs-restore/    a copy of the ledger and an index, removed at the end
 /// ```
 public struct PartialRestore: Sendable {
-    /// A volume, or a folder that was fetched from an off-site copy; absolute.
-    public var source: String
+    public var origin: RestoreOrigin
     /// The folder; made when it is not there.
     public var folder: String
     public var selection: RestoreSelection
@@ -22,10 +21,10 @@ public struct PartialRestore: Sendable {
     private static let scratchName = ".pacsfs-restore"
 
     public init(
-        source: String, folder: String, selection: RestoreSelection,
+        from origin: RestoreOrigin, folder: String, selection: RestoreSelection,
         head: Verification.Head? = nil
     ) {
-        (self.source, self.folder) = (source, folder)
+        (self.origin, self.folder) = (origin, folder)
         (self.selection, self.head) = (selection, head)
     }
 
@@ -33,7 +32,12 @@ public struct PartialRestore: Sendable {
         var digest: Digest
         var details: ImageDetails
         var path: [String]
+
+        var blob: StagedBlob { StagedBlob(digest: digest, bytes: details.bytes) }
     }
+
+    /// How many images are fetched together.
+    private static let batch = 64
 
     /// - Parameters:
     ///   - shouldStop: Asked before each image.
@@ -41,7 +45,7 @@ public struct PartialRestore: Sendable {
     /// - Throws: ``ArchiveError``: the ledger is damaged or was changed, or the folder cannot be
     ///   written.
     public func run(
-        shouldStop: () -> Bool = { false }, progress: (RestoreProgress) -> Void
+        shouldStop: @escaping () -> Bool = { false }, progress: (RestoreProgress) -> Void
     ) throws(ArchiveError) -> RestoreReport {
         try ArchiveError.from {
             let scratch = "\(folder)/\(Self.scratchName)"
@@ -50,17 +54,18 @@ public struct PartialRestore: Sendable {
                 atPath: scratch, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
             defer { try? FileManager.default.removeItem(atPath: scratch) }
-            let ledger = try ScratchLedger(of: source, noted: head, in: scratch)
+            let ledger = try ScratchLedger(of: origin, noted: head, in: scratch)
             let index = try TagIndex(readingFrom: ledger.index)
             defer { index.close() }
             return try copy(
-                from: FolderSource(source), index, view: ledger.firstView, shouldStop, progress)
+                from: origin.source(index, scratch: scratch + "/objects"), index,
+                view: ledger.firstView, shouldStop, progress)
         }
     }
 
     private func copy(
         from source: any RestoreSource, _ index: TagIndex, view: String?,
-        _ shouldStop: () -> Bool, _ progress: (RestoreProgress) -> Void
+        _ shouldStop: @escaping () -> Bool, _ progress: (RestoreProgress) -> Void
     ) throws -> RestoreReport {
         let start = ContinuousClock.now
         let target = try PlainFolder(folder)
@@ -70,37 +75,44 @@ public struct PartialRestore: Sendable {
         state.totalImages = Int64(images.count)
         state.totalBytes = images.reduce(0) { $0 + $1.details.bytes }
         defer { source.discard() }
-        for image in images {
+        for start in stride(from: 0, to: images.count, by: Self.batch) {
             if shouldStop() { return report }
-            let blob = StagedBlob(digest: image.digest, bytes: image.details.bytes)
-            if target.holds(image.digest, bytes: blob.bytes, at: image.path) {
-                report.present += 1
-            } else {
-                do {
-                    try source.fetch([blob])
-                    let file = try source.open(blob)
-                    try target.write(
-                        file.number, image.digest, bytes: blob.bytes, at: image.path,
-                        modified: image.details.received)
-                    report.restored += 1
-                    report.bytes += blob.bytes
-                } catch let error as StorageError where error.code == .noSpace {
-                    throw error
-                } catch {
-                    report.lacking += 1
-                    if report.examples.count < RestoreReport.mostExamples {
-                        report.examples.append("\(image.path.joined(separator: "/")): \(error)")
-                    }
-                }
+            let some = images[start..<min(start + Self.batch, images.count)]
+            let wanted = some.filter {
+                !target.holds($0.digest, bytes: $0.details.bytes, at: $0.path)
             }
-            state.images += 1
-            state.bytes += blob.bytes
+            report.present += Int64(some.count - wanted.count)
+            try source.fetch(wanted.map(\.blob), shouldStop: shouldStop)
+            for image in wanted { try copy(image, from: source, to: target, &report) }
+            state.images += Int64(some.count)
+            state.bytes += some.reduce(0) { $0 + $1.details.bytes }
             progress(state)
         }
         try target.sync()
         report.isComplete = true
         report.seconds = (ContinuousClock.now - start) / .seconds(1)
         return report
+    }
+
+    private func copy(
+        _ image: Image, from source: any RestoreSource, to target: PlainFolder,
+        _ report: inout RestoreReport
+    ) throws {
+        do {
+            let file = try source.open(image.blob)
+            try target.write(
+                file.number, image.digest, bytes: image.blob.bytes, at: image.path,
+                modified: image.details.received)
+            report.restored += 1
+            report.bytes += image.blob.bytes
+        } catch let error as StorageError where error.code == .noSpace {
+            throw error
+        } catch {
+            report.lacking += 1
+            if report.examples.count < RestoreReport.mostExamples {
+                report.examples.append("\(image.path.joined(separator: "/")): \(error)")
+            }
+        }
     }
 
     private func images(in index: TagIndex, view: String?) throws -> [Image] {

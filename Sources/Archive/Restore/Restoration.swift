@@ -18,7 +18,7 @@ struct Restoration {
 
     /// - Throws: Why nothing can be had from the source, or stored.
     func run(
-        shouldStop: () -> Bool, progress: (RestoreProgress) -> Void
+        shouldStop: @escaping () -> Bool, progress: (RestoreProgress) -> Void
     ) throws -> RestoreReport {
         let start = ContinuousClock.now
         var report = RestoreReport(directory: core.path)
@@ -28,12 +28,11 @@ struct Restoration {
         report.present = all.1.instances - all.2.images
         state.images = report.present
         defer { source.discard() }
-        report.rejected = try rejected.bring(from: source)
         var lacking: [(Digest, String)] = []
         var wanted: [WantedImage] = []
         func bring() throws {
             if wanted.isEmpty { return }
-            let (done, problems) = try restore(wanted)
+            let (done, problems) = try restore(wanted, shouldStop)
             lacking += problems
             report.restored += Int64(done.count)
             report.bytes += done.reduce(0) { $0 + $1.bytes }
@@ -53,8 +52,11 @@ struct Restoration {
             }
             if shouldStop() { break }
         }
-        report.isComplete = !shouldStop()
-        if report.isComplete { try bring() }
+        if !shouldStop() {
+            try bring()
+            report.rejected = try rejected.bring(from: source)
+            report.isComplete = true
+        }
         report.lacking = Int64(lacking.count)
         try list(lacking, in: &report)
         report.seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -65,12 +67,12 @@ struct Restoration {
     ///
     /// - Returns: Those that are on a volume now, and what is wrong with the others.
     private func restore(
-        _ images: [WantedImage]
+        _ images: [WantedImage], _ shouldStop: @escaping () -> Bool
     ) throws -> (done: [WantedImage], problems: [(Digest, String)]) {
         let blobs = images.compactMap { image in
             Digest(bytes: image.sha256).map { StagedBlob(digest: $0, bytes: image.bytes) }
         }
-        try source.fetch(blobs)
+        try source.fetch(blobs, shouldStop: shouldStop)
         let staged = stage(blobs)
         var round = CopyRound()
         var problems: [(Digest, String)] = []

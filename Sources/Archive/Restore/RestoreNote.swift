@@ -8,7 +8,9 @@ struct RestoreNote: Codable, Equatable {
     /// The archive's id.
     var archive: String
     /// The folder that everything comes from.
-    var source: String
+    var folder: String?
+    /// The remote that it comes from, whose keys are in `ARCHIVE/offsite`.
+    var remote: String?
     /// The directories of the new volumes.
     var volumes: [String]
     var copies: Int
@@ -35,6 +37,24 @@ struct RestoreNote: Codable, Equatable {
     }
 
     static func remove(from archive: String) { unlink("\(archive)/\(name)") }
+
+    /// Where everything comes from.
+    ///
+    /// - Throws: ``ArchiveError`` when the keys of the remote are not there.
+    func origin(in path: String) throws(ArchiveError) -> RestoreOrigin {
+        guard let remote else { return .folder(folder ?? "") }
+        return .remote(try RemoteSecrets(remote, of: path))
+    }
+
+    /// Notes where everything comes from; the keys of a remote are kept durably.
+    mutating func take(_ origin: RestoreOrigin, in path: String) throws(ArchiveError) {
+        switch origin {
+        case .folder(let path): (folder, remote) = (path, nil)
+        case .remote(let secrets):
+            (folder, remote) = (nil, secrets.name)
+            try secrets.write(in: path)
+        }
+    }
 
     func write(to archive: String) throws {
         try ReplacedFile.write(JSONEncoder().encode(self), to: Self.name, in: archive)

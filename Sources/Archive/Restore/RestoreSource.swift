@@ -1,74 +1,47 @@
-import Foundation
+import Offsite
 import Storage
 import System
 
-/// Where a restore takes blobs and rejected files from. Any thread may use it at any time.
+/// Where a restore takes blobs and rejected files from.
 protocol RestoreSource: Sendable {
     /// For messages: `/mnt/usb`, or the name of a remote.
     var name: String { get }
 
-    /// Makes blobs ready to be opened, as many of them as are there.
+    /// Makes blobs ready to be opened, as many of them as are there. What was fetched before may
+    /// be gone then.
     ///
+    /// - Parameter shouldStop: Asked every second.
     /// - Throws: Why none can be had now.
-    func fetch(_ blobs: [StagedBlob]) throws
+    func fetch(_ blobs: [StagedBlob], shouldStop: @escaping () -> Bool) throws
 
-    /// Opens a blob that was fetched. Its bytes are not proven.
+    /// Opens a blob that was fetched; from any thread. Its bytes are not proven.
     ///
     /// - Throws: Why it is not there.
     func open(_ blob: StagedBlob) throws -> Descriptor
 
-    /// Lets go of what was fetched.
-    func discard()
+    /// The rejected files, some of them at least; `nil` when there are none.
+    ///
+    /// - Throws: Why none can be had now.
+    func rejectedFiles(_ wanted: [RejectedPlace]) throws -> RejectedFolder?
 
-    /// The rejected files; `nil` when there are none.
-    func rejectedFiles() throws -> RejectedFolder?
+    /// Lets go of everything that was fetched.
+    func discard()
 }
 
-/// A volume, or a folder that was fetched from an off-site copy by hand.
-struct FolderSource: RestoreSource {
-    let folder: InspectedVolume
+/// Where a rejected file lies.
+struct RejectedPlace: Hashable, Sendable {
+    /// Below `rejected` of a volume.
+    var path: String
+    /// The SHA-256 of its record.
+    var record: Digest
 
-    var name: String { folder.path }
-
-    init(_ path: String) throws(StorageError) { folder = try InspectedVolume(at: path) }
-
-    func fetch(_ blobs: [StagedBlob]) {}
-
-    func open(_ blob: StagedBlob) throws -> Descriptor { try folder.openBlob(blob.digest) }
-
-    func discard() {}
-
-    func rejectedFiles() throws -> RejectedFolder? { try folder.rejectedFiles() }
-
-    private static let markerName = "pacsfs-archive.json"
-
-    /// The id of the archive that a folder belongs to: by the identity file of a volume, or the
-    /// marker of an off-site copy.
-    ///
-    /// - Throws: ``ArchiveError`` when it has neither.
-    static func archive(of path: String) throws -> String {
-        struct Marker: Decodable {
-            var archive: String
+    /// Whether the path leads below a folder, whatever a ledger says.
+    var isBelow: Bool {
+        path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
+            !$0.isEmpty && $0 != "." && $0 != ".."
         }
-        let folder = try InspectedVolume(at: path)
-        if let identity = try? folder.identity.get() { return identity.archive }
-        let marker = "\(path)/\(markerName)"
-        if access(marker, F_OK) == 0 {
-            let content = Data(try RegularFile.content(of: marker))
-            guard let found = try? JSONDecoder().decode(Marker.self, from: content) else {
-                throw ArchiveError(
-                    .configuration, "This is not the marker of an off-site copy", path: marker,
-                    remedy: "Fetch it again.")
-            }
-            return found.archive
-        }
-        // What is wrong with the identity file of a volume says more than that there is no marker.
-        if folder.hasLayout { _ = try folder.identity.get() }
-        throw ArchiveError(
-            .configuration,
-            """
-            \(path) is neither a volume nor a folder that was fetched from an off-site copy: it \
-            has neither pacsfs-volume.json nor \(markerName).
-            """, remedy: "Is its disk mounted? Name the folder that has blobs and ledger in it.")
     }
+
+    /// Its object off-site.
+    var object: String { OffsiteLayout.rejected(record) }
 }

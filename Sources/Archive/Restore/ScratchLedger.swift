@@ -14,14 +14,12 @@ struct ScratchLedger {
     let records: Int64
 
     /// - Parameters:
-    ///   - source: A volume, or a folder that was fetched from an off-site copy.
     ///   - noted: A head that a person has kept; the ledger must have that record.
     ///   - folder: An empty folder, which the caller removes.
     /// - Throws: ``ArchiveError`` when the ledger is damaged or was changed.
-    init(of source: String, noted: Verification.Head? = nil, in folder: String) throws {
-        archive = try FolderSource.archive(of: source)
-        let ledger = try VerifiedLedger(
-            in: source, archive: archive, noted: noted, scratch: folder)
+    init(of origin: RestoreOrigin, noted: Verification.Head? = nil, in folder: String) throws {
+        archive = try origin.archive()
+        let ledger = try origin.ledger(of: archive, noted: noted, scratch: folder)
         let summary = ledger.summary
         records = summary.records
         firstView = summary.views?.first?.name

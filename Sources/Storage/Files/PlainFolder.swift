@@ -13,6 +13,7 @@ public final class PlainFolder: Sendable {
     /// Whether an image is there, with just these bytes.
     public func holds(_ digest: Digest, bytes: Int64, at path: [String]) -> Bool {
         do throws(StorageError) {
+            let path = try RelativePath.components(path.joined(separator: "/"))
             let folder = try root.openFolder(path.dropLast())
             let name = path[path.count - 1]
             guard try folder.facts(name)?.bytes == bytes else { return false }
@@ -32,6 +33,8 @@ public final class PlainFolder: Sendable {
     public func write(
         _ source: Int32, _ digest: Digest, bytes: Int64, at path: [String], modified: Int64
     ) throws(StorageError) {
+        // They come from a ledger, which somebody may have made to write elsewhere.
+        let path = try RelativePath.components(path.joined(separator: "/"))
         var folder = try root.openDirectory(".")
         for name in path.dropLast() {
             try folder.makeDirectory(name)

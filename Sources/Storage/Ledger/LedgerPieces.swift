@@ -12,9 +12,6 @@ public enum LedgerPieces {
     /// The folder of the pieces, in that of a site.
     public static let folder = "tail"
 
-    /// The name of a piece.
-    public static func name(first: Int64, last: Int64) -> String { "\(first)-\(last).jsonl" }
-
     /// Whether a folder has pieces, so that its ledger is read after ``assemble(_:site:into:)``.
     public static func areIn(_ path: String, site: String) -> Bool {
         access("\(path)/ledger/\(site)/\(folder)", F_OK) == 0
@@ -52,7 +49,7 @@ public enum LedgerPieces {
 
     private static func append(
         _ pieces: borrowing Directory, after number: Int64, to file: borrowing Descriptor,
-        path: String
+        path target: String
     ) throws(StorageError) {
         var (number, offset) = (number, Int64(0))
         for piece in try list(pieces) where piece.last > number {
@@ -62,36 +59,35 @@ public enum LedgerPieces {
                     path: pieces.path,
                     remedy: "Fetch the folder again, or restore from another copy")
             }
-            let name = name(first: piece.first, last: piece.last)
-            let source = try pieces.openFile(name)
+            let path = pieces.path(of: piece.name)
+            let source = try pieces.openFile(piece.name)
             let whole = try source.bytes(
-                at: 0, count: Int(source.facts(path: pieces.path(of: name)).bytes),
-                path: pieces.path(of: name))
+                at: 0, count: Int(source.facts(path: path).bytes), path: path)
             // Records that an earlier piece had as well.
             var rest = whole[...]
             for _ in 0..<(number + 1 - piece.first) {
                 guard let newline = rest.firstIndex(of: UInt8(ascii: "\n")) else { break }
                 rest = rest[(newline + 1)...]
             }
-            try file.write(Array(rest), at: offset, path: path)
+            try file.write(Array(rest), at: offset, path: target)
             offset += Int64(rest.count)
             number = piece.last
         }
-        try file.syncAll(path: path)
+        try file.syncAll(path: target)
     }
 
     /// Sorted by their first records; of two with the same first record, the longer one comes
     /// first.
     private static func list(
         _ folder: borrowing Directory
-    ) throws(StorageError) -> [(first: Int64, last: Int64)] {
-        var pieces: [(first: Int64, last: Int64)] = []
+    ) throws(StorageError) -> [(first: Int64, last: Int64, name: String)] {
+        var pieces: [(first: Int64, last: Int64, name: String)] = []
         for text in try folder.entries() where text.hasSuffix(".jsonl") {
             let numbers = text.dropLast(".jsonl".count).split(separator: "-").map { Int64($0) }
             guard numbers.count == 2, let first = numbers[0], let last = numbers[1], first > 0,
-                last >= first, text == name(first: first, last: last)
+                last >= first
             else { continue }
-            pieces.append((first, last))
+            pieces.append((first, last, text))
         }
         return pieces.sorted { ($0.first, $1.last) < ($1.first, $0.last) }
     }

@@ -6,11 +6,15 @@ struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring an archive back on a machine that has nothing of it.",
         discussion: """
-            From a volume, or from a folder that was fetched from an off-site copy by hand. The \
-            new archive has the same paths and bytes, and its ledger goes on where the old one \
+            From a remote, a volume, or a folder that was fetched from an off-site copy by hand. \
+            For a remote, type the numbered lines of the recovery sheet into a file and name it \
+            with --sheet (or --sheet - to type them now), and the remote by its name on the \
+            sheet; a mistyped line is named. One that is not encrypted can be named as rclone \
+            does, without a sheet: b2:bucket/path. The new archive has the same paths and bytes, and its ledger goes on where the old one \
             ended. The ledger is read whole and its chain of hashes verified before anything of \
             it is believed; each image is compared with its hash. The images of the newest \
-            studies come first.
+            studies come first. As soon as images come, it can be interrupted with Ctrl-C and \
+            the archive be mounted: the rest comes in the background then.
 
             After an interruption run the same command again: it goes on where it was. The old \
             archive must not be used any more, if there is still one.
@@ -21,6 +25,8 @@ struct Restore: ParsableCommand {
             failed.
 
             Examples:
+              pacsfs restore --from b2 --sheet sheet.txt --archive /var/lib/pacsfs \\
+                  --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
               pacsfs restore --from /mnt/usb/pacsfs --archive /var/lib/pacsfs \\
                   --volume /mnt/disk1/pacsfs --volume /mnt/disk2/pacsfs
               pacsfs restore --from /mnt/usb/pacsfs --into ~/rex --patient 1001 --since 2025
@@ -28,8 +34,17 @@ struct Restore: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("A volume, or a folder that was fetched.", valueName: "VOLUME|DIR"))
-    var from: String
+        help: ArgumentHelp(
+            "A remote on the sheet, a volume, a folder that was fetched, or a remote of rclone.",
+            valueName: "SOURCE"))
+    var from: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The recovery sheet, or what was typed of it; - for standard input.", valueName: "FILE")
+    )
+    var sheet: String?
 
     @OptionGroup var archive: ArchiveOption
 
@@ -76,6 +91,9 @@ struct Restore: ParsableCommand {
     var json = false
 
     func validate() throws {
+        guard from != nil || sheet != nil else {
+            throw ValidationError("Say where from: --from, or --sheet.")
+        }
         let isPart = study != nil || patient != nil || since != nil
         if into == nil {
             guard !volume.isEmpty else {
@@ -120,13 +138,13 @@ struct Restore: ParsableCommand {
         _ progress: ProgressLine, _ interruption: Interruption
     ) throws -> RestoreReport {
         let path = archive.path
-        let source = Paths.absolute(from)
         let volumes = volume.map(Paths.absolute)
         try Paths.requireOutsideMounts([path] + volumes)
         let log = StandardErrorLog.logger(level: .critical)
         try Archive.beginRestore(
             RestoreRequest(
-                archive: path, source: source, volumes: volumes, copies: copies,
+                archive: path, from: try RestorePlace(from, sheet).origin(), volumes: volumes,
+                copies: copies,
                 head: head.flatMap { Verification.Head($0) }),
             log: log, progress: { progress.show(.init($0)) })
         let archive = try Archive(at: path, log: log)
@@ -142,7 +160,7 @@ struct Restore: ParsableCommand {
     ) throws -> RestoreReport {
         try Paths.requireOutsideMounts([folder])
         return try PartialRestore(
-            source: Paths.absolute(from), folder: folder,
+            from: try RestorePlace(from, sheet).origin(), folder: folder,
             selection: RestoreSelection(study: study, patient: patient, since: since),
             head: head.flatMap { Verification.Head($0) }
         ).run(shouldStop: { interruption.answer.isYes }, progress: { progress.show(.init($0)) })

@@ -1,0 +1,253 @@
+import Foundation
+import Offsite
+import Storage
+import SyntheticStudy
+import System
+import TagIndex
+import TemporaryArchive
+import TestSupport
+import Testing
+
+@testable import Archive
+
+/// What lies off-site after a push, made piece by piece: a pack that the ledger knows, single
+/// blobs, a pack whose record did not get away any more, a rejected file, the ledger in pieces.
+struct PushedArchive {
+    let temporary: TemporaryArchive
+    let secrets: RemoteSecrets
+    let images: [[UInt8]]
+    /// Names of the objects.
+    private(set) var packs: [String] = []
+
+    var folder: String { temporary.folder.path("remote/images") }
+
+    init(keys: CryptKeys?) throws {
+        temporary = try TemporaryArchive()
+        images = series(seed: 1) + series(seed: 2, images: 2) + series(seed: 3)
+        secrets = RemoteSecrets(
+            name: "nas", id: VolumeIdentity.randomIdentifier(),
+            location: RemoteLocation(folder: temporary.folder.path("remote/images")), keys: keys)
+        try FileManager.default.createDirectory(
+            atPath: temporary.folder.path("remote"), withIntermediateDirectories: false)
+        try temporary.archive(images)
+        let letter = try temporary.folder.write(Array("a letter".utf8), to: "cd/letter.txt")
+        try temporary.open { archive in
+            _ = archive.importFiles([ImportFile(path: letter, rejectedPath: "cd/letter.txt")])
+            try push(archive)
+        }
+    }
+
+    private mutating func push(_ archive: Archive) throws {
+        let access = try RemoteAccess(secrets.configuration(), Rclone())
+        _ = try access.claim(for: archive.id, at: .now())
+        try archive.catalogue.record([
+            .remote(
+                .add(
+                    secrets.name, id: secrets.id, cipher: secrets.keys == nil ? nil : .rclone,
+                    hash: nil))
+        ])
+        let known = try putPack(Array(images[..<3]), access)
+        var event = OffsiteEvent(known.name, bytes: known.bytes, on: secrets.name)
+        event.packed = known.places.map { .init(digest: $0.digest, offset: $0.offset) }
+        try archive.catalogue.record([.offsite(event)])
+        for image in images[3..<5] {
+            try access.put(image, to: OffsiteLayout.blob(Digest.of(image)), hash: nil)
+        }
+        let unlisted = try putPack(Array(images[5...]), access)
+        packs = [known.name, unlisted.name]
+        let site = Ledger.site(archive: archive.id)
+        let volume = try #require(archive.volumes.online.first)
+        var chain = try LedgerChain(volume: volume, site: site)
+        var number: Int64 = 0
+        while let record = try chain.next() {
+            number = record.number
+            guard record.entry.kind == RejectRecord.kind else { continue }
+            let record = record.end.head
+            try access.put(
+                Array("a letter".utf8), to: OffsiteLayout.rejected(record), hash: nil)
+            try access.put(Array("no image\n".utf8), to: OffsiteLayout.reason(record), hash: nil)
+        }
+        let lines = try contents(of: "\(volume.path)/ledger/\(site)/000001.jsonl")
+            .split(separator: 10).map { Array($0) + [10] }
+        #expect(lines.count == Int(number))
+        for part in [1...4, 5...number] {
+            try access.put(
+                Array(lines[Int(part.lowerBound - 1)..<Int(part.upperBound)].joined()),
+                to: OffsiteLayout.tail(part, site: site), hash: nil)
+        }
+    }
+
+    private func putPack(_ images: [[UInt8]], _ access: RemoteAccess) throws -> Pack {
+        let blobs = Dictionary(uniqueKeysWithValues: images.map { (Digest.of($0), $0) })
+        let members = blobs.map { PackWriter.Member(digest: $0, bytes: Int64($1.count)) }
+            .sorted { $0.digest < $1.digest }
+        let path = temporary.folder.path("pack")
+        let output = try Descriptor(opening: path, O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
+        var writer = try PackWriter(to: output.number, path: path, members: members)
+        while let member = writer.expected {
+            let file = try temporary.folder.write(blobs[member.digest] ?? [], to: "blob")
+            let input = try Descriptor(opening: file, O_RDONLY)
+            try writer.append(from: input.number, path: file)
+        }
+        let pack = try writer.finish()
+        try access.put(contents(of: path), to: pack.name, hash: nil)
+        return pack
+    }
+
+    /// Everything on this machine goes.
+    func burn() throws {
+        for gone in temporary.volumes + [temporary.path] {
+            try FileManager.default.removeItem(atPath: gone)
+        }
+    }
+}
+
+@Suite("Restoring from a remote, with rclone as Debian has it") struct RemoteRestoreTests {
+    private static let keys = CryptKeys(
+        password: "abcd-efgh-ijkl-mnop-qrst-uvwx-yz23-4567",
+        salt: "7654-32zy-xwvu-tsrq-ponm-lkji-hgfe-dcba")
+
+    private func request(_ pushed: PushedArchive, _ origin: RestoreOrigin) -> RestoreRequest {
+        RestoreRequest(
+            archive: pushed.temporary.folder.path("again"), from: origin,
+            volumes: ["new1", "new2"].map { pushed.temporary.folder.path($0) }, copies: 2)
+    }
+
+    private func restore(_ request: RestoreRequest, _ log: LogLines) throws -> RestoreReport {
+        try Archive.beginRestore(request, log: log.logger) { _ in }
+        let archive = try Archive(at: request.archive, log: log.logger)
+        defer { archive.close() }
+        return try archive.restore { _ in }
+    }
+
+    private func expectWhole(_ request: RestoreRequest, _ pushed: PushedArchive) throws {
+        for volume in request.volumes {
+            for image in pushed.images {
+                #expect(try contents(of: blobPath(Digest.of(image).hex, on: volume)) == image)
+            }
+            let rejected = try files(below: volume + "/rejected")
+            #expect(rejected.count == 2 && rejected.allSatisfy { $0.contains("cd/letter.txt") })
+            #expect(try files(below: volume + "/staging").isEmpty)
+        }
+        let verification = try Verification(
+            archive: request.archive, volumes: [], head: nil, options: .init(threads: 2),
+            progress: { _ in })
+        let report = try #require(try verification.run())
+        #expect(report.faults == 0 && report.attentions == 0, "\(report.findings)")
+    }
+
+    @Test("With what was typed of the sheet everything is back", arguments: [false, true])
+    func whole(isEncrypted: Bool) throws {
+        let pushed = try PushedArchive(keys: isEncrypted ? Self.keys : nil)
+        let sheet = pushed.secrets.sheetLines(from: 1).map(\.text).joined(separator: "\n")
+        try pushed.burn()
+        let secrets = try TypedSheet("Some words\n\n\(sheet)\nmore words").remotes
+        #expect(secrets == [pushed.secrets])
+        let request = request(pushed, .remote(secrets[0]))
+        let report = try restore(request, pushed.temporary.log)
+        #expect(report.restored == 8 && report.lacking == 0 && report.rejected == 1)
+        try expectWhole(request, pushed)
+        // The keys are there for the next push, and for nobody else to read.
+        #expect(try RemoteSecrets("nas", of: request.archive) == pushed.secrets)
+        let again = try restore(request, pushed.temporary.log)
+        #expect(again.restored == 0 && again.isComplete)
+    }
+
+    @Test("Wrong keys are told from a remote that is empty, and nothing is made")
+    func wrongKeys() throws {
+        let pushed = try PushedArchive(keys: Self.keys)
+        try pushed.burn()
+        func code(_ secrets: RemoteSecrets) -> String {
+            let request = request(pushed, .remote(secrets))
+            do {
+                try Archive.beginRestore(request, log: pushed.temporary.log.logger) { _ in }
+                return "none"
+            } catch {
+                for path in request.volumes + [request.archive] { #expect(!Files.exists(path)) }
+                return "\(error)"
+            }
+        }
+        var secrets = pushed.secrets
+        secrets.keys = CryptKeys(password: "other", salt: "keys")
+        #expect(code(secrets).contains("these keys show nothing of it"))
+        secrets = pushed.secrets
+        secrets.location.path += "/other"
+        #expect(code(secrets).contains("it is empty"))
+        secrets.location.path = "/nowhere/at/all"
+        #expect(code(secrets) != "none")
+    }
+
+    @Test("A fetched folder of packs does as well, and what is damaged there is named")
+    func fetchedFolder() throws {
+        let pushed = try PushedArchive(keys: nil)
+        try pushed.burn()
+        let request = request(pushed, .folder(pushed.folder))
+        // A bit in the last blob of a pack, another pack cut off in front of its last blob.
+        let place = pushed.folder + "/" + pushed.packs[0]
+        let original = try contents(of: place)
+        var bytes = original
+        bytes[bytes.count - 2000] ^= 1
+        chmod(place, 0o644)
+        try Files.write(bytes, to: place)
+        let report = try restore(request, pushed.temporary.log)
+        #expect(report.restored == 7 && report.lacking == 1, "\(report)")
+        #expect(report.examples.first?.contains("damaged") == true, "\(report.examples)")
+        try Files.write(original, to: place)
+        let second = try restore(request, pushed.temporary.log)
+        #expect(second.restored == 1 && second.lacking == 0)
+        try expectWhole(request, pushed)
+    }
+
+    @Test("A part comes from a remote too")
+    func part() throws {
+        let pushed = try PushedArchive(keys: Self.keys)
+        let uid = try pushed.temporary.open { archive in
+            try archive.index.read { try $0.details(4)?.attributes[.studyInstanceUID] }
+        }
+        try pushed.burn()
+        let folder = pushed.temporary.folder.path("part")
+        let report = try PartialRestore(
+            from: .remote(pushed.secrets), folder: folder, selection: RestoreSelection(study: uid)
+        ).run { _ in }
+        #expect(report.restored == 2 && report.lacking == 0)
+        let found = try Set(files(below: folder).map { try contents(of: "\(folder)/\($0)") })
+        #expect(found == Set(pushed.images[3..<5]))
+    }
+
+    @Test("Each line of the sheet that is mistyped is named")
+    func mistyped() throws {
+        let options = [
+            "type": "sftp", "host": "nas", "user": "Frau Müller", "empty": "",
+            "key_pem": String(repeating: "0123456789 abc=", count: 20),
+        ]
+        let secrets = RemoteSecrets(
+            name: "nas", id: VolumeIdentity.randomIdentifier(),
+            location: RemoteLocation(options: options, path: "my images/x"), keys: Self.keys)
+        let lines = secrets.sheetLines(from: 1).map(\.text)
+        #expect(lines.allSatisfy { $0.count <= 78 && $0.allSatisfy(\.isASCII) }, "\(lines)")
+        #expect(try TypedSheet(lines.joined(separator: "\n")).remotes == [secrets])
+        for number in 1...lines.count {
+            for change in 0..<4 {
+                var typed = lines
+                var words = typed[number - 1].split(separator: " ").map(String.init)
+                switch change {
+                case 0: words[2] += "x"
+                case 1: words[2] = String(words[2].dropLast())
+                case 2: words[3] = String(words[3].reversed())
+                default: words.remove(at: 3)
+                }
+                if words.count == 4, words[2].isEmpty { continue }
+                typed[number - 1] = words.joined(separator: " ")
+                if typed[number - 1] == lines[number - 1] { continue }
+                let error = #expect(throws: ArchiveError.self) {
+                    try TypedSheet(typed.joined(separator: "\n"))
+                }
+                #expect(error?.message.contains("line \(number) is mistyped") == true)
+            }
+            var typed = lines
+            typed.remove(at: number - 1)
+            #expect(throws: ArchiveError.self) { try TypedSheet(typed.joined(separator: "\n")) }
+        }
+        #expect(throws: ArchiveError.self) { try TypedSheet("nothing") }
+    }
+}
