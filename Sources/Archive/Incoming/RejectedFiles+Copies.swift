@@ -103,7 +103,7 @@ extension RejectedFiles {
     /// - Returns: How many were copied.
     /// - Throws: The errors of the index; why a file that is there cannot be copied.
     func bring(from source: any RestoreSource) throws -> Int64 {
-        let records = try records()
+        let reasons = try reasons()
         var (made, last) = (Int64(0), Int64(0))
         while true {
             let page = try core.index.read { try $0.rejectedFiles(after: last, limit: 64) }
@@ -114,7 +114,10 @@ extension RejectedFiles {
             }
             if wanted.isEmpty { continue }
             let places = wanted.compactMap { file in
-                records[file.path].map { RejectedPlace(path: file.path, record: $0) }
+                Digest(bytes: file.sha256).map { digest in
+                    RejectedPlace(
+                        path: file.path, digest: digest, reason: reasons[file.path] ?? "")
+                }
             }
             guard let folder = try source.rejectedFiles(places) else { return made }
             for file in wanted where try bring(file, from: folder) { made += 1 }
@@ -138,18 +141,18 @@ extension RejectedFiles {
         return true
     }
 
-    /// The digests of the records about rejected files, by the paths of these.
-    private func records() throws -> [String: Digest] {
-        var records: [String: Digest] = [:]
+    /// Why files were rejected, by their paths.
+    private func reasons() throws -> [String: String] {
+        var reasons: [String: String] = [:]
         var chain = try LedgerChain(
             volume: core.volumes.staging, site: core.catalogue.ledger.site)
         while let record = try chain.next() {
             guard record.entry.kind == RejectRecord.kind,
                 case .reject(let event) = try LedgerEvent(record)
             else { continue }
-            records[event.path] = record.end.head
+            reasons[event.path] = event.reason
         }
-        return records
+        return reasons
     }
 
     // MARK: Counting

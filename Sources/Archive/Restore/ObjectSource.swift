@@ -196,21 +196,18 @@ final class ObjectSource: RestoreSource {
         {
             return folder
         }
-        let objects = wanted.flatMap { [$0.object, $0.object + ".reason.txt"] }
-        let problems = try store.fetch(objects, shouldStop: { false })
+        let problems = try store.fetch(
+            Set(wanted.map(\.object)).sorted(), shouldStop: { false })
         for place in wanted where problems[place.object] == nil && place.isBelow {
             let path = "\(scratch)/rejected/\(place.path)"
             try FileManager.default.createDirectory(
                 at: URL(filePath: path).deletingLastPathComponent(),
                 withIntermediateDirectories: true)
-            for ending in ["", ".reason.txt"] where problems[place.object + ending] == nil {
-                let object = place.object + ending
-                try? FileManager.default.removeItem(atPath: path + ending)
-                try FileManager.default.copyItem(
-                    atPath: store.path(of: object), toPath: path + ending)
-                store.discard(object)
-            }
+            try? FileManager.default.removeItem(atPath: path)
+            try FileManager.default.copyItem(atPath: store.path(of: place.object), toPath: path)
+            try Data("\(place.reason)\n".utf8).write(to: URL(filePath: path + ".reason.txt"))
         }
+        for place in wanted { store.discard(place.object) }
         try FileManager.default.createDirectory(
             atPath: scratch + "/rejected", withIntermediateDirectories: true)
         return try InspectedVolume(at: scratch).rejectedFiles()

@@ -32,8 +32,10 @@ protocol RestoreSource: Sendable {
 struct RejectedPlace: Hashable, Sendable {
     /// Below `rejected` of a volume.
     var path: String
-    /// The SHA-256 of its record.
-    var record: Digest
+    /// What stands for its bytes: `Digest.ofRejected`.
+    var digest: Digest
+    /// Why it was rejected.
+    var reason: String
 
     /// Whether the path leads below a folder, whatever a ledger says.
     var isBelow: Bool {
@@ -43,5 +45,5 @@ struct RejectedPlace: Hashable, Sendable {
     }
 
     /// Its object off-site.
-    var object: String { OffsiteLayout.rejected(record) }
+    var object: String { OffsiteLayout.rejected(digest) }
 }

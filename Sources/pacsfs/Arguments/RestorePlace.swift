@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import Offsite
 import Storage
+import System
 
 /// What `--from` and `--sheet` say about where an archive is brought back from.
 struct RestorePlace {
@@ -51,11 +52,12 @@ struct RestorePlace {
     }
 
     private static func text(of path: String) throws -> String {
-        guard let data = FileManager.default.contents(atPath: Paths.absolute(path)) else {
-            throw CommandError(
-                .notFound, "\(path) cannot be read", remedy: "Check the spelling.")
+        let path = Paths.absolute(path)
+        do throws(Errno) {
+            return String(decoding: try RegularFile.content(of: path), as: UTF8.self)
+        } catch {
+            throw CommandError.unreadable(path, error)
         }
-        return String(decoding: data, as: UTF8.self)
     }
 
     /// Lines that a person types, each of which is checked at once.

@@ -10,9 +10,10 @@ struct Restore: ParsableCommand {
             For a remote, type the numbered lines of the recovery sheet into a file and name it \
             with --sheet (or --sheet - to type them now), and the remote by its name on the \
             sheet; a mistyped line is named. One that is not encrypted can be named as rclone \
-            does, without a sheet: b2:bucket/path. The new archive has the same paths and bytes, and its ledger goes on where the old one \
-            ended. The ledger is read whole and its chain of hashes verified before anything of \
-            it is believed; each image is compared with its hash. The images of the newest \
+            does, without a sheet: b2:bucket/path. The new archive has the same paths and bytes, \
+            and its ledger goes on where the old one ended. The ledger is read whole and its \
+            chain of hashes verified before anything of it is believed; each image is compared \
+            with its hash. The images of the newest \
             studies come first. As soon as images come, it can be interrupted with Ctrl-C and \
             the archive be mounted: the rest comes in the background then.
 
