@@ -182,8 +182,9 @@ struct HungDiskTests {
     /// As when a disk hangs for good and is pulled out, and its contents come back on another.
     @Test(
         "A volume comes back on another disk, though calls on the one that hangs never return",
-        .enabled(if: LosableDisk.isPossible, "loop devices need root"))
-    func comesBackElsewhere() throws {
+        .enabled(if: LosableDisk.isPossible, "loop devices need root"),
+        arguments: ["volume1", "link"])
+    func comesBackElsewhere(by name: String) throws {
         var disks: [LosableDisk] = []
         defer { for disk in disks { disk.unmount() } }
         try MountedArchive.with(
@@ -193,8 +194,11 @@ struct HungDiskTests {
             }
         ) { archive in
             defer { for disk in disks { disk.unmount() } }
+            // A path may lead to the disk through a symbolic link.
+            try archive.mustShell("ln -s volume1 ../link")
             try archive.configure {
                 $0.replacing(/(?m)^patience = .*$/, with: "patience = 1")
+                    .replacing(archive.volumes[0], with: archive.folder.path(name))
             }
             try archive.mount()
             try prepare(archive, images: 4, new: 4)

@@ -37,8 +37,9 @@ extension Verification {
         }
     }
 
-    /// A newer pacsfs that changes the format of a volume has recorded something in the ledger that
-    /// is as new. Where all records are known, somebody else has changed the file.
+    /// A newer pacsfs rewrites the identities of all volumes, and then records what is as new.
+    /// Where other volumes are as before, and all records are known, somebody else has changed the
+    /// file, or it was interrupted.
     ///
     /// - Parameter areAllKnown: Whether there are records, and none is of a newer pacsfs.
     func reportNewerIdentities(areAllKnown: Bool) {
@@ -46,7 +47,10 @@ extension Verification {
             add(
                 areAllKnown ? .fault : .newer, check, file: check.path + "/pacsfs-volume.json",
                 areAllKnown
-                    ? "The file was changed: no record is of a newer pacsfs, but \(error)"
+                    ? """
+                    No record is of a newer pacsfs: the file was changed, or an update of pacsfs \
+                    was interrupted. It was not looked at: \(error)
+                    """
                     : "It was not looked at: \(error)")
         }
     }
