@@ -22,7 +22,7 @@ extension VolumeSet {
         for volume in online { check(volume) }
     }
 
-    private func check(_ volume: Volume) {
+    func check(_ volume: Volume) {
         do throws(StorageError) {
             // One call on the disk: this is asked before every write.
             let space = try volume.onDisk { () throws(StorageError) in

@@ -136,6 +136,13 @@ public final class DiskPatience: Sendable {
         try begin(otherwise: failure, body).wait()
     }
 
+    /// The same for something that cannot fail: this returns also when a disk that it uses is given
+    /// up.
+    public func run(_ body: @escaping @Sendable () -> Void) {
+        struct GivenUp: Error {}
+        try? run(otherwise: { GivenUp() }) { () throws(GivenUp) in body() }
+    }
+
     /// Runs `body` on a thread that may be lost, and waits for nothing.
     public func start(_ body: @escaping @Sendable () -> Void) {
         let work = DiskWork(self) {}

@@ -43,14 +43,19 @@ public final class Monitor<State>: @unchecked Sendable {
     ) throws(E) -> R {
         pthread_mutex_lock(mutex)
         defer {
-            switch waking {
-            case .none: break
-            case .one: pthread_cond_signal(condition)
-            case .all: pthread_cond_broadcast(condition)
-            }
             pthread_mutex_unlock(mutex)
+            wake(waking)
         }
         return try body(&state)
+    }
+
+    /// To be called without the lock: a thread that is woken while it is held only waits again.
+    private func wake(_ waking: Waking) {
+        switch waking {
+        case .none: break
+        case .one: pthread_cond_signal(condition)
+        case .all: pthread_cond_broadcast(condition)
+        }
     }
 
     /// Waits until `body` returns something. It is called at once, and again whenever the thread
@@ -73,17 +78,14 @@ public final class Monitor<State>: @unchecked Sendable {
         until deadline: Int64, waking: Waking = .none, for body: (inout State) -> R?
     ) -> R? {
         pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
         while true {
             if let result = body(&state) {
-                switch waking {
-                case .none: break
-                case .one: pthread_cond_signal(condition)
-                case .all: pthread_cond_broadcast(condition)
-                }
+                pthread_mutex_unlock(mutex)
+                wake(waking)
                 return result
             }
             if DiskWork.waiting({ isWoken(until: deadline) }) { continue }
+            defer { pthread_mutex_unlock(mutex) }
             return body(&state)
         }
     }
