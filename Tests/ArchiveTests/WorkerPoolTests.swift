@@ -27,12 +27,15 @@ struct WorkerPoolTests {
         let clock = FastClock()
         let isReleased = Monitor(false)
         let done = Monitor<[Int]>([])
-        let pool = WorkerPool<Int>("test", workers: 2, clock: clock)
-        pool.start { job in
-            if job < 3 { isReleased.wait { $0 ? () : nil } }
-            done.withLock(waking: .all) { $0.append(job) }
+        let pool = WorkerPool("test", workers: 2, clock: clock)
+        for job in 0..<10 {
+            let isTaken = pool.put {
+                if job < 3 { isReleased.wait { $0 ? () : nil } }
+                done.withLock(waking: .all) { $0.append(job) }
+                return .goesOn
+            }
+            #expect(isTaken)
         }
-        for job in 0..<10 { #expect(pool.put(job)) }
         // Three hang: both workers, and the first spare thread.
         let end = SystemClock().now + 30_000_000_000
         while done.withLock({ $0.count }) < 7, SystemClock().now < end {
@@ -43,6 +46,35 @@ struct WorkerPoolTests {
         isReleased.withLock(waking: .all) { $0 = true }
         pool.drain()
         #expect(done.withLock { $0 }.sorted() == Array(0..<10))
-        #expect(!pool.put(10))
+        #expect(!pool.put { .goesOn })
+    }
+
+    @Test("A thread that is lost is replaced at once, and its job comes first")
+    func lost() {
+        let pool = WorkerPool("test", workers: 1, clock: FastClock())
+        let isReleased = Monitor(false)
+        let done = Monitor<[String]>([])
+        @Sendable func note(_ what: String) { done.withLock(waking: .all) { $0.append(what) } }
+        let hangs = Monitor(false)
+        _ = pool.put {
+            hangs.withLock(waking: .all) { $0 = true }
+            isReleased.wait { $0 ? () : nil }
+            note("back")
+            return .ends
+        }
+        hangs.wait { $0 ? () : nil }
+        _ = pool.put {
+            note("next")
+            return .goesOn
+        }
+        pool.replaceThread {
+            note("again")
+            return .goesOn
+        }
+        // Nobody waits for the lost one.
+        pool.drain()
+        #expect(done.withLock { $0 } == ["again", "next"])
+        isReleased.withLock(waking: .all) { $0 = true }
+        done.wait { $0.count == 3 ? () : nil }
     }
 }

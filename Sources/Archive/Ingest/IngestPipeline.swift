@@ -16,6 +16,8 @@ final class IngestPipeline: Sendable {
     private struct Job: Sendable {
         var request: IngestRequest
         var completion: Completion
+        /// Which of the pools has it.
+        var pool: WorkerPool
 
         func answer(_ result: Result<IngestOutcome, ArchiveError>) -> Completions.Answer {
             Completions.Answer(source: "\(request.source)", result: result, completion: completion)
@@ -25,9 +27,9 @@ final class IngestPipeline: Sendable {
     private let stage: IngestStage
     private let committer: Committer
     private let completions: Completions
-    private let workers: WorkerPool<Job>
+    private let workers: WorkerPool
     /// For files that take long to hash, so that they hold up no others.
-    private let hashers: WorkerPool<Job>
+    private let hashers: WorkerPool
     private let staged = BlockingQueue<StagedIngest>()
     private let threads = ThreadGroup()
     /// Digests on their way, each with the files of the same bytes that came meanwhile: they
@@ -47,8 +49,6 @@ final class IngestPipeline: Sendable {
         self.completions = completions
         self.workers = WorkerPool("ingest", workers: workers, clock: clock)
         hashers = WorkerPool("hash", workers: 2, clock: clock)
-        self.workers.start { [self] job in prepare(job) }
-        hashers.start { [self] job in prepare(job) }
         threads.start("commit") { [self] in
             while true {
                 let batch = staged.take(atMost: Self.batch)
@@ -62,11 +62,10 @@ final class IngestPipeline: Sendable {
     /// Takes a file. `completion` is called once, from another thread.
     func submit(_ request: IngestRequest, completion: @escaping Completion) {
         let isLong = request.digest == nil && request.bytes > Self.large
-        guard
-            (isLong ? hashers : workers).put(Job(request: request, completion: completion))
-        else {
-            let job = Job(request: request, completion: completion)
-            return completions.put([job.answer(.failure(Self.stopped(request)))])
+        let job = Job(
+            request: request, completion: completion, pool: isLong ? hashers : workers)
+        if !job.pool.put({ [self] in prepare(job) }) {
+            completions.put([job.answer(.failure(Self.stopped(request)))])
         }
     }
 
@@ -104,31 +103,39 @@ final class IngestPipeline: Sendable {
         completions.stop()
     }
 
-    private func prepare(_ job: Job) {
-        prepare(job) { action in
-            if let turn = job.request.turn {
-                turn.sequence.take(turn.number, action)
-            } else {
-                action()
-            }
-        }
-    }
+    // MARK: On the threads of the pools
 
-    /// - Parameter inTurn: Called once, with the action for this file's turn.
-    private func prepare(_ job: Job, inTurn: (@escaping @Sendable () -> Void) -> Void) {
+    // A thread that is lost to a disk which does not answer has been replaced when it comes back,
+    // and the file is with another then.
+
+    private func prepare(_ job: Job) -> WorkerPool.Fate {
+        if let reason = job.request.refusal {
+            answer(job, Result { try stage.refuse(job.request, reason) })
+            return .goesOn
+        }
+        let examination: Examination
         do {
-            if let reason = job.request.refusal {
-                let outcome = try stage.refuse(job.request, reason)
-                inTurn {}
-                return completions.put([job.answer(.success(outcome))])
+            if let digest = job.request.digest {
+                examination = .worthStaging(digest, nil)
+            } else {
+                let found = try attempt(
+                    otherwise: { [self] in
+                        job.pool.replaceThread()
+                        answer(job, .failure(notAnswering("a file in incoming")))
+                    }
+                ) { try examine(job.request) }
+                guard let found else { return .ends }
+                examination = found
             }
-            let (digest, look): (Digest, IngestStage.Look?)
-            switch try examined(job.request) {
-            case .worthStaging(let found, let known): (digest, look) = (found, known)
-            case .noImage(let outcome):
-                inTurn {}
-                return completions.put([job.answer(.success(outcome))])
-            }
+        } catch {
+            answer(job, .failure(error))
+            return .goesOn
+        }
+        switch examination {
+        case .noImage(let outcome):
+            answer(job, .success(outcome))
+            return .goesOn
+        case .worthStaging(let digest, let look):
             let isFirst = inFlight.withLock { inFlight in
                 if inFlight[digest] != nil {
                     inFlight[digest]?.append(job)
@@ -137,28 +144,9 @@ final class IngestPipeline: Sendable {
                 inFlight[digest] = []
                 return true
             }
-            guard isFirst else { return inTurn {} }
-            @Sendable func finish(_ result: Result<IngestOutcome, ArchiveError>) {
-                completions.put([job.answer(result)])
-                submitWaiting(for: digest)
-            }
-            do {
-                switch try prepared(job, digest, known: look) {
-                case .ready(let ready):
-                    inTurn { [self] in
-                        if !staged.put(ready) { finish(.failure(Self.stopped(job.request))) }
-                    }
-                case .noImage(let outcome):
-                    inTurn {}
-                    finish(.success(outcome))
-                }
-            } catch {
-                inTurn {}
-                finish(.failure(Self.error(error, job.request)))
-            }
-        } catch {
-            inTurn {}
-            completions.put([job.answer(.failure(Self.error(error, job.request)))])
+            if isFirst { return stage(job, digest, look) }
+            inTurn(of: job) {}
+            return .goesOn
         }
     }
 
@@ -170,53 +158,80 @@ final class IngestPipeline: Sendable {
         case noImage(IngestOutcome)
     }
 
-    /// Looks at a file and hashes it, all on one thread that may be lost.
-    private func examined(_ request: IngestRequest) throws -> Examination {
-        if let digest = request.digest { return .worthStaging(digest, nil) }
-        let stage = stage
-        @Sendable func examine() throws -> Examination {
-            // The header first: a file that is no image is not hashed.
-            let look = try stage.look(at: request)
-            if case .noImage(let outcome) = look { return .noImage(outcome) }
-            if let outcome = try stage.refuseHoles(of: request) { return .noImage(outcome) }
-            let (bytes, path) = (request.bytes, "\(request.source)")
-            let digest = try request.file.reading { file throws(StorageError) in
-                try Digest.of(descriptor: file, bytes: bytes, path: path)
-            }
-            return .worthStaging(digest, look)
+    /// Looks at a file and hashes it.
+    private func examine(_ request: IngestRequest) throws -> Examination {
+        // The header first: a file that is no image is not hashed.
+        let look = try stage.look(at: request)
+        if case .noImage(let outcome) = look { return .noImage(outcome) }
+        if let outcome = try stage.refuseHoles(of: request) { return .noImage(outcome) }
+        let (bytes, path) = (request.bytes, "\(request.source)")
+        let digest = try request.file.reading { file throws(StorageError) in
+            try Digest.of(descriptor: file, bytes: bytes, path: path)
         }
-        guard let disk = request.file.disk else { return try examine() }
-        return try disk.patience.run(
-            otherwise: { () -> any Error in
-                StorageError.notAnswering("a file in incoming", after: disk.patience.limit)
-            }, examine)
+        return .worthStaging(digest, look)
     }
 
-    /// Has a file staged by a thread that may be lost; when the disk of a volume does not answer,
-    /// on the others.
-    private func prepared(
-        _ job: Job, _ digest: Digest, known look: IngestStage.Look?
-    ) throws -> IngestStage.Outcome {
-        let stage = stage
-        guard let patience = stage.volumes.patience else {
-            return try stage.prepare(
-                job.request, digest: digest, known: look, completion: job.completion)
+    /// Stages a file; when the disk of a volume does not answer, on the others.
+    ///
+    /// - Parameter tries: How many disks have not answered meanwhile.
+    private func stage(
+        _ job: Job, _ digest: Digest, _ look: IngestStage.Look?, after tries: Int = 0
+    ) -> WorkerPool.Fate {
+        @Sendable func end(_ result: Result<IngestOutcome, any Error>) {
+            answer(job, result)
+            submitWaiting(for: digest)
         }
-        for _ in stage.volumes.members {
-            let result = patience.begin(
-                otherwise: { () -> any Error in
-                    StorageError.notAnswering("\(job.request.source)", after: patience.limit)
-                }
-            ) {
+        @Sendable func next() -> WorkerPool.Fate {
+            if tries < stage.volumes.members.count {
+                return stage(job, digest, look, after: tries + 1)
+            }
+            end(.failure(notAnswering("\(job.request.source)")))
+            return .goesOn
+        }
+        do {
+            let outcome = try attempt(otherwise: { job.pool.replaceThread(giving: next) }) {
                 try stage.prepare(
                     job.request, digest: digest, known: look, completion: job.completion)
             }
-            do { return try result.wait() } catch let error as StorageError {
-                guard error.code == .notAnswering else { throw error }
+            switch outcome {
+            case nil: return .ends
+            case .noImage(let outcome): end(.success(outcome))
+            case .ready(let ready):
+                inTurn(of: job) { [self] in
+                    if staged.put(ready) { return }
+                    completions.put([job.answer(.failure(Self.stopped(job.request)))])
+                    submitWaiting(for: digest)
+                }
             }
+        } catch let error as StorageError where error.code == .notAnswering {
+            return next()
+        } catch {
+            end(.failure(error))
         }
-        return try stage.prepare(
-            job.request, digest: digest, known: look, completion: job.completion)
+        return .goesOn
+    }
+
+    /// Calls `body`, as ``DiskPatience/attempt(otherwise:_:)``, when anybody is patient.
+    private func attempt<R>(
+        otherwise takeOver: @escaping @Sendable () -> Void, _ body: () throws -> R
+    ) throws -> R? {
+        guard let patience = stage.volumes.patience else { return try body() }
+        return try patience.attempt(otherwise: takeOver, body)
+    }
+
+    /// Has `action` called when the turn of a file has come, see ``IngestSequence``.
+    private func inTurn(of job: Job, _ action: @escaping @Sendable () -> Void) {
+        guard let turn = job.request.turn else { return action() }
+        turn.sequence.take(turn.number, action)
+    }
+
+    private func answer(_ job: Job, _ result: Result<IngestOutcome, any Error>) {
+        inTurn(of: job) {}
+        completions.put([job.answer(result.mapError { Self.error($0, job.request) })])
+    }
+
+    private func notAnswering(_ path: String) -> StorageError {
+        .notAnswering(path, after: stage.volumes.patience?.limit ?? 0)
     }
 
     private static func stopped(_ request: IngestRequest) -> ArchiveError {

@@ -3,13 +3,23 @@ import System
 /// Threads that do jobs, in the order in which they come.
 ///
 /// A job that hangs in a call to a disk that does not answer costs a thread. So that it does not
-/// cost the others their turn, another thread is started whenever jobs have waited for a while and
-/// no thread has become free. Such a spare thread ends when nothing waits any more.
-final class WorkerPool<Job: Sendable>: Sendable {
+/// cost the others their turn, another thread takes its place: at once where somebody knows that
+/// it is lost (``replaceThread(giving:)``), else when jobs have waited for a while and no thread
+/// has become free. When there are more than are wanted, those without a job end.
+final class WorkerPool: Sendable {
+    typealias Job = @Sendable () -> Fate
+
+    /// What becomes of a thread after a job.
+    enum Fate {
+        case goesOn
+        /// It was replaced meanwhile.
+        case ends
+    }
+
     private struct State {
         var jobs: ArraySlice<Job> = []
-        /// All threads, spare ones included.
-        var threads: Int
+        /// Those that were not replaced.
+        var threads = 0
         /// Those that wait for a job.
         var idle = 0
         /// When a job was taken or a thread was started last, ns of the clock.
@@ -21,39 +31,33 @@ final class WorkerPool<Job: Sendable>: Sendable {
     private let clock: any MonotonicClock
     private let workers: Int
     private let state: Monitor<State>
-    private let threads = ThreadGroup()
-    private let spares = Lock<[WorkerThread]>([])
     private let supervisor: BackgroundLoop
 
     /// Without progress for so long, a spare thread is started; ns.
-    static var patience: Int64 { 5_000_000_000 }
+    private static var patience: Int64 { 5_000_000_000 }
     /// Never more threads than this.
     private static var most: Int { 64 }
 
+    /// Starts the threads.
+    ///
     /// - Parameters:
     ///   - name: Of the threads, one word.
     ///   - workers: The number of threads that are always there.
     init(_ name: String, workers: Int, clock: any MonotonicClock) {
         (self.name, self.workers, self.clock) = (name, workers, clock)
-        state = Monitor(State(threads: workers, lastProgress: clock.now))
+        state = Monitor(State(lastProgress: clock.now))
         supervisor = BackgroundLoop("\(name) spares", clock: clock)
-    }
-
-    /// Starts the threads. To be called once.
-    ///
-    /// - Parameter work: Does a job; called from several threads at once.
-    func start(_ work: @escaping @Sendable (Job) -> Void) {
-        for number in 1...workers {
-            threads.start("\(name) \(number)") { [self] in run(work, isSpare: false) }
+        for number in 1...workers where !startThread("\(number)") {
+            fatalError("cannot start a thread \"\(name)\"")
         }
         // Without this thread there are no spare ones.
-        try? supervisor.start(first: .whenWoken) { [self] in addSpare(work) }
+        try? supervisor.start(first: .whenWoken) { [self] in addSpare() }
     }
 
     /// Takes a job.
     ///
     /// - Returns: False when the pool is closed; the job was not taken then.
-    func put(_ job: Job) -> Bool {
+    func put(_ job: @escaping Job) -> Bool {
         let isAlone = state.withLock(waking: .one) { state -> Bool? in
             guard !state.isClosed else { return nil }
             state.jobs.append(job)
@@ -63,52 +67,62 @@ final class WorkerPool<Job: Sendable>: Sendable {
         return isAlone != nil
     }
 
+    /// Has another thread take the place of one that is lost in its job, which must end with
+    /// ``Fate/ends`` if it returns. Waits for nothing.
+    ///
+    /// - Parameter job: Done before all that wait.
+    func replaceThread(giving job: Job? = nil) {
+        let isNeeded = state.withLock(waking: .all) { state in
+            state.threads -= 1
+            if let job { state.jobs.insert(job, at: state.jobs.startIndex) }
+            return state.threads < workers
+        }
+        if isNeeded, !startThread("spare") { supervisor.wake() }
+    }
+
     /// Does the jobs that were put, and ends the threads.
     func drain() {
         state.withLock(waking: .all) { $0.isClosed = true }
-        threads.wait(for: name)
+        state.wait { $0.threads == 0 && $0.jobs.isEmpty ? () : nil }
         supervisor.stopAndWait()
-        for spare in spares.withLock({ $0 }) { spare.join() }
     }
 
-    private func run(_ work: (Job) -> Void, isSpare: Bool) {
-        while let job = take(isSpare: isSpare) { work(job) }
+    private func startThread(_ label: String) -> Bool {
+        state.withLock { $0.threads += 1 }
+        let thread = try? WorkerThread("\(name) \(label)") { [self] in
+            while let job = take() { if job() == .ends { return } }
+            // drain() waits for the last one.
+            state.withLock(waking: .all) { _ in }
+        }
+        if thread == nil { state.withLock { $0.threads -= 1 } }
+        return thread != nil
     }
 
     /// - Returns: `nil` when the thread is to end.
-    private func take(isSpare: Bool) -> Job? {
+    private func take() -> Job? {
         state.withLock { $0.idle += 1 }
-        return state.wait { [clock] state -> Job?? in
+        return state.wait { state -> Job?? in
             if let job = state.jobs.popFirst() {
                 state.idle -= 1
                 state.lastProgress = clock.now
                 return .some(job)
             }
-            guard state.isClosed || isSpare else { return nil }
+            guard state.isClosed || state.threads > workers else { return nil }
             state.idle -= 1
             state.threads -= 1
             return .some(nil)
         }
     }
 
-    private func addSpare(_ work: @escaping @Sendable (Job) -> Void) -> BackgroundLoop.Next {
+    private func addSpare() -> BackgroundLoop.Next {
         let (isNeeded, next) = state.withLock { state -> (Bool, BackgroundLoop.Next) in
             guard !state.jobs.isEmpty else { return (false, .whenWoken) }
             let left = state.lastProgress + Self.patience - clock.now
             guard left <= 0 else { return (false, .after(left)) }
             state.lastProgress = clock.now
-            guard state.threads < Self.most else { return (false, .after(Self.patience)) }
-            state.threads += 1
-            return (true, .after(Self.patience))
+            return (state.threads < Self.most, .after(Self.patience))
         }
-        guard isNeeded else { return next }
-        let thread = try? WorkerThread("\(name) spare") { [self] in run(work, isSpare: true) }
-        if let thread {
-            spares.withLock { $0.append(thread) }
-        } else {
-            // No room for a thread now.
-            state.withLock { $0.threads -= 1 }
-        }
+        if isNeeded { _ = startThread("spare") }
         return next
     }
 }

@@ -18,12 +18,12 @@
 //
 //   ingest 1…n      hash, read and stage files; one for each processor, 4 to 8   IngestStage
 //   hash 1, 2       the same with large files that no one has hashed yet        IngestPipeline
-//   ingest spare    the same, while all the others hang                         WorkerPool
+//   ingest spare    the same, in place of threads that are lost to a disk       WorkerPool
 //   commit          makes batches durable and records them                      Committer
 //   answer          tells the views, then the programs that wait                Completions
 //   unzip 0…5       unpack zip archives, which are given to "ingest" again      ZipQueue
-//   disk            calls on disks, which may not return: staging, commits,     DiskPatience
-//                   appends to the ledger, looks; as many as are needed
+//   disk            calls on disks, which may not return: commits, appends to   DiskPatience
+//                   the ledger, looks; as many as are needed
 //   patience        gives up disks that do not answer                           DiskPatience
 //   scan n          queues: read blobs for a scrub or a verification            ScanWork
 //   recover         finishes what the last run left on the volumes              Volume-

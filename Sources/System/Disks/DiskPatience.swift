@@ -136,7 +136,26 @@ public final class DiskPatience: Sendable {
         try begin(otherwise: failure, body).wait()
     }
 
-    /// The same for something that cannot fail: this returns also when a disk that it uses is given
+    /// Runs `body` on this thread, which may be lost.
+    ///
+    /// - Parameter takeOver: Called when a disk that `body` uses is given up: by the thread that
+    ///   watches, which must not wait for anything.
+    /// - Returns: `nil` when that was called: the result concerns nobody any more.
+    /// - Throws: What `body` throws.
+    public func attempt<R, Failure: Error>(
+        otherwise takeOver: @escaping @Sendable () -> Void, _ body: () throws(Failure) -> R
+    ) throws(Failure) -> R? {
+        let work = DiskWork(self, onAbandon: takeOver)
+        do throws(Failure) {
+            let result = try work.perform(body)
+            return work.isAbandoned ? nil : result
+        } catch {
+            if work.isAbandoned { return nil }
+            throw error
+        }
+    }
+
+    /// The same as ``run(otherwise:_:)`` for something that cannot fail: this returns also when a disk that it uses is given
     /// up.
     public func run(_ body: @escaping @Sendable () -> Void) {
         struct GivenUp: Error {}
