@@ -33,6 +33,7 @@ public struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 /// - Returns: What the call returned.
 /// - Throws: The ``Errno`` of the call, never `EINTR`.
 @discardableResult
+@inlinable
 @inline(__always)
 public func systemCall<Status: SignedInteger>(_ body: () -> Status) throws(Errno) -> Status {
     while true {

@@ -16,9 +16,10 @@ public struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     // goes in and out as `sending`.
 
     #if PTHREAD_LOCKS
-        private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-        private let value: UnsafeMutablePointer<Value>
+        @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+        @usableFromInline let value: UnsafeMutablePointer<Value>
 
+        @inlinable
         public init(_ value: consuming sending Value) {
             mutex = .allocate(capacity: 1)
             mutex.initialize(to: pthread_mutex_t())
@@ -27,6 +28,7 @@ public struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
             self.value.initialize(to: value)
         }
 
+        @inlinable
         deinit {
             value.deinitialize(count: 1)
             value.deallocate()
@@ -35,6 +37,7 @@ public struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
         }
 
         /// Calls `body` with the value while no other thread can reach it.
+        @inlinable
         public borrowing func withLock<R: ~Copyable, E: Error>(
             _ body: (inout sending Value) throws(E) -> sending R
         ) throws(E) -> sending R {
@@ -43,11 +46,13 @@ public struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
             return try body(&value.pointee)
         }
     #else
-        private let mutex: Mutex<Value>
+        @usableFromInline let mutex: Mutex<Value>
 
+        @inlinable
         public init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
         /// Calls `body` with the value while no other thread can reach it.
+        @inlinable
         @inline(__always)
         public borrowing func withLock<R: ~Copyable, E: Error>(
             _ body: (inout sending Value) throws(E) -> sending R

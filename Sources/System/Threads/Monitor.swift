@@ -11,9 +11,9 @@ public final class Monitor<State>: @unchecked Sendable {
         case none, one, all
     }
 
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var state: State
+    @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    @usableFromInline var state: State
 
     public init(_ state: sending State) {
         self.state = state
@@ -38,6 +38,7 @@ public final class Monitor<State>: @unchecked Sendable {
     /// Calls `body` with the state while no other thread can reach it.
     ///
     /// - Parameter waking: Which waiting threads look again afterwards.
+    @inlinable
     public func withLock<R, E: Error>(
         waking: Waking = .none, _ body: (inout State) throws(E) -> R
     ) throws(E) -> R {
@@ -50,7 +51,7 @@ public final class Monitor<State>: @unchecked Sendable {
     }
 
     /// To be called without the lock: a thread that is woken while it is held only waits again.
-    private func wake(_ waking: Waking) {
+    @usableFromInline func wake(_ waking: Waking) {
         switch waking {
         case .none: break
         case .one: pthread_cond_signal(condition)
@@ -62,6 +63,7 @@ public final class Monitor<State>: @unchecked Sendable {
     /// is woken, with no other thread in the state.
     ///
     /// - Parameter waking: Which other waiting threads look again afterwards.
+    @inlinable
     public func wait<R>(waking: Waking = .none, for body: (inout State) -> R?) -> R {
         while true {
             if let result = wait(until: .max, waking: waking, for: body) { return result }
@@ -74,6 +76,7 @@ public final class Monitor<State>: @unchecked Sendable {
     ///   - deadline: Nanoseconds of `CLOCK_MONOTONIC`; `.max` for none.
     ///   - waking: Which other waiting threads look again afterwards.
     /// - Returns: `nil` when the moment came first.
+    @inlinable
     public func wait<R>(
         until deadline: Int64, waking: Waking = .none, for body: (inout State) -> R?
     ) -> R? {
@@ -84,21 +87,23 @@ public final class Monitor<State>: @unchecked Sendable {
                 wake(waking)
                 return result
             }
-            if DiskWork.waiting({ isWoken(until: deadline) }) { continue }
+            if isWoken(until: deadline) { continue }
             defer { pthread_mutex_unlock(mutex) }
             return body(&state)
         }
     }
 
     /// - Returns: False when the moment has come.
-    private func isWoken(until deadline: Int64) -> Bool {
-        if deadline == .max {
-            pthread_cond_wait(condition, mutex)
-            return true
+    @usableFromInline func isWoken(until deadline: Int64) -> Bool {
+        DiskWork.waiting {
+            if deadline == .max {
+                pthread_cond_wait(condition, mutex)
+                return true
+            }
+            var time = timespec(
+                tv_sec: Int(max(deadline, 0) / 1_000_000_000),
+                tv_nsec: Int(max(deadline, 0) % 1_000_000_000))
+            return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
         }
-        var time = timespec(
-            tv_sec: Int(max(deadline, 0) / 1_000_000_000),
-            tv_nsec: Int(max(deadline, 0) % 1_000_000_000))
-        return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
     }
 }
