@@ -12,8 +12,8 @@ import TagIndex
 //   3. ledger    the records are appended on every volume and made durable: from here on
 //                the images are archived
 //   4. index     the transaction is committed; it need not be durable
-//   5. answer    observers first, so that a program that gets the answer finds its image listed
-//   6. finish    the names in staging/commit go, before anybody stages the same bytes again
+//   5. finish    the names in staging/commit go
+//   6. answer    observers first, so that a program that gets the answer finds its image listed
 //
 // When a volume fails in 1 (VolumeSet.suspect), its files go to others, or get fewer copies, down
 // to min_copies. When a volume fails in 3, it drops out of the ledger; if too few are left,
@@ -25,7 +25,7 @@ import TagIndex
 //   crash in 3        one volume may have records that another lacks: they are topped up from
 //                     the longest ledger. Their blobs have been on disk since step 1.
 //   crash before 4    the index is behind the ledger: the records are replayed into it.
-//   crash before 6    a name in staging/commit whose digest is indexed: it is dropped.
+//   crash before 5    a name in staging/commit whose digest is indexed: it is dropped.
 
 /// Makes staged files safe; used by one thread.
 final class Committer: Sendable {
@@ -49,6 +49,7 @@ final class Committer: Sendable {
     func commit(_ batch: [StagedIngest]) {
         do {
             let (batch, recorded) = try safe(stage.sameDataSet.resolve(batch))
+            finish(batch.map(\.staged.digest))
             let (outcomes, isShort) = (recorded.result, recorded.isShort)
             let replaced = batch.compactMap { prepared -> Int64? in
                 if case .duplicate(let id) = prepared.kind, !prepared.volumes.isEmpty {
@@ -64,7 +65,6 @@ final class Committer: Sendable {
             }
             completions.put(
                 changedNodes: recorded.changedNodes, replaced: replaced, answers)
-            finish(batch.map(\.staged.digest))
         } catch let error as Catalogue.RecordedButNotIndexed {
             completions.put(
                 batch.map { prepared in
@@ -109,7 +109,7 @@ final class Committer: Sendable {
         }
     }
 
-    /// Step 6.
+    /// Step 5.
     private func finish(_ digests: [Digest]) {
         let volumes = volumes.writable
         @Sendable func finish() {
@@ -117,7 +117,7 @@ final class Committer: Sendable {
             for volume in volumes { try? volume.finish(digests) }
         }
         guard let patience = self.volumes.patience else { return finish() }
-        // One change of threads for all of them: nobody waits for this.
+        // One change of threads for all of them: this costs little.
         patience.run(finish)
     }
 

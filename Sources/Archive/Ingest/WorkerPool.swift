@@ -17,7 +17,7 @@ final class WorkerPool: Sendable {
     }
 
     private struct State {
-        var jobs: ArraySlice<Job> = []
+        var jobs: [Job] = []
         /// Those that were not replaced.
         var threads = 0
         /// Those that wait for a job.
@@ -74,7 +74,7 @@ final class WorkerPool: Sendable {
     func replaceThread(giving job: Job? = nil) {
         let isNeeded = state.withLock(waking: .all) { state in
             state.threads -= 1
-            if let job { state.jobs.insert(job, at: state.jobs.startIndex) }
+            if let job { state.jobs.insert(job, at: 0) }
             return state.threads < workers
         }
         if isNeeded, !startThread("spare") { supervisor.wake() }
@@ -102,7 +102,8 @@ final class WorkerPool: Sendable {
     private func take() -> Job? {
         state.withLock { $0.idle += 1 }
         return state.wait { state -> Job?? in
-            if let job = state.jobs.popFirst() {
+            if !state.jobs.isEmpty {
+                let job = state.jobs.removeFirst()
                 state.idle -= 1
                 state.lastProgress = clock.now
                 return .some(job)

@@ -197,7 +197,11 @@ public final class PendingCall<R: Sendable, Failure: Error>: Sendable {
 /// Threads that wait for something to do, as many as are needed at once.
 private final class DiskThreads: Sendable {
     private struct State {
-        var waiting: ArraySlice<@Sendable () -> Void> = []
+        var waiting: [@Sendable () -> Void] = []
+
+        mutating func takeFirst() -> (@Sendable () -> Void)? {
+            waiting.isEmpty ? nil : waiting.removeFirst()
+        }
         var idle = 0
     }
 
@@ -227,10 +231,10 @@ private final class DiskThreads: Sendable {
     private func next() -> (@Sendable () -> Void)? {
         state.withLock { $0.idle += 1 }
         let next = state.wait(until: SystemClock().now + Self.stay) { state in
-            state.waiting.popFirst()
+            state.takeFirst()
         }
         state.withLock { $0.idle -= 1 }
         // One may have come between the two.
-        return next ?? state.withLock { $0.waiting.count > $0.idle ? $0.waiting.popFirst() : nil }
+        return next ?? state.withLock { $0.waiting.count > $0.idle ? $0.takeFirst() : nil }
     }
 }
