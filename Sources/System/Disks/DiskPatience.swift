@@ -155,8 +155,8 @@ public final class DiskPatience: Sendable {
         }
     }
 
-    /// The same as ``run(otherwise:_:)`` for something that cannot fail: this returns also when a disk that it uses is given
-    /// up.
+    /// The same as ``run(otherwise:_:)`` for something that cannot fail: this returns also when a
+    /// disk that it uses is given up.
     public func run(_ body: @escaping @Sendable () -> Void) {
         struct GivenUp: Error {}
         try? run(otherwise: { GivenUp() }) { () throws(GivenUp) in body() }
