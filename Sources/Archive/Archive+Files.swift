@@ -152,7 +152,7 @@ extension Archive {
     ///   known to be good before: if not, bytes that somebody has kept may be others. `nil` when
     ///   it is not wanted any more.
     /// - Throws: ``ArchiveError`` with the code `noGoodCopy`: only the archived bytes are ever
-    ///   given out.
+    ///   given out; `onlyOffsite` when ``fetch(_:isWanted:completion:)`` may bring it back.
     public func openBlob(
         of instance: Int64, first: Int? = nil, isWanted: () -> Bool
     ) throws(ArchiveError) -> (descriptor: Int32, version: VerifiedBlob, wasKnown: Bool)? {

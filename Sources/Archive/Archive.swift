@@ -23,6 +23,7 @@ import TagIndex
 ///     ArchiveCore            settings, volumes, ledger and index: what the parts share
 ///     Intake                 files on their way into the archive
 ///     ImageReader            images that are read; copies that are healed
+///     OffsiteReader          images that are fetched, because no volume has them
 ///     RejectedFiles          files below /rejected
 ///     Configuration          pacsfs.toml
 ///     VolumeAdministration   volumes that are added, retired, replaced, or come back
@@ -31,6 +32,7 @@ public final class Archive: Sendable {
     let core: ArchiveCore
     let intake: Intake
     let images: ImageReader
+    let reader: OffsiteReader
     let rejected: RejectedFiles
     let configuration: Configuration
     let administration: VolumeAdministration
@@ -85,6 +87,7 @@ public final class Archive: Sendable {
         rejected = RejectedFiles(core)
         images = ImageReader(
             core, checker: checker, repairs: repairs, resilvering: resilvering)
+        reader = OffsiteReader(core, images: images)
         intake = Intake(core, rejected: rejected, checker: checker, repairs: repairs)
         configuration = Configuration(core, viewMaking: viewMaking)
         let waiting = WaitingFiles(core, intake: intake)
@@ -98,7 +101,8 @@ public final class Archive: Sendable {
                 core, images: images, administration: administration, rejected: rejected,
                 loop: resilvering),
             waiting: waiting, views: ViewMaking(core, loop: viewMaking),
-            scrubs: Scrubs(core, images: images))
+            scrubs: Scrubs(core, images: images),
+            restores: Restores(core, rejected: rejected, resilvering: resilvering))
         Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
         if !recoversLater { recover() }
@@ -152,6 +156,7 @@ public final class Archive: Sendable {
     /// read.
     public func drain() {
         maintenance.stop()
+        reader.stop()
         intake.drain()
     }
 

@@ -31,6 +31,8 @@ public struct ArchiveError: DescribedError {
         public static let newerFormat = Code("newerFormat")
         /// Every copy of an image is damaged or gone.
         public static let noGoodCopy = Code("noGoodCopy")
+        /// The same, and it is off-site.
+        public static let onlyOffsite = Code("onlyOffsite")
         /// The daemon is being stopped.
         public static let shuttingDown = Code("shuttingDown")
         /// Something that pacsfs does not expect: a mistake in pacsfs.

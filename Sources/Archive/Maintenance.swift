@@ -8,6 +8,7 @@ import System
 ///     waiting    every 10 s        copies what waits in /incoming              ``WaitingFiles``
 ///     views      when woken        makes the views that are asked for          ``ViewMaking``
 ///     scrub      every minute      reads the folders that are due              ``Scrubs``
+///     restore    at the start      goes on with a restore                      ``Restores``
 final class Maintenance: Sendable {
     let administration: VolumeAdministration
     let watch: VolumeWatch
@@ -15,14 +16,16 @@ final class Maintenance: Sendable {
     let waiting: WaitingFiles
     let views: ViewMaking
     let scrubs: Scrubs
+    let restores: Restores
 
     init(
         administration: VolumeAdministration, watch: VolumeWatch, resilver: Resilver,
-        waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs
+        waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs,
+        restores: Restores
     ) {
         (self.administration, self.watch) = (administration, watch)
         (self.resilver, self.waiting) = (resilver, waiting)
-        (self.views, self.scrubs) = (views, scrubs)
+        (self.views, self.scrubs, self.restores) = (views, scrubs, restores)
     }
 
     /// Starts the threads.
@@ -36,12 +39,14 @@ final class Maintenance: Sendable {
         try waiting.start()
         try views.start()
         try scrubs.start()
+        try restores.start()
     }
 
     /// Ends the work under way, and the threads.
     func stop() {
         watch.stop()
         administration.stopRecovering()
+        restores.stop()
         resilver.stop()
         waiting.stop()
         scrubs.stop()

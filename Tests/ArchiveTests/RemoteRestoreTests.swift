@@ -246,3 +246,48 @@ struct PushedArchive {
         #expect(throws: ArchiveError.self) { try TypedSheet("nothing") }
     }
 }
+
+@Suite("The recovery sheet") struct RecoverySheetTests {
+    private static let remotes = [
+        RemoteSecrets(
+            name: "b2", id: "0b9e7a44-51c2-4f8e-8b1a-6d2c9e4f7a10",
+            location: RemoteLocation(
+                options: [
+                    "type": "sftp", "host": "nas.example.org", "user": "praxis",
+                    "pass": "3nOs-c0", "key_pem": String(repeating: "MIIEpAIBAAKCAQEA", count: 20),
+                ], path: "images & <more>"),
+            keys: CryptKeys(password: "abcd-efgh", salt: "ijkl-mnop")),
+        RemoteSecrets(
+            name: "nas", id: "1b9e7a44-51c2-4f8e-8b1a-6d2c9e4f7a10",
+            location: RemoteLocation(folder: "/mnt/nas/images"), keys: nil),
+    ]
+
+    private static let sheet = RecoverySheet(
+        RecoverySheet.Facts(
+            archive: "/var/lib/the pacs", id: "6f1d9c1e-8a50-4c7e-9d55-2f6f0a1c3b7d",
+            volumes: ["/mnt/disk1/pacsfs", "/mnt/disk2/pacsfs"], copies: 2,
+            mountpoint: "/mnt/images", head: "\(Digest.zero.hex):1204", date: .now()), remotes)
+
+    @Test("The text, as it was printed or saved, has everything that a restore needs")
+    func text() throws {
+        let text = Self.sheet.text
+        #expect(try TypedSheet(text).remotes == Self.remotes)
+        let long = text.split(separator: "\n").filter { $0.count > 78 && !$0.contains("rclone") }
+        #expect(long.isEmpty, "\(long)")
+        #expect(text.contains("--archive '/var/lib/the pacs'"))
+        #expect(text.contains("pacsfs mount /mnt/images --archive"))
+        #expect(text.contains("1204 records") && text.contains(Digest.zero.hex))
+    }
+
+    @Test("The page has the same, loads nothing, and nothing of it is taken for markup")
+    func page() throws {
+        let page = Self.sheet.page
+        for word in ["http", "src=", "<script", "url(", "@import"] {
+            #expect(!page.contains(word), "\(word)")
+        }
+        let plain = page.replacing("&lt;", with: "<").replacing("&gt;", with: ">")
+            .replacing("&quot;", with: "\"").replacing("&amp;", with: "&")
+        #expect(try TypedSheet(plain).remotes == Self.remotes)
+        #expect(!page.contains("<more>") && page.contains("&lt;more&gt;"))
+    }
+}

@@ -68,6 +68,13 @@ final class ImageReader: Sendable {
             }
         }
         if !bad.isEmpty { heal(image, bad: bad) }
+        if try !core.index.read({ try $0.offsitePlaces(sha256: digest.bytes) }).isEmpty {
+            core.log.warning(
+                "The image \(digest.hex) has to be fetched from off-site: \(problem).")
+            throw ArchiveError(
+                .onlyOffsite, "The image \(digest.hex) is off-site only: \(problem).",
+                remedy: "It is fetched when it is opened.")
+        }
         let error = ArchiveError(
             .noGoodCopy, "The image \(digest.hex) cannot be read: \(problem).",
             remedy: "See \"pacsfs status\".")

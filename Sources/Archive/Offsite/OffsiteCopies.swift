@@ -57,12 +57,13 @@ struct OffsiteCopies: Sendable {
     /// Fetches an image from the first remote that gives the right bytes.
     ///
     /// - Parameters:
+    ///   - isWanted: Asked every second; when nobody wants it any more, that ends.
     ///   - begin: Called before the first byte of each attempt: what came before is void.
     ///   - body: Called with the bytes in their order. They are proven only when this returns.
     /// - Returns: The place that they came from.
     /// - Throws: ``ArchiveError`` with code `noGoodCopy` and the reason of the last remote.
     func fetch(
-        _ digest: Digest, begin: () throws -> Void,
+        _ digest: Digest, isWanted: () -> Bool = { true }, begin: () throws -> Void,
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws -> OffsitePlace {
         var reason: (any Error)?
@@ -70,9 +71,10 @@ struct OffsiteCopies: Sendable {
             do {
                 let access = try access(to: place.remote)
                 try begin()
-                try access.fetch(place.place, body)
+                try access.fetch(place.place, isWanted: isWanted, body)
                 return place
             } catch {
+                if !isWanted() { throw error }
                 core.log.error(
                     """
                     The image \(digest.hex) cannot be fetched from the remote "\(place.remote)": \

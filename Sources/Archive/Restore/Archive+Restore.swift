@@ -229,23 +229,11 @@ extension Archive {
     public func restore(
         shouldStop: @escaping () -> Bool = { false }, progress: (RestoreProgress) -> Void
     ) throws(ArchiveError) -> RestoreReport {
-        guard var note = try RestoreNote.of(path) else {
-            var report = RestoreReport(directory: path)
-            report.isComplete = true
-            return report
-        }
-        return try ArchiveError.from {
-            // Beside the files that it becomes, so that a small system disk is no limit.
-            let scratch = "\(volumes.staging.path)/staging/restore"
-            try? FileManager.default.removeItem(atPath: scratch)
-            let source = try note.origin(in: path).source(index, scratch: scratch)
-            var report = try Restoration(core: core, rejected: rejected, source: source)
-                .run(shouldStop: shouldStop, progress: progress)
+        try ArchiveError.from {
+            var report = try maintenance.restores.run(shouldStop: shouldStop, progress: progress)
             // Copies of images that a volume could not take, and of rejected files.
             if report.isComplete { _ = try makeMissingCopies() }
             report.copiesProblem = copiesProblem
-            note.isDone = report.isComplete && report.lacking == 0
-            try note.write(to: path)
             return report
         }
     }

@@ -25,6 +25,7 @@
 //   disk            calls on disks, which may not return: commits, appends to   DiskPatience
 //                   the ledger, looks; as many as are needed
 //   patience        gives up disks that do not answer                           DiskPatience
+//   fetch           up to 8: run rclone for images that no volume has            OffsiteReader
 //   scan n          queues: read blobs for a scrub or a verification            ScanWork
 //   recover         finishes what the last run left on the volumes              Volume-
 //                                                                               Administration
@@ -32,6 +33,7 @@
 //   resilver        makes missing copies, empties retired volumes               Resilver
 //   views           makes the folders of views that are new                     ViewMaking
 //   scrub           reads everything when its time has come                     Scrubs
+//   restore         goes on with a restore that was interrupted                 Restores
 //
 //   control         take commands of "pacsfs"; one for each connection          ControlServer
 //   watchdog, hangup   keep the service manager informed; reload        Watchdog, DaemonProcess
@@ -73,6 +75,13 @@
 // kernel takes no second answer to a request. The volume is opened anew when all such threads have
 // come back, and gets what it lacks like one that was plugged in again. What holds something that
 // others need (a `Turn`, the index writer) never is in a call on a disk: `DiskWork.keptFree`.
+//
+// # Images that are only off-site
+//
+// OPEN of an image finds no good copy, and leaves its lane: "fetch" runs rclone, puts the image on
+// the volumes, and begins the OPEN again. No lock is held, and no lane is taken, while rclone runs.
+// It is ended when nobody waits for the image any more, and given up when nothing has moved for
+// `[volumes] patience`.
 //
 // # Locks
 //

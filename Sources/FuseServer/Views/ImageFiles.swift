@@ -171,7 +171,8 @@ final class ImageFiles: Sendable {
     /// - Parameters:
     ///   - willWait: Called when the image has to be read before, or another request opens it.
     ///   - isWanted: Asked while a large image is read; when nobody wants it any more, that ends.
-    ///   - completion: Called once, on this thread or another; EIO when no copy is good.
+    ///   - completion: Called once, on this thread or another; EIO when no copy is good, and none
+    ///     is to be had from off-site.
     func open(
         _ instance: Int64, willWait: @escaping @Sendable () -> Void = {},
         isWanted: @escaping @Sendable () -> Bool = { true }, completion: @escaping Completion
@@ -196,8 +197,9 @@ final class ImageFiles: Sendable {
     /// - Parameters:
     ///   - known: The file that was open last.
     ///   - attempt: See ``Opening``.
+    ///   - isFetched: Whether it was just fetched from off-site, which is done once.
     private func open(
-        _ instance: Int64, _ known: VerifiedBlob?, attempt: Int,
+        _ instance: Int64, _ known: VerifiedBlob?, attempt: Int, isFetched: Bool = false,
         _ willWait: @escaping @Sendable () -> Void
     ) {
         do throws(Errno) {
@@ -210,12 +212,17 @@ final class ImageFiles: Sendable {
                     return finish(instance, attempt, .success(opened))
                 }
                 willWait()
-                guard (try? archive.takesLong(toOpen: instance)) == true else {
-                    return finish(instance, attempt, result(instance, on: ordinal))
+                let verify: Lane.Work = { [self] in
+                    switch result(instance, on: ordinal) {
+                    case .offsite where !isFetched: fetch(instance, attempt, willWait)
+                    case .offsite: finish(instance, attempt, .failure(Errno(EIO)))
+                    case .opened(let opened): finish(instance, attempt, .success(opened))
+                    case .failed(let error): finish(instance, attempt, .failure(error))
+                    case .unwanted: giveUp(instance, attempt)
+                    }
                 }
-                hashing[ordinal].run(isAbandoned: takeOver) { [self] in
-                    finish(instance, attempt, result(instance, on: ordinal))
-                }
+                guard (try? archive.takesLong(toOpen: instance)) == true else { return verify() }
+                hashing[ordinal].run(isAbandoned: takeOver, verify)
             }
         } catch {
             finish(instance, attempt, .failure(error))
@@ -227,12 +234,18 @@ final class ImageFiles: Sendable {
     private func openAgain(
         _ instance: Int64, after attempt: Int, _ willWait: @escaping @Sendable () -> Void
     ) {
-        let isUnderWay = withShard(of: instance) { shard in
+        if begins(instance, after: attempt) {
+            open(instance, nil, attempt: attempt + 1, willWait)
+        }
+    }
+
+    /// Begins another attempt, unless another thread has.
+    private func begins(_ instance: Int64, after attempt: Int) -> Bool {
+        withShard(of: instance) { shard in
             guard shard.opening[instance]?.attempt == attempt else { return false }
             shard.opening[instance]?.attempt += 1
             return true
         }
-        if isUnderWay { open(instance, nil, attempt: attempt + 1, willWait) }
     }
 
     /// The volume to read an image from: one that has a copy, and threads to spare.
@@ -270,18 +283,51 @@ final class ImageFiles: Sendable {
         return source.map { Opened(source: $0, ordinal: ordinal, disk: known.disk) }
     }
 
-    /// - Parameter ordinal: The volume whose copy is read first.
-    /// - Returns: `nil` when nobody waited any more.
-    private func result(_ instance: Int64, on ordinal: Int) -> Result<Opened, Errno>? {
-        do throws(Errno) {
-            let found = try Errno.from {
-                try archive.openBlob(of: instance, first: ordinal) { [self] in isWanted(instance) }
+    /// Fetches an image that no volume has, and opens it then. Its lane is free meanwhile.
+    private func fetch(
+        _ instance: Int64, _ attempt: Int, _ willWait: @escaping @Sendable () -> Void
+    ) {
+        archive.fetch(instance) { [self] in
+            isWanted(instance)
+        } completion: { [self] result in
+            switch result {
+            case .unwanted: giveUp(instance, attempt)
+            case .failed(let error):
+                finish(instance, attempt, .failure(Errno(error.code.errno)))
+            case .fetched:
+                if begins(instance, after: attempt) {
+                    open(instance, nil, attempt: attempt + 1, isFetched: true, willWait)
+                }
             }
-            guard let found else { return nil }
-            let file = SharedDescriptor(owning: found.descriptor)
-            return .success(try opened(instance, file, found.version, found.wasKnown))
+        }
+    }
+
+    /// What a look at the copies of an image has come to.
+    private enum Look {
+        case opened(Opened)
+        /// No volume has a good copy, and it is off-site.
+        case offsite
+        /// Nobody waited any more.
+        case unwanted
+        case failed(Errno)
+    }
+
+    /// - Parameter ordinal: The volume whose copy is read first.
+    private func result(_ instance: Int64, on ordinal: Int) -> Look {
+        let found: (descriptor: Int32, version: VerifiedBlob, wasKnown: Bool)?
+        do throws(ArchiveError) {
+            found = try archive.openBlob(of: instance, first: ordinal) { [self] in
+                isWanted(instance)
+            }
         } catch {
-            return .failure(error)
+            return error.code == .onlyOffsite ? .offsite : .failed(Errno(error.code.errno))
+        }
+        guard let found else { return .unwanted }
+        do throws(Errno) {
+            let file = SharedDescriptor(owning: found.descriptor)
+            return .opened(try opened(instance, file, found.version, found.wasKnown))
+        } catch {
+            return .failed(error)
         }
     }
 
@@ -382,10 +428,7 @@ final class ImageFiles: Sendable {
     }
 
     /// Answers all who wait for an image, unless another thread has taken over.
-    ///
-    /// - Parameter result: `nil` when nobody waited for it any more.
-    private func finish(_ instance: Int64, _ attempt: Int, _ result: Result<Opened, Errno>?) {
-        guard let result else { return giveUp(instance, attempt) }
+    private func finish(_ instance: Int64, _ attempt: Int, _ result: Result<Opened, Errno>) {
         let waiting = withShard(of: instance) { shard -> [Waiting]? in
             guard shard.opening[instance]?.attempt == attempt else { return nil }
             let waiting = shard.opening.removeValue(forKey: instance)?.waiting ?? []

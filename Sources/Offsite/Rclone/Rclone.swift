@@ -21,6 +21,13 @@ public struct Rclone: Sendable {
         own = environment
     }
 
+    /// The same program, whose jobs are given up when nothing has moved for so long, in ns.
+    public func givingUp(after silence: Int64) -> Rclone {
+        var other = self
+        other.patience = ChildProcess.Patience(silence: silence)
+        return other
+    }
+
     /// The version of the program.
     ///
     /// - Throws: `noRclone` when there is none, `badAnswer` when it is something else.

@@ -7,15 +7,20 @@ extension RemoteAccess {
     /// - Parameters:
     ///   - object: Its plain name.
     ///   - range: In bytes of the plain object; `nil` for all of it.
+    ///   - isWanted: Asked every second; when it is not wanted any more, the transfer ends, and
+    ///     this access can be used for nothing else.
     ///   - body: Called with the bytes in their order; what it throws ends the transfer.
     /// - Returns: How many bytes came.
     /// - Throws: Why it failed; `notFound` when the object or a part of it is not there.
     @discardableResult
     public func fetch(
-        _ object: String, range: Range<Int64>? = nil,
+        _ object: String, range: Range<Int64>? = nil, isWanted: () -> Bool = { true },
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) -> Int64 {
-        var arguments = ["cat", plain(object), "--log-level", "NOTICE"]
+        var arguments = [
+            "cat", plain(object), "--log-level", "NOTICE", "--stats", "1s", "--stats-log-level",
+            "NOTICE",
+        ]
         if let range {
             // A count of 0 would be none at all.
             if range.isEmpty { return 0 }
@@ -28,7 +33,7 @@ extension RemoteAccess {
             output: { (bytes) throws(OffsiteError) in
                 count += Int64(bytes.count)
                 try body(bytes)
-            })
+            }, progress: { _ in if !isWanted() { stop() } })
         if !result.succeeded {
             var error = result.error
             error.path = object
@@ -49,13 +54,16 @@ extension RemoteAccess {
     ///
     /// - Parameters:
     ///   - place: Where it lies.
+    ///   - isWanted: As in ``fetch(_:range:isWanted:_:)``.
     ///   - body: Called with its bytes in order. They are proven only when this returns.
-    /// - Throws: `corrupt` when they are other bytes, and as ``fetch(_:range:_:)``.
+    /// - Throws: `corrupt` when they are other bytes, and as ``fetch(_:range:isWanted:_:)``.
     public func fetch(
-        _ place: BlobPlace, _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
+        _ place: BlobPlace, isWanted: () -> Bool = { true },
+        _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) {
         var digest = StreamingDigest()
-        try fetch(place.object, range: place.range) { (bytes) throws(OffsiteError) in
+        try fetch(place.object, range: place.range, isWanted: isWanted) {
+            (bytes) throws(OffsiteError) in
             digest.update(bytes)
             try body(bytes)
         }

@@ -1,0 +1,87 @@
+import Storage
+import System
+import TagIndex
+
+/// Goes on with a restore that was interrupted, while the archive is used: images of the newest
+/// studies first. What somebody opens meanwhile comes at once, see ``OffsiteReader``.
+final class Restores: Sendable {
+    private struct State {
+        var progress: RestoreProgress?
+        var problem: String?
+    }
+
+    private let core: ArchiveCore
+    private let rejected: RejectedFiles
+    private let loop: BackgroundLoop
+    /// Woken when all is there: a volume may have lacked room.
+    private let resilvering: BackgroundLoop
+    private let state = Lock(State())
+
+    init(_ core: ArchiveCore, rejected: RejectedFiles, resilvering: BackgroundLoop) {
+        (self.core, self.rejected, self.resilvering) = (core, rejected, resilvering)
+        loop = BackgroundLoop("restore", clock: core.clock)
+    }
+
+    /// How far it is; `nil` when nothing is being restored.
+    var progress: RestoreProgress? { state.withLock { $0.progress } }
+
+    /// Why it does not go on; `nil` when it does.
+    var problem: String? { state.withLock { $0.problem } }
+
+    /// Works in the background until ``stop()``.
+    func start() throws(Errno) {
+        try loop.start { [self] in
+            do {
+                guard let note = try RestoreNote.of(core.path), note.isPrepared, !note.isDone else {
+                    return .whenWoken
+                }
+                let report = try run(shouldStop: { [loop] in loop.isStopping }) { _ in }
+                state.withLock { $0.problem = nil }
+                resilvering.wake()
+                if report.lacking > 0 {
+                    core.log.error(
+                        """
+                        \(report.lacking) images could not be restored: see \(report.list ?? ""). \
+                        To try again: pacsfs restore
+                        """)
+                } else if report.isComplete {
+                    core.log.notice("Everything is restored.")
+                }
+                return .whenWoken
+            } catch {
+                core.log.error("The restore does not go on: \(error)")
+                state.withLock { $0.problem = "\(error)" }
+                // In ns.
+                return .after(60_000_000_000)
+            }
+        }
+    }
+
+    func stop() { loop.stopAndWait() }
+
+    /// Restores until everything is there or `shouldStop` says so. By one thread at a time.
+    ///
+    /// - Throws: Why nothing can be had from the source, or stored.
+    func run(
+        shouldStop: @escaping () -> Bool, progress: (RestoreProgress) -> Void
+    ) throws -> RestoreReport {
+        guard var note = try RestoreNote.of(core.path) else {
+            var report = RestoreReport(directory: core.path)
+            report.isComplete = true
+            return report
+        }
+        defer { state.withLock { $0.progress = nil } }
+        // Beside the files that it becomes, so that a small system disk is no limit.
+        let scratch = "\(core.volumes.staging.path)/staging/restore"
+        let source = try note.origin(in: core.path).source(core.index, scratch: scratch)
+        source.discard()
+        let report = try Restoration(core: core, rejected: rejected, source: source)
+            .run(shouldStop: shouldStop) { now in
+                state.withLock { $0.progress = now }
+                progress(now)
+            }
+        note.isDone = report.isComplete && report.lacking == 0
+        try note.write(to: core.path)
+        return report
+    }
+}
