@@ -22,7 +22,7 @@ extension RecoverySheet {
         guard !remotes.isEmpty else {
             throw ArchiveError(
                 .notFound, "The archive has no remote.",
-                remedy: "Add one: pacsfs offsite add NAME REMOTE")
+                remedy: "Add one first.")
         }
         let position = try? TagIndex(readingFrom: ArchivePaths(archive).index)
             .read { try $0.position() }
