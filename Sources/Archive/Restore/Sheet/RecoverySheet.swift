@@ -228,7 +228,7 @@ public struct RecoverySheet: Sendable {
             case .heading(let text): "<h2>\(Self.escaped(text))</h2>"
             case .paragraph(let text): "<p>\(Self.escaped(text))</p>"
             case .lines(let lines):
-                "<pre class=\"lines\">\(Self.escaped(lines.joined(separator: "\n")))</pre>"
+                "<pre class=\"lines\">\n\(Self.escaped(lines.joined(separator: "\n")))\n</pre>"
             case .command(let lines): Self.block(lines)
             }
         }.joined(separator: "\n")
@@ -261,7 +261,12 @@ public struct RecoverySheet: Sendable {
 
     private static func block(_ command: [String]) -> String {
         let lines = shown(command).map { $0.dropFirst(4) }
-        return "<pre>\(escaped(lines.joined(separator: "\n")))</pre>"
+        return "<pre>\n\(escaped(lines.joined(separator: "\n")))\n</pre>"
+    }
+
+    static func unescaped(_ text: String) -> String {
+        text.replacing("&quot;", with: "\"").replacing("&lt;", with: "<")
+            .replacing("&gt;", with: ">").replacing("&amp;", with: "&")
     }
 
     private static func escaped(_ text: String) -> String {

@@ -25,6 +25,9 @@ public struct TypedSheet: Sendable {
 
     /// - Throws: ``ArchiveError`` that names the lines that are mistyped or missing.
     public init(_ text: String) throws(ArchiveError) {
+        // The page will do as well as the text.
+        let text =
+            text.contains("<!DOCTYPE html>") ? RecoverySheet.unescaped(text) : text
         var lines: [Int: SheetLine] = [:]
         var mistyped: Set<Int> = []
         for text in text.split(whereSeparator: \.isNewline) {
