@@ -13,7 +13,6 @@ struct ArchiveCore: Sendable {
     let index: TagIndex
     let catalogue: Catalogue
     let observers: Observers
-    let spreads = DiskSpreads()
     let refusals: ShareRefusals
     let clock: any MonotonicClock
     let log: Logger

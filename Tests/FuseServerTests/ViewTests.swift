@@ -52,9 +52,13 @@ struct ViewTests {
         }
         let views = try archive.index.read { try $0.views() }.map(\.name)
         #expect(
-            listed.map(\.name) == [".", "..", "incoming", "rejected", "README.txt", "search"]
-                + views)
-        #expect(listed.filter { $0.name != "README.txt" }.allSatisfy { $0.type == UInt32(DT_DIR) })
+            listed.map(\.name) == [
+                ".", "..", "incoming", "rejected", "README.txt", "search", "status.html",
+                "metrics.prom",
+            ] + views)
+        let files = listed.filter { $0.type == UInt32(DT_REG) }.map(\.name)
+        #expect(files == ["README.txt", "status.html", "metrics.prom"])
+        #expect(listed.count { $0.type == UInt32(DT_DIR) } == listed.count - 3)
     }
 
     @Test("An image is one inode in all views, with its size, time and number of names")

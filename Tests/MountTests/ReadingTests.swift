@@ -42,7 +42,7 @@ struct ReadingTests {
         #expect(deep.output == "\(Self.names)\n")
         #expect(
             try archive.mustShell("find \"$M\" -type f -readable -newermt 2020-01-01 | wc -l")
-                .output == "\(Self.names + 2)\n")
+                .output == "\(Self.names + 4)\n")
     }
 
     @Test(
@@ -77,7 +77,7 @@ struct ReadingTests {
         let archive = try SharedArchives.archive(in: setting)
         let transfer = "rsync -a --itemize-changes \"$M/\" rsync/"
         #expect(
-            try archive.mustShell(transfer).lines.count { $0.hasPrefix(">f") } == Self.names + 2)
+            try archive.mustShell(transfer).lines.count { $0.hasPrefix(">f") } == Self.names + 4)
         #expect(try archive.mustShell(transfer).output == "")
         #expect(try archive.mustShell("rsync -ac --itemize-changes \"$M/\" rsync/").output == "")
         try archive.unmount()

@@ -176,9 +176,10 @@ extension Archive {
 
     private func listLacking(on volumes: [Int], in summary: inout RestoreSummary) throws {
         let file = path + "/" + Self.lackingName
-        (summary.images, summary.offlineOnly) = try index.read {
-            (try $0.totals().instances, try $0.offlineOnly(present: volumes))
-        }
+        let totals = try index.read { try $0.totals() }
+        (summary.images, summary.offlineOnly) = (
+            totals.instances, totals.offlineOnly(present: volumes)
+        )
         guard summary.offlineOnly > 0 else { return }
         try Data().write(to: URL(filePath: file))
         let output = try FileHandle(forWritingTo: URL(filePath: file))

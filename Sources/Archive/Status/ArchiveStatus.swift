@@ -103,6 +103,49 @@ public struct ArchiveStatus: Codable, Sendable {
         }
     }
 
+    /// What was archived lately.
+    public struct Intake: Codable, Sendable {
+        /// One modality on one day.
+        public struct Day: Codable, Sendable {
+            /// UTC: `2026-11-28`.
+            public var date: String
+            /// Empty when the images have none.
+            public var modality: String
+            public var images: Int64
+            public var bytes: Int64
+        }
+
+        /// One modality since the beginning.
+        public struct Modality: Codable, Sendable {
+            /// Empty when the images have none.
+            public var modality: String
+            public var images: Int64
+            public var bytes: Int64
+        }
+
+        /// Of the last 30 days, today being the last; days without images are left out.
+        public var days: [Day] = []
+        public var modalities: [Modality] = []
+        /// When the last image was archived; `nil` when there is none.
+        @Nullable public var last: Timestamp? = nil
+    }
+
+    /// The last `pacsfs verify` of all volumes.
+    public struct Verification: Codable, Sendable {
+        /// When it ended; `nil` when there was none.
+        @Nullable public var time: Timestamp? = nil
+        /// How many things did not fit.
+        public var faults = 0
+        /// How many wanted attention.
+        public var attentions = 0
+
+        init() {}
+
+        init(_ note: VerificationNote) {
+            (time, faults, attentions) = (note.time, note.faults, note.attentions)
+        }
+    }
+
     public struct Ledger: Codable, Sendable {
         public var records: Int64
         /// SHA-256 of the last record: written down, it proves later that nothing before it
@@ -158,4 +201,8 @@ public struct ArchiveStatus: Codable, Sendable {
     @Nullable public var configurationProblem: String?
     /// Why views cannot be made; `nil` when they can.
     @Nullable public var viewsProblem: String?
+    public var intake = Intake()
+    public var verification = Verification()
+    /// When all this was found out.
+    public var time = Timestamp(nanoseconds: 0)
 }

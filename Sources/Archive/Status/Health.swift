@@ -423,19 +423,8 @@ extension Health {
     }
 
     private static func images(_ count: Int64) -> String {
-        count == 1 ? "1 image" : "\(grouped(count)) images"
+        Figures.count(count, "image", "images")
     }
 
-    /// `1,204`.
-    private static func grouped(_ count: Int64) -> String {
-        var digits = String(count)
-        var end = digits.endIndex
-        while let comma = digits.index(end, offsetBy: -3, limitedBy: digits.startIndex),
-            comma > digits.startIndex
-        {
-            digits.insert(",", at: comma)
-            end = comma
-        }
-        return digits
-    }
+    private static func grouped(_ count: Int64) -> String { Figures.grouped(count) }
 }

@@ -35,8 +35,8 @@ struct StatusReport {
             instances: totals.instances - totals.versions,
             studies: totals.studies, patients: totals.patients, blobs: totals.instances,
             bytes: totals.bytes,
-            copies: try copies(totals, layout, record: position.number),
-            volumes: try members.map { try status(of: $0, known, on: layout) },
+            copies: try copies(totals, layout),
+            volumes: try members.map { try status(of: $0, totals, known, on: layout) },
             readMode: readMode,
             mountpoint: mountpoint,
             incoming: .init(
@@ -53,7 +53,10 @@ struct StatusReport {
             indexRebuilt: IndexOpening.note(of: core.path),
             indexDamage: TagIndex.damage(of: ArchivePaths(core.path).index),
             views: try index.read { try ViewStatus.list($0, wanted: core.wantedViews) },
-            configurationProblem: configurationProblem, viewsProblem: viewsProblem)
+            configurationProblem: configurationProblem, viewsProblem: viewsProblem,
+            intake: try intake(),
+            verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
+            time: Timestamp(nanoseconds: core.clock.utc))
         result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
         return result
@@ -79,10 +82,10 @@ struct StatusReport {
     }
 
     private func copies(
-        _ totals: Totals, _ layout: DiskLayout, record: Int64
+        _ totals: Totals, _ layout: DiskLayout
     ) throws -> ArchiveStatus.Copies {
         let wanted = core.settings.copies
-        let spread = try core.spreads.spread(layout, wanted: wanted, record: record, index)
+        let spread = DiskSpread(totals, layout, wanted: wanted)
         let lost = try index.read { reader in
             try reader.underReplicated(below: 1, limit: 100).compactMap {
                 try reader.copies(of: $0.id)
@@ -93,18 +96,8 @@ struct StatusReport {
             underReplicated: totals.instances(withFewerThan: wanted),
             single: wanted > 1 ? totals.byCopies[1] ?? 0 : 0, lost: totals.byCopies[0] ?? 0,
             lostImages: lost.compactMap { Digest(bytes: $0.sha256)?.hex },
-            offlineOnly: try offlineOnly(), oneDisk: spread.oneDisk, fewDisks: spread.fewDisks)
-    }
-
-    /// Looks at all images, and therefore only while as many volumes are away as an image may
-    /// have copies.
-    private func offlineOnly() throws -> Int64 {
-        let here = volumes.online.map(\.identity.ordinal)
-        let away = try index.read { try $0.volumes() }.filter {
-            $0.state != .retired && !here.contains($0.ordinal)
-        }
-        let fewest = try index.read { try $0.totals() }.byCopies.keys.filter { $0 > 0 }.min() ?? 1
-        return away.count < fewest ? 0 : try index.read { try $0.offlineOnly(present: here) }
+            offlineOnly: totals.offlineOnly(present: volumes.online.map(\.identity.ordinal)),
+            oneDisk: spread.oneDisk, fewDisks: spread.fewDisks)
     }
 
     /// From the rate of the last 30 days, or since the archive was begun. In the first week the
@@ -122,8 +115,26 @@ struct StatusReport {
             bytes: free, bytesPerDay: daily, daysLeft: daily > 0 && age >= 7 ? free / daily : nil)
     }
 
+    private func intake() throws -> ArchiveStatus.Intake {
+        let day: Int64 = 86_400_000_000_000
+        let first = core.clock.utc / day - 29
+        let (days, modalities, last) = try index.read {
+            (try $0.intake(since: first), try $0.intakeByModality(), try $0.lastReceived())
+        }
+        return .init(
+            days: days.map {
+                .init(
+                    date: Timestamp(nanoseconds: $0.day * day).date, modality: $0.modality,
+                    images: $0.instances, bytes: $0.bytes)
+            },
+            modalities: modalities.map {
+                .init(modality: $0.modality, images: $0.instances, bytes: $0.bytes)
+            }, last: last == 0 ? nil : Timestamp(nanoseconds: last))
+    }
+
     private func status(
-        of member: VolumeSet.Member, _ known: [VolumeRecord], on layout: DiskLayout
+        of member: VolumeSet.Member, _ totals: Totals, _ known: [VolumeRecord],
+        on layout: DiskLayout
     ) throws -> ArchiveStatus.Volume {
         let space = member.space
         let scrubs = try index.read { try $0.scrubs(of: member.ordinal) }
@@ -133,7 +144,7 @@ struct StatusReport {
             path: member.place.path, domain: member.place.domain,
             state: member.condition(space),
             problem: member.problem ?? member.exposure,
-            blobs: try index.read { try $0.blobs(on: member.ordinal) },
+            blobs: totals.blobs(on: member.ordinal),
             free: space.flatMap { member.volume?.freeSpace(in: $0) } ?? 0, total: space?.total ?? 0,
             disk: space == nil ? nil : layout.name(of: member),
             errors: known.first { $0.ordinal == member.ordinal }?.errors ?? 0,

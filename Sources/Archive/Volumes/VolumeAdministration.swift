@@ -119,7 +119,7 @@ final class VolumeAdministration: Sendable {
             if !acceptingSharedDisk {
                 try volumes.requireOwnDisk(of: path, inPlaceOf: old, archive: core.path)
             }
-            let only = try index.read { try $0.onlyCopies(on: old.ordinal) }
+            let only = try index.read { try $0.totals() }.onlyCopies(on: old.ordinal)
             let onlyRejected = try rejected.countOnlyCopies(on: old.volume)
             guard only == 0 && onlyRejected == 0 || acceptingLoss else {
                 let what =

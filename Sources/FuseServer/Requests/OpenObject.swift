@@ -13,6 +13,8 @@ final class OpenObject: Sendable {
         /// A text of the daemon's own, as it was at OPEN; whether what the kernel has cached of
         /// it may stay.
         case text([UInt8], keepsCache: Bool)
+        /// A document that was made for this program, whatever others have open meanwhile.
+        case document([UInt8])
         /// A file of `/incoming`.
         case file(IncomingHandle)
         /// A file of `/rejected`.

@@ -89,6 +89,11 @@ extension Operations {
             answer.keep_cache = keepsCache ? 1 : 0
             answer.noflush = 1
             isOpen = request.opened(answer)
+        case .document:
+            // Each program reads its own, to its end, whatever size the last stat(2) gave.
+            answer.direct_io = 1
+            answer.noflush = 1
+            isOpen = request.opened(answer)
         case .file, .directory: isOpen = request.opened(answer)
         }
         if !isOpen { fileSystem.release(answer.fh) }

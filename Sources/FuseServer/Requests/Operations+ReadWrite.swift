@@ -26,7 +26,7 @@ extension Operations {
                         Request(waiting).error(error)
                     }
                 }
-            case .text(let bytes, _):
+            case .text(let bytes, _), .document(let bytes):
                 let start = min(Int(offset), bytes.count)
                 request.bytes(bytes[start..<min(start + size, bytes.count)])
             case .file(let file):
@@ -64,7 +64,7 @@ extension Operations {
                 switch OpenObject.kind(of: info?.pointee.fh ?? 0) {
                 case .file(let file): try file.tree.sync(file, dataOnly: dataOnly != 0)
                 // What views show is durable before it is shown.
-                case .image, .text, .rejected: break
+                case .image, .text, .document, .rejected: break
                 case .directory, nil: throw Errno(EBADF)
                 }
                 return .done
@@ -82,6 +82,9 @@ extension Operations {
                 switch OpenObject.kind(of: info?.pointee.fh ?? 0) {
                 case .file(let file):
                     return .position(try file.tree.seek(file, to: Int(offset), whence: whence))
+                case .document(let bytes):
+                    return .position(
+                        try Operations.seek(to: Int(offset), whence: whence, size: bytes.count))
                 case .image, .text, .rejected:
                     let size = try fileSystem.attributes(of: number).st_size
                     return .position(

@@ -56,8 +56,10 @@
 // A request that may wait for a disk, or for a lock that is held while one is waited for, runs on
 // the `Lane` of that disk, which takes `ThreadShares.lane` threads at most: one lane for /incoming
 // and /rejected, and one for each volume that images are read from. Requests beyond that wait
-// without a thread. All others read the index, and run on the thread that received them. Large
-// images that have to be hashed before they are opened take `ThreadShares.hashing` of a lane.
+// without a thread. status.html and metrics.prom have a lane of `ThreadShares.documents`: to make
+// them, all volumes are looked at. All others read the index, and run on the thread that received
+// them. Large images that have to be hashed before they are opened take `ThreadShares.hashing` of a
+// lane.
 //
 // # Disks that do not answer
 //
@@ -109,7 +111,7 @@
 // All other locks are leaves: nothing is taken while one is held. They are DiskPatience, DiskWork,
 // DiskCalls, VolumeSet.looks, ImageFiles.elsewhere, Ledger.shown, Lane, VolumeLanes, RequestLoop,
 // Interruptions, DeferredReply, PassingSearches, SearchResults, ReadAhead, FileSystem.{imageFiles,
-// recentAttributes, searchesChanged, searchKeepers}, Shares, ShareRefusals,
+// recentAttributes, searchesChanged, searchKeepers}, StatusDocuments, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, ZipProgress, ZipQueue,
 // Unpacking, TagIndex.idle, LogFile and VolumeAdministration.{unfinished, isRecovering}.
@@ -120,9 +122,11 @@ enum ThreadShares {
     static let lane = 16
     /// Of those of a volume, the ones that may hash large images before they are opened.
     static let hashing = 4
+    /// That make status.html and metrics.prom.
+    static let documents = 2
 
     /// All lanes together, and those that are left for requests about the views.
     ///
     /// - Parameter views: How many requests about the views are worked on at once.
-    static func most(volumes: Int, views: Int) -> Int { views + lane * (1 + volumes) }
+    static func most(volumes: Int, views: Int) -> Int { views + documents + lane * (1 + volumes) }
 }

@@ -8,6 +8,7 @@ import TagIndex
 ///
 ///     receive ─┬─► this thread           views, searches, STATFS: they read the index
 ///              ├─► Lane `incoming`       whatever is about `/incoming` and `/rejected`
+///              ├─► Lane `documents`      status.html and metrics.prom: all volumes are looked at
 ///              └─► this thread, then     OPEN and READ of an image: ImageFiles passes what
 ///                  the Lane of a volume  reads a disk on to the lane of its volume
 ///
@@ -52,6 +53,7 @@ final class RequestLoop: Sendable {
     /// For the attributes of `/incoming` and `/rejected` themselves, as a listing of the root asks
     /// for them: nobody waits for those who wait for their disk.
     private let roots: Lane
+    private let documents: Lane
     private let most: Int
     private let state = Monitor(State())
 
@@ -66,6 +68,7 @@ final class RequestLoop: Sendable {
         self.fileSystem = fileSystem
         self.incoming = incoming
         roots = Lane(limit: 4, patience: fileSystem.archive.patience)
+        documents = Lane(limit: ThreadShares.documents, patience: fileSystem.archive.patience)
         self.most = most
     }
 
@@ -221,8 +224,15 @@ final class RequestLoop: Sendable {
             guard let buffer else { return }
             self?.takeOver(buffer)
         }
-        guard buffer.isAboutIncoming else { return buffer.process(session) }
-        work(on: buffer)
+        if buffer.isAboutDocuments {
+            documents.run(isAbandoned: { buffer.isAbandoned?() }) { [session] in
+                buffer.process(session)
+            }
+        } else if buffer.isAboutIncoming {
+            work(on: buffer)
+        } else {
+            buffer.process(session)
+        }
     }
 
     private func work(on buffer: RequestBuffer) {
@@ -244,7 +254,7 @@ final class RequestLoop: Sendable {
             // Where it is shown, it may be on another volume now.
             fileSystem.trees.follow()
             guard buffer.mayBeWorkedOnAgain else { return buffer.refuse(session) }
-            if buffer.isAboutIncoming { work(on: buffer) } else { buffer.process(session) }
+            route(buffer)
         }
     }
 }
@@ -348,6 +358,21 @@ final class RequestBuffer: @unchecked Sendable {
 
     /// What it is about; the root for one about many inodes.
     var inode: UInt64 { opcode == Opcode.batchForget ? FixedEntry.root.number : word(at: 16) }
+
+    /// Whether a document is to be made for it.
+    var isAboutDocuments: Bool {
+        let bytes = UnsafeRawBufferPointer(start: raw.pointee.mem, count: raw.pointee.size)
+        guard bytes.count >= 40 else { return false }
+        switch (InodeNumber(rawValue: word(at: 16)), opcode) {
+        case (.fixed(FixedEntry.root.number), Opcode.lookup):
+            let name = Array(bytes[40...].prefix { $0 != 0 })
+            return FixedEntry.named(name, ignoresCase: true)?.document != nil
+        case (.fixed(let number), Opcode.lookup), (.fixed(let number), Opcode.getattr),
+            (.fixed(let number), Opcode.open):
+            return FixedEntry(rawValue: number)?.document != nil
+        default: return false
+        }
+    }
 
     /// Whether the request may wait for the volume of `/incoming`, or for a lock of its tree.
     var isAboutIncoming: Bool {

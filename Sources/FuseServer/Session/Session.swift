@@ -37,6 +37,12 @@ public final class Session: Sendable {
         fileSystem = FileSystem(
             archive: archive, negotiation: negotiation, permissions: permissions)
         settling = Settling { [fileSystem] in fileSystem.incoming }
+        fileSystem.documents.use { [settling, fileSystem] in
+            try archive.status(
+                pending: settling.pending,
+                readMode: fileSystem.images.isPassthrough ? .passthrough : .cached,
+                mountpoint: mountpoint)
+        }
     }
 
     /// Passthrough, or cached when the kernel does not offer it, we may not use it, or it
@@ -101,6 +107,7 @@ public final class Session: Sendable {
         log.info("Finishing what is under way.")
         ending()
         fileSystem.incoming.stopAddingLeftovers()
+        fileSystem.documents.keep()
         settling.stop()
         // Programs that wait for a file to be safe are answered before the mount goes.
         archive.drain()

@@ -7,7 +7,11 @@ import TagIndex
 extension FileSystem {
     func attributes(of number: UInt64) throws(Errno) -> stat {
         switch try inode(number) {
-        case .fixed(let entry): return attributes(of: entry)
+        case .fixed(let entry):
+            guard let kind = entry.document else { return attributes(of: entry) }
+            let facts = documents.facts(of: kind)
+            return attributes(
+                .readme, number: entry.number, size: facts.size, time: facts.time, links: 1)
         case .node(let id):
             guard let node = try Errno.from({ try archive.index.read { try $0.node(id) } }) else {
                 throw Errno(ESTALE)
@@ -31,6 +35,7 @@ extension FileSystem {
     func timeout(of number: UInt64) -> Double {
         switch try? inode(number) {
         case .tree: 0
+        case .fixed(let entry) where entry.document != nil: 0
         case .search: Self.searchTimeout
         default: Self.timeout
         }

@@ -68,10 +68,10 @@ extension FileSystem {
                     let found = self.entry(attributes(of: entry))
                     guard buffer.add(entry.name, found, cookie: cookie) else { return }
                 } else {
-                    // The kernel asks for the attributes of directories itself: they change.
+                    // The kernel asks for the attributes of all others itself: they change.
                     var status = stat()
                     status.st_ino = UInt(entry.number)
-                    status.st_mode = entry.text == nil ? S_IFDIR : S_IFREG
+                    status.st_mode = entry.isDirectory ? S_IFDIR : S_IFREG
                     guard buffer.add(entry.name, status, cookie: cookie, plus: plus) else { return }
                 }
             }

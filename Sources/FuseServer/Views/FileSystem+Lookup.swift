@@ -30,7 +30,8 @@ extension FileSystem {
         switch try inode(parent) {
         case .tree(let tree): return try tree.lookup(name, in: parent)
         case .search(let inode): return try lookup(name, in: inode, by: caller)
-        case .image, .fixed(.readme), .fixed(.searchHelp): throw Errno(ENOTDIR)
+        case .image: throw Errno(ENOTDIR)
+        case .fixed(let entry) where !entry.isDirectory: throw Errno(ENOTDIR)
         case .fixed:
             if let fixed = FixedEntry.named(name, ignoresCase: ignoresCase) {
                 var found = try entry(of: fixed)

@@ -35,6 +35,7 @@ extension FileSystem {
         try Self.requireReading(flags)
         switch inode {
         case .fixed(let entry):
+            if let kind = entry.document { return .document(documents.make(kind)) }
             guard let text = entry.text else { throw Errno(EISDIR) }
             return .text(text, keepsCache: true)
         case .search(.note(let folder)):
@@ -51,7 +52,7 @@ extension FileSystem {
         switch OpenObject.close(handle) {
         case .image(let image): images.close(image)
         case .file(let file): file.tree.release(file)
-        case .text, .rejected, .directory, nil: break
+        case .text, .document, .rejected, .directory, nil: break
         }
     }
 

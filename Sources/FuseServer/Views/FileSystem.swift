@@ -29,6 +29,7 @@ final class FileSystem: Sendable {
     let readingAhead = SerialWorker("list ahead")
     let recentAttributes = Lock(RecentAttributes())
     let searchResults: SearchResults
+    let documents: StatusDocuments
     /// When searches were last kept or forgotten, ns since 1970.
     let searchesChanged: Lock<Int64>
     /// The uids of those who have kept searches since the start, by `search.id`.
@@ -45,6 +46,9 @@ final class FileSystem: Sendable {
         shares = UserShares(refusals: archive.refusals)
         trees = IncomingTrees(archive: archive, permissions: permissions, shares: shares)
         created = (try? archive.index.read { try $0.created() }) ?? 0
+        documents = StatusDocuments(in: archive.path, clock: archive.clock) {
+            try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+        }
         searchResults = SearchResults(index: archive.index, limit: searchLimit)
         searchesChanged = Lock(
             (try? archive.index.read { try $0.keptSearches().last?.since }) ?? created)
@@ -88,7 +92,7 @@ final class FileSystem: Sendable {
             case .incoming: return .tree(trees.incoming)
             case .rejected: return .tree(trees.rejected)
             case .search: return .search(.top)
-            case .root, .readme, .searchHelp: return .fixed(entry)
+            case .root, .readme, .searchHelp, .statusPage, .metrics: return .fixed(entry)
             }
         case .node(let id): return .node(id)
         case .instance(let id): return .image(id)

@@ -10,6 +10,8 @@ enum FixedEntry: UInt64, CaseIterable {
     case search = 5
     /// In `search`; all others are at the root.
     case searchHelp = 6
+    case statusPage = 7
+    case metrics = 8
 
     var number: UInt64 { rawValue }
 
@@ -21,11 +23,15 @@ enum FixedEntry: UInt64, CaseIterable {
         case .readme: "README.txt"
         case .search: "search"
         case .searchHelp: "how to search.txt"
+        case .statusPage: "status.html"
+        case .metrics: "metrics.prom"
         }
     }
 
     /// The entries of the root, in the order in which they are listed.
-    static let atRoot: [FixedEntry] = [.incoming, .rejected, .readme, .search]
+    static let atRoot: [FixedEntry] = [
+        .incoming, .rejected, .readme, .search, .statusPage, .metrics,
+    ]
 
     /// The entry of the root that has this name.
     ///
@@ -37,12 +43,28 @@ enum FixedEntry: UInt64, CaseIterable {
         }
     }
 
-    /// The bytes of a file; `nil` for a directory.
+    var isDirectory: Bool {
+        switch self {
+        case .root, .incoming, .rejected, .search: true
+        case .readme, .searchHelp, .statusPage, .metrics: false
+        }
+    }
+
+    /// The bytes of a file that never changes; `nil` for all others.
     var text: [UInt8]? {
         switch self {
         case .readme: Self.readmeText
         case .searchHelp: SearchTexts.help
-        case .root, .incoming, .rejected, .search: nil
+        case .root, .incoming, .rejected, .search, .statusPage, .metrics: nil
+        }
+    }
+
+    /// The document that is made when it is read; `nil` for all others.
+    var document: StatusDocuments.Kind? {
+        switch self {
+        case .statusPage: .page
+        case .metrics: .metrics
+        case .root, .incoming, .rejected, .search, .readme, .searchHelp: nil
         }
     }
 
@@ -64,7 +86,7 @@ enum FixedEntry: UInt64, CaseIterable {
 
         Whoever looks after the archive has commands for it:
 
-        Are we safe?                  pacsfs status
+        Are we safe?                  status.html in this folder, or: pacsfs status
         Find a study:                 pacsfs find smith rex 2024
         Everything about an image:    pacsfs show PATH
         Something does not work:      pacsfs doctor

@@ -138,19 +138,6 @@ extension IndexReader {
         }
     }
 
-    /// The number of images whose only copy is on a volume.
-    ///
-    /// - Parameter volume: Its ordinal.
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func onlyCopies(on volume: Int) throws -> Int64 {
-        try Int64.fetchOne(
-            db,
-            sql: """
-                SELECT count(*) FROM instance JOIN copy ON copy.instance = instance.id
-                WHERE copies = 1 AND volume = ?
-                """, arguments: [volume]) ?? 0
-    }
-
     /// The last scrub of each folder of a volume; folders that were never scrubbed are left out.
     ///
     /// - Parameter volume: Its ordinal.
@@ -177,17 +164,6 @@ extension IndexReader {
         NOT EXISTS (SELECT 1 FROM copy WHERE copy.instance = instance.id
                     AND copy.volume IN (\(volumes.map(String.init).joined(separator: ", "))))
         """
-    }
-
-    /// The number of images that have copies, but none on any of `volumes`. Reads all rows: for
-    /// use while a volume is absent.
-    ///
-    /// - Parameter volumes: Ordinals of the volumes that are present.
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func offlineOnly(present volumes: [Int]) throws -> Int64 {
-        try Int64.fetchOne(
-            db, sql: "SELECT count(*) FROM instance WHERE copies > 0 AND \(hasNoCopy(on: volumes))")
-            ?? 0
     }
 
     /// Calls `body` with the images that have no copy on any of `volumes`, in the order of their
@@ -222,25 +198,11 @@ extension IndexReader {
             """
     }
 
-    /// The number of images for each number of disks that their copies are on. Reads all rows.
-    ///
-    /// - Parameter disks: The disk of each volume, by its ordinal; copies on other volumes do not
-    ///   count.
-    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func images(byDisks disks: [Int: Int]) throws -> [Int: Int64] {
-        guard !disks.isEmpty else { return [:] }
-        var result: [Int: Int64] = [:]
-        let rows = try Row.fetchAll(
-            db, sql: "SELECT disks, count(*) FROM (\(disksOfImages(disks))) GROUP BY disks")
-        for row in rows { result[row[0]] = row[1] }
-        return result
-    }
-
     /// Images whose copies are on too few disks, ascending by id.
     ///
     /// - Parameters:
     ///   - count: The number of disks that they should be on.
-    ///   - disks: As in ``images(byDisks:)``.
+    ///   - disks: The disk of each volume, by its ordinal; copies on other volumes do not count.
     ///   - id: `instance.id` after which to begin.
     ///   - limit: The most images to return.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.

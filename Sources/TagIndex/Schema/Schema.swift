@@ -8,7 +8,7 @@ import GRDB
 /// are only added, and a row id is never given twice (AUTOINCREMENT).
 enum Schema {
     /// Raised when a table changes. An index of another version is put aside and rebuilt.
-    static let version = 7
+    static let version = 8
 
     /// The condition that an instance is shown in all views. It is not when an earlier one has the
     /// same data set, and only the file header differs: then views by UID show it alone.
@@ -38,15 +38,18 @@ enum Schema {
                 CREATE TABLE totals(
                   instances INTEGER NOT NULL,
                   bytes     INTEGER NOT NULL,
-                  versions  INTEGER NOT NULL     -- how many of the instances are not shown
+                  versions  INTEGER NOT NULL,    -- how many of the instances are not shown
+                  patients  INTEGER NOT NULL,
+                  studies   INTEGER NOT NULL
                 );
-                INSERT INTO totals VALUES (0, 0, 0);
+                INSERT INTO totals VALUES (0, 0, 0, 0, 0);
 
-                -- A histogram: the number of instances for each number of copies.
-                CREATE TABLE copy_count(
-                  copies    INTEGER PRIMARY KEY,
+                -- The number of instances that are on exactly these volumes. It answers how many
+                -- have how many copies, and what the loss of any volumes or disks would cost.
+                CREATE TABLE placement(
+                  volumes   TEXT PRIMARY KEY,    -- ordinals, ascending: "1,3"; "" without a copy
                   instances INTEGER NOT NULL
-                );
+                ) WITHOUT ROWID;
 
                 -- A patient as the images name it: PatientID, IssuerOfPatientID and PatientName,
                 -- joined with U+001F. Two clinics may both have a patient 1234, and one clinic may
@@ -96,12 +99,15 @@ enum Schema {
                   attributes TEXT NOT NULL                -- JSON: differences from its series
                 );
 
-                -- How much was archived on which day, to estimate how long the free space lasts.
-                CREATE TABLE day(
-                  day       INTEGER PRIMARY KEY, -- UTC, days since 1970
+                -- How much was archived on which day: to estimate how long the free space lasts,
+                -- and to notice when a device sends nothing any more.
+                CREATE TABLE intake(
+                  day       INTEGER NOT NULL,    -- UTC, days since 1970
+                  modality  TEXT NOT NULL,       -- of the series; "" without one
                   instances INTEGER NOT NULL,
-                  bytes     INTEGER NOT NULL
-                );
+                  bytes     INTEGER NOT NULL,
+                  PRIMARY KEY (day, modality)
+                ) WITHOUT ROWID;
 
                 -- The volumes that the archive has or had.
                 CREATE TABLE volume(

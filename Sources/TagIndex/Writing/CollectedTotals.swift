@@ -6,57 +6,81 @@ struct CollectedTotals {
     /// Nanoseconds of a day.
     static let day: Int64 = 86_400_000_000_000
 
+    private struct Intake: Hashable {
+        /// UTC, since 1970.
+        var day: Int64
+        var modality: String
+    }
+
     private var instances: Int64 = 0
     private var bytes: Int64 = 0
     private var versions: Int64 = 0
-    private var byCopies: [Int: Int64] = [:]
-    /// By day, UTC, since 1970.
-    private var byDay: [Int64: (instances: Int64, bytes: Int64)] = [:]
+    /// Patients and studies that are new.
+    var patients: Int64 = 0
+    var studies: Int64 = 0
+    private var byVolumes: [[Int]: Int64] = [:]
+    private var intake: [Intake: (instances: Int64, bytes: Int64)] = [:]
 
     /// Counts a new image.
-    mutating func add(_ record: InstanceRecord) {
+    ///
+    /// - Parameter modality: Of its series.
+    mutating func add(_ record: InstanceRecord, modality: String?) {
         instances += 1
         bytes += record.bytes
         if record.flags & Int64(HeaderFlags.sameDataSet.rawValue) != 0 { versions += 1 }
-        let day = record.received / Self.day
-        byDay[day, default: (0, 0)].instances += 1
-        byDay[day, default: (0, 0)].bytes += record.bytes
-        byCopies[record.volumes.count, default: 0] += 1
+        let intake = Intake(day: record.received / Self.day, modality: modality ?? "")
+        self.intake[intake, default: (0, 0)].instances += 1
+        self.intake[intake, default: (0, 0)].bytes += record.bytes
+        byVolumes[record.volumes.sorted(), default: 0] += 1
     }
 
-    /// Counts images that have another number of copies than before.
-    mutating func move(_ images: Int64, fromCopies old: Int, to new: Int) {
-        byCopies[old, default: 0] -= images
-        byCopies[new, default: 0] += images
+    /// Counts images that are on other volumes than before.
+    ///
+    /// - Parameters:
+    ///   - old: Ordinals of the volumes of their copies, in any order.
+    ///   - new: The same.
+    mutating func move(_ images: Int64, from old: [Int], to new: [Int]) {
+        byVolumes[old.sorted(), default: 0] -= images
+        byVolumes[new.sorted(), default: 0] += images
     }
 
-    /// Adds the changes to the tables `totals`, `day` and `copy_count`.
+    /// Adds the changes to the tables `totals`, `intake` and `placement`.
     func write(to db: Database) throws {
-        if instances > 0 {
+        if instances > 0 || studies > 0 || patients > 0 {
             try db.execute(
                 sql: """
                     UPDATE totals
-                    SET instances = instances + ?, bytes = bytes + ?, versions = versions + ?
+                    SET instances = instances + ?, bytes = bytes + ?, versions = versions + ?,
+                        patients = patients + ?, studies = studies + ?
                     """,
-                arguments: [instances, bytes, versions])
+                arguments: [instances, bytes, versions, patients, studies])
         }
-        for (day, added) in byDay {
+        for (intake, added) in intake {
             try db.execute(
                 sql: """
-                    INSERT INTO day VALUES (?, ?, ?) ON CONFLICT(day) DO UPDATE
+                    INSERT INTO intake VALUES (?, ?, ?, ?) ON CONFLICT(day, modality) DO UPDATE
                     SET instances = instances + excluded.instances, bytes = bytes + excluded.bytes
-                    """, arguments: [day, added.instances, added.bytes])
+                    """, arguments: [intake.day, intake.modality, added.instances, added.bytes])
         }
-        for (copies, change) in byCopies where change != 0 {
+        for (volumes, change) in byVolumes where change != 0 {
             try db.execute(
                 sql: """
-                    INSERT INTO copy_count VALUES (?, ?)
-                    ON CONFLICT(copies) DO UPDATE SET instances = instances + excluded.instances
-                    """, arguments: [copies, change])
+                    INSERT INTO placement VALUES (?, ?)
+                    ON CONFLICT(volumes) DO UPDATE SET instances = instances + excluded.instances
+                    """, arguments: [PlacedImages.text(volumes), change])
         }
         // A row of zero would only tell that transactions passed through it.
-        if !byCopies.isEmpty {
-            try db.execute(sql: "DELETE FROM copy_count WHERE instances = 0")
+        if !byVolumes.isEmpty {
+            try db.execute(sql: "DELETE FROM placement WHERE instances = 0")
         }
+    }
+}
+
+extension PlacedImages {
+    /// `1,3`.
+    ///
+    /// - Parameter volumes: Ordinals, ascending.
+    static func text(_ volumes: [Int]) -> String {
+        volumes.map(String.init).joined(separator: ",")
     }
 }

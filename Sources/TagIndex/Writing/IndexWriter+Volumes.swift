@@ -50,7 +50,7 @@ extension IndexWriter {
         try update.execute(arguments: [time, volume, instance])
         guard db.changesCount == 0 else { return }
         try statements.insertCopy.bind(Int64(volume)).bind(instance).bind(time).run()
-        try addToCopies(of: instance, 1)
+        try noteCopies(of: instance, became: 1, on: volume)
     }
 
     /// Removes a bad copy, and counts an error of the volume.
@@ -64,7 +64,7 @@ extension IndexWriter {
             .execute(arguments: [volume])
         try db.cachedStatement(sql: "DELETE FROM copy WHERE volume = ? AND instance = ?")
             .execute(arguments: [volume, instance])
-        if db.changesCount > 0 { try addToCopies(of: instance, -1) }
+        if db.changesCount > 0 { try noteCopies(of: instance, became: -1, on: volume) }
         // The folder no longer counts as good, until it is read again.
         let digest = try Data.fetchOne(
             db.cachedStatement(sql: "SELECT sha256 FROM instance WHERE id = ?"),
@@ -90,26 +90,33 @@ extension IndexWriter {
         .execute(arguments: [volume, folder, time, errors])
     }
 
-    private func addToCopies(of instance: Int64, _ change: Int) throws {
-        let count =
-            try Int.fetchOne(
-                db.cachedStatement(sql: "SELECT copies FROM instance WHERE id = ?"),
-                arguments: [instance]) ?? 0
+    /// Counts a copy that came or went; its row of `copy` says so already.
+    ///
+    /// - Parameter change: 1 or -1.
+    private func noteCopies(of instance: Int64, became change: Int, on volume: Int) throws {
+        let now = try Int.fetchAll(
+            db.cachedStatement(sql: "SELECT volume FROM copy WHERE instance = ?"),
+            arguments: [instance])
         try db.cachedStatement(sql: "UPDATE instance SET copies = ? WHERE id = ?")
-            .execute(arguments: [count + change, instance])
-        totals.move(1, fromCopies: count, to: count + change)
+            .execute(arguments: [now.count, instance])
+        guard db.changesCount > 0 else { return }
+        let before = change > 0 ? now.filter { $0 != volume } : now + [volume]
+        totals.move(1, from: before, to: now)
     }
 
     private func removeCopies(on volume: Int) throws {
-        let histogram = try Row.fetchAll(
+        let placements = try Row.fetchAll(
             db,
             sql: """
-                SELECT copies, count(*) FROM copy JOIN instance ON instance.id = copy.instance
-                WHERE volume = ? AND instance < ? GROUP BY copies
+                SELECT volumes, count(*) FROM (
+                  SELECT group_concat(volume) AS volumes FROM copy
+                  WHERE instance IN (SELECT instance FROM copy WHERE volume = ? AND instance < ?)
+                  GROUP BY instance)
+                GROUP BY volumes
                 """, arguments: [volume, hiddenFrom])
-        for row in histogram {
-            let copies: Int = row[0]
-            totals.move(row[1], fromCopies: copies, to: copies - 1)
+        for row in placements {
+            let volumes = PlacedImages.volumes(row[0])
+            totals.move(row[1], from: volumes, to: volumes.filter { $0 != volume })
         }
         try db.execute(
             sql: """

@@ -18,6 +18,8 @@ public final class IndexWriter {
     var totals = CollectedTotals()
     /// The series of the last image: most images follow another of their series.
     private var lastSeries: (key: String, id: Int64, attributes: AttributeSet)?
+    /// The modality of the series of the last image.
+    private var lastModality: (series: Int64, modality: String?)?
     let statements: FrequentStatements
     /// Set while a whole index is built, see ``TagIndex/build(at:sorting:_:amend:)``.
     var building: IndexBuilding?
@@ -182,8 +184,10 @@ public final class IndexWriter {
         if let patient {
             try RawStatement("INSERT INTO \(table)(key, patient) VALUES (?, ?)", in: db).bind(key)
                 .bind(patient).run()
+            totals.studies += 1
         } else {
             try RawStatement("INSERT INTO \(table)(key) VALUES (?)", in: db).bind(key).run()
+            totals.patients += 1
         }
         return db.lastInsertedRowID
     }
@@ -216,7 +220,15 @@ public final class IndexWriter {
             try statements.insertCopy.bind(Int64(volume)).bind(record.id).bind(record.received)
                 .run()
         }
-        totals.add(record)
+        totals.add(record, modality: try modality(ofSeries: record.series))
+    }
+
+    private func modality(ofSeries id: Int64) throws -> String? {
+        if let lastModality, lastModality.series == id { return lastModality.modality }
+        let statement = try db.cachedStatement(sql: "SELECT modality FROM series WHERE id = ?")
+        let modality = try String.fetchOne(statement, arguments: [id])
+        lastModality = (id, modality)
+        return modality
     }
 
     /// The attributes of the first image of a series, which a replay needs.

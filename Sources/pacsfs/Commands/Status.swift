@@ -12,8 +12,9 @@ struct Status: ParsableCommand {
             Exit code: 0 all is well, 1 something wants attention (also: not mounted, or not safe \
             because one disk has all copies of an image), 2 data is at risk.
 
-            Example:
+            Examples:
               pacsfs status
+              pacsfs status --html >status.html
             """)
 
     @OptionGroup var archive: ArchiveOption
@@ -21,10 +22,23 @@ struct Status: ParsableCommand {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
+    @Flag(name: .long, help: "Print a page for a browser: status.html of the mount.")
+    var html = false
+
+    func validate() throws {
+        if json, html { throw ValidationError("--json and --html exclude each other.") }
+    }
+
     func run() throws {
         try reporting {
             let status = try Self.status(of: try archive.existing)
-            if json { try Output.json(status) } else { Output.lines(StatusText.lines(status)) }
+            if json {
+                try Output.json(status)
+            } else if html {
+                Output.document(StatusPage(status).html(at: status.time))
+            } else {
+                Output.lines(StatusText.lines(status))
+            }
             switch status.health.level {
             case .safe: break
             case .attention: throw ExitStatus.attention.code

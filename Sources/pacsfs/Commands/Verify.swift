@@ -8,8 +8,8 @@ struct Verify: ParsableCommand {
         discussion: """
             Reads the ledgers and every image of all volumes, and compares: each record with the \
             one before by its hash, the ledgers with each other and with the index, each image \
-            with its name and its record. Writes nothing. The archive may be mounted meanwhile, \
-            or be in a state in which it cannot be mounted.
+            with its name and its record. Writes nothing to the volumes. The archive may be \
+            mounted meanwhile, or be in a state in which it cannot be mounted.
 
             "pacsfs status" prints the ledger's head. Write it down or mail it now, and name it \
             with --head later: that proves that no record before it was changed, even by somebody \
@@ -65,6 +65,7 @@ struct Verify: ParsableCommand {
             let found = try verification.run()
             line.end()
             guard let report = found else { throw ExitStatus.failure.code }
+            if volumes.isEmpty { VerificationNote(report, at: .now()).keep(in: path) }
             if json { try Output.json(report) } else { Output.lines(Self.lines(report)) }
             if report.faults > 0 || report.newer > 0 { throw ExitStatus.failure.code }
             if report.attentions > 0 { throw ExitStatus.attention.code }

@@ -73,6 +73,20 @@ extension ArchiveStatus: JSONDocument {
                 "configuration_problem", orNull: true,
                 "Why the changed pacsfs.toml is not in use."),
             .string("views_problem", orNull: true, "Why a view cannot be made."),
+            .string("intake.days[].date", "One of the last 30 days with new images, in UTC."),
+            .string("intake.days[].modality", "A modality; empty for images without."),
+            .integer("intake.days[].images", "Its images that were archived on that day."),
+            .integer("intake.days[].bytes", "Bytes of these."),
+            .string("intake.modalities[].modality", "A modality; empty for images without."),
+            .integer("intake.modalities[].images", "All its images, with all their versions."),
+            .integer("intake.modalities[].bytes", "Bytes of these."),
+            .time("intake.last", orNull: true, "When the last image was archived."),
+            .time(
+                "verification.time", orNull: true,
+                "When the last pacsfs verify of all volumes ended."),
+            .integer("verification.faults", "Things that did not fit."),
+            .integer("verification.attentions", "Things that wanted attention."),
+            .time("time", "When all this was found out."),
         ])
 }
 

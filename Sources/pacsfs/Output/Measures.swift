@@ -1,19 +1,10 @@
+import Archive
 import Foundation
 
 /// Numbers as people read them.
 extension Output {
     /// `1.5 GB`; powers of 1000, as disks are sold.
-    static func bytes(_ count: Int64) -> String {
-        let units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
-        var value = Double(count)
-        var unit = 0
-        while value >= 1000, unit < units.count - 1 {
-            value /= 1000
-            unit += 1
-        }
-        return unit == 0
-            ? "\(count) bytes" : decimals(value, value < 10 ? 1 : 0) + " " + units[unit]
-    }
+    static func bytes(_ count: Int64) -> String { Figures.bytes(count) }
 
     static func decimals(_ value: Double, _ digits: Int) -> String {
         String(format: "%.\(digits)f", value)

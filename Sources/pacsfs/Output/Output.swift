@@ -34,6 +34,9 @@ enum Output {
         write(try document.json(isOneLine: isOneLine) + "\n")
     }
 
+    /// Prints a document that is complete as it is.
+    static func document(_ text: String) { write(text) }
+
     /// Writes to standard output, at once and whole: readers may act on each line.
     private static func write(_ text: String) {
         var rest = Array(text.utf8)[...]

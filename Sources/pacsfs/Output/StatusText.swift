@@ -122,13 +122,6 @@ enum StatusText {
         guard space.bytes > 0 else { return "none: new images are refused" }
         let free = "\(Output.bytes(space.bytes)) of images"
         guard let days = space.daysLeft else { return free }
-        let time =
-            switch days {
-            case 3651...: "more than ten years"
-            case 731...: "about \(days / 365) years"
-            case 61...: "about \(days / 30) months"
-            default: "about \(days) days"
-            }
-        return "\(free), for \(time) at the rate of the last 30 days"
+        return "\(free), for \(Figures.time(ofDays: days)) at the rate of the last 30 days"
     }
 }

@@ -1,0 +1,271 @@
+import Storage
+
+extension StatusPage {
+    /// What the page says in detail, each in a box.
+    ///
+    /// - Parameter time: When the status was made.
+    func sections(at time: Timestamp) -> [HTML] {
+        [volumes, offsite, checks, intake, room, contents].map { section in
+            """
+            <section aria-labelledby="\(section.id)" class="\(section.isWide ? "wide" : "")">
+            <h2 id="\(section.id)">\(section.title)</h2>
+            \(section.content)
+            <p class="asof">As of \(Self.time(time))</p>
+            </section>
+            """
+        }
+    }
+
+    struct Section {
+        var id: String
+        var title: String
+        var isWide = false
+        var content: HTML
+    }
+
+    /// A state in a word, with a sign for those who see no colours.
+    enum Mark {
+        case good, attention, bad, none
+
+        func word(_ text: String) -> HTML {
+            switch self {
+            case .good: "<span class=\"mark good\">✓ \(text)</span>"
+            case .attention: "<span class=\"mark attention\">▲ \(text)</span>"
+            case .bad: "<span class=\"mark bad\">✕ \(text)</span>"
+            case .none: "<span class=\"mark\">\(text)</span>"
+            }
+        }
+    }
+
+    /// A list of names and values.
+    static func facts(_ facts: [(String, HTML)]) -> HTML {
+        """
+        <dl>
+        \(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })
+        </dl>
+        """
+    }
+
+    // MARK: Volumes and copies
+
+    private var volumes: Section {
+        let copies = status.copies
+        let short = copies.underReplicated
+        let figures: [(String, HTML)] = [
+            ("Copies wanted of each image", "\(copies.wanted)"),
+            (
+                "Images with fewer copies",
+                short == 0
+                    ? Mark.good.word("none") : Mark.attention.word(Figures.grouped(short))
+            ),
+            (
+                "Images that one failed disk would cost",
+                copies.oneDisk == 0
+                    ? Mark.good.word("none") : Mark.bad.word(Figures.grouped(copies.oneDisk))
+            ),
+            (
+                "Images without any good copy",
+                copies.lost == 0
+                    ? Mark.good.word("none") : Mark.bad.word(Figures.grouped(copies.lost))
+            ),
+        ]
+        let rows = status.volumes.map { volume -> HTML in
+            let number = volume.ordinal.map(String.init) ?? "?"
+            let problem = volume.problem.map {
+                "<p class=\"problem\">\(HTML.withCommands($0))</p>" as HTML
+            }
+            let place = [volume.disk, volume.domain == volume.path ? nil : volume.domain]
+                .compactMap { $0 }.joined(separator: ", in ")
+            return """
+                <tr>
+                <th scope="row"><b>Volume \(number)</b> <span class="path">\(volume.path)</span>
+                \(problem)</th>
+                <td data-label="State">\(Self.state(of: volume))</td>
+                <td data-label="Images">\(Figures.grouped(volume.blobs))</td>
+                <td data-label="Bad copies">\(Figures.grouped(volume.errors))</td>
+                <td data-label="Disk">\(place.isEmpty ? "unknown" : place)</td>
+                </tr>
+                """
+        }
+        return Section(
+            id: "volumes", title: "Volumes and copies", isWide: true,
+            content: """
+                \(Self.facts(figures))
+                <table>
+                <thead><tr><th scope="col">Volume</th><th scope="col">State</th>
+                <th scope="col">Images</th><th scope="col">Bad copies</th>
+                <th scope="col">Disk</th></tr></thead>
+                <tbody>
+                \(rows)
+                </tbody>
+                </table>
+                """)
+    }
+
+    private static func state(of volume: ArchiveStatus.Volume) -> HTML {
+        switch volume.state {
+        case .online: Mark.good.word("online")
+        case .readOnly: Mark.attention.word("read-only")
+        case .failing: Mark.bad.word("failing")
+        case .retiring: Mark.attention.word("being emptied")
+        case .absent: Mark.bad.word(volume.isHung ? "does not answer" : "absent")
+        }
+    }
+
+    // MARK: Away from the building
+
+    private var offsite: Section {
+        Section(
+            id: "offsite", title: "Away from the building",
+            content: """
+                <p>\(Mark.attention.word("nothing leaves the building"))</p>
+                <p>Fire, flood, theft or a virus can take all copies at once. Until this pacsfs can
+                bring them away by itself, let a backup program copy the mounted folder to another
+                place, or to disks that are taken home in turn.</p>
+                """)
+    }
+
+    // MARK: Checks
+
+    private var checks: Section {
+        let here = status.volumes.filter { $0.ordinal != nil }
+        let unread = here.filter { $0.scrubbed == nil }
+        let oldest = here.compactMap(\.scrubbed).min()
+        let scrub: HTML =
+            if let first = unread.first {
+                """
+                \(Mark.none.word("not all yet")) <small>\
+                \(unread.count == 1 ? first.path : "\(unread.count) volumes") still to be read \
+                once</small>
+                """
+            } else if let oldest {
+                "since \(Self.time(oldest))"
+            } else {
+                "no volume is there"
+            }
+        let last = status.verification
+        let verify: HTML =
+            if let time = last.time {
+                "\(Self.outcome(of: last)) <small>on \(Self.time(time))</small>"
+            } else {
+                "never <small>run <code>pacsfs verify</code></small>"
+            }
+        let bad = here.map(\.errors).reduce(0, +)
+        return Section(
+            id: "checks", title: "Checks",
+            content: Self.facts([
+                ("Every copy on every disk was read", scrub),
+                (
+                    "Bad copies found since",
+                    bad == 0 ? Mark.good.word("none") : Mark.attention.word(Figures.grouped(bad))
+                ),
+                ("Catalogue and images proven (verify)", verify),
+            ]))
+    }
+
+    private static func outcome(of verification: ArchiveStatus.Verification) -> HTML {
+        if verification.faults > 0 {
+            let things = Figures.count(Int64(verification.faults), "thing", "things")
+            return Mark.bad.word("\(things) did not fit")
+        }
+        return verification.attentions > 0
+            ? Mark.attention.word("nothing lost; \(verification.attentions) to look at")
+            : Mark.good.word("everything fitted")
+    }
+
+    // MARK: Intake
+
+    private var intake: Section {
+        let last: HTML =
+            status.intake.last.map { "Last image archived at \(Self.time($0))" }
+            ?? "No image was archived yet"
+        let none =
+            status.intake.days.isEmpty && status.intake.last != nil
+            ? "Nothing was archived in the last 30 days. " : ""
+        let waiting = Int64(status.incoming.pending)
+        let files =
+            waiting == 0
+            ? "" : " \(Figures.count(waiting, "file waits", "files wait")) in incoming."
+        // A telephone is too narrow for all days.
+        let sizes = status.intake.days.isEmpty ? [] : [(30, 720), (14, 360)]
+        let charts = sizes.map { columns, width in
+            IntakeChart(status.intake.days, until: status.time, columns: columns, width: width).html
+        }
+        return Section(
+            id: "intake", title: "New images by day", isWide: true,
+            content: """
+                \(charts)
+                <p>\(none)\(last).\(files)</p>
+                """)
+    }
+
+    // MARK: Room
+
+    private var room: Section {
+        let space = status.freeSpace
+        let forecast: HTML =
+            if space.bytes == 0 {
+                Mark.bad.word("none: new images are refused")
+            } else if let days = space.daysLeft {
+                (days < 60 ? Mark.attention : Mark.good).word(Figures.time(ofDays: days))
+            } else {
+                "cannot be said yet"
+            }
+        let bars = status.volumes.filter { $0.total > 0 }.map { volume -> HTML in
+            let used = max(0, volume.total - volume.free)
+            let share = Double(used) / Double(volume.total) * 100
+            let free = Figures.bytes(volume.free)
+            let width = String(Int((share * 10).rounded()))
+            return """
+                <div class="bar">
+                <p><span class="path">\(volume.path)</span>
+                <span>\(free) of \(Figures.bytes(volume.total)) free</span></p>
+                <svg viewBox="0 0 1000 12" preserveAspectRatio="none" role="img"
+                aria-label="\(Int(share.rounded())) percent used">
+                <rect class="track" width="1000" height="12" rx="3"/>
+                <rect class="used" width="\(width)" height="12" rx="3"/></svg>
+                </div>
+                """
+        }
+        let facts: [(String, HTML)] = [
+            ("Images that still fit, with all copies", "\(Figures.bytes(space.bytes))"),
+            ("At the rate of the last 30 days", "\(Figures.bytes(space.bytesPerDay)) a day"),
+            ("Room will last", forecast),
+        ]
+        return Section(
+            id: "room", title: "Room",
+            content: """
+                \(Self.facts(facts))
+                \(bars)
+                """)
+    }
+
+    // MARK: Contents
+
+    private var contents: Section {
+        var facts: [(String, HTML)] = [
+            ("Patients", "\(Figures.grouped(status.patients))"),
+            ("Studies", "\(Figures.grouped(status.studies))"),
+            (
+                "Images",
+                "\(Figures.grouped(status.instances)) <small>\(Figures.bytes(status.bytes))</small>"
+            ),
+            ("Files set aside in rejected", "\(Figures.grouped(status.rejected))"),
+        ]
+        facts.append(("Archive", "<span class=\"path\">\(status.archive)</span>"))
+        facts.append(
+            (
+                "Mounted on",
+                status.mountpoint.map { "<span class=\"path\">\($0)</span>" }
+                    ?? Mark.attention.word("not mounted")
+            ))
+        return Section(
+            id: "contents", title: "What is in it",
+            content: """
+                \(Self.facts(facts))
+                <p class="head">Head of the catalogue, to write down or print. It proves later that
+                nothing before it was changed:
+                <code>pacsfs verify --head \(status.ledger.head):\(status.ledger.records)</code></p>
+                """)
+    }
+}
