@@ -93,6 +93,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], path: "Tests/Support/TemporaryArchive"),
 
+        // Servers that remotes are on, and remotes on them.
+        .target(
+            name: "OffsiteSupport", dependencies: ["Offsite", "System", "TestSupport"],
+            path: "Tests/Support/OffsiteSupport"),
+
         .executableTarget(
             name: "synthesize", dependencies: ["SyntheticStudy"],
             path: "Scripts/benchmarks/Sources/synthesize"),
@@ -114,12 +119,15 @@ let package = Package(
             dependencies: ["JSON", "System", "Storage", "SyntheticStudy", "TestSupport"]),
         .testTarget(
             name: "OffsiteTests",
-            dependencies: ["Offsite", "Storage", "System", "SyntheticStudy", "TestSupport"]),
+            dependencies: [
+                "Offsite", "OffsiteSupport", "Storage", "System", "SyntheticStudy", "TestSupport",
+            ]),
         // Real mounts and real programs: what users rely on.
         .testTarget(
             name: "MountTests",
             dependencies: [
-                "CLinux", "CThread", "System", "SyntheticStudy", "TestSupport", "pacsfs",
+                "Archive", "CLinux", "CThread", "JSON", "Offsite", "OffsiteSupport", "Storage",
+                "System", "SyntheticStudy", "TestSupport", "pacsfs",
             ],
             exclude: ["Attack"]),
         // What is left after every crash, fault and power cut.

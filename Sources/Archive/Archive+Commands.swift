@@ -18,7 +18,7 @@ extension Archive {
     ) throws(ArchiveError) -> ArchiveStatus {
         let report = StatusReport(
             core: core, unpacking: intake.zips.all, resilver: maintenance.resilver.progress,
-            rejected: rejected, waiting: maintenance.waiting,
+            rejected: rejected, waiting: maintenance.waiting, offsite: offsite,
             viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem)
         return try ArchiveError.from {
             try report.status(pending: pending, readMode: readMode, mountpoint: mountpoint)

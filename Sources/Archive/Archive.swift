@@ -27,6 +27,7 @@ import TagIndex
 ///     RejectedFiles          files below /rejected
 ///     Configuration          pacsfs.toml
 ///     VolumeAdministration   volumes that are added, retired, replaced, or come back
+///     OffsiteRemotes         places away from this machine
 ///     Maintenance            everything that happens in the background
 public final class Archive: Sendable {
     let core: ArchiveCore
@@ -37,6 +38,7 @@ public final class Archive: Sendable {
     let configuration: Configuration
     let administration: VolumeAdministration
     let maintenance: Maintenance
+    let offsite: OffsiteRemotes
     private let lock: ArchiveLock
 
     /// The archive's directory.
@@ -91,6 +93,7 @@ public final class Archive: Sendable {
         intake = Intake(core, rejected: rejected, checker: checker, repairs: repairs)
         configuration = Configuration(core, viewMaking: viewMaking)
         let waiting = WaitingFiles(core, intake: intake)
+        offsite = OffsiteRemotes(core, images: images, rejected: rejected)
         administration = VolumeAdministration(
             core, intake: intake, rejected: rejected, waiting: waiting,
             configuration: configuration, resilvering: resilvering)
@@ -102,7 +105,8 @@ public final class Archive: Sendable {
                 loop: resilvering),
             waiting: waiting, views: ViewMaking(core, loop: viewMaking),
             scrubs: Scrubs(core, images: images),
-            restores: Restores(core, rejected: rejected, resilvering: resilvering))
+            restores: Restores(core, rejected: rejected, resilvering: resilvering),
+            offsite: offsite)
         Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
         if !recoversLater { recover() }

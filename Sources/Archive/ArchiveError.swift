@@ -1,4 +1,5 @@
 import Foundation
+import Offsite
 import Storage
 import System
 import TagIndex
@@ -33,6 +34,8 @@ public struct ArchiveError: DescribedError {
         public static let noGoodCopy = Code("noGoodCopy")
         /// The same, and it is off-site.
         public static let onlyOffsite = Code("onlyOffsite")
+        /// Something could not be brought to a remote, or fetched from there.
+        public static let offsite = Code("offsite")
         /// The daemon is being stopped.
         public static let shuttingDown = Code("shuttingDown")
         /// Something that pacsfs does not expect: a mistake in pacsfs.
@@ -88,6 +91,10 @@ extension ArchiveError {
         switch error {
         case let error as ArchiveError: self = error
         case let error as StorageError: self.init(error)
+        case let error as OffsiteError:
+            self.init(
+                .offsite, error.message, path: error.path, cause: error.cause,
+                remedy: error.remedy)
         case let error as Errno:
             self.init(.resources, "A system call failed", cause: error, remedy: "See the log.")
         case let error as IndexError:

@@ -9,6 +9,7 @@ import System
 ///     views      when woken        makes the views that are asked for          ``ViewMaking``
 ///     scrub      every minute      reads the folders that are due              ``Scrubs``
 ///     restore    at the start      goes on with a restore                      ``Restores``
+///     offsite    when woken        brings everything to remotes                ``OffsiteRemotes``
 final class Maintenance: Sendable {
     let administration: VolumeAdministration
     let watch: VolumeWatch
@@ -17,15 +18,17 @@ final class Maintenance: Sendable {
     let views: ViewMaking
     let scrubs: Scrubs
     let restores: Restores
+    let offsite: OffsiteRemotes
 
     init(
         administration: VolumeAdministration, watch: VolumeWatch, resilver: Resilver,
         waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs,
-        restores: Restores
+        restores: Restores, offsite: OffsiteRemotes
     ) {
         (self.administration, self.watch) = (administration, watch)
         (self.resilver, self.waiting) = (resilver, waiting)
         (self.views, self.scrubs, self.restores) = (views, scrubs, restores)
+        self.offsite = offsite
     }
 
     /// Starts the threads.
@@ -40,11 +43,13 @@ final class Maintenance: Sendable {
         try views.start()
         try scrubs.start()
         try restores.start()
+        try offsite.start()
     }
 
     /// Ends the work under way, and the threads.
     func stop() {
         watch.stop()
+        offsite.stop()
         administration.stopRecovering()
         restores.stop()
         resilver.stop()

@@ -16,8 +16,8 @@ struct Pacsfs: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
-            Volumes.self, Views.self, Reload.self, Scrub.self, Verify.self, Rebuild.self,
-            Restore.self,
+            Volumes.self, Remotes.self, Views.self, Reload.self, Scrub.self, Verify.self,
+            Rebuild.self, Restore.self,
             Receive.self,
             Doctor.self, Manual.self,
         ])

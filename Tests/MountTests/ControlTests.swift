@@ -34,12 +34,12 @@ struct ControlTests {
         ),
         // The same protocol, and an answer that is not known.
         (
-            #"{"protocol":2,"program":"0.1.1","message":{"wonderful":{"news":1}}}"# + "\n",
+            #"{"protocol":3,"program":"0.1.1","message":{"wonderful":{"news":1}}}"# + "\n",
             "is version 0.1.1 of pacsfs"
         ),
         // An answer to another question.
         (
-            #"{"protocol":2,"program":"0.1.0","message":{"scrubbing":{"_0":{"files":1,"bytes":1,"#
+            #"{"protocol":3,"program":"0.1.0","message":{"scrubbing":{"_0":{"files":1,"bytes":1,"#
                 + #""totalBytes":1,"bad":0,"healed":0}}}}"# + "\n", "cannot read its answer"
         ),
         // A daemon from before there were versions.
@@ -95,18 +95,18 @@ struct ControlTests {
                     connection = socket.socket(socket.AF_UNIX); connection.connect('control.sock')
                     connection.settimeout(20)
                     answers = connection.makefile('rw')
-                    for line in [text, '{"protocol":2,"program":"0.1.0","message":{"status":{}}}']:
+                    for line in [text, '{"protocol":3,"program":"0.1.0","message":{"status":{}}}']:
                         answers.write(line + '\\n'); answers.flush()
                         yield json.loads(answers.readline())
                 for text in ['{"protocol":1000,"program":"9.8.7","message":{"status":{}}}',
-                             '{"protocol":2,"program":"9.8.7","message":{"wonderful":{}}}']:
+                             '{"protocol":3,"program":"9.8.7","message":{"wonderful":{}}}']:
                     failure, status = ask(text)
                     assert 'version 9.8.7' in failure['message']['failed']['_0'], failure
                     assert 'restart the daemon' in failure['message']['failed']['_0'], failure
                     assert 'health' in status['message']['status']['_0'], status
                 failure, status = ask('no JSON')
                 assert 'another version' in failure['message']['failed']['_0'], failure
-                assert failure['protocol'] == 2, failure
+                assert failure['protocol'] == 3, failure
                 """)
         }
     }

@@ -169,13 +169,23 @@ struct DocumentTests {
                 archive.pacsfs("reload", "--json"), are: "pacsfs reload", formats,
                 empty: "changed", "waiting", "views")
             try archive.configure { $0.replacing("copies = 3", with: "copies = 2") }
+            try archive.mustShell("\"$PACSFS\" offsite add nas '\(archive.folder.path("nas"))'")
             try expect(
                 archive.pacsfs("rebuild", "--json"), are: "pacsfs rebuild", formats,
                 empty: "left_out")
             try archive.mount()
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "copies.lost_images", "incoming.unpacking", "refusals")
+                empty: "copies.lost_images", "incoming.unpacking", "refusals",
+                "remotes[].wipe_test.")
+            try expect(
+                archive.pacsfs("offsite", "list", "--json"), are: "pacsfs offsite list", formats,
+                empty: "remotes[].wipe_test.")
+            let push = try archive.pacsfs("offsite", "push")
+            #expect(push.code == 0, "\(push.report)")
+            try archive.mustShell("rm -r ../nas/packs; echo x >../nas/strange")
+            try expect(
+                archive.pacsfs("offsite", "check", "--json"), are: "pacsfs offsite check", formats)
         }
     }
 
@@ -199,7 +209,7 @@ struct DocumentTests {
             try expect(archive.pacsfs("scrub", "--json"), are: "pacsfs scrub", formats)
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "index_rebuilt.", "incoming.unpacking", "refusals")
+                empty: "index_rebuilt.", "incoming.unpacking", "refusals", "remotes")
             try expect(
                 archive.pacsfs("volume", "list", "--json"), are: "pacsfs volume list", formats)
             try expect(archive.pacsfs("doctor", "--json"), are: "pacsfs doctor", formats)

@@ -26,7 +26,7 @@ struct RemedyTests {
                 for match in line.matches(of: /pacsfs ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/) {
                     let word = String(match.1)
                     if verbs.contains(word) { continue }
-                    let hasSecond = ["volume", "views"].contains(word) && match.2 != nil
+                    let hasSecond = ["volume", "views", "offsite"].contains(word) && match.2 != nil
                     let command = hasSecond ? "\(word) \(match.2 ?? "")" : word
                     found[command] = "\(file.lastPathComponent): \(line)"
                 }

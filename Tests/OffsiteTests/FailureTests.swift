@@ -1,4 +1,5 @@
 import Glibc
+import OffsiteSupport
 import System
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import OffsiteSupport
 import Storage
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import OffsiteSupport
 import Storage
 import System
 import TestSupport

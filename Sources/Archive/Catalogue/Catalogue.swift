@@ -20,6 +20,8 @@ final class Catalogue: Sendable {
     private let log: Logger
     private let clock: any MonotonicClock
     let actor: String
+    /// Raised for records that others want to know of.
+    let arrivals = ArrivalSignal()
     /// The time of the last record, ns since 1970. Times only go up, so that no two changes of a
     /// directory have the same one.
     let lastTime = Lock<Int64>(0)
@@ -258,6 +260,7 @@ final class Catalogue: Sendable {
         -> Recorded<R>
     {
         var isAppended = false
+        var isNews = false
         do {
             let recorded = try index.write { writer in
                 guard try !isBehind(writer) else { throw IndexBehindLedger() }
@@ -274,6 +277,7 @@ final class Catalogue: Sendable {
                     throw error
                 }
                 isAppended = true
+                isNews = entries.contains { LedgerEvent.isNews($0.kind) }
                 if let end = append.ends.last { try writer.setPosition(IndexedPosition(end)) }
                 for failure in append.failures {
                     log.error("Volume \(failure.volume) has dropped out: \(failure.error)")
@@ -286,6 +290,7 @@ final class Catalogue: Sendable {
                     isShort: ledger.volumes.count < minimum)
             }
             publishLinks()
+            if isNews { arrivals.raise() }
             return recorded
         } catch  where isAppended {
             // Archived, but not indexed: the index takes it from the ledger, as at the next start.

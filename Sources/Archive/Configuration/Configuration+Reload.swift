@@ -79,6 +79,7 @@ extension Settings {
             ("ignore", { $0.ignored == $1.ignored }),
             ("ignore_case", { $0.ignoresCase == $1.ignoresCase }),
             ("scrub", { $0.scrubDays == $1.scrubDays && $0.scrubRate == $1.scrubRate }),
+            ("offsite", { $0.remotes == $1.remotes }),
         ])
     }
 
@@ -86,6 +87,7 @@ extension Settings {
         (namesViews, views) = (new.namesViews, new.views)
         (settle, ignored, ignoresCase) = (new.settle, new.ignored, new.ignoresCase)
         (scrubDays, scrubRate) = (new.scrubDays, new.scrubRate)
+        remotes = new.remotes
     }
 
     /// The settings that only a start applies, besides volumes.

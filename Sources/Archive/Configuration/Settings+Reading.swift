@@ -46,7 +46,7 @@ extension Settings {
         let table = try TOMLTable(string: text)
         let known: Set = [
             "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers",
-            "volume", "volumes", "scrub", "views",
+            "volume", "volumes", "scrub", "views", "offsite",
         ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw SettingMistake(
@@ -105,6 +105,7 @@ extension Settings {
         readers = try Self.group(table, "readers")
         writers = try Self.group(table, "writers")
         if let value = table["scrub"] { try readScrub(value.table) }
+        if let value = table["offsite"] { try readOffsite(value.table) }
         if let value = table["volumes"] { try readVolumes(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
             throw SettingMistake(nil, "There is no [[volume]].")

@@ -40,6 +40,8 @@ public struct Settings: Sendable {
     public var volumes: [VolumePlace] = []
     /// How long anybody waits for one volume whose disk does not answer, in seconds.
     public var patience = 30.0
+    /// How remotes are used, by their names; one that is missing is used without limits.
+    public var remotes: [String: Remote] = [:]
 
     /// Names at the root of the mount that no view may have.
     static let reserved: Set<String> = [
@@ -142,6 +144,20 @@ extension Settings {
             # volume counts as absent until it answers again. Raise it for slow disks.
             [volumes]
             patience = \(Self.number(patience))
+
+            """
+        text += """
+
+            # For each remote of "pacsfs offsite", all of it optional: the most bytes a second, the
+            # hours of the day in which images are brought there, years for which the server is
+            # asked to let nobody delete them (object lock), and the days in which everything there
+            # is fetched and hashed once, with the most bytes a day for that.
+            # [offsite.NAME]
+            # bandwidth = "500k"
+            # hours = "19:00-07:00"
+            # keep_years = 10
+            # check_days = 180
+            # check_bytes = "2G"
 
             """
         for volume in volumes {

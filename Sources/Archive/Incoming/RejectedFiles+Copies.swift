@@ -89,7 +89,7 @@ extension RejectedFiles {
         if let problem { throw problem }
     }
 
-    private func holders(
+    func holders(
         of file: RejectedFile, _ digest: Digest
     ) -> [(volume: Volume, path: String)] {
         core.volumes.online.compactMap { volume in

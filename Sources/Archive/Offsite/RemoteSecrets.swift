@@ -17,6 +17,8 @@ public struct RemoteSecrets: Hashable, Sendable {
     public var location: RemoteLocation
     /// `nil` when nothing is encrypted.
     public var keys: CryptKeys?
+    /// When the recovery sheet with these keys was last printed or saved; `nil` when it never was.
+    public var sheet: Timestamp?
 
     public init(name: String, id: String, location: RemoteLocation, keys: CryptKeys?) {
         (self.name, self.id) = (name, id)
@@ -74,12 +76,13 @@ public struct RemoteSecrets: Hashable, Sendable {
         }
         self.init(
             name: name, id: id, location: RemoteLocation(options: options, path: path), keys: keys)
+        sheet = object["sheet"]?.string.flatMap { Timestamp($0) }
     }
 
     /// Writes them durably; only the owner can read them.
     ///
     /// - Throws: ``ArchiveError`` with code `file`.
-    func write(in archive: String) throws(ArchiveError) {
+    public func write(in archive: String) throws(ArchiveError) {
         var object: JSONObject = [
             "format": .int(Self.format), "remote": .string(name), "id": .string(id),
             "options": .object(
@@ -93,6 +96,7 @@ public struct RemoteSecrets: Hashable, Sendable {
             object.append("password", .string(keys.password))
             object.append("salt", .string(keys.salt))
         }
+        if let sheet { object.append("sheet", .string("\(sheet)")) }
         let text = JSONWriter.text(of: .object(object)) + "\n"
         do throws(StorageError) {
             try ReplacedFile.writePrivately(
@@ -105,7 +109,14 @@ public struct RemoteSecrets: Hashable, Sendable {
         }
     }
 
-    /// Removes them.
+    /// Takes them out of use. They are kept under another name: what lies on the remote cannot be
+    /// read without them.
+    static func retire(_ name: String, in archive: String, at time: Timestamp) {
+        let path = path(of: name, in: archive)
+        rename(path, "\(path).removed-\(time)")
+    }
+
+    /// Removes those that were never used.
     static func remove(_ name: String, in archive: String) {
         unlink(path(of: name, in: archive))
     }
@@ -116,9 +127,13 @@ public struct RemoteSecrets: Hashable, Sendable {
 
     /// How the remote is used.
     ///
-    /// - Parameter place: What `pacsfs.toml` says of it.
+    /// - Parameter settings: What `pacsfs.toml` says of it.
     /// - Throws: `OffsiteError` when that makes no sense.
-    func configuration() throws(OffsiteError) -> RemoteConfiguration {
-        try RemoteConfiguration(name: name, location: location, keys: keys)
+    public func configuration(
+        _ settings: Settings.Remote = Settings.Remote()
+    ) throws(OffsiteError) -> RemoteConfiguration {
+        try RemoteConfiguration(
+            name: name, location: location, keys: keys, bandwidth: settings.bandwidth,
+            hours: settings.hours)
     }
 }

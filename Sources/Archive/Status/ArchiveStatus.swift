@@ -205,4 +205,6 @@ public struct ArchiveStatus: Codable, Sendable {
     public var verification = Verification()
     /// When all this was found out.
     public var time = Timestamp(nanoseconds: 0)
+    /// Places away from this machine.
+    public var remotes: [Remote] = []
 }

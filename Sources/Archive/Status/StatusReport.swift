@@ -12,6 +12,7 @@ struct StatusReport {
     let resilver: ResilverProgress
     let rejected: RejectedFiles
     let waiting: WaitingFiles
+    let offsite: OffsiteRemotes
     /// Why views cannot be made; `nil` when they can.
     let viewsProblem: String?
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
@@ -56,9 +57,13 @@ struct StatusReport {
             configurationProblem: configurationProblem, viewsProblem: viewsProblem,
             intake: try intake(),
             verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
-            time: Timestamp(nanoseconds: core.clock.utc))
+            time: Timestamp(nanoseconds: core.clock.utc), remotes: try offsite.status())
         result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
+        let now = Timestamp(nanoseconds: core.clock.utc)
+        for text in result.remotes.flatMap({ $0.findings(at: now) }) {
+            result.health.add(attention: text)
+        }
         return result
     }
 

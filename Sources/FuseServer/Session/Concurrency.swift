@@ -34,6 +34,8 @@
 //   views           makes the folders of views that are new                     ViewMaking
 //   scrub           reads everything when its time has come                     Scrubs
 //   restore         goes on with a restore that was interrupted                 Restores
+//   offsite NAME    brings everything to a remote, by rclone as a child         RemoteLoop
+//                   process; no lock is held while that runs
 //
 //   control         take commands of "pacsfs"; one for each connection          ControlServer
 //   watchdog, hangup   keep the service manager informed; reload        Watchdog, DaemonProcess
@@ -95,6 +97,7 @@
 //   VolumeAdministration.changing ─► Resilver, Configuration ─► index writer ─► Ledger.state
 //                                 └► IncomingTrees.following ─► names ─► tree   (movedStaging)
 //   Resilver.running ─► VolumeAdministration.changing
+//   OffsiteRemotes.changing ─► RemoteLoop.turn ─► index writer
 //   ScrubTurn ─► CopyRepairs.busy ─► index writer
 //   RejectedFiles.changing ─► index writer
 //   index writer ─► Ledger.state ─► LedgerWriter.current   (held while the disks are written, at
@@ -114,7 +117,9 @@
 // recentAttributes, searchesChanged, searchKeepers}, StatusDocuments, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, ZipProgress, ZipQueue,
-// Unpacking, TagIndex.idle, LogFile and VolumeAdministration.{unfinished, isRecovering}.
+// Unpacking, TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work, running},
+// OffsiteRemotes.state, OffsiteCopies, RemoteAccess.state and
+// VolumeAdministration.{unfinished, isRecovering}.
 
 /// How many threads work on requests of the kernel.
 enum ThreadShares {

@@ -51,6 +51,11 @@ public struct Pack: Sendable {
         return digest
     }
 
+    /// A digest as servers write it.
+    static func hex(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
     /// The bytes that a blob adds to a pack: a header, its bytes in whole blocks, and its line of
     /// the sums.
     static func bytes(of blob: Int64) -> Int64 {

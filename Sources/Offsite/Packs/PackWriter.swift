@@ -110,7 +110,7 @@ public struct PackWriter: ~Copyable {
         let name = Pack.name(of: digest)
         return Pack(
             sha256: digest,
-            md5: md5.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+            md5: Pack.hex(md5.finalize()),
             bytes: sha256.bytes,
             places: places.map { place in
                 var place = place

@@ -13,11 +13,13 @@ public struct Rclone: Sendable {
     /// How long it may be silent; it says something every second.
     var patience = ChildProcess.Patience(silence: 300_000_000_000)
 
+    /// - Parameters:
+    ///   - program: `nil` for what `PACSFS_RCLONE` says, else `rclone`.
     public init(
-        program: String = "rclone",
+        program: String? = nil,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) {
-        self.program = program
+        self.program = program ?? environment["PACSFS_RCLONE"] ?? "rclone"
         own = environment
     }
 

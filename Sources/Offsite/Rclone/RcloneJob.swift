@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 import System
 
 /// One run of rclone.
@@ -47,6 +48,8 @@ final class RcloneJob: Sendable {
         do throws(Errno) {
             child = try ChildProcess(
                 [rclone.program] + arguments, variables: environment.variables, input: input)
+            // What the practice does on this machine goes first.
+            IdlePriority.give(to: child.process)
         } catch {
             throw OffsiteError(
                 .noRclone, "rclone cannot be started", path: rclone.program,

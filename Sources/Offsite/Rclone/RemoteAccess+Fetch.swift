@@ -50,6 +50,14 @@ extension RemoteAccess {
         return count
     }
 
+    /// Whether an error may come from an encrypted object with other bytes, of which rclone says
+    /// that it ends too early. A connection that breaks off looks the same; so it counts only when
+    /// the server does answer.
+    public func isDecryptionFailure(_ error: OffsiteError) -> Bool {
+        configuration.isEncrypted && error.code == .unreachable
+            && "\(error)".lowercased().contains("unexpected eof")
+    }
+
     /// Fetches a blob and proves its bytes.
     ///
     /// - Parameters:

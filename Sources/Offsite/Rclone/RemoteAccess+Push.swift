@@ -123,7 +123,7 @@ extension RemoteAccess {
                     "An object cannot be compared", object: name,
                     said: result.failures[name] ?? result.messages.last ?? "no reason is known")
                 // Its name was found under these keys, so they are the right ones.
-                if error.code == .wrongKeys { error.code = .modified }
+                if error.code == .wrongKeys || isDecryptionFailure(error) { error.code = .modified }
                 report.problems[name] = error
             default:
                 // "+", or no word of it: then it is not in the folder either.

@@ -86,7 +86,7 @@ public final class RemoteAccess: Sendable {
     /// The names that objects have on the server, by their plain names.
     ///
     /// - Throws: `badAnswer` when rclone leaves one out.
-    func serverNames(of objects: [String]) throws(OffsiteError) -> [String: String] {
+    public func serverNames(of objects: [String]) throws(OffsiteError) -> [String: String] {
         guard configuration.isEncrypted else {
             return Dictionary(objects.map { ($0, $0) }) { $1 }
         }

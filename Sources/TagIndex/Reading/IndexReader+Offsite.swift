@@ -92,6 +92,17 @@ extension IndexReader {
         return try Row.fetchOne(statement, arguments: [remote]).map { ($0[0], $0[1]) } ?? (0, 0)
     }
 
+    /// Bytes of all objects without a fault.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func objectBytes(onRemote remote: Int64) throws -> Int64 {
+        try Int64.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT coalesce(sum(bytes), 0) FROM object WHERE remote = ? AND fault IS NULL
+                    """), arguments: [remote]) ?? 0
+    }
+
     /// Objects without a fault, those first that were read whole longest ago.
     ///
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
@@ -112,6 +123,21 @@ extension IndexReader {
             db.cachedStatement(
                 sql: "SELECT max(through) FROM object WHERE remote = ? AND fault IS NULL"),
             arguments: [remote]) ?? 0
+    }
+
+    /// Whether a piece of the open segment of the ledger has a fault, and is in no later piece.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func hasFaultyTail(onRemote remote: Int64) throws -> Bool {
+        try Int64.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT 1 FROM object AS bad WHERE remote = ? AND through IS NOT NULL
+                      AND fault IS NOT NULL AND NOT EXISTS
+                      (SELECT 1 FROM object WHERE remote = bad.remote AND fault IS NULL
+                       AND through >= bad.through AND recorded > bad.recorded)
+                    LIMIT 1
+                    """), arguments: [remote]) != nil
     }
 
     // MARK: What is missing there
@@ -172,15 +198,57 @@ extension IndexReader {
             id: row[0], series: row[1], sha256: [UInt8](sha256), bytes: row[3], received: row[4])
     }
 
-    /// When the first image was archived that is not on a remote, ns since 1970; `nil` when all
-    /// are there. Reads all rows before that.
+    /// The first image that is not on a remote; `nil` when all are there.
+    ///
+    /// - Parameters:
+    ///   - remote: `remote.id`.
+    ///   - id: `instance.id` up to which all are there; 0 when nothing is known. Reads all rows
+    ///     between that and the first that is missing.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func firstPending(onRemote remote: Int64, after id: Int64) throws -> PendingImage? {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id, series, sha256, bytes, received FROM instance
+                WHERE id > ? AND \(Self.isPending) ORDER BY id LIMIT 1
+                """)
+        return try Row.fetchOne(statement, arguments: [id, remote]).map(pendingImage)
+    }
+
+    /// Rejected files that are not on a remote, ascending by id.
     ///
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func oldestPending(onRemote remote: Int64) throws -> Int64? {
-        try Int64.fetchOne(
+    public func pendingRejected(
+        onRemote remote: Int64, after id: Int64, limit: Int
+    ) throws -> [(file: RejectedFile, reason: String)] {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id, sha256, bytes, path, reason FROM rejected
+                WHERE id > ? AND NOT EXISTS
+                  (SELECT 1 FROM instance WHERE instance.sha256 = rejected.sha256)
+                  AND NOT EXISTS
+                  (SELECT 1 FROM object WHERE remote = ? AND fault IS NULL
+                   AND object.name = 'rejected/' || lower(substr(hex(rejected.sha256), 1, 2))
+                                     || '/' || lower(hex(rejected.sha256)))
+                ORDER BY id LIMIT ?
+                """)
+        return try Row.fetchAll(statement, arguments: [id, remote, limit]).map {
+            let sha256: Data = $0[1]
+            return (
+                RejectedFile(id: $0[0], sha256: [UInt8](sha256), bytes: $0[2], path: $0[3]), $0[4]
+            )
+        }
+    }
+
+    /// The last, by its name, of the objects in a folder of a remote.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func lastObject(in folder: String, onRemote remote: Int64) throws -> String? {
+        try String.fetchOne(
             db.cachedStatement(
                 sql: """
-                    SELECT received FROM instance WHERE \(Self.isPending) ORDER BY id LIMIT 1
-                    """), arguments: [remote])
+                    SELECT name FROM object
+                    WHERE remote = ? AND name > ? AND name < ? AND fault IS NULL
+                    ORDER BY name DESC LIMIT 1
+                    """), arguments: [remote, folder + "/", folder + "0"])
     }
 }

@@ -11,6 +11,15 @@ enum ControlRequest: Codable, Sendable {
     /// `failed`. The scrub ends when the command goes away.
     case scrub(volumes: [String], rate: Int64?)
     case change(VolumeRequest)
+    case addRemote(RemoteRequest)
+    case forgetRemote(String)
+    case removeRemote(String)
+    /// Brings everything to a remote. It is answered several times: `pushing` says how far it is,
+    /// and the last answer is `pushed` or `failed`. The push goes on when the command goes away.
+    case pushRemote(String)
+    /// Compares a remote with what was recorded of it; answered like `pushRemote`, with `checking`
+    /// and `checked`.
+    case checkRemote(String, isFetching: Bool)
 }
 
 /// What the daemon answers.
@@ -21,6 +30,13 @@ enum ControlResponse: Codable, Sendable {
     case scrubbing(ScrubProgress)
     case scrubbed(ScrubReport)
     case changed(VolumeChange)
+    case addedRemote(AddedRemote)
+    case changedRemote
+    case pushing(PushProgress)
+    /// Why something did not go, a sentence each.
+    case pushed([String])
+    case checking(CheckProgress)
+    case checked(RemoteCheckReport)
     /// A sentence: what happened, and what to do.
     case failed(String)
 }

@@ -13,7 +13,7 @@ import Foundation
 enum ControlProtocol {
     /// Goes up with every change of ``ControlRequest`` or ``ControlResponse``, and of the types in
     /// them.
-    static let version = 2
+    static let version = 3
 
     private struct Envelope<Message: Codable>: Codable {
         var `protocol` = ControlProtocol.version

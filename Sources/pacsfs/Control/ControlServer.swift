@@ -74,6 +74,9 @@ final class ControlServer: Sendable {
         do throws(ForeignMessage) {
             switch try ControlProtocol.message(ControlRequest.self, in: line) {
             case .scrub(let volumes, let rate): return scrub(volumes, rate, for: connection)
+            case .pushRemote(let name): return push(name, for: connection)
+            case .checkRemote(let name, let isFetching):
+                return check(name, isFetching: isFetching, for: connection)
             case let request: return send(answer(request), on: connection)
             }
         } catch {
@@ -109,7 +112,16 @@ final class ControlServer: Sendable {
                 // To read below its own mount, the daemon would wait for itself.
                 for file in files { try requireOutsideMount(file.path) }
                 return .imported(archive.importFiles(files))
-            case .scrub: return .failed("A scrub has answers of its own.")
+            case .scrub, .pushRemote, .checkRemote: return .failed("It has answers of its own.")
+            case .addRemote(let request):
+                if request.options["type"] == "local" { try requireOutsideMount(request.path) }
+                return .addedRemote(try archive.addRemote(request))
+            case .forgetRemote(let name):
+                try archive.forgetRemote(name)
+                return .changedRemote
+            case .removeRemote(let name):
+                try archive.removeRemote(name)
+                return .changedRemote
             case .change(let change):
                 if let path = change.directory { try requireOutsideMount(path) }
                 return .changed(try change.perform(on: archive))
@@ -151,6 +163,42 @@ final class ControlServer: Sendable {
                 _ = send(.scrubbing(progress), on: connection)
             }
             return send(.scrubbed(report), on: connection)
+        } catch {
+            return send(.failed("\(error)"), on: connection)
+        }
+    }
+
+    /// Brings everything to a remote, and says how far that is a few times a second.
+    ///
+    /// - Returns: False when the command has gone.
+    private func push(_ name: String, for connection: ControlConnection) -> Bool {
+        var lastSent: ContinuousClock.Instant?
+        do throws(ArchiveError) {
+            let problems = try archive.pushRemote(name) { progress in
+                if let lastSent, ContinuousClock.now - lastSent < .milliseconds(200) { return }
+                lastSent = .now
+                _ = self.send(.pushing(progress), on: connection)
+            }
+            return send(.pushed(problems), on: connection)
+        } catch {
+            return send(.failed("\(error)"), on: connection)
+        }
+    }
+
+    /// Compares a remote with what was recorded, and says how far that is a few times a second.
+    ///
+    /// - Returns: False when the command has gone.
+    private func check(
+        _ name: String, isFetching: Bool, for connection: ControlConnection
+    ) -> Bool {
+        var lastSent: ContinuousClock.Instant?
+        do throws(ArchiveError) {
+            let report = try archive.checkRemote(name, isFetching: isFetching) { progress in
+                if let lastSent, ContinuousClock.now - lastSent < .milliseconds(200) { return }
+                lastSent = .now
+                _ = self.send(.checking(progress), on: connection)
+            }
+            return send(.checked(report), on: connection)
         } catch {
             return send(.failed("\(error)"), on: connection)
         }

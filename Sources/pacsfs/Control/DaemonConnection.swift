@@ -53,7 +53,51 @@ struct DaemonConnection {
             case .scrubbing(let state): progress(state)
             case .scrubbed(let report): return report
             case .failed(let reason): throw CommandError(.refused, reason)
-            case .status, .reloaded, .imported, .changed: throw foreign(ForeignMessage())
+            default: throw foreign(ForeignMessage())
+            }
+        }
+    }
+
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func addRemote(_ request: RemoteRequest) throws -> AddedRemote {
+        try ask(.addRemote(request)) { if case .addedRemote(let added) = $0 { added } else { nil } }
+    }
+
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func forgetRemote(_ name: String) throws {
+        try ask(.forgetRemote(name)) { if case .changedRemote = $0 { () } else { nil } }
+    }
+
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func removeRemote(_ name: String) throws {
+        try ask(.removeRemote(name)) { if case .changedRemote = $0 { () } else { nil } }
+    }
+
+    /// - Returns: Why something did not go, a sentence each.
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func pushRemote(_ name: String, progress: (PushProgress) -> Void) throws -> [String] {
+        try send(.pushRemote(name))
+        while true {
+            switch try response() {
+            case .pushing(let state): progress(state)
+            case .pushed(let problems): return problems
+            case .failed(let reason): throw CommandError(.refused, reason)
+            default: throw foreign(ForeignMessage())
+            }
+        }
+    }
+
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func checkRemote(
+        _ name: String, isFetching: Bool, progress: (CheckProgress) -> Void
+    ) throws -> RemoteCheckReport {
+        try send(.checkRemote(name, isFetching: isFetching))
+        while true {
+            switch try response() {
+            case .checking(let state): progress(state)
+            case .checked(let report): return report
+            case .failed(let reason): throw CommandError(.refused, reason)
+            default: throw foreign(ForeignMessage())
             }
         }
     }

@@ -60,6 +60,9 @@ enum ManualPage {
         PACSFS_ARCHIVE
         The directory of the archive, if \\-\\-archive does not name it.
         .TP
+        PACSFS_RCLONE
+        The rclone to use, if not the one in PATH.
+        .TP
         NOTIFY_SOCKET, WATCHDOG_USEC, JOURNAL_STREAM
         Set by systemd; see
         .BR sd_notify (3).
@@ -70,6 +73,9 @@ enum ManualPage {
         .TP
         .I ARCHIVE/\(ArchivePaths.configurationName)
         The configuration, with comments.
+        .TP
+        .I ARCHIVE/offsite/NAME.json
+        How rclone reaches the remote NAME, and its keys. Only the owner can read it.
         .TP
         .I ARCHIVE/\(ArchivePaths.logName)
         Messages of a daemon in the background; older ones are in pacsfs.log.1.
@@ -110,7 +116,9 @@ enum ManualPage {
 
     private static let documents: [DocumentFormat] = [
         ArchiveStatus.format, FindDocument.format, ShowDocument.format, ImportSummary.format,
-        ImportResult.format, VolumeListDocument.format, ViewListDocument.format,
+        ImportResult.format, VolumeListDocument.format, RemoteListDocument.format,
+        RemoteCheckDocument.format,
+        ViewListDocument.format,
         ViewTryDocument.format, ReloadDocument.format, ScrubReport.format,
         VerificationReport.format, RebuildSummary.format, RestoreSummary.format,
         RestoreReport.format, DoctorDocument.format,

@@ -87,7 +87,50 @@ extension ArchiveStatus: JSONDocument {
             .integer("verification.faults", "Things that did not fit."),
             .integer("verification.attentions", "Things that wanted attention."),
             .time("time", "When all this was found out."),
-        ])
+        ] + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") })
+}
+
+extension ArchiveStatus.Remote {
+    static let fields: [DocumentField] = [
+        .string("name", "The name of a remote, a place away from this machine."),
+        .word("state", RemoteActivity.self, "What is being done for it."),
+        .string(
+            "reason", orNull: true,
+            "Why it pauses or is blocked, or what could not be brought there."),
+        .boolean("encrypted", "Whether everything there is encrypted."),
+        .string(
+            "hash", orNull: true,
+            "The kind of hash that its server keeps; null when only sizes can be compared."),
+        .integer("images", "Images that are there, all versions counted."),
+        .integer("images_waiting", "Images that are not there yet."),
+        .integer("bytes_waiting", "Bytes of these."),
+        .integer(
+            "oldest_waiting_s", orNull: true,
+            "Seconds since the first of them was archived; null when there are none."),
+        .integer(
+            "time_left_s", orNull: true,
+            "Seconds until they are there; null while nobody can tell."),
+        .time("last_push", orNull: true, "When something was last brought there."),
+        .time("last_check", orNull: true, "When it was last compared with its listing."),
+        .integer("faults", "Objects there that are not as they should be."),
+        .integer("rolled_back", "How many of the newest objects are gone together."),
+        .time(
+            "oldest_proof", orNull: true,
+            "Since when every object was read whole, or sent and compared."),
+        .object("wipe_test", orNull: true, "The last attempt to destroy something there."),
+        .word(
+            "wipe_test.result", WipeVerdict.self, "What this machine's keys can destroy there."),
+        .time("wipe_test.at", "When that was."),
+        .time("added", "Since when it is used."),
+    ]
+}
+
+/// What `pacsfs offsite list --json` prints.
+struct RemoteListDocument: JSONDocument {
+    var remotes: [ArchiveStatus.Remote]
+
+    static let format = DocumentFormat(
+        "pacsfs offsite list", ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") })
 }
 
 extension ArchiveStatus.Volume {
@@ -165,5 +208,28 @@ struct DoctorDocument: JSONDocument {
             .word("findings[].level", Finding.Level.self, "How it is."),
             .string("findings[].subject", "What was looked at."),
             .string("findings[].text", "What was found, and what to do."),
+        ])
+}
+
+/// What `pacsfs offsite check --json` prints.
+struct RemoteCheckDocument: JSONDocument {
+    var remotes: [RemoteCheckReport]
+
+    static let format = DocumentFormat(
+        "pacsfs offsite check",
+        [
+            .string("remotes[].name", "The remote's name."),
+            .integer("remotes[].objects", "Objects that the ledger says are there."),
+            .integer("remotes[].good_by_hash", "Those whose size and hash are as recorded."),
+            .integer(
+                "remotes[].good_by_size",
+                "Those whose size is as recorded, where the server keeps no hash."),
+            .integer(
+                "remotes[].good_by_fetch", "Those that were fetched and have the right bytes."),
+            .string("remotes[].faults[].object", "An object that is not as it should be."),
+            .word("remotes[].faults[].fault", ObjectFault.self, "What is wrong with it."),
+            .integer("remotes[].rolled_back", "How many of the newest are gone together."),
+            .integer("remotes[].unknown", "Objects that nobody has recorded."),
+            .string("remotes[].unknown_objects[]", "Names of up to a thousand of those."),
         ])
 }

@@ -1,4 +1,5 @@
 import Archive
+import Storage
 
 /// The status of an archive, for people.
 enum StatusText {
@@ -16,6 +17,7 @@ enum StatusText {
             """
         )
         lines += status.volumes.flatMap(volume)
+        lines += status.remotes.flatMap(remote)
         lines.append("Room       \(freeSpace(status.freeSpace))")
         lines += work(status)
         lines += status.copies.lostImages.map { "Lost       \($0)" }
@@ -49,6 +51,45 @@ enum StatusText {
             text += ", all read since \(Output.time(time.nanoseconds).prefix(10))"
         }
         return [text] + (volume.problem.map { ["           \($0)"] } ?? [])
+    }
+
+    static func remote(_ remote: ArchiveStatus.Remote) -> [String] {
+        var text = "Off-site   \(remote.name): \(Output.count(remote.images, "image", "images"))"
+        if remote.isEncrypted { text += ", encrypted" }
+        if remote.imagesWaiting > 0 {
+            text +=
+                """
+                ; \(Output.count(remote.imagesWaiting, "waits", "wait")), \
+                \(Output.bytes(remote.bytesWaiting))
+                """
+            if let age = remote.oldestWaiting {
+                text += ", the oldest for \(Output.duration(Double(age)))"
+            }
+        }
+        if let left = remote.timeLeft { text += "; \(Output.duration(Double(left))) left" }
+        var lines = [text + (remote.state == .waiting ? "" : "; \(remote.state.rawValue)")]
+        if let reason = remote.reason { lines.append("           \(reason)") }
+        var facts: [String] = []
+        if let time = remote.lastCheck { facts.append("checked \(day(time))") }
+        if remote.faults > 0 {
+            facts.append(Output.count(remote.faults, "object is not as it was", "objects are not"))
+        }
+        if let time = remote.oldestProof { facts.append("everything read since \(day(time))") }
+        if remote.hash == nil { facts.append("size only: its server keeps no hashes") }
+        if let test = remote.wipeTest {
+            switch test.result {
+            case .wipeProof: facts.append("wipe-proof, tested on \(day(test.at))")
+            case .hidden:
+                facts.append("what is deleted can be had again, tested on \(day(test.at))")
+            case .destroyable: facts.append("these keys can delete everything")
+            }
+        }
+        if !facts.isEmpty { lines.append("           \(facts.joined(separator: "; "))") }
+        return lines
+    }
+
+    private static func day(_ time: Timestamp) -> String {
+        String(Output.time(time.nanoseconds).prefix(10))
     }
 
     private static func word(for state: VolumeCondition) -> String {

@@ -57,7 +57,7 @@ struct OffsiteCheckEvent: RecordBody, Equatable {
 }
 
 /// What is wrong with an object on a remote.
-public enum ObjectFault: String, Codable, Sendable {
+public enum ObjectFault: String, Codable, Sendable, CaseIterable {
     /// It is not there.
     case missing
     /// It has fewer bytes.

@@ -7,16 +7,16 @@ import Testing
 @testable import Offsite
 
 /// The kinds of remote that tests run against, each a real server.
-enum RemoteKind: String, CaseIterable, CustomTestStringConvertible {
+public enum RemoteKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case folder, sftp, webdav, s3
 
-    var testDescription: String { rawValue }
+    public var testDescription: String { rawValue }
 
     /// Those that need nothing but rclone.
-    static let withoutS3 = allCases.filter { $0 != .s3 }
+    public static let withoutS3 = allCases.filter { $0 != .s3 }
 
     /// The hash that its server has.
-    var hash: HashKind? {
+    public var hash: HashKind? {
         switch self {
         case .folder: .sha256
         case .sftp: .sha1
@@ -27,16 +27,16 @@ enum RemoteKind: String, CaseIterable, CustomTestStringConvertible {
 }
 
 /// A remote of one test, on a server of its own.
-struct TestRemote {
-    let kind: RemoteKind
-    let folder: TemporaryFolder
+public struct TestRemote {
+    public let kind: RemoteKind
+    public let folder: TemporaryFolder
     private let server: (any Sendable)?
-    var location: RemoteLocation
+    public var location: RemoteLocation
 
-    static let user = "practice"
-    static let password = "woof-woof"
+    public static let user = "practice"
+    public static let password = "woof-woof"
 
-    init(_ kind: RemoteKind) throws {
+    public init(_ kind: RemoteKind) throws {
         self.kind = kind
         folder = try TemporaryFolder()
         let place = folder.path("remote")
@@ -77,14 +77,14 @@ struct TestRemote {
         ]
     }
 
-    static func obscured(_ password: String) throws -> String {
+    public static func obscured(_ password: String) throws -> String {
         let run = try ProgramRun(["rclone", "obscure", password])
         guard run.succeeded else { throw ProgramError(description: run.report) }
         return String(run.output.dropLast())
     }
 
     /// Ready to be used.
-    func access(
+    public func access(
         keys: CryptKeys? = nil, bandwidth: Int64? = nil, _ rclone: Rclone = Rclone()
     ) throws -> RemoteAccess {
         try RemoteAccess(

@@ -4,8 +4,8 @@ import System
 import TestSupport
 
 /// A server on this machine's loopback address that a test has started, and that ends with it.
-final class Server: Sendable {
-    let port: Int
+public final class Server: Sendable {
+    public let port: Int
     private let child: ChildProcess
     private let said: Words
 
@@ -14,7 +14,7 @@ final class Server: Sendable {
     /// - Parameters:
     ///   - port: On which it will listen; there is somebody when this returns.
     /// - Throws: ``ProgramError`` when it does not listen within half a minute.
-    init(_ arguments: [String], port: Int) throws {
+    public init(_ arguments: [String], port: Int) throws {
         self.port = port
         var variables = ProcessInfo.processInfo.environment
         for name in variables.keys where name.hasPrefix("RCLONE") || name.hasPrefix("AWS") {
@@ -51,14 +51,14 @@ final class Server: Sendable {
     }
 
     /// The last that it said.
-    var words: String { said.text }
+    public var words: String { said.text }
 
-    func stop() { child.signal(SIGKILL) }
+    public func stop() { child.signal(SIGKILL) }
 
     deinit { stop() }
 
     /// Whether somebody listens.
-    static func accepts(_ port: Int) -> Bool {
+    public static func accepts(_ port: Int) -> Bool {
         (try? connection(to: port)) != nil
     }
 
@@ -74,7 +74,7 @@ final class Server: Sendable {
     }
 
     /// A socket that accepts connections and never answers.
-    static func silent() throws -> (SharedDescriptor, port: Int) {
+    public static func silent() throws -> (SharedDescriptor, port: Int) {
         let socket = try bound(0)
         try systemCall { listen(socket.number, 64) }
         return (socket, try port(of: socket))
@@ -119,10 +119,10 @@ final class Server: Sendable {
     }
 
     /// A port on which nobody listens.
-    static func freePort() throws -> Int { try port(of: try bound(0)) }
+    public static func freePort() throws -> Int { try port(of: try bound(0)) }
 
     /// A port on which nobody listens, nor on the one that is 10,000 further: `weed` takes both.
-    static func freeWeedPort() throws -> Int {
+    public static func freeWeedPort() throws -> Int {
         for _ in 0..<100 {
             let port = Int.random(in: 11_000..<20_000)
             if (try? bound(port)) != nil, (try? bound(port + 10_000)) != nil { return port }

@@ -7,8 +7,8 @@ import TestSupport
 
 /// A SeaweedFS that speaks S3. All tests that run at the same time share one; it ends with the last
 /// of them.
-final class SeaweedFS: Sendable {
-    let server: Server
+public final class SeaweedFS: Sendable {
+    public let server: Server
     private let folder: TemporaryFolder
 
     private struct Current {
@@ -20,7 +20,7 @@ final class SeaweedFS: Sendable {
     /// The one that runs, or a new one.
     ///
     /// - Throws: ``ProgramError`` when it does not become ready.
-    static func running() throws -> SeaweedFS {
+    public static func running() throws -> SeaweedFS {
         try current.withLock { current in
             if let server = current.server { return server }
             let server = try SeaweedFS()
@@ -66,7 +66,7 @@ final class SeaweedFS: Sendable {
         }
     }
 
-    func location(bucket: String) -> RemoteLocation {
+    public func location(bucket: String) -> RemoteLocation {
         RemoteLocation(
             options: [
                 "type": "s3", "provider": "Other", "endpoint": "http://127.0.0.1:\(server.port)",

