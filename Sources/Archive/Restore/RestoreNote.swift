@@ -52,6 +52,9 @@ struct RestoreNote: Codable, Equatable {
         case .folder(let path): (folder, remote) = (path, nil)
         case .remote(let secrets):
             (folder, remote) = (nil, secrets.name)
+            // They come from the sheet, so that there is one.
+            var secrets = secrets
+            secrets.sheet = secrets.sheet ?? .now()
             try secrets.write(in: path)
         }
     }

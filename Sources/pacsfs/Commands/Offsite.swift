@@ -18,7 +18,8 @@ struct Remotes: ParsableCommand {
               pacsfs offsite push
             """,
         subcommands: [
-            OffsiteAdd.self, OffsiteList.self, OffsitePush.self, OffsiteCheck.self,
+            OffsiteAdd.self, OffsiteSheet.self,
+            OffsiteList.self, OffsitePush.self, OffsiteCheck.self,
             OffsiteForget.self,
             OffsiteRemove.self,
         ],

@@ -11,6 +11,9 @@ enum Output {
         write(lines.map { SafeText.line($0) + "\n" }.joined())
     }
 
+    /// Prints a text of several lines as it is.
+    static func text(_ text: String) { write(text) }
+
     /// Prints values for programs on one line, with a tab between them.
     static func fields(_ values: String...) {
         write(values.map(SafeText.line).joined(separator: "\t") + "\n")

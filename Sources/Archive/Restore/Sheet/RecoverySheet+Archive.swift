@@ -22,7 +22,7 @@ extension RecoverySheet {
         guard !remotes.isEmpty else {
             throw ArchiveError(
                 .notFound, "The archive has no remote.",
-                remedy: "Add one first.")
+                remedy: "Add one: pacsfs offsite add NAME REMOTE")
         }
         let position = try? TagIndex(readingFrom: ArchivePaths(archive).index)
             .read { try $0.position() }
@@ -32,6 +32,17 @@ extension RecoverySheet {
                 copies: settings.copies, mountpoint: mountpoint,
                 head: position.map { "\($0.head):\($0.number)" }, date: date),
             remotes)
+    }
+
+    /// Notes in the archive that the sheet was printed or saved: before that nothing goes to an
+    /// encrypted remote.
+    ///
+    /// - Throws: ``ArchiveError`` when that cannot be written.
+    public func noteSaved(in archive: String) throws(ArchiveError) {
+        for var remote in remotes {
+            remote.sheet = facts.date
+            try remote.write(in: archive)
+        }
     }
 
     private static func names(in archive: String) -> [String] {
