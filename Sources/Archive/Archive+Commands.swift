@@ -19,6 +19,7 @@ extension Archive {
         let report = StatusReport(
             core: core, unpacking: intake.zips.all, resilver: maintenance.resilver.progress,
             rejected: rejected, waiting: maintenance.waiting, offsite: offsite,
+            restoring: maintenance.restores.sentence,
             viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem)
         return try ArchiveError.from {
             try report.status(pending: pending, readMode: readMode, mountpoint: mountpoint)

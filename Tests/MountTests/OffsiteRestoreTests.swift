@@ -155,7 +155,8 @@ struct OffsiteRestoreTests {
                         chmod u+w $volume/$blob
                         case $((n % 3)) in
                             0) rm $volume/$blob;;
-                            1) printf x | dd of=$volume/$blob bs=1 seek=3000 conv=notrunc status=none;;
+                            1) printf x |
+                               dd of=$volume/$blob bs=1 seek=3000 conv=notrunc status=none;;
                             2) truncate -s 100 $volume/$blob;;
                         esac
                     done

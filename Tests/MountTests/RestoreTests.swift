@@ -17,6 +17,46 @@ struct RestoreMountTests {
         ).output
     }
 
+    @Test("A mounted archive goes on with a restore, and status says how far it is")
+    func inBackground() throws {
+        try MountedArchive.with(isMounted: false, minimumCopies: 1) { archive in
+            try archive.importSamples()
+            try archive.mustShell(
+                """
+                mv ../volume2 usb; rm -rf ../archive ../volume1; mv usb/blobs usb/away
+                mkdir usb/blobs
+                "$PACSFS" restore --from usb --archive ../archive \
+                    --volume ../volume1 --volume ../volume2 && exit 1
+                mv usb usb.away
+                """)
+            try archive.mount()
+            // The names are there, and the images are not.
+            let said = try eventually {
+                try archive.pacsfs("status").output.contains("The restore does not go on")
+            }
+            #expect(said)
+            try archive.mustShell(
+                """
+                image=$(find "$M/by-uid" -type f | head -n 1)
+                fails cat "$image" 2>said >&2; grep -q 'Input/output error' said
+                """)
+            try archive.unmount()
+            try archive.mustShell("mv usb.away usb; rmdir usb/blobs; mv usb/away usb/blobs")
+            try archive.mount()
+            let isThere = try eventually(within: 30) {
+                try archive.shell("diff -r usb/blobs ../volume1/blobs").succeeded
+            }
+            #expect(isThere)
+            try archive.mustShell("find \"$M/by-uid\" -type f -print0 | xargs -0 cat | wc -c")
+            let isDone = try eventually {
+                let said = try archive.pacsfs("status").output
+                return !said.contains("are restored") && !said.contains("does not go on")
+            }
+            #expect(isDone)
+            try archive.unmount()
+        }
+    }
+
     @Test(
         """
         Killed again and again, the same command brings everything back: paths, bytes, inode \

@@ -27,6 +27,7 @@ struct Restoration {
         (state.totalImages, state.totalBytes) = (all.1.instances, all.2.bytes)
         report.present = all.1.instances - all.2.images
         state.images = report.present
+        progress(state)
         defer { source.discard() }
         var lacking: [(Digest, String)] = []
         var wanted: [WantedImage] = []

@@ -39,4 +39,18 @@ public struct RestoreProgress: Codable, Sendable, Equatable {
     public var totalBytes: Int64 = 0
 
     public init() {}
+
+    /// `, about 2 h left`; nothing while that cannot be said.
+    ///
+    /// - Parameter time: Since it began, ns.
+    func timeLeft(after time: Int64) -> String {
+        guard bytes > 0, time > 0, totalBytes > bytes else { return "" }
+        let seconds = Double(time) / 1e9 / Double(bytes) * Double(totalBytes - bytes)
+        switch seconds {
+        case ..<90: return ", about a minute left"
+        case ..<5400: return ", about \(Int(seconds / 60)) min left"
+        case ..<172_800: return ", about \(Int(seconds / 3600)) h left"
+        default: return ", about \(Int(seconds / 86_400)) days left"
+        }
+    }
 }

@@ -7,6 +7,8 @@ import TagIndex
 final class Restores: Sendable {
     private struct State {
         var progress: RestoreProgress?
+        /// When this run began, ns of the clock.
+        var begun: Int64 = 0
         var problem: String?
     }
 
@@ -22,11 +24,19 @@ final class Restores: Sendable {
         loop = BackgroundLoop("restore", clock: core.clock)
     }
 
-    /// How far it is; `nil` when nothing is being restored.
-    var progress: RestoreProgress? { state.withLock { $0.progress } }
-
-    /// Why it does not go on; `nil` when it does.
-    var problem: String? { state.withLock { $0.problem } }
+    /// How far it is, or why it does not go on, for `status`; `nil` when nothing is being restored.
+    var sentence: String? {
+        let now = core.clock.now
+        return state.withLock { state in
+            if let problem = state.problem { return "The restore does not go on: \(problem)" }
+            guard let progress = state.progress else { return nil }
+            return """
+                \(Figures.grouped(progress.images)) of \(Figures.grouped(progress.totalImages)) \
+                images are restored\(progress.timeLeft(after: now - state.begun)). The others come \
+                by themselves, those of the newest studies first, and at once when they are opened.
+                """
+        }
+    }
 
     /// Works in the background until ``stop()``.
     func start() throws(Errno) {
@@ -39,11 +49,13 @@ final class Restores: Sendable {
                 state.withLock { $0.problem = nil }
                 resilvering.wake()
                 if report.lacking > 0 {
-                    core.log.error(
+                    let problem = """
+                        \(report.lacking) images could not be had: see \(report.list ?? ""). \
+                        To try again, unmount the archive and run "pacsfs restore" as before, \
+                        perhaps from another source.
                         """
-                        \(report.lacking) images could not be restored: see \(report.list ?? ""). \
-                        To try again: pacsfs restore
-                        """)
+                    core.log.error("\(problem)")
+                    state.withLock { $0.problem = problem }
                 } else if report.isComplete {
                     core.log.notice("Everything is restored.")
                 }
@@ -70,6 +82,7 @@ final class Restores: Sendable {
             report.isComplete = true
             return report
         }
+        state.withLock { $0.begun = core.clock.now }
         defer { state.withLock { $0.progress = nil } }
         // Beside the files that it becomes, so that a small system disk is no limit.
         let scratch = "\(core.volumes.staging.path)/staging/restore"

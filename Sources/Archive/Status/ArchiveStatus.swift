@@ -205,6 +205,9 @@ public struct ArchiveStatus: Codable, Sendable {
     public var verification = Verification()
     /// When all this was found out.
     public var time = Timestamp(nanoseconds: 0)
+    /// How far a restore is that goes on in the background, or why it does not; `nil` when there is
+    /// none.
+    @Nullable public var restoring: String?
     /// Places away from this machine.
     public var remotes: [Remote] = []
 }

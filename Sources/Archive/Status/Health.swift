@@ -65,7 +65,9 @@ extension Health {
         if readable.isEmpty, status.instances > 0, missing.contains(where: { !$0.isHung }) {
             add(.risk, "None of the volumes is there. Plug in and mount their disks.")
         }
-        if copies.lost > 0 {
+        if copies.lost > 0, let restoring = status.restoring {
+            add(.risk, restoring)
+        } else if copies.lost > 0 {
             add(
                 .risk,
                 """

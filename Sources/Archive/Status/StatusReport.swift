@@ -13,6 +13,8 @@ struct StatusReport {
     let rejected: RejectedFiles
     let waiting: WaitingFiles
     let offsite: OffsiteRemotes
+    /// How far a restore is; `nil` when there is none.
+    let restoring: String?
     /// Why views cannot be made; `nil` when they can.
     let viewsProblem: String?
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
@@ -57,7 +59,8 @@ struct StatusReport {
             configurationProblem: configurationProblem, viewsProblem: viewsProblem,
             intake: try intake(),
             verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
-            time: Timestamp(nanoseconds: core.clock.utc), remotes: try offsite.status())
+            time: Timestamp(nanoseconds: core.clock.utc), restoring: restoring,
+            remotes: try offsite.status())
         result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
         let now = Timestamp(nanoseconds: core.clock.utc)

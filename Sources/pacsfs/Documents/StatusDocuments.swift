@@ -73,6 +73,9 @@ extension ArchiveStatus: JSONDocument {
                 "configuration_problem", orNull: true,
                 "Why the changed pacsfs.toml is not in use."),
             .string("views_problem", orNull: true, "Why a view cannot be made."),
+            .string(
+                "restoring", orNull: true,
+                "How far a restore is that goes on by itself, or why it does not."),
             .string("intake.days[].date", "One of the last 30 days with new images, in UTC."),
             .string("intake.days[].modality", "A modality; empty for images without."),
             .integer("intake.days[].images", "Its images that were archived on that day."),
