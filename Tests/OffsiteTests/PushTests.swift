@@ -11,6 +11,19 @@ import Testing
 /// What a push brings to a real server, and what a listing then proves.
 @Suite("A push", .timeLimit(.minutes(2))) struct PushTests {
     @Test(
+        "Names are encrypted as rclone does it, however many there are",
+        arguments: [1, 10, 11, 700])
+    func names(count: Int) throws {
+        let remote = try TestRemote(.folder)
+        let access = try remote.access(keys: .generated())
+        let objects = (0..<count).map { OffsiteLayout.pack(Digest.of(Array("\($0)".utf8))) }
+        let names = try access.serverNames(of: objects)
+        #expect(Set(names.keys) == Set(objects) && Set(names.values).count == count)
+        let last = try #require(objects.last)
+        #expect(try access.serverNames(of: [last])[last] == names[last])
+    }
+
+    @Test(
         "to each kind of remote is proven, found again, compared and read",
         arguments: RemoteKind.withoutS3, [false, true])
     func everyKind(kind: RemoteKind, isEncrypted: Bool) throws {

@@ -94,7 +94,9 @@ extension ArchiveStatus.Remote.WipeTest {
         let words = [test.overwrite, test.delete] + (test.shorten.map { [$0] } ?? [])
         let results = words.map { WipeResult(rawValue: $0) }
         let isLost = results.contains { $0 == .done || $0 == nil }
-        result = isLost ? .destroyable : results.contains(.hidden) ? .hidden : .wipeProof
+        // Where there are locks, what is overwritten is a locked version.
+        let isOnlyHidden = test.shorten == nil && results.contains(.hidden)
+        result = isLost ? .destroyable : isOnlyHidden ? .hidden : .wipeProof
         at = Timestamp(nanoseconds: test.time)
     }
 }

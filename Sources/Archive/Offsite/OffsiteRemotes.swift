@@ -26,6 +26,10 @@ public struct AddedRemote: Codable, Sendable {
     public var isEncrypted: Bool
     /// The kind of hash that its server keeps; `nil` when it keeps none.
     public var hash: String?
+    /// What the keys can destroy there; `nil` when that could not be tried.
+    public var wipeTest: ArchiveStatus.Remote.WipeTest?
+    /// Why it could not be tried.
+    public var wipeProblem: String?
     /// Images that are to go there.
     public var images: Int64
     public var bytes: Int64
@@ -145,11 +149,17 @@ final class OffsiteRemotes: Sendable {
                     name, id: secrets.id, cipher: secrets.keys == nil ? nil : .rclone,
                     hash: hash?.name))
         ])
-        if state.withLock({ $0.isRunning }) { try loop(name).start() }
         let sums = try core.index.read { try $0.sums() }
-        return AddedRemote(
+        var added = AddedRemote(
             name: name, isEncrypted: request.isEncrypted, hash: hash?.name, images: sums.instances,
             bytes: sums.bytes)
+        do {
+            added.wipeTest = try loop(name).testWipe()
+        } catch {
+            added.wipeProblem = "\(error)"
+        }
+        if state.withLock({ $0.isRunning }) { try loop(name).start() }
+        return added
     }
 
     /// A folder in a volume would be lost with it, and one in the archive's directory too.
@@ -189,6 +199,12 @@ final class OffsiteRemotes: Sendable {
     ) throws -> RemoteCheckReport {
         _ = try existing(name)
         return try loop(name).check(isFetching: isFetching, show)
+    }
+
+    /// Tries to destroy canaries: see ``Archive/testWipe(of:)``.
+    func testWipe(_ name: String) throws -> ArchiveStatus.Remote.WipeTest {
+        _ = try existing(name)
+        return try loop(name).testWipe()
     }
 
     /// Believes nothing of a remote any more: see ``Archive/forgetRemote(_:)``.
@@ -254,6 +270,16 @@ extension Archive {
         progress: @escaping (CheckProgress) -> Void = { _ in }
     ) throws(ArchiveError) -> RemoteCheckReport {
         try ArchiveError.from { try offsite.check(name, isFetching: isFetching, progress) }
+    }
+
+    /// Tries, with the keys of this machine, to overwrite and to delete objects on a remote that
+    /// are made for that, and records what became of them.
+    ///
+    /// - Throws: ``ArchiveError`` that says why nobody can tell.
+    public func testWipe(
+        of name: String
+    ) throws(ArchiveError) -> ArchiveStatus.Remote.WipeTest {
+        try ArchiveError.from { try offsite.testWipe(name) }
     }
 
     /// Believes nothing to be on a remote until it is proven again.

@@ -103,7 +103,9 @@ struct RemoteCheck {
         try access.list(hash: hash) { [show] object in
             progress.listed += 1
             if progress.listed % 1000 == 0 { show(progress) }
-            if own.contains(object.name) { return }
+            if own.contains(object.name) || object.name.hasPrefix(OffsiteLayout.canaries + "/") {
+                return
+            }
             comparison.take(object)
         }
         let result = comparison.finish()

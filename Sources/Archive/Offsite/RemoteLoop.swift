@@ -21,6 +21,8 @@ final class RemoteLoop: Sendable {
         var queue = RemoteQueue()
         /// See ``RemoteRound/taken``.
         var taken: Set<String> = []
+        /// Whether somebody has to print the recovery sheet first, which is looked at often.
+        var waitsForSheet = false
         /// When records are to go that wait for others, ns since 1970; `nil` when none wait.
         var newsDue: Int64?
         var access: (configuration: RemoteConfiguration, access: RemoteAccess)?
@@ -186,6 +188,10 @@ final class RemoteLoop: Sendable {
             state.fail("\(error)", isBlocked: isBlocked, at: now)
             return state.pausedUntil ?? now
         }
+        if work.withLock({ $0.waitsForSheet }) {
+            shown.withLock { $0.pausedUntil = now + Self.glance }
+            return Self.glance
+        }
         core.log.error("Remote \"\(name)\": \(error)")
         return until - now
     }
@@ -282,7 +288,8 @@ final class RemoteLoop: Sendable {
         try requireMarker(access)
         var round = try RemoteRound(
             core: core, images: images, rejected: rejected, remote: remote, access: access,
-            taken: taken, shouldStop: { loop.isStopping },
+            taken: taken, lockedUntil: try lockedUntil(remote, access),
+            shouldStop: { loop.isStopping },
             show: { [self] progress in
                 shown.withLock { $0.progress = progress }
                 show(progress)
@@ -306,6 +313,54 @@ final class RemoteLoop: Sendable {
         if let error = problems.first(where: { $0.code != .modified }) { throw error }
         shown.withLock { $0.rest(.waiting, problems.first.map { "\($0)" }) }
         return problems.map { "\($0)" }
+    }
+
+    /// Until when the server is asked to keep what goes there now.
+    ///
+    /// - Throws: `OffsiteError` when this rclone cannot ask for it.
+    private func lockedUntil(
+        _ remote: RemoteRecord, _ access: RemoteAccess
+    ) throws(OffsiteError) -> Timestamp? {
+        guard let years = core.settings.remote(name).keepYears else { return nil }
+        let version = try rclone.version()
+        guard ObjectLock.isPossible(access.configuration.location, version) else {
+            throw OffsiteError(
+                .configuration,
+                "keep_years needs a remote of type s3 and rclone \(RcloneVersion.withObjectLock), "
+                    + "and this is rclone \(version)",
+                path: name,
+                remedy: "Install a newer rclone (PACSFS_RCLONE names it), or leave out keep_years.")
+        }
+        return Timestamp(nanoseconds: core.clock.utc + Int64(years * 365.25 * 86_400) * Self.second)
+    }
+
+    /// Tries with the keys of this machine to destroy objects that are made for that, and records
+    /// what became of them.
+    ///
+    /// - Throws: Why nobody can tell.
+    func testWipe() throws -> ArchiveStatus.Remote.WipeTest {
+        try turn.take {
+            guard
+                let remote = try core.index.read({ try $0.remotes() }).first(where: {
+                    $0.name == name
+                })
+            else { throw ArchiveError(.notFound, "There is no remote \"\(name)\".") }
+            let access = try access(to: remote, isForImages: false)
+            running.withLock { $0 = access }
+            defer { running.withLock { $0 = nil } }
+            // A day, so that they do not stay for years.
+            let tomorrow = Timestamp(nanoseconds: core.clock.utc + Self.day)
+            let lock = try lockedUntil(remote, access).map { _ in ObjectLock(until: tomorrow) }
+            let outcome = try access.testWipe(lock: lock)
+            let event = WipeTestEvent(
+                name, overwrite: WipeResult(outcome.overwrite),
+                delete: WipeResult(outcome.delete), shorten: outcome.shorten.map { WipeResult($0) })
+            try core.catalogue.record([.wipeTest(event)])
+            return ArchiveStatus.Remote.WipeTest(
+                RemoteRecord.WipeTest(
+                    time: core.clock.utc, overwrite: event.overwrite.rawValue,
+                    delete: event.delete.rawValue, shorten: event.shorten?.rawValue))
+        }
     }
 
     /// Whether something is to go besides images. Rejected files have records, too.
@@ -332,19 +387,25 @@ final class RemoteLoop: Sendable {
     }
 
     /// The remote, with the keys and settings of now.
-    private func access(to remote: RemoteRecord) throws -> RemoteAccess {
+    ///
+    /// - Parameter isForImages: Whether what is worth keeping goes there with it.
+    private func access(
+        to remote: RemoteRecord, isForImages: Bool = true
+    ) throws -> RemoteAccess {
         let secrets = try RemoteSecrets(name, of: core.path)
         guard secrets.id == remote.uuid else {
             throw OffsiteError(
                 .configuration, "The keys here are those of another remote of this name",
                 path: name, remedy: "Write those of the recovery sheet.")
         }
-        if secrets.keys != nil, secrets.sheet == nil {
+        if isForImages, secrets.keys != nil, secrets.sheet == nil {
+            work.withLock { $0.waitsForSheet = true }
             throw OffsiteError(
                 .configuration,
                 "Nothing is brought away before the keys are kept outside this building",
                 path: name, remedy: "Print the recovery sheet, or save it elsewhere.")
         }
+        work.withLock { $0.waitsForSheet = false }
         let configuration = try secrets.configuration(core.settings.remote(name))
         if let known = work.withLock({ $0.access }), known.configuration == configuration {
             return known.access.another()

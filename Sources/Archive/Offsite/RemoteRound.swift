@@ -27,6 +27,8 @@ struct RemoteRound {
     let remote: RemoteRecord
     let access: RemoteAccess
     let staging: RemoteStaging
+    /// Until when the server is asked to keep what goes there; `nil` for no lock.
+    let lockedUntil: Timestamp?
     let shouldStop: () -> Bool
     /// Called after each step of a transfer.
     let show: (PushProgress) -> Void
@@ -57,12 +59,14 @@ struct RemoteRound {
 
     init(
         core: ArchiveCore, images: ImageReader, rejected: RejectedFiles, remote: RemoteRecord,
-        access: RemoteAccess, taken: Set<String>, shouldStop: @escaping () -> Bool,
+        access: RemoteAccess, taken: Set<String>, lockedUntil: Timestamp?,
+        shouldStop: @escaping () -> Bool,
         show: @escaping (PushProgress) -> Void
     ) throws(OffsiteError) {
         (self.core, self.images, self.rejected) = (core, images, rejected)
         (self.remote, self.access, self.taken) = (remote, access, taken)
         (self.shouldStop, self.show) = (shouldStop, show)
+        self.lockedUntil = lockedUntil
         staging = try RemoteStaging(core.volumes, remote: remote.name)
     }
 
@@ -270,7 +274,9 @@ struct RemoteRound {
     ) throws(OffsiteError) -> PushReport {
         let (before, begun) = (progress, core.clock.now)
         let show = show
-        let report = try access.push(objects, from: folder, hash: hash) { state in
+        let report = try access.push(
+            objects, from: folder, hash: hash, lock: lockedUntil.map { ObjectLock(until: $0) }
+        ) { state in
             var now = before
             now.bytes += state.bytes
             show(now)
@@ -294,6 +300,10 @@ struct RemoteRound {
             guard var event = events[name] else { continue }
             if pin.object != name { event.serverName = pin.object }
             event.hash = pin.hash?.hex
+            // Only where it was seen that the server keeps to it.
+            if remote.wipeTest?.shorten == WipeResult.refused.rawValue {
+                event.lockedUntil = lockedUntil
+            }
             if blobs + event.blobs.count > Self.recordedBlobs { try write() }
             records.append(.offsite(event))
             blobs += event.blobs.count

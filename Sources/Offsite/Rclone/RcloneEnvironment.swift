@@ -33,6 +33,14 @@ public struct RcloneEnvironment: Sendable {
         self.variables = variables
     }
 
+    private init(variables: [String: String]) { self.variables = variables }
+
+    /// The same keys over a folder of this machine.
+    func sealing(_ folder: String) -> RcloneEnvironment {
+        RcloneEnvironment(
+            variables: variables.merging([Self.variable("SEALED", "remote"): folder]) { $1 })
+    }
+
     /// For commands that need no remote.
     public init(inheriting own: [String: String]) {
         variables = Self.common(inheriting: own)

@@ -139,4 +139,24 @@ final class TemporaryFiles {
                 remedy: "Make room in \(path).", cause: error)
         }
     }
+
+    /// The files in a folder of it, with all folders below, and their sizes.
+    ///
+    /// - Throws: `local`.
+    func files(in folder: String) throws(OffsiteError) -> [(name: String, bytes: Int64)] {
+        let root = path + "/" + folder
+        do {
+            return try FileManager.default.subpathsOfDirectory(atPath: root).compactMap { name in
+                let facts = try FileManager.default.attributesOfItem(atPath: root + "/" + name)
+                guard facts[.type] as? FileAttributeType == .typeRegular,
+                    let bytes = facts[.size] as? NSNumber
+                else { return nil }
+                return (name, bytes.int64Value)
+            }
+        } catch {
+            throw OffsiteError(
+                .local, "A temporary folder cannot be read", path: root, remedy: "See the log.",
+                cause: error)
+        }
+    }
 }

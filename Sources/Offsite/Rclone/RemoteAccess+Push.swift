@@ -44,17 +44,18 @@ extension RemoteAccess {
     ///   - folder: Where the files are.
     ///   - objects: At most ``mostObjects``.
     ///   - kind: The kind of hash that the server is asked for; `nil` when it has none.
+    ///   - lock: What the server is asked to keep each object for; only where that is possible.
     ///   - progress: Called about every second.
     /// - Throws: Why the batch as a whole failed. What went over is found at the next try.
     public func push(
         _ objects: [OutgoingObject], from folder: String, hash kind: HashKind?,
-        progress: (TransferProgress) -> Void = { _ in }
+        lock: ObjectLock? = nil, progress: (TransferProgress) -> Void = { _ in }
     ) throws(OffsiteError) -> PushReport {
         var report = PushReport()
         // An empty list would be no list at all, and everything would go.
         if objects.isEmpty { return report }
         let sent = try copy(
-            objects.map(\.name), from: folder,
+            objects.map(\.name), from: folder, lock,
             progress: { state in
                 report.sentBytes = state.bytes
                 progress(state)
@@ -75,7 +76,8 @@ extension RemoteAccess {
     }
 
     private func copy(
-        _ names: [String], from folder: String, progress: (TransferProgress) -> Void
+        _ names: [String], from folder: String, _ lock: ObjectLock?,
+        progress: (TransferProgress) -> Void
     ) throws(OffsiteError) -> RcloneJob.Result {
         var arguments = [
             "copy", folder, plain(), "--files-from-raw", "-", "--no-traverse", "--immutable",
@@ -84,6 +86,7 @@ extension RemoteAccess {
             // Files of this machine need no reading ahead: half the memory.
             "--buffer-size", "0",
         ]
+        arguments += lock?.arguments ?? []
         if let bandwidth = configuration.bandwidth {
             // In KiB, which every version reads the same way.
             arguments += ["--bwlimit", "\(bandwidth / 1024)k"]

@@ -56,11 +56,12 @@ public final class RemoteAccess: Sendable {
     /// - Throws: `noRclone`, `stopped`, and what `output` throws.
     func run(
         _ arguments: [String], input: [UInt8] = [], _ what: String,
+        environment other: RcloneEnvironment? = nil,
         output: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void = { _ in },
         progress: (TransferProgress) -> Void = { _ in }
     ) throws(OffsiteError) -> RcloneJob.Result {
         let job = try RcloneJob(
-            rclone, arguments + Self.patience, environment, input: input, what: what)
+            rclone, arguments + Self.patience, other ?? environment, input: input, what: what)
         let isStopping = state.withLock { state in
             if !state.isStopping { state.job = job }
             return state.isStopping
@@ -90,28 +91,57 @@ public final class RemoteAccess: Sendable {
         guard configuration.isEncrypted else {
             return Dictionary(objects.map { ($0, $0) }) { $1 }
         }
-        var names: [String: String] = [:]
-        // Names are no secrets, and an argument list has room for some thousands of them.
-        for start in stride(from: 0, to: objects.count, by: 500) {
-            let some = objects[start..<min(start + 500, objects.count)]
-            var output: [UInt8] = []
-            // "lsjson --encrypted" would do with one run, but 1.60 refuses it for a remote that
-            // is configured by variables.
-            try run(
-                ["cryptdecode", "--reverse", "sealed:"] + some, "A name cannot be encrypted",
-                output: { output.append(contentsOf: $0) }
-            ).check()
-            for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
-                // The name, a blank, a tab, a blank, the other name.
-                let parts = line.split(separator: "\t")
-                guard parts.count == 2 else { continue }
-                names[String(parts[0].dropLast())] = String(parts[1].dropFirst())
-            }
-        }
+        // "lsjson --encrypted" would do, but 1.60 refuses it for a remote that is configured by
+        // variables; "cryptdecode" takes ten names.
+        let names =
+            objects.count > Self.mostDecoded
+            ? try namesByCopy(objects) : try namesByDecoding(objects)
         if let missing = objects.first(where: { names[$0] == nil }) {
             throw OffsiteError(
                 .badAnswer, "rclone does not say what an object is called on the server",
                 path: missing, remedy: "See the log.")
+        }
+        return names
+    }
+
+    private static let mostDecoded = 10
+
+    private func namesByDecoding(_ objects: [String]) throws(OffsiteError) -> [String: String] {
+        var names: [String: String] = [:]
+        if objects.isEmpty { return names }
+        var output: [UInt8] = []
+        // Names are no secrets.
+        try run(
+            ["cryptdecode", "--reverse", "sealed:"] + objects, "A name cannot be encrypted",
+            output: { output.append(contentsOf: $0) }
+        ).check()
+        for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
+            // The name, a blank, a tab, a blank, the other name.
+            let parts = line.split(separator: "\t")
+            guard parts.count == 2 else { continue }
+            names[String(parts[0].dropLast())] = String(parts[1].dropFirst())
+        }
+        return names
+    }
+
+    /// Has rclone encrypt a small file of each name into a folder of this machine. Each has another
+    /// size, by which it is found there.
+    private func namesByCopy(_ objects: [String]) throws(OffsiteError) -> [String: String] {
+        let folder = try TemporaryFiles()
+        for (number, object) in objects.enumerated() {
+            try folder.write([UInt8](repeating: 0, count: number + 1), to: "plain/\(object)")
+        }
+        try run(
+            [
+                "copy", "\(folder.path)/plain", "sealed:", "--files-from-raw", "-", "--no-traverse",
+                "--log-level", "NOTICE", "--transfers", "16",
+            ], input: Self.list(objects), "Names cannot be encrypted",
+            environment: environment.sealing("\(folder.path)/sealed")
+        ).check()
+        var names: [String: String] = [:]
+        for file in try folder.files(in: "sealed") {
+            let number = Int(file.bytes - configuration.remoteBytes(of: 1))
+            if objects.indices.contains(number) { names[objects[number]] = file.name }
         }
         return names
     }

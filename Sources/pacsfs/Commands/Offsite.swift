@@ -18,8 +18,8 @@ struct Remotes: ParsableCommand {
               pacsfs offsite push
             """,
         subcommands: [
-            OffsiteAdd.self, OffsiteSheet.self,
-            OffsiteList.self, OffsitePush.self, OffsiteCheck.self,
+            OffsiteAdd.self, OffsiteSheet.self, OffsiteList.self, OffsitePush.self,
+            OffsiteCheck.self, OffsiteWipeTest.self,
             OffsiteForget.self,
             OffsiteRemove.self,
         ],
@@ -72,6 +72,10 @@ struct OffsiteAdd: ParsableCommand {
                 there.
                 """
             )
+            if let test = added.wipeTest { Output.line(OffsiteWipeTest.text(test)) }
+            if let problem = added.wipeProblem {
+                Output.line("Note: what these keys can destroy there was not found out: \(problem)")
+            }
             if added.hash == nil {
                 Output.line(
                     """
@@ -249,6 +253,52 @@ struct OffsiteCheck: ParsableCommand {
             )
         }
         return lines
+    }
+}
+
+struct OffsiteWipeTest: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wipe-test",
+        abstract: "Try to destroy objects on a remote with the keys of this machine.",
+        discussion: """
+            Ransomware on this machine has its keys, and can do with a remote what they allow. \
+            This makes a few small objects there, in the folder canaries, and tries to overwrite \
+            and to delete them, old versions included. "offsite add" does it, too.
+
+            Exit code: 0 nothing can be destroyed, 1 something can, 2 nobody can tell.
+
+            Example:
+              pacsfs offsite wipe-test b2
+            """)
+
+    @Argument(help: "The remote's name.")
+    var name: String
+
+    @OptionGroup var archive: ArchiveOption
+
+    func run() throws {
+        try reporting {
+            let test = try OffsiteCommands.run(try archive.existing) { daemon in
+                try daemon.testWipe(name)
+            } here: { archive in
+                try archive.testWipe(of: name)
+            }
+            Output.line(Self.text(test))
+            if test.result == .destroyable { throw ExitStatus.attention.code }
+        }
+    }
+
+    static func text(_ test: ArchiveStatus.Remote.WipeTest) -> String {
+        switch test.result {
+        case .wipeProof: "Wipe-proof: what lies there can be neither overwritten nor deleted."
+        case .hidden:
+            "What is overwritten or deleted there is kept by the server, and can be had again."
+        case .destroyable:
+            """
+            These keys can delete everything there: so can whatever gets hold of this machine. \
+            README, "Away from the building", says how to get keys that cannot.
+            """
+        }
     }
 }
 

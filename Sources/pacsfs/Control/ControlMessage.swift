@@ -20,6 +20,7 @@ enum ControlRequest: Codable, Sendable {
     /// Compares a remote with what was recorded of it; answered like `pushRemote`, with `checking`
     /// and `checked`.
     case checkRemote(String, isFetching: Bool)
+    case testWipe(String)
 }
 
 /// What the daemon answers.
@@ -37,6 +38,7 @@ enum ControlResponse: Codable, Sendable {
     case pushed([String])
     case checking(CheckProgress)
     case checked(RemoteCheckReport)
+    case testedWipe(ArchiveStatus.Remote.WipeTest)
     /// A sentence: what happened, and what to do.
     case failed(String)
 }

@@ -116,6 +116,7 @@ final class ControlServer: Sendable {
             case .addRemote(let request):
                 if request.options["type"] == "local" { try requireOutsideMount(request.path) }
                 return .addedRemote(try archive.addRemote(request))
+            case .testWipe(let name): return .testedWipe(try archive.testWipe(of: name))
             case .forgetRemote(let name):
                 try archive.forgetRemote(name)
                 return .changedRemote

@@ -102,6 +102,11 @@ struct DaemonConnection {
         }
     }
 
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func testWipe(_ name: String) throws -> ArchiveStatus.Remote.WipeTest {
+        try ask(.testWipe(name)) { if case .testedWipe(let test) = $0 { test } else { nil } }
+    }
+
     private func ask<Answer>(_ request: ControlRequest, _ answer: (ControlResponse) -> Answer?)
         throws -> Answer
     {

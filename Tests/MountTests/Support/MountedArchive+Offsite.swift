@@ -20,14 +20,15 @@ extension MountedArchive {
         if isEncrypted { try confirmSheet(name) }
     }
 
-    /// Imports series of small images, and a large one.
-    func importSeries(_ seeds: ClosedRange<UInt64>, images: Int = 2) throws {
+    /// Imports series of images of the same size.
+    func importSeries(_ seeds: ClosedRange<UInt64>, images: Int = 2, pixels: Int = 32) throws {
         for seed in seeds {
             for number in 1...images {
                 var image = SyntheticImage(seed: seed)
                 image.sopInstanceUID += ".\(number)"
                 image.number = number
-                image.picture = .thorax(rows: 32, columns: 32, seed: seed &* 100 + UInt64(number))
+                image.picture = .thorax(
+                    rows: pixels, columns: pixels, seed: seed &* 100 + UInt64(number))
                 try Files.write(image.write(), to: "\(work)/series/\(seed)/\(number).dcm")
             }
         }

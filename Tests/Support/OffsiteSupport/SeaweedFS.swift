@@ -66,6 +66,20 @@ public final class SeaweedFS: Sendable {
         }
     }
 
+    /// A new bucket whose objects can be locked.
+    ///
+    /// - Throws: ``ProgramError`` when it cannot be made.
+    public func lockedBucket() throws -> RemoteLocation {
+        let bucket = "locked-\(UInt32.random(in: 0 ... .max))"
+        var location = location(bucket: bucket)
+        location.options["bucket_object_lock_enabled"] = "true"
+        let access = try RemoteAccess(
+            RemoteConfiguration(name: "lock", location: location),
+            Rclone(program: PythonPrograms.rclone))
+        _ = try access.rclone(["mkdir", "base:\(bucket)"])
+        return location
+    }
+
     public func location(bucket: String) -> RemoteLocation {
         RemoteLocation(
             options: [

@@ -30,26 +30,31 @@ public enum RemoteKind: String, CaseIterable, Sendable, CustomTestStringConverti
 public struct TestRemote {
     public let kind: RemoteKind
     public let folder: TemporaryFolder
-    private let server: (any Sendable)?
+    private let server: Running
+    /// Starts the server, which serves what is there.
+    private let serve: @Sendable () throws -> (any Sendable)?
     public var location: RemoteLocation
 
     public static let user = "practice"
     public static let password = "woof-woof"
 
-    public init(_ kind: RemoteKind) throws {
+    /// - Parameter isLocked: Whether the server can lock objects; only S3.
+    public init(_ kind: RemoteKind, isLocked: Bool = false) throws {
         self.kind = kind
         folder = try TemporaryFolder()
         let place = folder.path("remote")
         mkdir(place, 0o700)
         switch kind {
         case .folder:
-            server = nil
+            serve = { nil }
             location = RemoteLocation(folder: place + "/images")
         case .sftp:
             let port = try Server.freePort()
-            server = try Server(
-                Self.rcloneServer("sftp", place, port) + ["--cache-dir", folder.path("cache")],
-                port: port)
+            let cache = folder.path("cache")
+            serve = {
+                try Server(
+                    Self.rcloneServer("sftp", place, port) + ["--cache-dir", cache], port: port)
+            }
             location = RemoteLocation(
                 options: [
                     "type": "sftp", "host": "127.0.0.1", "port": "\(port)", "user": Self.user,
@@ -57,7 +62,7 @@ public struct TestRemote {
                 ], path: "images")
         case .webdav:
             let port = try Server.freePort()
-            server = try Server(Self.rcloneServer("webdav", place, port), port: port)
+            serve = { try Server(Self.rcloneServer("webdav", place, port), port: port) }
             location = RemoteLocation(
                 options: [
                     "type": "webdav", "url": "http://127.0.0.1:\(port)", "vendor": "other",
@@ -65,9 +70,31 @@ public struct TestRemote {
                 ], path: "images")
         case .s3:
             let server = try SeaweedFS.running()
-            self.server = server
-            location = server.location(bucket: "archive-\(UInt32.random(in: 0 ... .max))")
+            serve = { server }
+            location =
+                isLocked
+                ? try server.lockedBucket()
+                : server.location(bucket: "archive-\(UInt32.random(in: 0 ... .max))")
         }
+        server = Running(try serve())
+    }
+
+    /// The server that serves it now.
+    private final class Running: Sendable {
+        let current: Lock<(any Sendable)?>
+
+        init(_ server: (any Sendable)?) { current = Lock(server) }
+    }
+
+    /// Ends the server in the middle of what it does.
+    public func cut() { (server.current.withLock { $0 } as? Server)?.stop() }
+
+    /// Starts it again.
+    ///
+    /// - Throws: ``ProgramError`` when it does not become ready.
+    public func reconnect() throws {
+        let new = try serve()
+        server.current.withLock { $0 = new }
     }
 
     private static func rcloneServer(_ kind: String, _ place: String, _ port: Int) -> [String] {

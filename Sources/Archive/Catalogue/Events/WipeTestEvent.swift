@@ -1,4 +1,5 @@
 import JSON
+import Offsite
 
 /// This machine tried, with its own keys, to destroy objects of a remote that were made for that.
 ///
@@ -57,4 +58,13 @@ public enum WipeResult: String, Codable, Sendable {
     case hidden
     /// It is gone.
     case done
+
+    init(_ fate: WipeOutcome.Fate) {
+        self =
+            switch fate {
+            case .refused: .refused
+            case .hidden: .hidden
+            case .done: .done
+            }
+    }
 }
