@@ -20,7 +20,8 @@ extension Archive {
             core: core, unpacking: intake.zips.all, resilver: maintenance.resilver.progress,
             rejected: rejected, waiting: maintenance.waiting, offsite: offsite,
             restoring: maintenance.restores.sentence,
-            viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem)
+            viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem,
+            alerts: maintenance.alerts.report)
         return try ArchiveError.from {
             try report.status(pending: pending, readMode: readMode, mountpoint: mountpoint)
         }

@@ -97,16 +97,26 @@ public final class Archive: Sendable {
         administration = VolumeAdministration(
             core, intake: intake, rejected: rejected, waiting: waiting,
             configuration: configuration, resilvering: resilvering)
+        let resilver = Resilver(
+            core, images: images, administration: administration, rejected: rejected,
+            loop: resilvering)
+        let views = ViewMaking(core, loop: viewMaking)
+        let restores = Restores(core, rejected: rejected, resilvering: resilvering)
         maintenance = Maintenance(
             administration: administration,
             watch: VolumeWatch(core, administration: administration, resilvering: resilvering),
-            resilver: Resilver(
-                core, images: images, administration: administration, rejected: rejected,
-                loop: resilvering),
-            waiting: waiting, views: ViewMaking(core, loop: viewMaking),
+            resilver: resilver, waiting: waiting, views: views,
             scrubs: Scrubs(core, images: images),
-            restores: Restores(core, rejected: rejected, resilvering: resilvering),
-            offsite: offsite)
+            restores: restores, offsite: offsite,
+            alerts: Alerts(core) {
+                [core, rejected, intake, configuration, offsite] in
+                let report = StatusReport(
+                    core: core, unpacking: intake.zips.all, resilver: resilver.progress,
+                    rejected: rejected, waiting: waiting, offsite: offsite,
+                    restoring: restores.sentence, viewsProblem: views.problem,
+                    configurationProblem: configuration.problem)
+                return try report.status(pending: nil, readMode: nil, mountpoint: nil)
+            })
         Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
         if !recoversLater { recover() }

@@ -7,6 +7,7 @@ import System
 ///     resilver   when woken        makes missing copies                        ``Resilver``
 ///     waiting    every 10 s        copies what waits in /incoming              ``WaitingFiles``
 ///     views      when woken        makes the views that are asked for          ``ViewMaking``
+///     alerts     every minute      tells somebody what has changed             ``Alerts``
 ///     scrub      every minute      reads the folders that are due              ``Scrubs``
 ///     restore    at the start      goes on with a restore                      ``Restores``
 ///     offsite    when woken        brings everything to remotes                ``OffsiteRemotes``
@@ -19,16 +20,17 @@ final class Maintenance: Sendable {
     let scrubs: Scrubs
     let restores: Restores
     let offsite: OffsiteRemotes
+    let alerts: Alerts
 
     init(
         administration: VolumeAdministration, watch: VolumeWatch, resilver: Resilver,
         waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs,
-        restores: Restores, offsite: OffsiteRemotes
+        restores: Restores, offsite: OffsiteRemotes, alerts: Alerts
     ) {
         (self.administration, self.watch) = (administration, watch)
         (self.resilver, self.waiting) = (resilver, waiting)
         (self.views, self.scrubs, self.restores) = (views, scrubs, restores)
-        self.offsite = offsite
+        (self.offsite, self.alerts) = (offsite, alerts)
     }
 
     /// Starts the threads.
@@ -42,12 +44,14 @@ final class Maintenance: Sendable {
         try waiting.start()
         try views.start()
         try scrubs.start()
+        try alerts.start()
         try restores.start()
         try offsite.start()
     }
 
     /// Ends the work under way, and the threads.
     func stop() {
+        alerts.stop()
         watch.stop()
         offsite.stop()
         administration.stopRecovering()

@@ -46,7 +46,8 @@ extension Settings {
         let table = try TOMLTable(string: text)
         let known: Set = [
             "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers",
-            "volume", "volumes", "scrub", "views", "offsite",
+            "volume", "volumes", "scrub", "views", "offsite", "alert_command",
+            "ping_url",
         ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
             throw SettingMistake(
@@ -102,6 +103,8 @@ extension Settings {
             }
             ignoresCase = ignores
         }
+        if let value = table["alert_command"] { alertCommand = try Self.command(value.string) }
+        if let value = table["ping_url"] { pingURL = try Self.address(value.string) }
         readers = try Self.group(table, "readers")
         writers = try Self.group(table, "writers")
         if let value = table["scrub"] { try readScrub(value.table) }
@@ -135,6 +138,25 @@ extension Settings {
             namesViews = true
             views = try Self.views(templates, inOrderOf: ConfigurationFile(text).keys(of: "views"))
         }
+    }
+
+    private static func command(_ line: String?) throws -> String {
+        guard let line, line.contains(where: { !$0.isWhitespace }), !line.contains("\0") else {
+            throw SettingMistake("alert_command", "\"alert_command\" must be a line for the shell.")
+        }
+        return line
+    }
+
+    private static func address(_ text: String?) throws -> String {
+        guard let text, text.hasPrefix("https://") || text.hasPrefix("http://"),
+            text.unicodeScalars.allSatisfy({
+                ("!"..."~").contains($0) && $0 != "\"" && $0 != "\\"
+            })
+        else {
+            throw SettingMistake(
+                "ping_url", "\"ping_url\" must be an address that begins with https:// or http://.")
+        }
+        return text
     }
 
     private mutating func readVolumes(_ table: TOMLTable?) throws {

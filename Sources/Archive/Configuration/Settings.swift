@@ -42,10 +42,14 @@ public struct Settings: Sendable {
     public var patience = 30.0
     /// How remotes are used, by their names; one that is missing is used without limits.
     public var remotes: [String: Remote] = [:]
+    /// A line for the shell, run when there is something to tell; `nil` for none.
+    public var alertCommand: String?
+    /// An address that is called while all is well; `nil` for none.
+    public var pingURL: String?
 
     /// Names at the root of the mount that no view may have.
     static let reserved: Set<String> = [
-        "incoming", "rejected", "search", "readme.txt", "status.html",
+        "incoming", "rejected", "search", "readme.txt", "status.html", "metrics.prom",
     ]
 
     public init() {}
@@ -102,7 +106,8 @@ extension Settings {
     public var toml: String {
         var text = """
             # Configuration of this pacsfs archive. After a change: pacsfs reload. It takes over
-            # views, settle, ignore, ignore_case and scrub; the rest needs a restart of the daemon.
+            # views, settle, ignore, ignore_case, scrub, alert_command and ping_url; the rest needs
+            # a restart of the daemon.
 
             # On how many volumes every image is kept.
             copies = \(copies)
@@ -127,6 +132,16 @@ extension Settings {
             # Without "writers", those who may read; without both, everybody whom the mount lets in.
             \(Self.setting("readers", readers))
             \(Self.setting("writers", writers))
+
+            """
+        text += """
+
+            # A line for the shell, run when something begins to be wrong and when it is over: "$1"
+            # is the subject, the text comes on standard input. README has examples ("Alerts").
+            \(alertCommand.map { "alert_command = \(Self.quoted($0))" } ?? "# alert_command = ''")
+
+            # An address that is called every five minutes, but only while all is well.
+            \(pingURL.map { "ping_url = \(Self.quoted($0))" } ?? "# ping_url = 'https://…'")
 
             """
         text += """

@@ -17,6 +17,8 @@ extension ArchiveStatus {
         // Not shown, or said by the headline and the reasons.
         (status.views, status.refusals, status.indexRebuilt) = ([], [], nil)
         (status.readMode, status.incoming.unpacking) = (nil, [])
+        (status.alerts.pinged, status.alerts.pingProblem) = (nil, nil)
+        for index in status.remotes.indices { status.remotes[index].keepShown() }
         guard let earlier else { return status }
         var known = status
         known.keepFreeSpace(of: earlier)
@@ -50,5 +52,13 @@ extension ArchiveStatus {
         encoder.outputFormatting = .sortedKeys
         guard let one = try? encoder.encode(self) else { return false }
         return one == (try? encoder.encode(other))
+    }
+}
+
+extension ArchiveStatus.Remote {
+    /// Takes away what documents do not show; of ages, the minutes.
+    fileprivate mutating func keepShown() {
+        (state, reason, timeLeft, lastPush) = (.waiting, nil, nil, nil)
+        oldestWaiting = oldestWaiting.map { $0 / 3600 * 3600 }
     }
 }

@@ -130,6 +130,20 @@ public struct ArchiveStatus: Codable, Sendable {
         @Nullable public var last: Timestamp? = nil
     }
 
+    /// Who is told when something changes.
+    public struct Alerts: Codable, Sendable {
+        /// Whether `pacsfs.toml` has an `alert_command`.
+        public var isConfigured = false
+        /// When an alert was last delivered; `nil` when none was.
+        @Nullable public var last: Timestamp? = nil
+        /// Why the last one was not; `nil` when it was.
+        @Nullable public var problem: String? = nil
+        /// When `ping_url` last answered; `nil` when it did not since the start.
+        @Nullable public var pinged: Timestamp? = nil
+        /// Why the last call failed; `nil` when it did not.
+        @Nullable public var pingProblem: String? = nil
+    }
+
     /// The last `pacsfs verify` of all volumes.
     public struct Verification: Codable, Sendable {
         /// When it ended; `nil` when there was none.
@@ -210,4 +224,5 @@ public struct ArchiveStatus: Codable, Sendable {
     @Nullable public var restoring: String?
     /// Places away from this machine.
     public var remotes: [Remote] = []
+    public var alerts = Alerts()
 }

@@ -227,6 +227,14 @@ extension Health {
                 """
             )
         }
+        if let problem = status.alerts.problem {
+            add(
+                .attention,
+                """
+                The alert_command of pacsfs.toml has failed, so nobody may hear of trouble. \
+                \(problem) It is tried again by itself; after a correction: pacsfs reload
+                """)
+        }
         for refusal in status.refusals { add(.attention, refusal.text) }
         if takers >= copies.minimum, !isArchiveFull,
             let text = Self.finding(about: status.freeSpace)

@@ -19,6 +19,7 @@ struct StatusReport {
     let viewsProblem: String?
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
     let configurationProblem: String?
+    var alerts = ArchiveStatus.Alerts()
 
     private var index: TagIndex { core.index }
     private var volumes: VolumeSet { core.volumes }
@@ -60,7 +61,7 @@ struct StatusReport {
             intake: try intake(),
             verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
             time: Timestamp(nanoseconds: core.clock.utc), restoring: restoring,
-            remotes: try offsite.status())
+            remotes: try offsite.status(), alerts: alerts)
         result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
         let now = Timestamp(nanoseconds: core.clock.utc)

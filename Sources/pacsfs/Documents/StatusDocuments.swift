@@ -90,6 +90,11 @@ extension ArchiveStatus: JSONDocument {
             .integer("verification.faults", "Things that did not fit."),
             .integer("verification.attentions", "Things that wanted attention."),
             .time("time", "When all this was found out."),
+            .boolean("alerts.is_configured", "Whether pacsfs.toml has an alert_command."),
+            .time("alerts.last", orNull: true, "When an alert was last delivered."),
+            .string("alerts.problem", orNull: true, "Why the last one was not."),
+            .time("alerts.pinged", orNull: true, "When ping_url last answered."),
+            .string("alerts.ping_problem", orNull: true, "Why the last call of it failed."),
         ] + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") })
 }
 

@@ -22,7 +22,7 @@ enum StatusText {
         lines += work(status)
         lines += status.copies.lostImages.map { "Lost       \($0)" }
         lines.append("Mounted    \(mount(status))")
-        lines += incoming(status)
+        lines += incoming(status) + alerts(status.alerts)
         lines.append(
             """
             Ledger     \(Output.count(status.ledger.records, "record", "records")), head \
@@ -155,6 +155,20 @@ enum StatusText {
                 reason, in rejected/
                 """
             )
+        }
+        return lines
+    }
+
+    private static func alerts(_ alerts: ArchiveStatus.Alerts) -> [String] {
+        var lines: [String] = []
+        if alerts.isConfigured {
+            let last = alerts.last.map { "the last on \(Output.time($0.nanoseconds))" }
+            lines.append("Alerts     by alert_command, \(last ?? "none so far")")
+        }
+        if let problem = alerts.pingProblem {
+            lines.append("Ping       ping_url was not reached. \(problem)")
+        } else if let time = alerts.pinged {
+            lines.append("Ping       ping_url was reached on \(Output.time(time.nanoseconds))")
         }
         return lines
     }

@@ -60,6 +60,7 @@ enum PageStyle {
         footer { padding-top:0; color:var(--soft); font-size:.85rem; }
         h1 { margin:0; font-size:2.3rem; line-height:1.15; letter-spacing:-.01em; }
         h2 { margin:0 0 12px; font-size:1.05rem; }
+        h3 { margin:4px 0 2px; font-size:1rem; }
         p { margin:0 0 10px; } p, li { overflow-wrap:anywhere; }
         small { color:var(--soft); }
         code { font:.88em/1.4 ui-monospace,"DejaVu Sans Mono",monospace; background:var(--track);

@@ -16,6 +16,7 @@ public struct StatusMetrics {
         addVolumes(to: &metrics)
         addRoom(to: &metrics)
         addIntake(to: &metrics)
+        addRemotes(to: &metrics)
         return metrics.text
     }
 
@@ -131,6 +132,39 @@ public struct StatusMetrics {
         if let free = status.archiveFree {
             metrics.gauge("pacsfs_index_free_bytes", "Bytes free on the disk of the index.")
             metrics.value(free)
+        }
+    }
+
+    private func addRemotes(to metrics: inout Metrics) {
+        func each(
+            _ name: String, _ help: String, _ value: (ArchiveStatus.Remote) -> Int64?
+        ) {
+            let values = status.remotes.compactMap { remote in
+                value(remote).map { (remote.name, $0) }
+            }
+            guard !values.isEmpty else { return }
+            metrics.gauge(name, help)
+            for (remote, value) in values { metrics.value(value, ["remote": remote]) }
+        }
+        each("pacsfs_offsite_images", "Images that are on a remote.") { $0.images }
+        each("pacsfs_offsite_waiting_images", "Images that are not there yet.") {
+            $0.imagesWaiting
+        }
+        each("pacsfs_offsite_waiting_bytes", "Bytes of these.") { $0.bytesWaiting }
+        each("pacsfs_offsite_oldest_waiting_seconds", "For how long the first has waited.") {
+            $0.oldestWaiting ?? 0
+        }
+        each("pacsfs_offsite_faulty_objects", "Objects there that are not as they should be.") {
+            $0.faults
+        }
+        each("pacsfs_offsite_check_timestamp_seconds", "When it was last compared.") {
+            $0.lastCheck?.seconds
+        }
+        each("pacsfs_offsite_proof_timestamp_seconds", "When the oldest proof was made.") {
+            $0.oldestProof?.seconds
+        }
+        each("pacsfs_offsite_wipe_proof", "Whether our own keys cannot destroy it (1).") {
+            $0.wipeTest.map { $0.result == .destroyable ? 0 : 1 }
         }
     }
 

@@ -115,14 +115,70 @@ extension StatusPage {
     // MARK: Away from the building
 
     private var offsite: Section {
-        Section(
+        guard !status.remotes.isEmpty else {
+            return Section(
+                id: "offsite", title: "Away from the building",
+                content: """
+                    <p>\(Mark.attention.word("nothing leaves the building"))</p>
+                    <p>Fire, flood, theft or a virus can take all copies at once. For a copy
+                    somewhere else: <code>pacsfs offsite add NAME REMOTE --encrypt</code></p>
+                    """)
+        }
+        return Section(
             id: "offsite", title: "Away from the building",
-            content: """
-                <p>\(Mark.attention.word("nothing leaves the building"))</p>
-                <p>Fire, flood, theft or a virus can take all copies at once. Until this pacsfs can
-                bring them away by itself, let a backup program copy the mounted folder to another
-                place, or to disks that are taken home in turn.</p>
-                """)
+            content: HTML(
+                status.remotes.map {
+                    "<h3>\($0.name)</h3>\(Self.facts(Self.facts(about: $0)))"
+                }))
+    }
+
+    private static func facts(about remote: ArchiveStatus.Remote) -> [(String, HTML)] {
+        let waiting: HTML =
+            if remote.imagesWaiting == 0 {
+                Mark.good.word("none")
+            } else {
+                """
+                \(Mark.none.word(Figures.grouped(remote.imagesWaiting))) \
+                <small>\(Figures.bytes(remote.bytesWaiting))\(oldest(of: remote))</small>
+                """
+            }
+        let wrong = remote.faults + remote.rolledBack
+        let found =
+            wrong == 0
+            ? Mark.good.word("nothing wrong") : Mark.bad.word("\(wrong) objects are not well")
+        let check: HTML =
+            if let time = remote.lastCheck {
+                "\(found) <small>on \(Self.time(time))</small>"
+            } else {
+                "not yet"
+            }
+        let wipe: HTML =
+            switch remote.wipeTest?.result {
+            case .wipeProof: Mark.good.word("no")
+            case .hidden: Mark.good.word("only hide it")
+            case .destroyable: Mark.bad.word("yes, everything")
+            case nil: "not tried yet"
+            }
+        let tested: HTML? = remote.wipeTest.map { "<small>tried on \(Self.time($0.at))</small>" }
+        return [
+            ("Images there", "\(Figures.grouped(remote.images))"),
+            ("Images still to be brought there", waiting),
+            ("Compared with what was sent", check),
+            (
+                "Oldest proof of an object",
+                remote.oldestProof.map { "\(Self.time($0))" } ?? "none yet"
+            ),
+            ("Can our own keys destroy it?", "\(wipe) \(tested)"),
+            ("Encrypted", remote.isEncrypted ? Mark.good.word("yes") : "no"),
+        ]
+    }
+
+    private static func oldest(of remote: ArchiveStatus.Remote) -> String {
+        guard let seconds = remote.oldestWaiting else { return "" }
+        let hours = seconds / 3600
+        return hours < 1
+            ? ", for less than an hour"
+            : ", the oldest for \(Figures.count(hours, "hour", "hours"))"
     }
 
     // MARK: Checks
@@ -150,6 +206,14 @@ extension StatusPage {
             } else {
                 "never <small>run <code>pacsfs verify</code></small>"
             }
+        let alerts: HTML =
+            if status.alerts.problem != nil {
+                Mark.bad.word("not delivered")
+            } else if let time = status.alerts.last {
+                "\(Mark.good.word("yes")) <small>last on \(Self.time(time))</small>"
+            } else {
+                status.alerts.isConfigured ? Mark.good.word("yes") : Mark.attention.word("nobody")
+            }
         let bad = here.map(\.errors).reduce(0, +)
         return Section(
             id: "checks", title: "Checks",
@@ -160,6 +224,7 @@ extension StatusPage {
                     bad == 0 ? Mark.good.word("none") : Mark.attention.word(Figures.grouped(bad))
                 ),
                 ("Catalogue and images proven (verify)", verify),
+                ("Somebody is told of trouble (alerts)", alerts),
             ]))
     }
 

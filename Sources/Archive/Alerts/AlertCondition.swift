@@ -1,0 +1,98 @@
+import Storage
+
+/// Something that somebody should be told, once when it begins and once when it is over.
+struct AlertCondition: Equatable, Sendable {
+    /// What it is about; the same as long as it lasts, whatever numbers it speaks of.
+    var key: String
+    /// What is wrong and what to do, a sentence or several.
+    var text: String
+
+    /// All that is not as it should be, the worst first.
+    ///
+    /// - Parameters:
+    ///   - status: What is so now.
+    ///   - silence: Of the devices.
+    ///   - scrubDays: In how many days everything is to be read; 0 for never.
+    static func all(
+        _ status: ArchiveStatus, silence: [IntakeSilence], scrubDays: Double
+    ) -> [AlertCondition] {
+        var conditions: [AlertCondition] = []
+        for reason in status.health.reasons {
+            let condition = AlertCondition(key: key(of: reason), text: reason)
+            if !conditions.contains(where: { $0.key == condition.key }) {
+                conditions.append(condition)
+            }
+        }
+        if let days = status.freeSpace.daysLeft, (30..<60).contains(days) {
+            conditions.append(
+                .init(
+                    key: "room",
+                    text: """
+                        The room will last for \(Figures.time(ofDays: days)). Add a volume: pacsfs \
+                        volume add DIR
+                        """))
+        }
+        if status.verification.faults > 0, let time = status.verification.time {
+            conditions.append(
+                .init(
+                    key: "verify",
+                    text: """
+                        On \(time.date), pacsfs verify found \
+                        \(Figures.count(Int64(status.verification.faults), "thing", "things")) \
+                        that did not fit. See what it says now: pacsfs verify
+                        """))
+        }
+        for remote in status.remotes {
+            // Objects are to be read once in 180 days.
+            let limit = status.time.nanoseconds - 200 * 86_400_000_000_000
+            guard let proof = remote.oldestProof, proof.nanoseconds < limit else { continue }
+            conditions.append(
+                .init(
+                    key: "proof \(remote.name)",
+                    text: """
+                        Not every object of the off-site copy "\(remote.name)" was read since \
+                        \(proof.date). Let the archive be mounted all the time.
+                        """))
+        }
+        conditions += overdue(status, days: scrubDays)
+        conditions += silence.map { .init(key: $0.key, text: $0.text) }
+        return conditions
+    }
+
+    /// Volumes that were not read whole for twice as long as they should be.
+    private static func overdue(_ status: ArchiveStatus, days: Double) -> [AlertCondition] {
+        guard days > 0 else { return [] }
+        let oldest = status.time.nanoseconds - Int64(days * 2 * 86_400e9)
+        return status.volumes.compactMap { volume in
+            guard let ordinal = volume.ordinal, volume.state != .absent,
+                let scrubbed = volume.scrubbed, scrubbed.nanoseconds < oldest
+            else { return nil }
+            return .init(
+                key: "scrub \(ordinal)",
+                text: """
+                    Not every copy on \(volume.path) was read since \(scrubbed.date), and that \
+                    should happen in \(Int(days)) days. Let the archive be mounted all the time, \
+                    or read them now: pacsfs scrub
+                    """)
+        }
+    }
+
+    /// A reason without its numbers: a thing remains the same when more images are concerned. The
+    /// digits of a name, such as that of a disk, stay.
+    private static func key(of reason: String) -> String {
+        reason.split(separator: " ").map { word in
+            let number = word.trimmingSuffix { ".,:;".contains($0) }
+            let isNumber =
+                number.first?.isNumber == true
+                && number.allSatisfy { $0.isNumber || $0 == "," }
+            return isNumber ? "#" : String(word)
+        }.joined(separator: " ")
+            .replacing(#/(?:# of )?# images? (?:has|have|is|are)/#, with: "images")
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSuffix(while isPart: (Character) -> Bool) -> Substring {
+        self[..<(lastIndex { !isPart($0) }.map { index(after: $0) } ?? startIndex)]
+    }
+}
