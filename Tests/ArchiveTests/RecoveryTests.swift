@@ -164,11 +164,21 @@ struct RecoveryTests {
         try temporary.folder.write([5], to: "volume2/staging/incoming/twice.part")
         try temporary.folder.write([5], to: "volume1/staging/incoming/twice.part")
         chmod(other + "/CD/a.dcm.part", 0o640)
+        // Its writer goes on in its own folder.
+        chmod(other + "/CD", 0o700)
+        if geteuid() == 0 {
+            #expect(chown(other + "/CD", 1234, 1234) == 0)
+            #expect(chown(other + "/CD/a.dcm.part", 1234, 1234) == 0)
+        }
         try temporary.open { _ in }
         #expect(try left() == ["CD/a.dcm.part", "taken.part", "twice.part"])
         #expect(try contents(of: incoming("CD/a.dcm.part")) == [1, 2])
         var status = stat()
         #expect(stat(incoming("CD/a.dcm.part"), &status) == 0 && status.st_mode & 0o777 == 0o640)
+        let owner = geteuid() == 0 ? 1234 : geteuid()
+        #expect(status.st_uid == owner)
+        #expect(stat(incoming("CD"), &status) == 0 && status.st_mode & 0o777 == 0o700)
+        #expect(status.st_uid == owner)
         #expect(try files(below: other) == ["taken.part"])
         #expect(try contents(of: incoming("taken.part")) == [4])
         #expect(try contents(of: other + "/taken.part") == [3])

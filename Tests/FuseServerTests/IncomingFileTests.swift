@@ -46,6 +46,22 @@ struct IncomingFileTests {
         #expect(details?.source == "incoming/IM1.dcm")
     }
 
+    @Test("A name that a disk lost when it was pulled is free at the first try to open it")
+    func lost() throws {
+        #expect(try fixture.save(image(1), as: "IM1.dcm") == 0)
+        #expect(
+            unlink(fixture.temporary.volumes[0] + "/staging/incoming/IM1.dcm") == 0)
+        // The kernel looks the name up again, and finds that there is none.
+        #expect(throws: Errno(ESTALE)) {
+            try fixture.open("IM1.dcm", flags: O_WRONLY | O_TRUNC)
+        }
+        #expect(throws: Errno(ENOENT)) {
+            try fixture.tree.lookup(Array("IM1.dcm".utf8), in: fixture.root)
+        }
+        #expect(try fixture.save(image(2), as: "IM1.dcm") == 0)
+        #expect(try fixture.instances == 2)
+    }
+
     @Test("Flushing again, or flushing a handle that only reads, does nothing more")
     func flushAgain() throws {
         let handle = try fixture.create("IM1.dcm")

@@ -58,7 +58,8 @@ extension Recovery {
         // Somebody may have gone on with it meanwhile.
         guard !archive.observers.isInUse(incoming: file.inode, on: staging), source.isUnchanged
         else { throw Self.busy }
-        try Self.makeFolders(of: file.path, in: target.incomingDescriptor)
+        try Self.makeFolders(
+            of: file.path, in: target.incomingDescriptor, like: volume.incomingDescriptor)
         guard
             try Self.giveName(file.path, to: copy, in: target.incomingDescriptor)
                 || Self.isThere(file.path, source, in: target.incomingDescriptor)
@@ -93,28 +94,50 @@ extension Recovery {
             case .wrongLength: throw busy
             }
         }
+        giveAccess(of: source.descriptor, to: target.descriptor)
         var status = stat()
         guard fstat(source.descriptor, &status) == 0 else { return }
-        _ = fchown(target.descriptor, status.st_uid, status.st_gid)
-        _ = fchmod(target.descriptor, status.st_mode & 0o7777 | 0o600)
         _ = futimens(target.descriptor, [status.st_atim, status.st_mtim])
     }
 
-    static func makeFolders(of path: [UInt8], in directory: Int32) throws {
-        var folder: SharedDescriptor?
+    /// Makes the folders that a path leads through, for the owners that they have elsewhere.
+    ///
+    /// - Parameter original: The directory where the path leads through such folders.
+    static func makeFolders(
+        of path: [UInt8], in directory: Int32, like original: Int32
+    ) throws {
         do throws(Errno) {
+            var (folder, model): (SharedDescriptor?, SharedDescriptor?)
             for part in path.split(separator: UInt8(ascii: "/")).dropLast() {
                 let (name, above) = (Array(part), folder?.number ?? directory)
-                do throws(Errno) {
-                    try systemCall { name.withCString { mkdirat(above, $0, 0o755) } }
-                } catch {
-                    guard error.code == EEXIST else { throw error }
-                }
-                folder = try SharedDescriptor(at: above, name, flags: O_RDONLY | O_DIRECTORY)
+                let isNew = try isMade(name, in: above)
+                let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+                folder = try SharedDescriptor(at: above, name, flags: flags)
+                model = try SharedDescriptor(at: model?.number ?? original, name, flags: flags)
+                if isNew, let folder, let model { giveAccess(of: model.number, to: folder.number) }
             }
         } catch {
             throw failure("cannot be given a folder", error)
         }
+    }
+
+    /// - Returns: False when it was there.
+    private static func isMade(_ name: [UInt8], in folder: Int32) throws(Errno) -> Bool {
+        do throws(Errno) {
+            try systemCall { name.withCString { mkdirat(folder, $0, 0o755) } }
+            return true
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            return false
+        }
+    }
+
+    /// As far as this process may.
+    private static func giveAccess(of model: Int32, to target: Int32) {
+        var status = stat()
+        guard fstat(model, &status) == 0 else { return }
+        _ = fchown(target, status.st_uid, status.st_gid)
+        _ = fchmod(target, status.st_mode & 0o7777 | 0o600)
     }
 
     /// Whether the same bytes have the name already, as when a crash came in between.

@@ -185,7 +185,8 @@ final class WaitingFiles: Sendable {
         // The next look sees what became of it.
         guard source.isUnchanged else { return false }
         guard fdatasync(copy.descriptor) == 0 else { throw Errno.last }
-        try Recovery.makeFolders(of: file.path, in: folder.descriptor)
+        try Recovery.makeFolders(
+            of: file.path, in: folder.descriptor, like: volume.incomingDescriptor)
         if present != nil { try PathDescent.remove(file.path, below: folder.descriptor) }
         _ = try Recovery.giveName(file.path, to: copy, in: folder.descriptor)
         return true
@@ -273,12 +274,13 @@ final class WaitingFiles: Sendable {
             try digest.map { digest in
                 try core.index.read { try $0.instance(sha256: digest.bytes) != nil }
             } ?? false
-        if !isArchived { try give(source, path, digest, mode: mode) }
+        if !isArchived { try give(source, path, in: folder, digest, mode: mode) }
         try PathDescent.remove(path, below: folder.descriptor)
     }
 
     private func give(
-        _ source: StagedFile, _ path: [UInt8], _ digest: Digest?, mode: UInt32
+        _ source: StagedFile, _ path: [UInt8], in folder: WaitingFolder, _ digest: Digest?,
+        mode: UInt32
     ) throws {
         let target = core.volumes.staging
         try target.requireSpace(
@@ -287,7 +289,8 @@ final class WaitingFiles: Sendable {
         let copy = try target.makeUnnamedFile()
         try Recovery.copy(source, to: copy)
         _ = fchmod(copy.descriptor, mode_t(mode & ~Self.wholeMark | 0o600))
-        try Recovery.makeFolders(of: path, in: target.incomingDescriptor)
+        try Recovery.makeFolders(
+            of: path, in: target.incomingDescriptor, like: folder.descriptor)
         var (name, number) = (path, 0)
         while try !Recovery.giveName(name, to: copy, in: target.incomingDescriptor) {
             // Another look may have been interrupted before it was removed here.

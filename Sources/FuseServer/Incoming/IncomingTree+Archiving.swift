@@ -118,7 +118,7 @@ extension IncomingTree {
     }
 
     /// Looks at what becomes of a file, for a thread that has its turn. If it is to be archived its
-    /// inode belongs to the archive from here on.
+    /// inode is not changed any more.
     ///
     /// - Throws: The error that kept it from being written whole; `EMFILE` when its owner has too
     ///   much open.
@@ -140,10 +140,6 @@ extension IncomingTree {
         if share == nil { share = try shares.open(by: file.shown.st_uid) }
         let descriptor = try readable(number, file)
         let isZip = file.isZip ?? Archive.isZip(descriptor.number)
-        let (uid, gid) = (geteuid(), getegid())
-        if Capabilities.canGiveFilesAway, file.shown.st_uid != uid || file.shown.st_gid != gid {
-            _ = fchown(descriptor.number, uid, gid)
-        }
         var request = IngestRequest(
             file: IngestFile(
                 descriptor.number, owner: SubmittedFile(descriptor, share), on: staging),

@@ -121,7 +121,13 @@ extension IncomingTree {
         guard !file.isOpen(forWriting: writes) else { return }
         // An archived inode is not writable even for its owner; readers get it as it is.
         let isWritable = writes && file.holder != .archive
-        let descriptor = try openOnDisk(number, flags: isWritable ? O_RDWR : O_RDONLY)
+        let descriptor: SharedDescriptor
+        do throws(Errno) {
+            descriptor = try openOnDisk(number, flags: isWritable ? O_RDWR : O_RDONLY)
+        } catch {
+            if error.code == ENOENT, hasGone(number) { throw Errno(ESTALE) }
+            throw error
+        }
         try locked { (contents) throws(Errno) in
             let old = try contents.update(number) { file in
                 defer { (file.descriptor, file.isWritable) = (descriptor, isWritable) }
@@ -129,6 +135,16 @@ extension IncomingTree {
             }
             contents.discard(old)
         }
+    }
+
+    /// Whether the name of a file is not on disk any more, as after a disk was pulled before it was
+    /// durable. Then the file is forgotten, and its name is free.
+    private func hasGone(_ number: UInt64) -> Bool {
+        guard let place = locked({ $0.tree.place(of: number) }) else { return true }
+        _ = try? reserving([place]) { (folders) throws(Errno) in
+            try look(at: place, in: folders[0])
+        }
+        return locked { $0.tree.place(of: number) } == nil
     }
 
     /// The open file that READ reads; it stays open as long as somebody refers to it.

@@ -123,15 +123,29 @@ extension Volume {
     /// Removes the names of staged files whose ledger record is durable, or whose bytes are bad.
     /// The removal is not made durable: a name that comes back after power loss is finished again.
     ///
+    /// What was linked from `/incoming` is its writer's until then, who may have to go on with it
+    /// when it could not be archived.
+    ///
     /// - Throws: `io` and `readOnly` from the file system.
     public func finish(_ digests: some Sequence<Digest>) throws(StorageError) {
         let digests = Array(digests)
         try onDisk { [self] () throws(StorageError) in
             for digest in digests {
+                try makeOurs(digest)
                 try committing.remove(Self.stagedName(digest))
                 if !hasHardLinks { try committing.remove(digest.hex + Self.pendingSuffix) }
             }
         }
+    }
+
+    /// Only this process can change a blob, and others can read it as far as its folders let them.
+    private func makeOurs(_ digest: Digest) throws(StorageError) {
+        let name = Self.stagedName(digest)
+        guard let facts = try committing.facts(name), facts.isRegular else { return }
+        if facts.owner == geteuid(), facts.mode == 0o444 { return }
+        let ours = FileAccess(owner: geteuid(), group: getegid(), mode: 0o444)
+        // The owner and the mode are a protection, not a promise.
+        try? ours.give(to: committing.openFile(name).number, path: committing.path(of: name))
     }
 
     /// The files that may be staged or blobs without being in the ledger; see the table above.
@@ -194,13 +208,6 @@ extension Volume {
             throw StorageError(
                 .corrupt, "the staged file has \(facts.bytes) bytes, not \(staged.bytes)",
                 path: path, remedy: "Stage it again from its source")
-        }
-        if facts.mode != 0o444 {
-            do {
-                try call({ .setMode($0, path) }) { fchmod(file.number, 0o444) }
-            } catch  where error.meansNoModes {
-                // A file system without modes; the mode is a protection, not a promise.
-            }
         }
         guard syncing else { return }
         do throws(StorageError) {
