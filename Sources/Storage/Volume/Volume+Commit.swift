@@ -144,8 +144,9 @@ extension Volume {
         guard let facts = try committing.facts(name), facts.isRegular else { return }
         if facts.owner == geteuid(), facts.mode == 0o444 { return }
         let ours = FileAccess(owner: geteuid(), group: getegid(), mode: 0o444)
+        let file = try committing.openFile(name)
         // The owner and the mode are a protection, not a promise.
-        try? ours.give(to: committing.openFile(name).number, path: committing.path(of: name))
+        try? ours.give(to: file.number, path: committing.path(of: name))
     }
 
     /// The files that may be staged or blobs without being in the ledger; see the table above.
