@@ -106,6 +106,60 @@ struct OffsiteMountTests {
         }
     }
 
+    @Test("doctor names what keep_years needs, and a setting of no remote") func doctor() throws {
+        let remote = try TestRemote(.folder)
+        try MountedArchive.with(isMounted: false) { archive in
+            try archive.addRemote(remote)
+            #expect(try archive.pacsfs("doctor").output.contains("remote away"))
+            try archive.configure {
+                $0 + "\n[offsite.away]\nkeep_years = 10\n[offsite.gone]\nbandwidth = \"1M\"\n"
+            }
+            let doctor = try archive.pacsfs("doctor")
+            #expect(doctor.code == 2 && doctor.output.contains("1.74"), "\(doctor.report)")
+            #expect(doctor.output.contains("[offsite.gone]"), "\(doctor.report)")
+            // Nothing goes without the lock that was asked for.
+            let push = try archive.pacsfs("offsite", "push")
+            #expect(push.code == 2 && push.errors.contains("keep_years"), "\(push.report)")
+        }
+    }
+
+    @Test(
+        "With object lock the ledger knows until when, and the verdict is that of the test",
+        .enabled(if: PythonPrograms.weed != nil, PythonPrograms.areAbsent))
+    func objectLock() throws {
+        let remote = try TestRemote(.s3, isLocked: true)
+        try MountedArchive.with(isMounted: false) { archive in
+            try archive.importSeries(1...2)
+            try archive.configure { $0 + "\n[offsite.away]\nkeep_years = 10\n" }
+            let rclone = ["PACSFS_RCLONE": PythonPrograms.rclone ?? ""]
+            let script =
+                "\"$PACSFS\" offsite add away '\(remote.written)'; \"$PACSFS\" offsite push"
+            let push = try archive.shell(script, rclone)
+            #expect(push.succeeded, "\(push.report)")
+            // The keys of the test are an administrator's, who may end a lock: the verdict says so.
+            #expect(push.output.contains("can delete everything"), "\(push.report)")
+            let access = try archive.remoteAccess()
+            let pack = try archive.mustShell(
+                "cat \(archive.volumes[0])/ledger/*/*.jsonl | grep -o 'packs/[^\"]*tar' | head -1"
+            ).output.trimmingCharacters(in: .newlines)
+            let other = try RemoteAccess(
+                access.configuration, Rclone(program: PythonPrograms.rclone))
+            let facts = String(
+                decoding: try other.rclone(["lsjson", "-M", "--stat", access.serverPath(of: pack)]),
+                as: UTF8.self)
+            let year = Calendar.current.component(.year, from: Date()) + 10
+            #expect(facts.contains("GOVERNANCE") && facts.contains("\(year)-"), "\(facts)")
+
+            // A pack that is deleted is only hidden, and check says so. Versions are told apart by
+            // whole seconds.
+            usleep(2_500_000)
+            _ = try other.rclone(["deletefile", access.serverPath(of: pack)])
+            let check = try archive.shell("\"$PACSFS\" offsite check", rclone)
+            #expect(check.code == 1 && check.output.contains("missing: \(pack)"), "\(check.report)")
+            #expect(check.output.contains("1 of them were only hidden"), "\(check.report)")
+        }
+    }
+
     @Test("A remote is refused that is another archive's, or in the archive, or of a taken name")
     func refused() throws {
         let remote = try TestRemote(.folder)

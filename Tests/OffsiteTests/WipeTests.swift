@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import OffsiteSupport
 import Storage
 import TestSupport
@@ -45,5 +46,23 @@ import Testing
         #expect(without.overwrite == .done && without.delete == .done && without.shorten == nil)
         // The test's keys are those of an administrator, who may end a lock of this kind.
         #expect(outcome.shorten == .done)
+
+        // What was deleted or overwritten is fetched and listed as it was.
+        for number in [1, 2] {
+            try access.put(Array("good".utf8), to: "\(number)", hash: .md5)
+        }
+        usleep(1_100_000)
+        let time = Timestamp.now()
+        usleep(1_100_000)
+        _ = try access.rclone(["deletefile", access.serverPath(of: "1")])
+        _ = try access.rclone(["rcat", access.serverPath(of: "2")], input: Array("evil!".utf8))
+        for number in [1, 2] {
+            var bytes: [UInt8] = []
+            try access.fetch("\(number)", at: time) { bytes += $0 }
+            #expect(bytes == Array("good".utf8))
+        }
+        var listed: [String: Int64] = [:]
+        try access.list(hash: .md5, at: time) { listed[$0.name] = $0.bytes }
+        #expect(listed["1"] == 4 && listed["2"] == 4)
     }
 }

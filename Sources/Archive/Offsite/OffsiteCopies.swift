@@ -10,6 +10,15 @@ public struct OffsitePlace: Hashable, Sendable {
     public var place: BlobPlace
 }
 
+extension OffsitePlace {
+    init(_ row: OffsiteRow, _ digest: Digest) {
+        self.init(
+            remote: row.remote,
+            place: BlobPlace(
+                digest: digest, object: row.object, offset: row.offset, bytes: row.bytes))
+    }
+}
+
 /// Images on remotes, for those who want them back.
 struct OffsiteCopies: Sendable {
     private let core: ArchiveCore
@@ -33,11 +42,22 @@ struct OffsiteCopies: Sendable {
     func places(of digest: Digest) throws(ArchiveError) -> [OffsitePlace] {
         try ArchiveError.from {
             try core.index.read { try $0.offsitePlaces(sha256: digest.bytes) }.map { row in
-                OffsitePlace(
-                    remote: row.remote,
-                    place: BlobPlace(
-                        digest: digest, object: row.object, offset: row.offset, bytes: row.bytes))
+                OffsitePlace(row, digest)
             }
+        }
+    }
+
+    /// Where an image was when it was brought away, good or not now: servers that keep versions
+    /// still have it.
+    private func versions(
+        of digest: Digest
+    ) throws -> [(place: OffsitePlace, time: Timestamp)] {
+        try core.index.read { reader in
+            try reader.offsitePlaces(sha256: digest.bytes)
+                + reader.offsitePlaces(sha256: digest.bytes, areFaulty: true)
+        }.map { row in
+            // Versions are told apart by whole seconds.
+            (OffsitePlace(row, digest), Timestamp(nanoseconds: row.recorded + 1_000_000_000))
         }
     }
 
@@ -82,6 +102,24 @@ struct OffsiteCopies: Sendable {
                     """
                 )
                 reason = error
+            }
+        }
+        for (place, time) in try versions(of: digest) {
+            guard let access = try? access(to: place.remote), access.mayHaveVersions else {
+                continue
+            }
+            do {
+                try begin()
+                try access.fetch(place.place, at: time, isWanted: isWanted, body)
+                core.log.notice(
+                    """
+                    The image \(digest.hex) was changed or deleted on the remote \
+                    "\(place.remote)"; the version of \(time) was fetched.
+                    """
+                )
+                return place
+            } catch {
+                if !isWanted() { throw error }
             }
         }
         throw ArchiveError(

@@ -34,6 +34,8 @@ public struct RemoteCheckReport: Codable, Sendable {
     /// Objects that were fetched and have the right bytes.
     public var goodByFetch: Int64 = 0
     public var faults: [Fault] = []
+    /// How many of these the server keeps as older versions.
+    public var hidden: Int64 = 0
     /// How many of the newest objects are gone together.
     public var rolledBack: Int64 = 0
     /// Objects that nobody has recorded, and the names on the server of up to a thousand of them.
@@ -79,7 +81,7 @@ struct RemoteCheck {
         var pins: [Pin] = []
         var names: [String: String] = [:]
         var corrupt: [RemoteCheckReport.Fault] = []
-        var pieces: [Int64] = []
+        var last: Int64 = 0
         try core.index.read { reader in
             try reader.objects(onRemote: remote.id) { object in
                 let server = object.serverName ?? object.name
@@ -94,7 +96,7 @@ struct RemoteCheck {
                 if object.fault == ObjectFault.corrupt.rawValue {
                     corrupt.append(.init(object: object.name, fault: .corrupt))
                 }
-                if let through = object.through { pieces.append(through) }
+                last = max(last, object.recorded)
             }
         }
         let own = try Set(
@@ -120,9 +122,33 @@ struct RemoteCheck {
         }
         let missing = Set(found.map(\.object))
         report.faults = found + corrupt.filter { !missing.contains($0.object) }
+        if !found.isEmpty, access.mayHaveVersions {
+            let bad = Set(result.faults.map(\.pin.object))
+            report.hidden = try hidden(
+                pins.filter { bad.contains($0.object) }, hash, at: last)
+        }
         try dropSuperseded()
         try record()
         show(progress)
+    }
+
+    /// How many objects were as they should be when the last one had been brought there. On a
+    /// server that keeps versions they can be had again.
+    private func hidden(
+        _ pins: [Pin], _ hash: HashKind?, at last: Int64
+    ) throws(OffsiteError) -> Int64 {
+        var comparison = PinComparison(pins)
+        // Its clock may differ from this one, and versions are told apart by whole seconds.
+        let time = Timestamp(nanoseconds: last + 1_000_000_000)
+        do throws(OffsiteError) {
+            try access.list(hash: hash, at: time) { comparison.take($0) }
+        } catch {
+            // A server without versions may refuse to list them.
+            if error.code == .stopped { throw error }
+            core.log.notice("Remote \"\(remote.name)\": versions cannot be listed: \(error)")
+            return 0
+        }
+        return comparison.finish().good.values.reduce(0) { $0 + Int64($1) }
     }
 
     /// Pieces of the ledger whose records are in a later piece too are not missed.

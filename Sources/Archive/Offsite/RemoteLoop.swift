@@ -19,6 +19,7 @@ final class RemoteLoop: Sendable {
 
     private struct Work {
         var queue = RemoteQueue()
+        var tail = LedgerTail()
         /// See ``RemoteRound/taken``.
         var taken: Set<String> = []
         /// Whether somebody has to print the recovery sheet first, which is looked at often.
@@ -288,7 +289,8 @@ final class RemoteLoop: Sendable {
         try requireMarker(access)
         var round = try RemoteRound(
             core: core, images: images, rejected: rejected, remote: remote, access: access,
-            taken: taken, lockedUntil: try lockedUntil(remote, access),
+            taken: taken, tail: work.withLock { $0.tail },
+            lockedUntil: try lockedUntil(remote, access),
             shouldStop: { loop.isStopping },
             show: { [self] progress in
                 shown.withLock { $0.progress = progress }
@@ -297,7 +299,8 @@ final class RemoteLoop: Sendable {
         defer { round.staging.remove() }
         defer {
             taken = round.taken
-            work.withLock { ($0.queue, $0.taken) = (queue, taken) }
+            let tail = round.tail
+            work.withLock { ($0.queue, $0.taken, $0.tail) = (queue, taken, tail) }
         }
         try round.pushImages(due, &queue)
         try round.pushRejected()
@@ -378,7 +381,9 @@ final class RemoteLoop: Sendable {
         let ledger = core.catalogue.ledger
         guard let volume = ledger.volumes.first.flatMap({ core.volumes[$0] }) else { return false }
         let open = OffsiteLayout.segment(end.segment, site: ledger.site)
-        let piece = try LedgerPiece(volume.path + "/" + open, upTo: end.offset).after(through)
+        var tail = work.withLock { $0.tail }
+        let piece = try tail.piece(volume.path + "/" + open, of: end, after: through)
+        work.withLock { [tail] in $0.tail = tail }
         guard let news = piece?.firstNews(at: core.clock.utc) else { return false }
         let due = news + Self.quiet
         if due <= core.clock.utc { return true }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import JSON
 import Offsite
 import Storage
@@ -115,8 +116,8 @@ extension RemoteRound {
         guard through < end.number else { return }
         let open = OffsiteLayout.segment(end.segment, site: ledger.site)
         guard
-            let piece = try LedgerPiece(volume.path + "/" + open, upTo: end.offset)
-                .after(through),
+            let piece = try tail.piece(
+                volume.path + "/" + open, of: end, after: through),
             isAll || piece.firstNews(at: core.clock.utc) != nil
         else { return }
         let name = OffsiteLayout.tail(piece.records, site: ledger.site)
@@ -128,9 +129,36 @@ extension RemoteRound {
     }
 }
 
+/// Where the records begin that a remote lacks, so that a segment is not read from its start again
+/// and again.
+struct LedgerTail: Sendable {
+    private var segment = 0
+    private var number: Int64 = 0
+    private var offset: Int64 = 0
+
+    /// The lines after a record; `nil` when there are none.
+    ///
+    /// - Parameters:
+    ///   - path: That of the last segment.
+    ///   - end: Where it ends.
+    /// - Throws: `OffsiteError` with code `local` when it cannot be read.
+    mutating func piece(
+        _ path: String, of end: LedgerPosition, after number: Int64
+    ) throws(OffsiteError) -> LedgerPiece? {
+        let start = segment == end.segment && self.number == number ? offset : 0
+        if start == end.offset { return nil }
+        let piece = try LedgerPiece(path, from: start, upTo: end.offset).after(number)
+        (segment, self.number) = (end.segment, number)
+        offset = piece?.offset ?? end.offset
+        return piece
+    }
+}
+
 /// Whole lines of a segment.
 struct LedgerPiece {
     var bytes: [UInt8]
+    /// Where they begin in it.
+    var offset: Int64 = 0
     /// The numbers of the records in it.
     var records: ClosedRange<Int64>
 
@@ -139,18 +167,22 @@ struct LedgerPiece {
 
     /// A segment.
     ///
-    /// - Parameter end: Where it ends that is durable; `nil` for all of it.
+    /// - Parameters:
+    ///   - start: Where a line begins.
+    ///   - end: Where it ends that is durable; `nil` for all of it.
     /// - Throws: `OffsiteError` with code `local` when it cannot be read, or is none.
-    init(_ path: String, upTo end: Int64? = nil) throws(OffsiteError) {
-        var bytes: [UInt8]
+    init(_ path: String, from start: Int64 = 0, upTo end: Int64? = nil) throws(OffsiteError) {
+        let bytes: [UInt8]
         do throws(Errno) {
-            bytes = try RegularFile.content(of: path)
+            let file = try RegularFile.open(at: AT_FDCWD, path, O_RDONLY)
+            let last: Int64
+            if let end { last = end } else { last = try FileFacts(of: file.number).bytes }
+            bytes = try Self.read(file.number, start..<max(start, last))
         } catch {
             throw OffsiteError(
                 .local, "A segment of the ledger cannot be read", path: path,
                 remedy: "See \"pacsfs status\".", cause: error)
         }
-        if let end { bytes = Array(bytes.prefix(Int(end))) }
         let last = bytes.dropLast().lastIndex(of: Self.newline).map { $0 + 1 } ?? 0
         guard bytes.last == Self.newline, let from = Self.number(bytes[...]),
             let to = Self.number(bytes[last...]), from <= to
@@ -159,7 +191,16 @@ struct LedgerPiece {
                 .local, "A segment of the ledger is damaged", path: path,
                 remedy: "Look at the whole ledger: pacsfs verify")
         }
-        (self.bytes, records) = (bytes, from...to)
+        (self.bytes, records, offset) = (bytes, from...to, start)
+    }
+
+    /// What of a range a file has.
+    private static func read(_ file: Int32, _ range: Range<Int64>) throws(Errno) -> [UInt8] {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: range.count, alignment: 16)
+        defer { buffer.deallocate() }
+        let count = try FileIO.read(file, into: buffer, at: range.lowerBound)
+        return Array(buffer.prefix(count))
     }
 
     /// The lines after a record; `nil` when there are none.
@@ -174,6 +215,7 @@ struct LedgerPiece {
         }
         var piece = self
         piece.bytes = Array(bytes[start...])
+        piece.offset = offset + Int64(start)
         piece.records = number + 1...records.upperBound
         return piece
     }

@@ -33,6 +33,8 @@ struct RemoteRound {
     /// Called after each step of a transfer.
     let show: (PushProgress) -> Void
 
+    /// Where the records begin that the remote lacks.
+    var tail: LedgerTail
     private(set) var progress = PushProgress()
     private var batch = Batch()
     /// Why something is not there that should be; the round went on without it.
@@ -59,14 +61,14 @@ struct RemoteRound {
 
     init(
         core: ArchiveCore, images: ImageReader, rejected: RejectedFiles, remote: RemoteRecord,
-        access: RemoteAccess, taken: Set<String>, lockedUntil: Timestamp?,
+        access: RemoteAccess, taken: Set<String>, tail: LedgerTail, lockedUntil: Timestamp?,
         shouldStop: @escaping () -> Bool,
         show: @escaping (PushProgress) -> Void
     ) throws(OffsiteError) {
         (self.core, self.images, self.rejected) = (core, images, rejected)
         (self.remote, self.access, self.taken) = (remote, access, taken)
         (self.shouldStop, self.show) = (shouldStop, show)
-        self.lockedUntil = lockedUntil
+        (self.lockedUntil, self.tail) = (lockedUntil, tail)
         staging = try RemoteStaging(core.volumes, remote: remote.name)
     }
 

@@ -7,6 +7,7 @@ extension RemoteAccess {
     /// - Parameters:
     ///   - object: Its plain name.
     ///   - range: In bytes of the plain object; `nil` for all of it.
+    ///   - time: Asks for what the server had then, where it keeps versions; `nil` for what it has.
     ///   - isWanted: Asked every second; when it is not wanted any more, the transfer ends, and
     ///     this access can be used for nothing else.
     ///   - body: Called with the bytes in their order; what it throws ends the transfer.
@@ -14,7 +15,8 @@ extension RemoteAccess {
     /// - Throws: Why it failed; `notFound` when the object or a part of it is not there.
     @discardableResult
     public func fetch(
-        _ object: String, range: Range<Int64>? = nil, isWanted: () -> Bool = { true },
+        _ object: String, range: Range<Int64>? = nil, at time: Timestamp? = nil,
+        isWanted: () -> Bool = { true },
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) -> Int64 {
         var arguments = [
@@ -26,6 +28,7 @@ extension RemoteAccess {
             if range.isEmpty { return 0 }
             arguments += ["--offset", "\(range.lowerBound)", "--count", "\(range.count)"]
         }
+        arguments += try version(at: time)
         let what = "An object cannot be fetched"
         var count: Int64 = 0
         let result = try run(
@@ -50,6 +53,27 @@ extension RemoteAccess {
         return count
     }
 
+    /// Options that show what the server had at a time.
+    ///
+    /// - Throws: `notFound` when this kind of remote keeps no versions.
+    func version(at time: Timestamp?) throws(OffsiteError) -> [String] {
+        guard let time else { return [] }
+        let text = "\("\(time)".prefix(19))Z"
+        switch configuration.location.options["type"] {
+        case "s3": return ["--s3-version-at", text]
+        case "b2": return ["--b2-version-at", text]
+        default:
+            throw OffsiteError(
+                .notFound, "This kind of remote keeps no versions", path: configuration.name,
+                remedy: "It may have been deleted there.")
+        }
+    }
+
+    /// Whether old versions of objects may be had from this kind of remote.
+    public var mayHaveVersions: Bool {
+        ["s3", "b2"].contains(configuration.location.options["type"])
+    }
+
     /// Whether an error may come from an encrypted object with other bytes, of which rclone says
     /// that it ends too early. A connection that breaks off looks the same; so it counts only when
     /// the server does answer.
@@ -62,15 +86,16 @@ extension RemoteAccess {
     ///
     /// - Parameters:
     ///   - place: Where it lies.
-    ///   - isWanted: As in ``fetch(_:range:isWanted:_:)``.
+    ///   - time: As in ``fetch(_:range:at:isWanted:_:)``.
+    ///   - isWanted: As in ``fetch(_:range:at:isWanted:_:)``.
     ///   - body: Called with its bytes in order. They are proven only when this returns.
-    /// - Throws: `corrupt` when they are other bytes, and as ``fetch(_:range:isWanted:_:)``.
+    /// - Throws: `corrupt` when they are other bytes, and as ``fetch(_:range:at:isWanted:_:)``.
     public func fetch(
-        _ place: BlobPlace, isWanted: () -> Bool = { true },
+        _ place: BlobPlace, at time: Timestamp? = nil, isWanted: () -> Bool = { true },
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) {
         var digest = StreamingDigest()
-        try fetch(place.object, range: place.range, isWanted: isWanted) {
+        try fetch(place.object, range: place.range, at: time, isWanted: isWanted) {
             (bytes) throws(OffsiteError) in
             digest.update(bytes)
             try body(bytes)

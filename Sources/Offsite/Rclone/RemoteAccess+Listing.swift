@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 import System
 
 extension RemoteAccess {
@@ -27,15 +28,16 @@ extension RemoteAccess {
     ///
     /// - Parameters:
     ///   - kind: The kind of hash to ask for; `nil` for sizes alone.
+    ///   - time: Asks for what the server had then, where it keeps versions; `nil` for now.
     ///   - body: Called with each object, in no order.
     /// - Returns: The number of objects; 0 also for a remote that does not exist yet.
     /// - Throws: Why the listing is not whole. What `body` saw until then proves nothing.
     @discardableResult
     public func list(
-        hash kind: HashKind?, _ body: (ListedObject) -> Void
+        hash kind: HashKind?, at time: Timestamp? = nil, _ body: (ListedObject) -> Void
     ) throws(OffsiteError) -> Int {
         do throws(OffsiteError) {
-            return try list(["--fast-list"], [], hash: kind, body)
+            return try list(["--fast-list"] + version(at: time), [], hash: kind, body)
         } catch {
             // Kinds with real folders say so of an empty remote.
             if error.code == .notFound { return 0 }

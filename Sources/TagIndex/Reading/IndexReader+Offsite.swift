@@ -30,32 +30,38 @@ extension IndexReader {
 
     /// The places where an image lies, one on each remote that has it.
     ///
-    /// - Parameter sha256: The digest, 32 bytes.
+    /// - Parameters:
+    ///   - sha256: The digest, 32 bytes.
+    ///   - areFaulty: Whether those in objects with a fault are asked for, and not the others.
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
-    public func offsitePlaces(sha256: [UInt8]) throws -> [OffsiteRow] {
+    public func offsitePlaces(
+        sha256: [UInt8], areFaulty: Bool = false
+    ) throws -> [OffsiteRow] {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT remote.name, object.name, offsite.offset, instance.bytes
+                SELECT remote.name, object.name, offsite.offset, instance.bytes,
+                       object.recorded
                 FROM instance JOIN offsite ON offsite.instance = instance.id
                 JOIN object ON object.id = offsite.object
                 JOIN remote ON remote.id = offsite.remote
-                WHERE sha256 = ? AND object.fault IS NULL ORDER BY remote.id
+                WHERE sha256 = ? AND (object.fault IS NOT NULL) = ? ORDER BY remote.id
                 """)
-        return try Row.fetchAll(statement, arguments: [Data(sha256)]).map {
-            OffsiteRow(remote: $0[0], object: $0[1], offset: $0[2], bytes: $0[3])
+        return try Row.fetchAll(statement, arguments: [Data(sha256), areFaulty]).map {
+            OffsiteRow(remote: $0[0], object: $0[1], offset: $0[2], bytes: $0[3], recorded: $0[4])
         }
     }
 
     // MARK: Objects
 
     private static let objectColumns =
-        "id, name, server, bytes, hash, until, through, proven, fault"
+        "id, name, server, bytes, hash, until, through, proven, fault, recorded"
 
     private func object(_ row: Row) -> ObjectRecord {
         var record = ObjectRecord(
             name: row[1], serverName: row[2], bytes: row[3], hash: row[4], lockedUntil: row[5],
             through: row[6], proven: row[7], fault: row[8])
         record.id = row[0]
+        record.recorded = row[9]
         return record
     }
 

@@ -65,6 +65,8 @@ public struct ObjectRecord: Equatable, Sendable {
     public var proven: Int64
     /// What is wrong with it; `nil` when nothing is.
     public var fault: String?
+    /// When it was last brought there, ns since 1970.
+    public var recorded: Int64 = 0
 
     public init(
         name: String, serverName: String?, bytes: Int64, hash: String?, lockedUntil: Int64?,
@@ -86,6 +88,8 @@ public struct OffsiteRow: Equatable, Sendable {
     public var offset: Int64
     /// The size of the image.
     public var bytes: Int64
+    /// When the object was brought there, ns since 1970.
+    public var recorded: Int64
 }
 
 /// An image that is not yet on a remote.

@@ -235,6 +235,14 @@ struct OffsiteCheck: ParsableCommand {
         if report.rolledBack > 1 {
             lines.append("  The \(report.rolledBack) newest are gone together: it was rolled back.")
         }
+        if report.hidden > 0 {
+            lines.append(
+                """
+                  \(report.hidden) of them were only hidden: the server keeps older versions, \
+                from which images are read (rclone: --s3-version-at, --b2-version-at).
+                """
+            )
+        }
         if report.goodByHash > 0 { lines.append("  \(report.goodByHash) by size and hash") }
         if report.goodBySize > 0 {
             lines.append("  \(report.goodBySize) by size only: the server keeps no hashes of them")

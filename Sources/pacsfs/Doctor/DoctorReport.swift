@@ -39,6 +39,7 @@ struct DoctorReport {
         guard let settings = checkConfiguration() else { return checkService(nil) }
         checkDirectory()
         checkVolumes(settings)
+        checkOffsite(settings)
         checkMounts()
         checkService(settings)
     }

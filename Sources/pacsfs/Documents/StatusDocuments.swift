@@ -236,6 +236,7 @@ struct RemoteCheckDocument: JSONDocument {
                 "remotes[].good_by_fetch", "Those that were fetched and have the right bytes."),
             .string("remotes[].faults[].object", "An object that is not as it should be."),
             .word("remotes[].faults[].fault", ObjectFault.self, "What is wrong with it."),
+            .integer("remotes[].hidden", "How many of these the server keeps as older versions."),
             .integer("remotes[].rolled_back", "How many of the newest are gone together."),
             .integer("remotes[].unknown", "Objects that nobody has recorded."),
             .string("remotes[].unknown_objects[]", "Names of up to a thousand of those."),
