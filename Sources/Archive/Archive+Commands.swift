@@ -21,7 +21,7 @@ extension Archive {
             rejected: rejected, waiting: maintenance.waiting, offsite: offsite,
             restoring: maintenance.restores.sentence,
             viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem,
-            alerts: maintenance.alerts.report)
+            alerts: maintenance.alerts.report, removable: maintenance.removable)
         return try ArchiveError.from {
             try report.status(pending: pending, readMode: readMode, mountpoint: mountpoint)
         }
@@ -113,6 +113,32 @@ extension Archive {
     /// - Throws: ``ArchiveError``; nothing was changed then, or the same call goes on.
     public func addVolume(at path: String, domain: String?) throws(ArchiveError) -> VolumeChange {
         try administration.add(at: path, domain: domain)
+    }
+
+    /// Makes a folder a removable volume: it gets everything whenever it is there, and nothing
+    /// counts on it.
+    ///
+    /// - Parameter path: An absolute path; the folder is empty or not there yet.
+    /// - Throws: ``ArchiveError``; nothing was changed then, or the same call goes on.
+    public func addRemovable(at path: String) throws(ArchiveError) -> VolumeChange {
+        try ArchiveError.from {
+            for other in volumes.members.map(\.place.path) + [self.path]
+            where Archive.lieInOneAnother(path, other) {
+                throw ArchiveError(
+                    .configuration, "\(path) and \(other) lie in one another",
+                    remedy: "Name a folder on a disk of its own.")
+            }
+            try maintenance.removable.add(at: path)
+            try configuration.change { file in
+                if !file.hasVolume(at: path) { file.addRemovable(at: path) }
+            }
+            core.currentSettings.replace { settings in
+                if !settings.removable.contains(path) { settings.removable.append(path) }
+            }
+            maintenance.removable.wake()
+            let images = try index.read { try $0.totals() }.instances
+            return VolumeChange(ordinal: 0, path: path, images: images)
+        }
     }
 
     /// Begins to empty a volume. Its images are copied to the others, then it leaves the archive;

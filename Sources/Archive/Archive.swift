@@ -101,6 +101,7 @@ public final class Archive: Sendable {
             core, images: images, administration: administration, rejected: rejected,
             loop: resilvering)
         let views = ViewMaking(core, loop: viewMaking)
+        let removable = RemovableVolumes(core, rejected: rejected)
         let restores = Restores(core, rejected: rejected, resilvering: resilvering)
         maintenance = Maintenance(
             administration: administration,
@@ -114,9 +115,9 @@ public final class Archive: Sendable {
                     core: core, unpacking: intake.zips.all, resilver: resilver.progress,
                     rejected: rejected, waiting: waiting, offsite: offsite,
                     restoring: restores.sentence, viewsProblem: views.problem,
-                    configurationProblem: configuration.problem)
+                    configurationProblem: configuration.problem, removable: removable)
                 return try report.status(pending: nil, readMode: nil, mountpoint: nil)
-            })
+            }, removable: removable)
         Self.watchForLosses(core, checker.verified, resilvering)
         try ArchiveError.from { try administration.begin() }
         if !recoversLater { recover() }

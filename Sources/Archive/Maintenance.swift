@@ -8,6 +8,7 @@ import System
 ///     waiting    every 10 s        copies what waits in /incoming              ``WaitingFiles``
 ///     views      when woken        makes the views that are asked for          ``ViewMaking``
 ///     alerts     every minute      tells somebody what has changed             ``Alerts``
+///     removable  every 5 s         brings disks taken home up to date     ``RemovableVolumes``
 ///     scrub      every minute      reads the folders that are due              ``Scrubs``
 ///     restore    at the start      goes on with a restore                      ``Restores``
 ///     offsite    when woken        brings everything to remotes                ``OffsiteRemotes``
@@ -21,16 +22,18 @@ final class Maintenance: Sendable {
     let restores: Restores
     let offsite: OffsiteRemotes
     let alerts: Alerts
+    let removable: RemovableVolumes
 
     init(
         administration: VolumeAdministration, watch: VolumeWatch, resilver: Resilver,
         waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs,
-        restores: Restores, offsite: OffsiteRemotes, alerts: Alerts
+        restores: Restores, offsite: OffsiteRemotes, alerts: Alerts,
+        removable: RemovableVolumes
     ) {
         (self.administration, self.watch) = (administration, watch)
         (self.resilver, self.waiting) = (resilver, waiting)
         (self.views, self.scrubs, self.restores) = (views, scrubs, restores)
-        (self.offsite, self.alerts) = (offsite, alerts)
+        (self.offsite, self.alerts, self.removable) = (offsite, alerts, removable)
     }
 
     /// Starts the threads.
@@ -45,6 +48,7 @@ final class Maintenance: Sendable {
         try views.start()
         try scrubs.start()
         try alerts.start()
+        try removable.start()
         try restores.start()
         try offsite.start()
     }
@@ -52,6 +56,7 @@ final class Maintenance: Sendable {
     /// Ends the work under way, and the threads.
     func stop() {
         alerts.stop()
+        removable.stop()
         watch.stop()
         offsite.stop()
         administration.stopRecovering()

@@ -78,6 +78,7 @@ extension Settings {
             ("settle", { $0.settle == $1.settle }),
             ("ignore", { $0.ignored == $1.ignored }),
             ("ignore_case", { $0.ignoresCase == $1.ignoresCase }),
+            ("removable", { $0.removable == $1.removable }),
             ("alert_command", { $0.alertCommand == $1.alertCommand }),
             ("ping_url", { $0.pingURL == $1.pingURL }),
             ("scrub", { $0.scrubDays == $1.scrubDays && $0.scrubRate == $1.scrubRate }),
@@ -88,6 +89,7 @@ extension Settings {
     mutating func applyLive(from new: Settings) {
         (namesViews, views) = (new.namesViews, new.views)
         (settle, ignored, ignoresCase) = (new.settle, new.ignored, new.ignoresCase)
+        removable = new.removable
         (alertCommand, pingURL) = (new.alertCommand, new.pingURL)
         (scrubDays, scrubRate) = (new.scrubDays, new.scrubRate)
         remotes = new.remotes

@@ -20,6 +20,12 @@ struct ConfigurationFile {
         lines.insert(contentsOf: block, at: end)
     }
 
+    /// Adds a `[[volume]]` with the role `removable` after the last one.
+    mutating func addRemovable(at path: String) {
+        let block = ["", "[[volume]]", "path = \(Settings.quoted(path))", "role = \"removable\""]
+        lines.insert(contentsOf: block, at: blocks().last?.upperBound ?? lines.count)
+    }
+
     /// Whether there is a `[[volume]]` with this path.
     func hasVolume(at path: String) -> Bool {
         blocks().contains { lines[$0].contains { Self.path(in: $0) == path } }

@@ -120,16 +120,32 @@ extension Settings {
                     in: "volume", number: index, element.table?["path"].map { _ in "path" },
                     "The \(index + 1). [[volume]] needs an absolute \"path\".")
             }
-            if let unknown = volume.keys.first(where: { !["path", "domain"].contains($0) }) {
+            if let unknown = volume.keys.first(where: { !["path", "domain", "role"].contains($0) })
+            {
                 throw SettingMistake(
                     in: "volume", number: index, unknown,
                     """
                     \"\(unknown)\" of the \(index + 1). [[volume]] is not a setting. There are: \
-                    domain, path.
+                    domain, path, role.
                     """
                 )
             }
+            if let role = volume["role"] {
+                guard role.string == "removable" else {
+                    throw SettingMistake(
+                        in: "volume", number: index, "role",
+                        """
+                        "role" of the \(index + 1). [[volume]] must be "removable", or missing.
+                        """
+                    )
+                }
+                removable.append(path)
+                continue
+            }
             volumes.append(VolumePlace(path: path, domain: volume["domain"]?.string ?? path))
+        }
+        guard !volumes.isEmpty else {
+            throw SettingMistake(nil, "There is no [[volume]] without a role.")
         }
         if let value = table["views"] {
             guard let templates = value.table else {

@@ -38,6 +38,8 @@ public struct Settings: Sendable {
     /// Whether the file has the table `[views]`; without it the archive keeps its present views.
     public var namesViews = false
     public var volumes: [VolumePlace] = []
+    /// Paths at which removable volumes are looked for.
+    public var removable: [String] = []
     /// How long anybody waits for one volume whose disk does not answer, in seconds.
     public var patience = 30.0
     /// How remotes are used, by their names; one that is missing is used without limits.
@@ -183,6 +185,15 @@ extension Settings {
                 # What fails together: volumes with the same domain do not count as two copies
                 # as long as there is another one.
                 domain = \(Self.quoted(volume.domain))
+
+                """
+        }
+        for path in removable {
+            text += """
+
+                [[volume]]
+                path = \(Self.quoted(path))
+                role = "removable"
 
                 """
         }

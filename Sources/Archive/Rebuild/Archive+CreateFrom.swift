@@ -121,6 +121,7 @@ extension Archive {
             _ = try rebuild(at: path, log: log, progress: progress)
             let archive = try Archive(at: path, log: log)
             defer { archive.close() }
+            for volume in here { try archive.adoptCopies(on: volume.identity.ordinal) }
             for place in new {
                 let change = try archive.addVolume(at: place, domain: nil)
                 summary.volumes.append(
@@ -129,6 +130,24 @@ extension Archive {
             summary.copiesProblem = archive.copiesProblem
             try archive.listLacking(on: here.map(\.identity.ordinal), in: &summary)
             return summary
+        }
+    }
+
+    /// Records the copies on a volume of which the ledger knows nothing: a removable one got them.
+    private func adoptCopies(on ordinal: Int) throws {
+        guard let volume = volumes[ordinal] else { return }
+        var last: Int64 = 0
+        while true {
+            let page = try index.read { try $0.images(after: last, limit: 1000) }
+            guard let end = page.last else { return }
+            let found = try page.compactMap { image -> Digest? in
+                guard !image.volumes.contains(ordinal), let digest = Digest(bytes: image.sha256),
+                    try volume.inodeFault(of: digest, bytes: image.bytes) == nil
+                else { return nil }
+                return digest
+            }
+            if !found.isEmpty { try core.catalogue.record([.copies(found, on: ordinal)]) }
+            last = end.id
         }
     }
 

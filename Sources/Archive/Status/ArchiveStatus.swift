@@ -130,6 +130,31 @@ public struct ArchiveStatus: Codable, Sendable {
         @Nullable public var last: Timestamp? = nil
     }
 
+    /// A volume that is taken home: nothing counts on it.
+    public struct Removable: Codable, Sendable {
+        public enum State: String, Codable, Sendable, CaseIterable {
+            /// It is not here, which is no trouble.
+            case absent
+            case catchingUp = "catching_up"
+            /// It has everything, and may be removed.
+            case complete
+            /// It is here, and could not get everything.
+            case incomplete
+        }
+
+        /// Its UUID.
+        public var id: String
+        /// Where it was last.
+        public var path: String
+        public var state: State
+        /// Why it is incomplete.
+        @Nullable public var problem: String?
+        /// When it last had everything.
+        @Nullable public var complete: Timestamp?
+        /// How many files came since.
+        public var missing: Int64
+    }
+
     /// Who is told when something changes.
     public struct Alerts: Codable, Sendable {
         /// Whether `pacsfs.toml` has an `alert_command`.
@@ -225,4 +250,6 @@ public struct ArchiveStatus: Codable, Sendable {
     /// Places away from this machine.
     public var remotes: [Remote] = []
     public var alerts = Alerts()
+    /// Volumes that are taken home in turn.
+    public var removable: [Removable] = []
 }

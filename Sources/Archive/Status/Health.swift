@@ -227,6 +227,10 @@ extension Health {
                 """
             )
         }
+        for volume in status.removable {
+            guard volume.state == .incomplete, let problem = volume.problem else { continue }
+            add(.attention, "The removable volume \(volume.path) is not complete: \(problem)")
+        }
         if let problem = status.alerts.problem {
             add(
                 .attention,

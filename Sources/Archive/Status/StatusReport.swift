@@ -20,6 +20,7 @@ struct StatusReport {
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
     let configurationProblem: String?
     var alerts = ArchiveStatus.Alerts()
+    let removable: RemovableVolumes
 
     private var index: TagIndex { core.index }
     private var volumes: VolumeSet { core.volumes }
@@ -61,7 +62,8 @@ struct StatusReport {
             intake: try intake(),
             verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
             time: Timestamp(nanoseconds: core.clock.utc), restoring: restoring,
-            remotes: try offsite.status(), alerts: alerts)
+            remotes: try offsite.status(), alerts: alerts,
+            removable: removable.status(images: totals.instances))
         result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
         let now = Timestamp(nanoseconds: core.clock.utc)

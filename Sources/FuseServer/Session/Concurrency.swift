@@ -33,6 +33,7 @@
 //   resilver        makes missing copies, empties retired volumes               Resilver
 //   views           makes the folders of views that are new                     ViewMaking
 //   scrub           reads everything when its time has come                     Scrubs
+//   removable       brings disks that are taken home up to date         RemovableVolumes
 //   alerts          runs alert_command and curl, and waits for them             Alerts
 //   restore         goes on with a restore that was interrupted                 Restores
 //   offsite NAME    brings everything to a remote, by rclone as a child         RemoteLoop
@@ -118,6 +119,7 @@
 // recentAttributes, searchesChanged, searchKeepers}, StatusDocuments, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, Alerts, AlertCommand,
+// RemovableVolumes.state,
 // ZipProgress, ZipQueue, Unpacking, TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work,
 // running}, OffsiteRemotes.state, OffsiteCopies, RemoteAccess.state and
 // VolumeAdministration.{unfinished, isRecovering}.

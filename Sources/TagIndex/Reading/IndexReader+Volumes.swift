@@ -51,6 +51,19 @@ extension IndexReader {
         return result
     }
 
+    /// Images with their volumes, ascending by id.
+    ///
+    /// - Parameters:
+    ///   - id: `instance.id` after which to begin.
+    ///   - limit: The most images to return.
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func images(after id: Int64, limit: Int) throws -> [ImageCopies] {
+        let ids = try Int64.fetchAll(
+            db.cachedStatement(sql: "SELECT id FROM instance WHERE id > ? ORDER BY id LIMIT ?"),
+            arguments: [id, limit])
+        return try ids.compactMap { try copies(of: $0) }
+    }
+
     /// When a copy was last hashed, ns since 1970; `nil` when there is no such copy.
     ///
     /// - Parameters:

@@ -45,8 +45,13 @@ struct VolumeAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Add a volume.",
         discussion: """
-            Example:
+            A disk with the role "removable" is taken home, in turn with others. Whenever it is \
+            plugged in it gets what it lacks; "pacsfs status" says when it may be removed. It does \
+            not count as a copy, and nobody misses it while it is away.
+
+            Examples:
               pacsfs volume add /mnt/disk3/pacsfs --domain cellar
+              pacsfs volume add /media/usb/pacsfs --role removable
             """)
 
     @Argument(help: "A directory that is empty or not there yet, on a disk of its own.")
@@ -62,9 +67,27 @@ struct VolumeAdd: ParsableCommand {
     )
     var domain: String?
 
+    @Option(name: .long, help: "What it is for.")
+    var role: VolumeRole?
+
     @OptionGroup var archive: ArchiveOption
 
+    func validate() throws {
+        if role != nil, domain != nil {
+            throw ValidationError("--domain is for volumes whose copies count.")
+        }
+    }
+
     func run() throws {
+        if role == .removable {
+            let request = VolumeRequest.addRemovable(path: Paths.absolute(directory))
+            return try VolumeChanging.run(request, archive) { change in
+                """
+                \(change.path) gets all images whenever it is plugged in. "pacsfs status" says \
+                when it is complete and may be removed.
+                """
+            }
+        }
         let request = VolumeRequest.add(path: Paths.absolute(directory), domain: domain)
         try VolumeChanging.run(request, archive) { change in
             """
@@ -73,6 +96,11 @@ struct VolumeAdd: ParsableCommand {
             """
         }
     }
+}
+
+/// What a volume is for, when it is no ordinary one.
+enum VolumeRole: String, ExpressibleByArgument, CaseIterable {
+    case removable
 }
 
 struct VolumeRetire: ParsableCommand {

@@ -46,13 +46,14 @@ enum ControlResponse: Codable, Sendable {
 /// A change of the volumes.
 enum VolumeRequest: Codable, Sendable {
     case add(path: String, domain: String?)
+    case addRemovable(path: String)
     case retire(String)
     case replace(String, with: String?, acceptingLoss: Bool, acceptingSharedDisk: Bool)
 
     /// Whether a directory becomes a volume by it.
     var bringsDirectory: Bool {
         switch self {
-        case .add, .replace: true
+        case .add, .addRemovable, .replace: true
         case .retire: false
         }
     }
@@ -60,7 +61,7 @@ enum VolumeRequest: Codable, Sendable {
     /// The directory that becomes a volume; `nil` when none does, or that of the lost one.
     var directory: String? {
         switch self {
-        case .add(let path, _): path
+        case .add(let path, _), .addRemovable(let path): path
         case .retire: nil
         case .replace(_, let path, _, _): path
         }
@@ -70,6 +71,7 @@ enum VolumeRequest: Codable, Sendable {
     func perform(on archive: Archive) throws(ArchiveError) -> VolumeChange {
         switch self {
         case .add(let path, let domain): try archive.addVolume(at: path, domain: domain)
+        case .addRemovable(let path): try archive.addRemovable(at: path)
         case .retire(let name): try archive.retireVolume(name)
         case .replace(let name, let path, let acceptingLoss, let acceptingSharedDisk):
             try archive.replaceVolume(

@@ -95,6 +95,12 @@ extension ArchiveStatus: JSONDocument {
             .string("alerts.problem", orNull: true, "Why the last one was not."),
             .time("alerts.pinged", orNull: true, "When ping_url last answered."),
             .string("alerts.ping_problem", orNull: true, "Why the last call of it failed."),
+            .string("removable[].id", "The identifier of a volume that is taken home in turn."),
+            .string("removable[].path", "Where it was last."),
+            .word("removable[].state", ArchiveStatus.Removable.State.self, "How it is."),
+            .string("removable[].problem", orNull: true, "Why it is incomplete."),
+            .time("removable[].complete", orNull: true, "When it last had everything."),
+            .integer("removable[].missing", "Images that came since."),
         ] + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") })
 }
 

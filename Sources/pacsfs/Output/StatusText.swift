@@ -18,6 +18,7 @@ enum StatusText {
         )
         lines += status.volumes.flatMap(volume)
         lines += status.remotes.flatMap(remote)
+        lines += status.removable.map(removable)
         lines.append("Room       \(freeSpace(status.freeSpace))")
         lines += work(status)
         lines += status.copies.lostImages.map { "Lost       \($0)" }
@@ -157,6 +158,22 @@ enum StatusText {
             )
         }
         return lines
+    }
+
+    private static func removable(_ volume: ArchiveStatus.Removable) -> String {
+        let since = Output.count(volume.missing, "image", "images")
+        let complete =
+            volume.complete.map {
+                "last complete on \(Output.time($0.nanoseconds)), \(since) since"
+            } ?? "never complete"
+        let state =
+            switch volume.state {
+            case .absent: "not here"
+            case .catchingUp: "catching up, leave it plugged in"
+            case .complete: "complete, may be removed"
+            case .incomplete: "INCOMPLETE"
+            }
+        return "Removable  \(volume.path) (\(volume.id.prefix(8))): \(state); \(complete)"
     }
 
     private static func alerts(_ alerts: ArchiveStatus.Alerts) -> [String] {

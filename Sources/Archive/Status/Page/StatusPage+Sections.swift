@@ -115,6 +115,10 @@ extension StatusPage {
     // MARK: Away from the building
 
     private var offsite: Section {
+        if status.remotes.isEmpty, let takenHome {
+            return Section(
+                id: "offsite", title: "Away from the building", content: takenHome)
+        }
         guard !status.remotes.isEmpty else {
             return Section(
                 id: "offsite", title: "Away from the building",
@@ -129,7 +133,28 @@ extension StatusPage {
             content: HTML(
                 status.remotes.map {
                     "<h3>\($0.name)</h3>\(Self.facts(Self.facts(about: $0)))"
-                }))
+                } + [takenHome].compactMap(\.self)))
+    }
+
+    /// The disks that are taken home, each with its age.
+    private var takenHome: HTML? {
+        guard !status.removable.isEmpty else { return nil }
+        let facts = status.removable.map { volume -> (String, HTML) in
+            let age: HTML =
+                volume.complete.map { "\(Self.time($0))" } ?? Mark.attention.word("never")
+            let since = Figures.count(volume.missing, "image", "images")
+            let state: HTML =
+                switch volume.state {
+                case .absent: "not here, \(since) since"
+                case .catchingUp: "catching up, leave it plugged in"
+                case .complete: "here; may be removed"
+                case .incomplete: "here, and incomplete"
+                }
+            return (
+                "Disk \(volume.id.prefix(8)) was last complete", "\(age) <small>\(state)</small>"
+            )
+        }
+        return "<h3>Disks taken home</h3>\(Self.facts(facts))"
     }
 
     private static func facts(about remote: ArchiveStatus.Remote) -> [(String, HTML)] {
