@@ -275,8 +275,7 @@ final class RemoteLoop: Sendable {
         let due = queue.due(at: core.clock.utc, isAll: isAll)
         work.withLock { $0.queue = queue }
         guard try isAll || !due.isEmpty || hasOthers(remote) else {
-            let problem = shown.withLock { $0.reason }
-            shown.withLock { $0.rest(.waiting, problem) }
+            shown.withLock { $0.idle() }
             return []
         }
         let access = try access(to: remote)

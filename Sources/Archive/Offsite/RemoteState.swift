@@ -49,6 +49,10 @@ struct RemoteState: Sendable {
         progress = nil
     }
 
+    /// There was nothing to do. What could not be brought there by the last round still is not
+    /// there; any other failure is over.
+    mutating func idle() { rest(.waiting, activity == .waiting ? reason : nil) }
+
     /// A round is over.
     mutating func rest(_ activity: RemoteActivity, _ reason: String? = nil) {
         (self.activity, self.reason) = (activity, reason)
