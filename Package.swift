@@ -144,8 +144,8 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests",
             dependencies: [
-                "DICOM", "JSON", "Naming", "Offsite", "System", "TagIndex", "Storage", "Archive",
-                "SyntheticStudy", "TemporaryArchive", "TestSupport",
+                "DICOM", "JSON", "Naming", "Offsite", "OffsiteSupport", "System", "TagIndex",
+                "Storage", "Archive", "SyntheticStudy", "TemporaryArchive", "TestSupport",
             ]),
         .testTarget(
             name: "FuseServerTests",

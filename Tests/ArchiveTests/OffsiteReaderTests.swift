@@ -79,6 +79,20 @@ import Testing
         #expect(try verification.run()?.faults == 0)
     }
 
+    @Test("What has lost all copies comes back by itself")
+    func byItself() throws {
+        try damage()
+        try temporary.open { archive in
+            for instance in 1...3 as ClosedRange<Int64> { _ = try? archive.openBlob(of: instance) }
+            #expect(try archive.index.read { try $0.lackingImages() }.images == 3)
+            try archive.maintenance.restores.fetchLost()
+            #expect(try archive.index.read { try $0.lackingImages() }.images == 0)
+            for instance in 1...3 as ClosedRange<Int64> {
+                close(try archive.openBlob(of: instance).descriptor)
+            }
+        }
+    }
+
     @Test("What the remote has changed is not believed, and the log says so")
     func changedThere() throws {
         try damage()

@@ -1,5 +1,6 @@
 import Foundation
 import Offsite
+import OffsiteSupport
 import Storage
 import SyntheticStudy
 import System
@@ -21,12 +22,14 @@ struct PushedArchive {
 
     var folder: String { temporary.folder.path("remote/images") }
 
-    init(keys: CryptKeys?) throws {
+    /// - Parameter location: Where; a folder when it is left out.
+    init(keys: CryptKeys?, location: RemoteLocation? = nil) throws {
         temporary = try TemporaryArchive()
         images = series(seed: 1) + series(seed: 2, images: 2) + series(seed: 3)
         secrets = RemoteSecrets(
             name: "nas", id: VolumeIdentity.randomIdentifier(),
-            location: RemoteLocation(folder: temporary.folder.path("remote/images")), keys: keys)
+            location: location
+                ?? RemoteLocation(folder: temporary.folder.path("remote/images")), keys: keys)
         try FileManager.default.createDirectory(
             atPath: temporary.folder.path("remote"), withIntermediateDirectories: false)
         try temporary.archive(images)
@@ -60,6 +63,11 @@ struct PushedArchive {
         var chain = try LedgerChain(volume: volume, site: site)
         var number: Int64 = 0
         while let record = try chain.next() { number = record.number }
+        var toml = try Files.text(archive.path + "/pacsfs.toml")
+        toml = toml.replacing("settle = 10", with: "settle = 17")
+        try access.put(
+            Array(toml.utf8),
+            to: OffsiteLayout.configuration(.now(), Digest.of(Array(toml.utf8))), hash: nil)
         let letter = Array("a letter".utf8)
         try access.put(letter, to: OffsiteLayout.rejected(Digest.of(letter)), hash: nil)
         let lines = try contents(of: "\(volume.path)/ledger/\(site)/000001.jsonl")
@@ -131,9 +139,13 @@ struct PushedArchive {
         #expect(report.faults == 0 && report.attentions == 0, "\(report.findings)")
     }
 
-    @Test("With what was typed of the sheet everything is back", arguments: [false, true])
-    func whole(isEncrypted: Bool) throws {
-        let pushed = try PushedArchive(keys: isEncrypted ? Self.keys : nil)
+    @Test(
+        "With what was typed of the sheet everything is back", arguments: [false, true],
+        RemoteKind.withoutS3)
+    func whole(isEncrypted: Bool, kind: RemoteKind) throws {
+        let remote = try TestRemote(kind)
+        let pushed = try PushedArchive(
+            keys: isEncrypted ? Self.keys : nil, location: remote.location)
         let sheet = pushed.secrets.sheetLines(from: 1).map(\.text).joined(separator: "\n")
         try pushed.burn()
         let secrets = try TypedSheet("Some words\n\n\(sheet)\nmore words").remotes
@@ -147,8 +159,26 @@ struct PushedArchive {
         #expect(kept.sheet != nil)
         kept.sheet = nil
         #expect(kept == pushed.secrets)
+        let settings = try Settings(file: ArchivePaths(request.archive).configuration)
+        #expect(settings.settle == 17 && settings.volumes.map(\.path) == request.volumes)
         let again = try restore(request, pushed.temporary.log)
         #expect(again.restored == 0 && again.isComplete)
+    }
+
+    @Test("A remote that was typed without the sheet gets the name that the ledger has")
+    func withoutSheet() throws {
+        let pushed = try PushedArchive(keys: nil)
+        try pushed.burn()
+        let typed = RemoteSecrets(
+            name: "source", id: VolumeIdentity.randomIdentifier(),
+            location: pushed.secrets.location, keys: nil)
+        let request = request(pushed, .remote(typed))
+        #expect(try restore(request, pushed.temporary.log).restored == 8)
+        var kept = try RemoteSecrets("nas", of: request.archive)
+        kept.sheet = nil
+        #expect(kept == pushed.secrets)
+        #expect(try files(below: request.archive + "/offsite") == ["nas.json"])
+        try expectWhole(request, pushed)
     }
 
     @Test("Wrong keys are told from a remote that is empty, and nothing is made")

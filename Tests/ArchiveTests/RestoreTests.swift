@@ -42,7 +42,7 @@ struct RestoreTests {
 
     /// What the index says, but for volumes and how far it has read the ledger.
     private static func rows(_ index: IndexFile) throws -> [String] {
-        let volumes: Set = ["copy", "volume", "meta", "scrubbed"]
+        let volumes: Set = ["copy", "placement", "volume", "meta", "scrubbed"]
         return try index.dump().components(separatedBy: "== ").filter { table in
             !volumes.contains(String(table.prefix { $0 != " " }))
         }

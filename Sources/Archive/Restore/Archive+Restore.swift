@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Offsite
 import Storage
 import System
 import TagIndex
@@ -72,7 +73,8 @@ extension Archive {
             let archive = try Archive(at: path, log: log)
             defer { archive.close() }
             try archive.replaceLostVolumes()
-            var prepared = note
+            try archive.nameRemote(of: request.origin)
+            var prepared = try RestoreNote.of(path) ?? note
             prepared.isPrepared = true
             try prepared.write(to: path)
             try? FileManager.default.removeItem(atPath: "\(path)/\(RestoreNote.scratchName)")
@@ -162,7 +164,34 @@ extension Archive {
                 archive: id,
                 volumes: volumes.map { .init(ordinal: $0.identity.ordinal, path: $0.path) }),
             at: path)
+        if let text = try? configuration(request, settings, scratch: scratch) {
+            try ReplacedFile.write(text.utf8, to: ArchivePaths.configurationName, in: path)
+        }
         return note
+    }
+
+    /// `pacsfs.toml` as it was, with the new volumes.
+    ///
+    /// - Returns: `nil` when the source has none that fits: views are shown as the ledger has them.
+    private static func configuration(
+        _ request: RestoreRequest, _ new: Settings, scratch: String
+    ) throws -> String? {
+        let store = try request.origin.store(scratch: scratch)
+        guard let name = try store.names(below: OffsiteLayout.configuration).max(),
+            try store.fetch([name], shouldStop: { false }).isEmpty
+        else { return nil }
+        var file = ConfigurationFile(
+            String(decoding: try RegularFile.content(of: store.path(of: name)), as: UTF8.self))
+        let old = try Settings(file: store.path(of: name))
+        guard old.views == new.views else { return nil }
+        for volume in old.volumes { try file.removeVolume(at: volume.path) }
+        for volume in new.volumes { try file.addVolume(volume) }
+        let text = file.text.replacing(
+            /(?m)^copies = .*$/, with: "copies = \(new.copies)")
+        let trial = scratch + "/pacsfs.toml"
+        try Data(text.utf8).write(to: URL(filePath: trial))
+        let settings = try Settings(file: trial)
+        return settings.volumes == new.volumes && settings.views == new.views ? text : nil
     }
 
     /// Step 3. The ordinals of all volumes that the archive ever had stay theirs.
@@ -218,6 +247,22 @@ extension Archive {
         try catalogue.record(
             lost.enumerated().map { .replace($1.ordinal, by: here[$0 % here.count]) })
         try core.adoptVolumeRecords()
+    }
+
+    /// A remote that was typed without the sheet has no name: it is the one that the ledger has.
+    private func nameRemote(of origin: RestoreOrigin) throws {
+        guard case .remote(let secrets) = origin, var note = try RestoreNote.of(path) else {
+            return
+        }
+        let known = try index.read { try $0.remotes() }
+        guard !known.contains(where: { $0.name == secrets.name }), known.count == 1,
+            (known[0].cipher == nil) == (secrets.keys == nil)
+        else { return }
+        let named = RemoteSecrets(
+            name: known[0].name, id: known[0].uuid, location: secrets.location, keys: secrets.keys)
+        try note.take(.remote(named), in: path)
+        try note.write(to: path)
+        RemoteSecrets.remove(secrets.name, in: path)
     }
 
     /// Step 7, until everything is there or `shouldStop` says so.

@@ -122,8 +122,16 @@ struct RemoteStore: ObjectStore {
     ) throws(OffsiteError) -> R {
         for pause in Self.pauses {
             do throws(OffsiteError) { return try body() } catch {
-                guard error.code.isWorthRetrying, !shouldStop() else { throw error }
-                sleep(pause)
+                if error.code == .noSpace {
+                    var full = error
+                    full.code = .noLocalSpace
+                    full.remedy = "Make room there, or on the other volumes."
+                    full.path = scratch
+                    throw full
+                }
+                guard error.code.isWorthRetrying else { throw error }
+                for _ in 0..<pause where !shouldStop() { sleep(1) }
+                if shouldStop() { throw error }
             }
         }
         return try body()

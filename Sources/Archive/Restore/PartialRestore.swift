@@ -70,23 +70,30 @@ public struct PartialRestore: Sendable {
         let start = ContinuousClock.now
         let target = try PlainFolder(folder)
         var report = RestoreReport(directory: folder)
-        let images = try images(in: index, view: view)
         var state = RestoreProgress()
-        state.totalImages = Int64(images.count)
-        state.totalBytes = images.reduce(0) { $0 + $1.details.bytes }
-        defer { source.discard() }
-        for start in stride(from: 0, to: images.count, by: Self.batch) {
-            if shouldStop() { return report }
-            let some = images[start..<min(start + Self.batch, images.count)]
-            let wanted = some.filter {
-                !target.holds($0.digest, bytes: $0.details.bytes, at: $0.path)
+        let all = try index.read { try $0.seriesNewestFirst(selection) }
+        for series in all {
+            for image in try index.read({ try $0.wantedImages(inSeries: series, lacking: false) }) {
+                state.totalImages += 1
+                state.totalBytes += image.bytes
             }
-            report.present += Int64(some.count - wanted.count)
-            try source.fetch(wanted.map(\.blob), shouldStop: shouldStop)
-            for image in wanted { try copy(image, from: source, to: target, &report) }
-            state.images += Int64(some.count)
-            state.bytes += some.reduce(0) { $0 + $1.details.bytes }
-            progress(state)
+        }
+        defer { source.discard() }
+        for series in all {
+            let images = try images(of: series, in: index, view: view)
+            for start in stride(from: 0, to: images.count, by: Self.batch) {
+                if shouldStop() { return report }
+                let some = images[start..<min(start + Self.batch, images.count)]
+                let wanted = some.filter {
+                    !target.holds($0.digest, bytes: $0.details.bytes, at: $0.path)
+                }
+                report.present += Int64(some.count - wanted.count)
+                try source.fetch(wanted.map(\.blob), shouldStop: shouldStop)
+                for image in wanted { try copy(image, from: source, to: target, &report) }
+                state.images += Int64(some.count)
+                state.bytes += some.reduce(0) { $0 + $1.details.bytes }
+                progress(state)
+            }
         }
         try target.sync()
         report.isComplete = true
@@ -115,18 +122,16 @@ public struct PartialRestore: Sendable {
         }
     }
 
-    private func images(in index: TagIndex, view: String?) throws -> [Image] {
+    private func images(of series: Int64, in index: TagIndex, view: String?) throws -> [Image] {
         try index.read { reader in
-            try reader.seriesNewestFirst(selection).flatMap { series in
-                try reader.wantedImages(inSeries: series, lacking: false).compactMap { image in
-                    guard let details = try reader.details(image.id),
-                        let digest = Digest(bytes: image.sha256)
-                    else { return nil }
-                    let path =
-                        details.paths.first { $0.first == view }?.dropFirst()
-                        ?? details.paths.first?[...] ?? ["\(digest.hex).dcm"]
-                    return Image(digest: digest, details: details, path: Array(path))
-                }
+            try reader.wantedImages(inSeries: series, lacking: false).compactMap { image in
+                guard let details = try reader.details(image.id),
+                    let digest = Digest(bytes: image.sha256)
+                else { return nil }
+                let path =
+                    details.paths.first { $0.first == view }?.dropFirst()
+                    ?? details.paths.first?[...] ?? ["\(digest.hex).dcm"]
+                return Image(digest: digest, details: details, path: Array(path))
             }
         }
     }

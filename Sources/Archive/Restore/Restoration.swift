@@ -9,6 +9,8 @@ struct Restoration {
     let core: ArchiveCore
     let rejected: RejectedFiles
     let source: any RestoreSource
+    /// Whether rejected files are brought back too.
+    var bringsRejected = true
 
     /// How many images, and how many bytes, are fetched and made durable together.
     private static let batch = (images: 256, bytes: Int64(128 << 20))
@@ -55,7 +57,7 @@ struct Restoration {
         }
         if !shouldStop() {
             try bring()
-            report.rejected = try rejected.bring(from: source)
+            if bringsRejected { report.rejected = try rejected.bring(from: source) }
             report.isComplete = true
         }
         report.lacking = Int64(lacking.count)

@@ -3,7 +3,8 @@ import System
 import TagIndex
 
 /// Goes on with a restore that was interrupted, while the archive is used: images of the newest
-/// studies first. What somebody opens meanwhile comes at once, see ``OffsiteReader``.
+/// studies first. What somebody opens meanwhile comes at once, see ``OffsiteReader``. Images that
+/// have lost all copies since come back from remotes too.
 final class Restores: Sendable {
     private struct State {
         var progress: RestoreProgress?
@@ -43,7 +44,10 @@ final class Restores: Sendable {
         try loop.start { [self] in
             do {
                 guard let note = try RestoreNote.of(core.path), note.isPrepared, !note.isDone else {
-                    return .whenWoken
+                    do { try fetchLost() } catch {
+                        core.log.error("Images that no volume has cannot be fetched: \(error)")
+                    }
+                    return .after(Self.pause)
                 }
                 let report = try run(shouldStop: { [loop] in loop.isStopping }) { _ in }
                 state.withLock { $0.problem = nil }
@@ -59,7 +63,7 @@ final class Restores: Sendable {
                 } else if report.isComplete {
                     core.log.notice("Everything is restored.")
                 }
-                return .whenWoken
+                return .after(Self.pause)
             } catch {
                 core.log.error("The restore does not go on: \(error)")
                 state.withLock { $0.problem = "\(error)" }
@@ -70,6 +74,30 @@ final class Restores: Sendable {
     }
 
     func stop() { loop.stopAndWait() }
+
+    /// Between two looks for images without a copy, ns.
+    private static let pause: Int64 = 600_000_000_000
+
+    /// Fetches images of which no volume has a good copy from the remotes that have one.
+    ///
+    /// - Throws: Why nothing can be had from a remote, or stored.
+    func fetchLost() throws {
+        for remote in try core.index.read({ try $0.remotes() }) {
+            guard try core.index.read({ try $0.lackingImages() }).images > 0 else { return }
+            guard let secrets = try? RemoteSecrets(remote.name, of: core.path) else { continue }
+            let source = try RestoreOrigin.remote(secrets).source(core.index, scratch: scratch)
+            let report = try Restoration(
+                core: core, rejected: rejected, source: source, bringsRejected: false
+            ).run(shouldStop: { [loop] in loop.isStopping }) { _ in }
+            guard report.restored > 0 else { continue }
+            core.log.notice(
+                "\(report.restored) images were fetched from the remote \"\(remote.name)\".")
+            resilvering.wake()
+        }
+    }
+
+    /// Beside the files that it becomes, so that a small system disk is no limit.
+    private var scratch: String { "\(core.volumes.staging.path)/staging/restore" }
 
     /// Restores until everything is there or `shouldStop` says so. By one thread at a time.
     ///
@@ -84,8 +112,6 @@ final class Restores: Sendable {
         }
         state.withLock { $0.begun = core.clock.now }
         defer { state.withLock { $0.progress = nil } }
-        // Beside the files that it becomes, so that a small system disk is no limit.
-        let scratch = "\(core.volumes.staging.path)/staging/restore"
         let source = try note.origin(in: core.path).source(core.index, scratch: scratch)
         source.discard()
         let report = try Restoration(core: core, rejected: rejected, source: source)

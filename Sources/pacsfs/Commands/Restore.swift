@@ -140,6 +140,11 @@ struct Restore: ParsableCommand {
     ) throws -> RestoreReport {
         let path = archive.path
         let volumes = volume.map(Paths.absolute)
+        if DaemonConnection.connect(archive: path) != nil {
+            throw CommandError(
+                .refused, "The archive \(path) is mounted",
+                remedy: "What is left of the restore comes there by itself: pacsfs status")
+        }
         try Paths.requireOutsideMounts([path] + volumes)
         let log = StandardErrorLog.logger(level: .critical)
         try Archive.beginRestore(

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import System
 import TagIndex
 
 extension RecoverySheet {
@@ -18,7 +19,7 @@ extension RecoverySheet {
         let id = try Archive.identity(of: archive).archive
         let all = names.isEmpty ? Self.names(in: archive) : names
         var remotes: [RemoteSecrets] = []
-        for name in all { remotes.append(try RemoteSecrets(name, of: archive)) }
+        for name in all { remotes.append(try RemoteSecrets(name, of: archive).withKeyInside) }
         guard !remotes.isEmpty else {
             throw ArchiveError(
                 .notFound, "The archive has no remote.",
@@ -39,7 +40,8 @@ extension RecoverySheet {
     ///
     /// - Throws: ``ArchiveError`` when that cannot be written.
     public func noteSaved(in archive: String) throws(ArchiveError) {
-        for var remote in remotes {
+        for printed in remotes {
+            var remote = try RemoteSecrets(printed.name, of: archive)
             remote.sheet = facts.date
             try remote.write(in: archive)
         }
@@ -49,5 +51,26 @@ extension RecoverySheet {
         let files =
             (try? FileManager.default.contentsOfDirectory(atPath: "\(archive)/offsite")) ?? []
         return files.filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }.sorted()
+    }
+}
+
+extension RemoteSecrets {
+    /// The same with the private key of SFTP as an option: the file that has it burns too.
+    fileprivate var withKeyInside: RemoteSecrets {
+        guard location.type == "sftp", let file = location.options["key_file"],
+            let key = try? RegularFile.content(of: file)
+        else { return self }
+        var other = self
+        other.location.options["key_file"] = nil
+        other.location.options["key_pem"] = String(decoding: key, as: UTF8.self)
+            .trimmingCharacters(in: .newlines).replacing("\n", with: "\\n")
+        return other
+    }
+
+    /// Options that name files of this machine, which a restore will not have.
+    var localFiles: [String] {
+        if location.type == "local" { return [] }
+        return location.options.filter { $0.value.hasPrefix("/") && $0.key.contains("file") }
+            .map { "\($0.key) = \($0.value)" }.sorted()
     }
 }

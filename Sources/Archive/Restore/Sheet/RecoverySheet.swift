@@ -107,6 +107,15 @@ public struct RecoverySheet: Sendable {
                     \(remote.keys == nil ? "not encrypted" : "encrypted")):
                     """))
             parts.append(.lines(lines.map(\.text)))
+            if !remote.localFiles.isEmpty {
+                parts.append(
+                    .paragraph(
+                        """
+                        It also needs files that are not on this sheet. Keep copies of them with \
+                        it, and put them in the same places before a restore:
+                        """))
+                parts.append(.lines(remote.localFiles))
+            }
         }
         return parts
     }
