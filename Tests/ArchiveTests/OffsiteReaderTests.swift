@@ -123,7 +123,9 @@ import Testing
             ],
             path: "images")
         try secrets.write(in: temporary.path)
-        try temporary.configure { $0.replacing("patience = 30", with: "patience = 3") }
+        if kind == 0 {
+            try temporary.configure { $0.replacing("patience = 30", with: "patience = 3") }
+        }
         try temporary.open { archive in
             _ = try? archive.openBlob(of: 1)
             let wanted = Lock(true)
