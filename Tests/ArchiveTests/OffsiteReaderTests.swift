@@ -164,12 +164,14 @@ import Testing
             path: "images")
         try secrets.write(in: temporary.path)
         let result = Monitor<Archive.FetchResult?>(nil)
+        let start = ContinuousClock.now
         try temporary.open { archive in
             _ = try? archive.openBlob(of: 1)
             archive.fetch(1, isWanted: { true }) { outcome in
                 result.withLock(waking: .all) { $0 = outcome }
             }
         }
+        #expect(ContinuousClock.now - start < .seconds(20))
         guard case .unwanted? = result.withLock({ $0 }) else {
             Issue.record("\(String(describing: result.withLock { $0 }))")
             return

@@ -83,7 +83,7 @@ struct OffsiteCopies: Sendable {
     /// - Returns: The place that they came from.
     /// - Throws: ``ArchiveError`` with code `noGoodCopy` and the reason of the last remote.
     func fetch(
-        _ digest: Digest, isWanted: () -> Bool = { true }, begin: () throws -> Void,
+        _ digest: Digest, isWanted: @escaping () -> Bool = { true }, begin: () throws -> Void,
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws -> OffsitePlace {
         var reason: (any Error)?

@@ -108,9 +108,7 @@ struct RemoteStore: ObjectStore {
         for start in stride(from: 0, to: objects.count, by: RemoteAccess.mostObjects) {
             let some = Array(objects[start..<min(start + RemoteAccess.mostObjects, objects.count)])
             let failed = try again(unless: shouldStop) { () throws(OffsiteError) in
-                let access = remote.another()
-                return try access.bring(some, to: scratch) { _ in if shouldStop() { access.stop() }
-                }
+                try remote.another().bring(some, to: scratch) { !shouldStop() }
             }
             for (object, error) in failed { problems[object] = error }
         }

@@ -75,7 +75,11 @@ struct Restoration {
         let blobs = images.compactMap { image in
             Digest(bytes: image.sha256).map { StagedBlob(digest: $0, bytes: image.bytes) }
         }
-        try source.fetch(blobs, shouldStop: shouldStop)
+        do { try source.fetch(blobs, shouldStop: shouldStop) } catch {
+            // What was stopped has not failed.
+            if shouldStop() { return ([], []) }
+            throw error
+        }
         let staged = stage(blobs)
         var round = CopyRound()
         var problems: [(Digest, String)] = []

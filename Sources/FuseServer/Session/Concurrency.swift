@@ -121,8 +121,8 @@
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, Alerts, AlertCommand,
 // RemovableVolumes.state,
 // ZipProgress, ZipQueue, Unpacking, TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work,
-// running}, OffsiteRemotes.state, OffsiteCopies, RemoteAccess.state and
-// VolumeAdministration.{unfinished, isRecovering}.
+// running}, OffsiteRemotes.state, OffsiteCopies, OffsiteReader, Restores, ObjectSource,
+// RemoteAccess.state and VolumeAdministration.{unfinished, isRecovering}.
 
 /// How many threads work on requests of the kernel.
 enum ThreadShares {

@@ -65,10 +65,12 @@ final class RcloneJob: Sendable {
     /// Waits until it has ended.
     ///
     /// - Parameters:
+    ///   - isWanted: Asked every second; the run ends when it is not wanted any more.
     ///   - output: Called with what it prints; what it throws ends the run.
     ///   - progress: Called with what it says of its progress.
     /// - Throws: What `output` throws.
     func run(
+        isWanted: (() -> Bool)? = nil,
         output: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void = { _ in },
         progress: (TransferProgress) -> Void = { _ in }
     ) throws(OffsiteError) -> Result {
@@ -85,6 +87,7 @@ final class RcloneJob: Sendable {
                 if state != last { moved = SystemClock().now }
                 last = state
                 progress(state)
+                if let isWanted, !isWanted() { stop() }
             case .failed(let object, let message):
                 if let object { result.failures[object] = message }
                 if result.messages.count < Self.mostMessages { result.messages.append(message) }
@@ -95,7 +98,8 @@ final class RcloneJob: Sendable {
             case .other: break
             }
         }
-        result.ending = try child.run(patience: patience) { (piece) throws(OffsiteError) in
+        result.ending = try child.run(patience: patience, isWanted: isWanted) {
+            (piece) throws(OffsiteError) in
             switch piece {
             case .output(let bytes):
                 moved = SystemClock().now

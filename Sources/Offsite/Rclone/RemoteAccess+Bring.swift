@@ -7,17 +7,17 @@ extension RemoteAccess {
     /// - Parameters:
     ///   - objects: Plain names. At most ``mostObjects``.
     ///   - folder: Where they get the same paths.
-    ///   - progress: Called about every second.
+    ///   - isWanted: Asked every second; when they are not wanted any more, the transfer ends.
     /// - Returns: Why an object did not come, by its name.
     /// - Throws: Why nothing came.
     public func bring(
-        _ objects: [String], to folder: String, progress: (TransferProgress) -> Void = { _ in }
+        _ objects: [String], to folder: String, isWanted: @escaping () -> Bool = { true }
     ) throws(OffsiteError) -> [String: OffsiteError] {
         // An empty list would be no list at all, and everything would come.
         if objects.isEmpty { return [:] }
         let result = try copy(
             from: plain(), to: folder, ["--files-from-raw", "-", "--no-traverse"],
-            Self.list(objects), "Objects cannot be fetched", progress)
+            Self.list(objects), "Objects cannot be fetched", isWanted)
         var problems: [String: OffsiteError] = [:]
         for object in objects {
             if let message = result.failures[object] {
@@ -43,12 +43,11 @@ extension RemoteAccess {
     /// - Parameter name: Its plain name, and its path below `folder`.
     /// - Throws: Why not everything came.
     public func bring(
-        folder name: String, to folder: String,
-        progress: (TransferProgress) -> Void = { _ in }
+        folder name: String, to folder: String
     ) throws(OffsiteError) {
         let result = try copy(
-            from: plain(name), to: "\(folder)/\(name)", [], [], "A folder cannot be fetched",
-            progress)
+            from: plain(name), to: "\(folder)/\(name)", [], [], "A folder cannot be fetched"
+        ) { true }
         do throws(OffsiteError) {
             try result.check()
         } catch {
@@ -76,13 +75,13 @@ extension RemoteAccess {
 
     private func copy(
         from source: String, to folder: String, _ arguments: [String], _ input: [UInt8],
-        _ what: String, _ progress: (TransferProgress) -> Void
+        _ what: String, _ isWanted: @escaping () -> Bool
     ) throws(OffsiteError) -> RcloneJob.Result {
         try run(
             [
                 "copy", source, folder, "--ignore-times", "--transfers", "4", "--checkers", "4",
                 "--buffer-size", "0", "--stats", "1s", "--stats-log-level", "INFO", "--log-level",
                 "INFO",
-            ] + arguments, input: input, what, progress: progress)
+            ] + arguments, input: input, what, isWanted: isWanted)
     }
 }

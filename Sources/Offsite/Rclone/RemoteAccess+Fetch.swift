@@ -8,15 +8,14 @@ extension RemoteAccess {
     ///   - object: Its plain name.
     ///   - range: In bytes of the plain object; `nil` for all of it.
     ///   - time: Asks for what the server had then, where it keeps versions; `nil` for what it has.
-    ///   - isWanted: Asked every second; when it is not wanted any more, the transfer ends, and
-    ///     this access can be used for nothing else.
+    ///   - isWanted: Asked every second; when it is not wanted any more, the transfer ends.
     ///   - body: Called with the bytes in their order; what it throws ends the transfer.
     /// - Returns: How many bytes came.
     /// - Throws: Why it failed; `notFound` when the object or a part of it is not there.
     @discardableResult
     public func fetch(
         _ object: String, range: Range<Int64>? = nil, at time: Timestamp? = nil,
-        isWanted: () -> Bool = { true },
+        isWanted: @escaping () -> Bool = { true },
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) -> Int64 {
         var arguments = [
@@ -32,11 +31,11 @@ extension RemoteAccess {
         let what = "An object cannot be fetched"
         var count: Int64 = 0
         let result = try run(
-            arguments, what,
+            arguments, what, isWanted: isWanted,
             output: { (bytes) throws(OffsiteError) in
                 count += Int64(bytes.count)
                 try body(bytes)
-            }, progress: { _ in if !isWanted() { stop() } })
+            })
         if !result.succeeded {
             var error = result.error
             error.path = object
@@ -91,7 +90,7 @@ extension RemoteAccess {
     ///   - body: Called with its bytes in order. They are proven only when this returns.
     /// - Throws: `corrupt` when they are other bytes, and as ``fetch(_:range:at:isWanted:_:)``.
     public func fetch(
-        _ place: BlobPlace, at time: Timestamp? = nil, isWanted: () -> Bool = { true },
+        _ place: BlobPlace, at time: Timestamp? = nil, isWanted: @escaping () -> Bool = { true },
         _ body: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void
     ) throws(OffsiteError) {
         var digest = StreamingDigest()

@@ -56,6 +56,7 @@ public final class RemoteAccess: Sendable {
     /// - Throws: `noRclone`, `stopped`, and what `output` throws.
     func run(
         _ arguments: [String], input: [UInt8] = [], _ what: String,
+        isWanted: (() -> Bool)? = nil,
         environment other: RcloneEnvironment? = nil,
         output: (UnsafeRawBufferPointer) throws(OffsiteError) -> Void = { _ in },
         progress: (TransferProgress) -> Void = { _ in }
@@ -70,7 +71,7 @@ public final class RemoteAccess: Sendable {
             throw OffsiteError(.stopped, what, remedy: "It is tried again.")
         }
         defer { state.withLock { $0.job = nil } }
-        return try job.run(output: output, progress: progress)
+        return try job.run(isWanted: isWanted, output: output, progress: progress)
     }
 
     /// Pauses after failures are the business of the caller, who knows what is to be done

@@ -135,12 +135,15 @@ public final class ChildProcess: Sendable {
     /// - Parameters:
     ///   - patience: The program is ended when it takes longer.
     ///   - grace: Nanoseconds that it has to end when it is asked to.
+    ///   - isWanted: Asked every second in which the program writes nothing; the program is ended
+    ///     when it is not wanted any more.
     ///   - body: What it throws ends the program.
-    /// - Returns: How it ended; `nil` when it was ended because it took too long.
+    /// - Returns: How it ended; `nil` when it was ended because it took too long, or nobody wanted
+    ///   it.
     /// - Throws: What `body` throws.
     public func run<Failure: Error>(
         patience: Patience = Patience(), grace: Int64 = 5_000_000_000,
-        _ body: (Piece) throws(Failure) -> Void
+        isWanted: (() -> Bool)? = nil, _ body: (Piece) throws(Failure) -> Void
     ) throws(Failure) -> Ending? {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
         defer { buffer.deallocate() }
@@ -148,7 +151,8 @@ public final class ChildProcess: Sendable {
         var open = [output.number, errors.number]
         while true {
             let silence = patience.silence.map { SystemClock().now + $0 }
-            let hasEnded = wait(for: open, until: [end, silence].compactMap(\.self).min())
+            let hasEnded = wait(
+                for: open, until: [end, silence].compactMap(\.self).min(), isWanted)
             guard let hasEnded else {
                 self.end(after: grace)
                 return nil
@@ -167,17 +171,21 @@ public final class ChildProcess: Sendable {
 
     /// Waits until there is something to read, or the program has ended.
     ///
-    /// - Returns: Whether it has ended; `nil` when the moment came first.
-    private func wait(for open: [Int32], until moment: Int64?) -> Bool? {
+    /// - Returns: Whether it has ended; `nil` when the moment came first, or nobody wants it.
+    private func wait(
+        for open: [Int32], until moment: Int64?, _ isWanted: (() -> Bool)? = nil
+    ) -> Bool? {
         var polled = (open + [watch.number]).map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
         while true {
             let left = moment.map { max(0, $0 - SystemClock().now) }
-            let pause = left.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+            var pause = left.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+            if isWanted != nil { pause = pause < 0 ? 1000 : min(pause, 1000) }
             let count = (try? systemCall { poll(&polled, nfds_t(polled.count), pause) }) ?? 0
             if count > 0 { return polled[polled.count - 1].revents != 0 }
             if left == 0 { return nil }
+            if let isWanted, !isWanted() { return nil }
         }
     }
 

@@ -39,8 +39,13 @@ struct OffsiteSheet: ParsableCommand {
             guard let output else {
                 // Nobody has it on paper yet when it is only on a screen.
                 Output.text(text)
-                if isatty(STDOUT_FILENO) == 0 { try sheet.noteSaved(in: path) }
-                return
+                guard isatty(STDOUT_FILENO) == 1 else { return try sheet.noteSaved(in: path) }
+                return StandardError.write(
+                    """
+                    This is on a screen only. Print it, or save it with -o: nothing goes to an \
+                    encrypted remote before that.
+
+                    """)
             }
             let file = Paths.absolute(output)
             try Self.write(text, to: file)

@@ -20,6 +20,9 @@ public struct RecoverySheet: Sendable {
         public var head: String?
         /// When the sheet is made.
         public var date: Timestamp
+        /// The key with which reports of drills can be verified, in lines of PEM; `nil` when there
+        /// is none.
+        public var publicKey: String?
 
         public init(
             archive: String, id: String, volumes: [String], copies: Int, mountpoint: String,
@@ -63,6 +66,10 @@ public struct RecoverySheet: Sendable {
             let parts = head.split(separator: ":")
             facts.append("Ledger    \(parts.last ?? "") records; head")
             facts.append("          \(parts.first ?? "")")
+        }
+        if let key = self.facts.publicKey {
+            facts.append("Public key, to verify reports of drills:")
+            facts += key.split(separator: "\n").map { "          \($0)" }
         }
         return [
             .title("pacsfs recovery sheet"),
