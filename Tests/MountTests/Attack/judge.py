@@ -212,7 +212,11 @@ def damage(volume):
 def heal(volume):
     """Reading one copy is enough for a reader; the scrub reads all. Else the same image may be
     damaged on the other disk next, and is lost."""
-    run("scrub", [pacsfs, "scrub", "--archive", archive])
+    # It reads everything, which takes as long as it takes.
+    scrub = [pacsfs, "scrub", "--archive", archive]
+    code = subprocess.run(scrub, stdout=subprocess.DEVNULL, timeout=120).returncode
+    if code not in (0, 1):
+        fault(f"scrub ended with {code}")
 
 
 def open_to_all(volume):
