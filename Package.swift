@@ -52,7 +52,7 @@ let package = Package(
             name: "Archive",
             dependencies: [
                 "CArchive", "DICOM", "JSON", "Naming", "Offsite", "System", "TagIndex", "Storage",
-                "TOMLKit",
+                "TOMLKit", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(

@@ -20,6 +20,7 @@ extension Archive {
             core: core, unpacking: intake.zips.all, resilver: maintenance.resilver.progress,
             rejected: rejected, waiting: maintenance.waiting, offsite: offsite,
             restoring: maintenance.restores.sentence,
+            drills: maintenance.drills,
             viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem,
             alerts: maintenance.alerts.report, removable: maintenance.removable)
         return try ArchiveError.from {

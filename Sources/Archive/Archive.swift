@@ -14,6 +14,7 @@ import TagIndex
 ///   index.rebuilt    when and why it was last made anew
 ///   scrub.json       scrubs that are not finished
 ///   lock             the process that has it open
+///   drills/          reports of drills, and the key that they are signed with
 /// ```
 ///
 /// README.md explains the words (blob, volume, ledger, …) under "Twenty words".
@@ -103,18 +104,19 @@ public final class Archive: Sendable {
         let views = ViewMaking(core, loop: viewMaking)
         let removable = RemovableVolumes(core, rejected: rejected)
         let restores = Restores(core, rejected: rejected, resilvering: resilvering)
+        let drills = Drills(core, offsite: offsite)
         maintenance = Maintenance(
             administration: administration,
             watch: VolumeWatch(core, administration: administration, resilvering: resilvering),
             resilver: resilver, waiting: waiting, views: views,
             scrubs: Scrubs(core, images: images),
-            restores: restores, offsite: offsite,
+            restores: restores, offsite: offsite, drills: drills,
             alerts: Alerts(core) {
                 [core, rejected, intake, configuration, offsite] in
                 let report = StatusReport(
                     core: core, unpacking: intake.zips.all, resilver: resilver.progress,
                     rejected: rejected, waiting: waiting, offsite: offsite,
-                    restoring: restores.sentence, viewsProblem: views.problem,
+                    restoring: restores.sentence, drills: drills, viewsProblem: views.problem,
                     configurationProblem: configuration.problem, removable: removable)
                 return try report.status(pending: nil, readMode: nil, mountpoint: nil)
             }, removable: removable)

@@ -12,6 +12,7 @@ import System
 ///     scrub      every minute      reads the folders that are due              ``Scrubs``
 ///     restore    at the start      goes on with a restore                      ``Restores``
 ///     offsite    when woken        brings everything to remotes                ``OffsiteRemotes``
+///     drill      every hour        restores from sources that are due          ``Drills``
 final class Maintenance: Sendable {
     let administration: VolumeAdministration
     let watch: VolumeWatch
@@ -21,19 +22,21 @@ final class Maintenance: Sendable {
     let scrubs: Scrubs
     let restores: Restores
     let offsite: OffsiteRemotes
+    let drills: Drills
     let alerts: Alerts
     let removable: RemovableVolumes
 
     init(
         administration: VolumeAdministration, watch: VolumeWatch, resilver: Resilver,
         waiting: WaitingFiles, views: ViewMaking, scrubs: Scrubs,
-        restores: Restores, offsite: OffsiteRemotes, alerts: Alerts,
+        restores: Restores, offsite: OffsiteRemotes, drills: Drills, alerts: Alerts,
         removable: RemovableVolumes
     ) {
         (self.administration, self.watch) = (administration, watch)
         (self.resilver, self.waiting) = (resilver, waiting)
         (self.views, self.scrubs, self.restores) = (views, scrubs, restores)
-        (self.offsite, self.alerts, self.removable) = (offsite, alerts, removable)
+        (self.offsite, self.drills) = (offsite, drills)
+        (self.alerts, self.removable) = (alerts, removable)
     }
 
     /// Starts the threads.
@@ -51,6 +54,7 @@ final class Maintenance: Sendable {
         try removable.start()
         try restores.start()
         try offsite.start()
+        try drills.start()
     }
 
     /// Ends the work under way, and the threads.
@@ -59,6 +63,7 @@ final class Maintenance: Sendable {
         removable.stop()
         watch.stop()
         offsite.stop()
+        drills.stop()
         administration.stopRecovering()
         restores.stop()
         resilver.stop()

@@ -17,7 +17,7 @@ struct Pacsfs: ParsableCommand {
         subcommands: [
             Init.self, Mount.self, Unmount.self, Import.self, Find.self, Show.self, Status.self,
             Volumes.self, Remotes.self, Views.self, Reload.self, Scrub.self, Verify.self,
-            Rebuild.self, Restore.self,
+            Rebuild.self, Restore.self, DrillCommand.self,
             Receive.self,
             Doctor.self, Manual.self,
         ])

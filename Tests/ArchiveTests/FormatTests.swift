@@ -105,6 +105,11 @@ import Testing
                     """
                 )
             }
+            for drill in try reader.drills() {
+                lines.append(
+                    "drill \(drill.source) \(Timestamp(nanoseconds: drill.time)) "
+                        + "\(drill.restored) restored, \(drill.faults) faults")
+            }
             for remote in try reader.remotes() {
                 lines.append("remote \(remote.name) \(remote.uuid) \(remote.images) images")
                 try reader.objects(onRemote: remote.id) { object in
@@ -265,6 +270,14 @@ import Testing
             .offsite(piece), .offsiteCheck(check),
             .offsiteProof(OffsiteProofEvent("b2", objects: [pack])),
             .wipeTest(WipeTestEvent("b2", overwrite: .hidden, delete: .refused, shorten: nil)),
+            .drill(
+                DrillEvent(
+                    of: .remote("b2"), images: 2, listed: 2, seen: 1, restored: 1, decoded: 1,
+                    faults: 1, report: one)),
+            .drill(
+                DrillEvent(
+                    of: .volume(1), images: 7, listed: 7, seen: 0, restored: 7, decoded: 6,
+                    faults: 0, report: two)),
             .remote(.forget("nas")), .remote(.remove("nas")),
         ]
     }

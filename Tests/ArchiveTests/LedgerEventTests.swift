@@ -222,6 +222,22 @@ private struct Golden: CustomTestStringConvertible, Sendable {
             text:
                 #""kind":"wipetest","remote":"b2","overwrite":"hidden","delete":"done","shorten":"refused"}"#
         ),
+        Golden(
+            event: .drill(
+                DrillEvent(
+                    of: .remote("b2"), images: 81234, listed: 81234, seen: 81230, restored: 42,
+                    decoded: 40, faults: 0, report: three)),
+            text:
+                #""kind":"drill","remote":"b2","images":81234,"listed":81234,"seen":81230,"restored":42,"decoded":40,"faults":0,"report":"fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603"}"#
+        ),
+        Golden(
+            event: .drill(
+                DrillEvent(
+                    of: .volume(2), images: 81234, listed: 81233, seen: 0, restored: 42,
+                    decoded: 0, faults: 1, report: three)),
+            text:
+                #""kind":"drill","volume":2,"images":81234,"listed":81233,"seen":0,"restored":42,"decoded":0,"faults":1,"report":"fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603"}"#
+        ),
     ]
 }
 
@@ -271,6 +287,7 @@ private struct Golden: CustomTestStringConvertible, Sendable {
         case (.offsiteCheck(let read), .offsiteCheck(let written)): #expect(read == written)
         case (.offsiteProof(let read), .offsiteProof(let written)): #expect(read == written)
         case (.wipeTest(let read), .wipeTest(let written)): #expect(read == written)
+        case (.drill(let read), .drill(let written)): #expect(read == written)
         case (.paths(let read), .paths(let written)):
             #expect(read.view == written.view && read.through == written.through)
             #expect(read.time == written.time)
@@ -298,7 +315,7 @@ private struct Golden: CustomTestStringConvertible, Sendable {
             "duplicate": ["healed", "verified"], "remote": ["cipher", "hash"],
             "offsite": ["as", "hash", "until", "through", "blobs"],
             "offsitecheck": ["faults", "rolledback", "part"], "offsiteproof": ["faults"],
-            "wipetest": ["shorten"],
+            "wipetest": ["shorten"], "drill": ["remote", "volume"],
         ]
         for golden in Golden.all {
             let entry = golden.event.entry(by: "ann", at: Golden.time)

@@ -97,7 +97,7 @@ struct RebuildTests {
                 return copies.flatMap { Digest(bytes: $0.sha256) }
             }
         }
-        switch random.below(9) {
+        switch random.below(10) {
         case 0:
             let op = random.below(4)
             return [
@@ -130,6 +130,14 @@ struct RebuildTests {
                     OffsiteProofEvent(
                         remote, objects: [objects[0]],
                         faults: [.init(object: objects[1], fault: .corrupt)]))
+            ]
+        case 8:
+            return [
+                .drill(
+                    DrillEvent(
+                        of: random.below(2) == 0 ? .remote(remote) : .volume(1), images: 9,
+                        listed: 9, seen: 3, restored: Int64(random.below(9)), decoded: 0,
+                        faults: Int64(random.below(2)), report: .zero))
             ]
         default:
             return [

@@ -181,7 +181,12 @@ struct DocumentTests {
                 archive.pacsfs("offsite", "list", "--json"), are: "pacsfs offsite list", formats)
             let push = try archive.pacsfs("offsite", "push")
             #expect(push.code == 0, "\(push.report)")
+            let drill = try archive.pacsfs("drill", "--json", "--full")
+            #expect(drill.code == 0, "\(drill.report)")
             try archive.mustShell("rm -r ../nas/packs; echo x >../nas/strange")
+            let failed = try archive.pacsfs("drill", "--json", "nas")
+            #expect(failed.code == 1, "\(failed.report)")
+            try expect(drill, failed, are: "pacsfs drill", formats)
             try expect(
                 archive.pacsfs("offsite", "check", "--json"), are: "pacsfs offsite check", formats)
         }

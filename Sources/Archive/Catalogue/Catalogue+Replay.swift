@@ -111,6 +111,11 @@ struct LedgerReplay {
                 RemoteRecord.WipeTest(
                     time: time, overwrite: event.overwrite.rawValue,
                     delete: event.delete.rawValue, shorten: event.shorten?.rawValue))
+        case .drill(let event):
+            try writer.apply(
+                DrillRecord(
+                    source: event.source.key, time: time, restored: event.restored,
+                    faults: event.faults))
         }
     }
 

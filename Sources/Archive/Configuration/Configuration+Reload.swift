@@ -82,6 +82,7 @@ extension Settings {
             ("alert_command", { $0.alertCommand == $1.alertCommand }),
             ("ping_url", { $0.pingURL == $1.pingURL }),
             ("scrub", { $0.scrubDays == $1.scrubDays && $0.scrubRate == $1.scrubRate }),
+            ("drill", { $0.drillDays == $1.drillDays }),
             ("offsite", { $0.remotes == $1.remotes }),
         ])
     }
@@ -92,7 +93,7 @@ extension Settings {
         removable = new.removable
         (alertCommand, pingURL) = (new.alertCommand, new.pingURL)
         (scrubDays, scrubRate) = (new.scrubDays, new.scrubRate)
-        remotes = new.remotes
+        (drillDays, remotes) = (new.drillDays, new.remotes)
     }
 
     /// The settings that only a start applies, besides volumes.

@@ -46,7 +46,7 @@ extension Settings {
         let table = try TOMLTable(string: text)
         let known: Set = [
             "copies", "min_copies", "settle", "ignore", "ignore_case", "readers", "writers",
-            "volume", "volumes", "scrub", "views", "offsite", "alert_command",
+            "volume", "volumes", "scrub", "views", "offsite", "drill", "alert_command",
             "ping_url",
         ]
         if let unknown = table.keys.first(where: { !known.contains($0) }) {
@@ -108,6 +108,7 @@ extension Settings {
         readers = try Self.group(table, "readers")
         writers = try Self.group(table, "writers")
         if let value = table["scrub"] { try readScrub(value.table) }
+        if let value = table["drill"] { try readDrill(value.table) }
         if let value = table["offsite"] { try readOffsite(value.table) }
         if let value = table["volumes"] { try readVolumes(value.table) }
         guard let list = table["volume"]?.array, !list.isEmpty else {
@@ -219,6 +220,20 @@ extension Settings {
             }
             scrubRate = rate == 0 ? nil : rate
         }
+    }
+
+    private mutating func readDrill(_ table: TOMLTable?) throws {
+        guard let table, table.keys.allSatisfy({ $0 == "days" }) else {
+            throw SettingMistake(in: "drill", nil, "[drill] has \"days\", and nothing else.")
+        }
+        guard let value = table["days"] else { return }
+        guard let days = value.double ?? value.int.map(Double.init), (0...3650).contains(days)
+        else {
+            throw SettingMistake(
+                in: "drill", "days",
+                "\"days\" of [drill] must be a number of days from 0 (never) to 3650.")
+        }
+        drillDays = days
     }
 
     /// Reads `20M` as bytes per second, in powers of 1000; `nil` when it is not a rate.

@@ -30,6 +30,9 @@ public struct Settings: Sendable {
     public var scrubDays = 30.0
     /// The most bytes per second that the scheduled scrub reads; `nil` for no limit.
     public var scrubRate: Int64?
+    /// The number of days in which images are restored once from each source, to prove that it can
+    /// be done; 0 for never.
+    public var drillDays = 30.0
     /// The group that sees the archive; `nil` for everybody.
     public var readers: UserGroup?
     /// The group that may write to `/incoming`; `nil` for everybody.
@@ -108,8 +111,8 @@ extension Settings {
     public var toml: String {
         var text = """
             # Configuration of this pacsfs archive. After a change: pacsfs reload. It takes over
-            # views, settle, ignore, ignore_case, scrub, alert_command and ping_url; the rest needs
-            # a restart of the daemon.
+            # views, settle, ignore, ignore_case, scrub, drill, offsite, alert_command and ping_url;
+            # the rest needs a restart of the daemon.
 
             # On how many volumes every image is kept.
             copies = \(copies)
@@ -153,6 +156,14 @@ extension Settings {
             [scrub]
             days = \(scrubDays == scrubDays.rounded() ? String(Int(scrubDays)) : String(scrubDays))
             rate = "\(scrubRate ?? 0)"
+
+            """
+        text += """
+
+            # Once in so many days (0: never), images are restored from each volume and each remote
+            # alone and compared, to prove that it can be done: see "pacsfs drill".
+            [drill]
+            days = \(Self.number(drillDays))
 
             """
         text += """

@@ -146,13 +146,13 @@ extension LedgerEvent {
     fileprivate static let kindsOfCopies: Set = [
         DuplicateEvent.kind, VolumeEvent.kind, DamageEvent.kind, CopiesEvent.kind, ScrubEvent.kind,
         RemoteEvent.kind, OffsiteEvent.kind, OffsiteCheckEvent.kind, OffsiteProofEvent.kind,
-        WipeTestEvent.kind,
+        WipeTestEvent.kind, DrillEvent.kind,
     ]
 
     fileprivate var concernsCopies: Bool {
         switch self {
         case .duplicate, .volume, .damage, .copies, .scrub, .remote, .offsite, .offsiteCheck,
-            .offsiteProof, .wipeTest:
+            .offsiteProof, .wipeTest, .drill:
             true
         case .views, .paths, .series, .ingest, .reject, .search: false
         }
@@ -162,7 +162,7 @@ extension LedgerEvent {
     fileprivate var needsDigests: Bool {
         switch self {
         case .volume(let event): event.isDeparture
-        case .scrub, .remote, .wipeTest: false
+        case .scrub, .remote, .wipeTest, .drill: false
         default: true
         }
     }

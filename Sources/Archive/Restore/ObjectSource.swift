@@ -105,7 +105,7 @@ final class ObjectSource: RestoreSource {
         do {
             try FileManager.default.createDirectory(
                 atPath: scratch + "/blobs", withIntermediateDirectories: true)
-            let file = try Descriptor(opening: store.path(of: object), O_RDONLY)
+            let file = try RegularFile.open(at: AT_FDCWD, store.path(of: object), O_RDONLY)
             var reader = PackReader(name: object, from: file.number)
             while case .blob(let place) = try reader.next() {
                 let path = "\(scratch)/blobs/\(place.digest.hex)"
@@ -165,7 +165,7 @@ final class ObjectSource: RestoreSource {
         guard let path else {
             throw problem ?? ArchiveError(.notFound, "\(name) does not have it.")
         }
-        return try Descriptor(opening: path, O_RDONLY)
+        return try RegularFile.open(at: AT_FDCWD, path, O_RDONLY)
     }
 
     /// Lets go of what was fetched, but for blobs that are wanted now, and those of packs that were

@@ -44,7 +44,7 @@ struct FolderStore: ObjectStore {
     func discard(_ object: String) {}
 
     func beginning(of object: String, bytes: Int64) throws -> [UInt8] {
-        let file = try Descriptor(opening: path(of: object), O_RDONLY)
+        let file = try RegularFile.open(at: AT_FDCWD, path(of: object), O_RDONLY)
         return try FileIO.bytes(file.number, at: 0, count: Int(bytes))
     }
 

@@ -12,6 +12,10 @@ struct ScratchLedger {
     let archive: String
     /// How many records the ledger has.
     let records: Int64
+    /// SHA-256 of the last of these.
+    let head: Digest
+    /// A volume that has the ledger and nothing else.
+    let volume: Volume
 
     /// - Parameters:
     ///   - noted: A head that a person has kept; the ledger must have that record.
@@ -21,14 +25,14 @@ struct ScratchLedger {
         archive = try origin.archive()
         let ledger = try origin.ledger(of: archive, noted: noted, scratch: folder)
         let summary = ledger.summary
-        records = summary.records
+        (records, head) = (summary.records, ledger.head)
         firstView = summary.views?.first?.name
         // An ordinal that no volume of the archive has.
         let ordinal =
             1
             + max(
                 summary.volumes.map(\.ordinal).max() ?? 0, summary.departed.keys.max() ?? 0)
-        let volume = try Volume.create(
+        volume = try Volume.create(
             at: folder + "/volume", archive: archive, ordinal: ordinal, domain: folder)
         try ledger.copy(to: volume)
         index = folder + "/index.sqlite"

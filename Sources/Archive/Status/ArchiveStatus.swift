@@ -252,4 +252,6 @@ public struct ArchiveStatus: Codable, Sendable {
     public var alerts = Alerts()
     /// Volumes that are taken home in turn.
     public var removable: [Removable] = []
+    /// The last attempt to restore from each volume and each remote.
+    public var drills: [Drill] = []
 }

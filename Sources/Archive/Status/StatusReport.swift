@@ -15,6 +15,7 @@ struct StatusReport {
     let offsite: OffsiteRemotes
     /// How far a restore is; `nil` when there is none.
     let restoring: String?
+    let drills: Drills
     /// Why views cannot be made; `nil` when they can.
     let viewsProblem: String?
     /// Why `pacsfs.toml` was not taken into use when it was read again; `nil` when it was.
@@ -63,11 +64,13 @@ struct StatusReport {
             verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
             time: Timestamp(nanoseconds: core.clock.utc), restoring: restoring,
             remotes: try offsite.status(), alerts: alerts,
-            removable: removable.status(images: totals.instances))
+            removable: removable.status(images: totals.instances),
+            drills: try drills.status(at: core.clock.utc))
         result.volumes += Self.unlisted(known, members)
         result.health = Health(of: result)
         let now = Timestamp(nanoseconds: core.clock.utc)
-        for text in result.remotes.flatMap({ $0.findings(at: now) }) {
+        let texts = result.remotes.flatMap { $0.findings(at: now) } + result.drillFindings
+        for text in texts {
             result.health.add(attention: text)
         }
         return result

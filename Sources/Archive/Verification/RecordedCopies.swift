@@ -106,7 +106,7 @@ final class RecordedCopies {
             for digest in event.digests { try claim(.stored, digest, event.volume) }
         case .volume(let event) where event.isDeparture: retired[event.ordinal] = record
         case .volume, .views, .paths, .series, .reject, .scrub, .search: break
-        case .remote, .offsite, .offsiteCheck, .offsiteProof, .wipeTest: break
+        case .remote, .offsite, .offsiteCheck, .offsiteProof, .wipeTest, .drill: break
         }
     }
 

@@ -38,6 +38,8 @@
 //   restore         goes on with a restore that was interrupted                 Restores
 //   offsite NAME    brings everything to a remote, by rclone as a child         RemoteLoop
 //                   process; no lock is held while that runs
+//   drill           restores from sources for a trial, by rclone and DCMTK as    Drills
+//                   child processes; no lock is held while these run
 //
 //   control         take commands of "pacsfs"; one for each connection          ControlServer
 //   watchdog, hangup   keep the service manager informed; reload        Watchdog, DaemonProcess
@@ -100,6 +102,7 @@
 //                                 └► IncomingTrees.following ─► names ─► tree   (movedStaging)
 //   Resilver.running ─► VolumeAdministration.changing
 //   OffsiteRemotes.changing ─► RemoteLoop.turn ─► index writer
+//   Drills.turn ─► RemoteLoop.turn
 //   ScrubTurn ─► CopyRepairs.busy ─► index writer
 //   RejectedFiles.changing ─► index writer
 //   index writer ─► Ledger.state ─► LedgerWriter.current   (held while the disks are written, at

@@ -8,7 +8,7 @@ import GRDB
 /// are only added, and a row id is never given twice (AUTOINCREMENT).
 enum Schema {
     /// Raised when a table changes. An index of another version is put aside and rebuilt.
-    static let version = 8
+    static let version = 9
 
     /// The condition that an instance is shown in all views. It is not when an earlier one has the
     /// same data set, and only the file header differs: then views by UID show it alone.
@@ -208,6 +208,14 @@ enum Schema {
                   object   INTEGER NOT NULL,
                   offset   INTEGER NOT NULL,
                   PRIMARY KEY (remote, instance)
+                ) WITHOUT ROWID;
+
+                -- The last drill of each source: images were restored from it alone.
+                CREATE TABLE drill(
+                  source   TEXT PRIMARY KEY,     -- "volume 2", "remote b2"
+                  time     INTEGER NOT NULL,     -- when it ended, ns since 1970
+                  restored INTEGER NOT NULL,     -- images
+                  faults   INTEGER NOT NULL      -- what did not fit
                 ) WITHOUT ROWID;
 
                 -- Rejected files, so that the same file is not rejected twice.

@@ -18,6 +18,7 @@ extension IndexWriter {
     /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func removeRemote(_ name: String) throws {
         guard let remote = try remoteID(name) else { return }
+        try forgetDrill(of: "remote \(name)")
         try forgetObjects(on: remote)
         try db.execute(sql: "DELETE FROM remote WHERE id = ?", arguments: [remote])
     }

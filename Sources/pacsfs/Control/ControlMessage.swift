@@ -21,6 +21,9 @@ enum ControlRequest: Codable, Sendable {
     /// and `checked`.
     case checkRemote(String, isFetching: Bool)
     case testWipe(String)
+    /// Restores from sources, each alone; answered like `scrub`, with `drilling` and `drilled`. It
+    /// ends when the command goes away.
+    case drill([String], isFull: Bool)
 }
 
 /// What the daemon answers.
@@ -39,6 +42,8 @@ enum ControlResponse: Codable, Sendable {
     case checking(CheckProgress)
     case checked(RemoteCheckReport)
     case testedWipe(ArchiveStatus.Remote.WipeTest)
+    case drilling(DrillProgress)
+    case drilled([DrillReport])
     /// A sentence: what happened, and what to do.
     case failed(String)
 }

@@ -77,6 +77,8 @@ final class ControlServer: Sendable {
             case .pushRemote(let name): return push(name, for: connection)
             case .checkRemote(let name, let isFetching):
                 return check(name, isFetching: isFetching, for: connection)
+            case .drill(let names, let isFull):
+                return drill(names, isFull: isFull, for: connection)
             case let request: return send(answer(request), on: connection)
             }
         } catch {
@@ -112,7 +114,8 @@ final class ControlServer: Sendable {
                 // To read below its own mount, the daemon would wait for itself.
                 for file in files { try requireOutsideMount(file.path) }
                 return .imported(archive.importFiles(files))
-            case .scrub, .pushRemote, .checkRemote: return .failed("It has answers of its own.")
+            case .scrub, .pushRemote, .checkRemote, .drill:
+                return .failed("It has answers of its own.")
             case .addRemote(let request):
                 if request.options["type"] == "local" { try requireOutsideMount(request.path) }
                 return .addedRemote(try archive.addRemote(request))
@@ -200,6 +203,29 @@ final class ControlServer: Sendable {
                 _ = self.send(.checking(progress), on: connection)
             }
             return send(.checked(report), on: connection)
+        } catch {
+            return send(.failed("\(error)"), on: connection)
+        }
+    }
+
+    /// Drills sources, says how far that is a few times a second, and stops when nobody listens any
+    /// more.
+    ///
+    /// - Returns: False when the command has gone.
+    private func drill(
+        _ names: [String], isFull: Bool, for connection: ControlConnection
+    ) -> Bool {
+        let peer = connection.peer
+        var lastSent: ContinuousClock.Instant?
+        do throws(ArchiveError) {
+            let reports = try archive.drill(
+                names, isFull: isFull, shouldStop: { peer.hasGone }
+            ) { progress in
+                if let lastSent, ContinuousClock.now - lastSent < .milliseconds(200) { return }
+                lastSent = .now
+                _ = self.send(.drilling(progress), on: connection)
+            }
+            return send(.drilled(reports), on: connection)
         } catch {
             return send(.failed("\(error)"), on: connection)
         }

@@ -107,6 +107,24 @@ struct DaemonConnection {
         try ask(.testWipe(name)) { if case .testedWipe(let test) = $0 { test } else { nil } }
     }
 
+    /// - Parameters:
+    ///   - names: Remotes, and paths or ordinals of volumes; all if there are none.
+    ///   - isFull: Whether everything is restored.
+    /// - Throws: ``CommandError`` with what the daemon says, or why there is no answer.
+    func drill(
+        _ names: [String], isFull: Bool, progress: (DrillProgress) -> Void
+    ) throws -> [DrillReport] {
+        try send(.drill(names, isFull: isFull))
+        while true {
+            switch try response() {
+            case .drilling(let state): progress(state)
+            case .drilled(let reports): return reports
+            case .failed(let reason): throw CommandError(.refused, reason)
+            default: throw foreign(ForeignMessage())
+            }
+        }
+    }
+
     private func ask<Answer>(_ request: ControlRequest, _ answer: (ControlResponse) -> Answer?)
         throws -> Answer
     {

@@ -121,7 +121,7 @@ enum ManualPage {
         ViewListDocument.format,
         ViewTryDocument.format, ReloadDocument.format, ScrubReport.format,
         VerificationReport.format, RebuildSummary.format, RestoreSummary.format,
-        RestoreReport.format, DoctorDocument.format,
+        RestoreReport.format, DrillReportsDocument.format, DoctorDocument.format,
     ]
 
     private static var json: [String] {

@@ -101,7 +101,8 @@ extension ArchiveStatus: JSONDocument {
             .string("removable[].problem", orNull: true, "Why it is incomplete."),
             .time("removable[].complete", orNull: true, "When it last had everything."),
             .integer("removable[].missing", "Images that came since."),
-        ] + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") })
+        ] + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") }
+            + ArchiveStatus.Drill.fields.map { $0.inside("drills[]") })
 }
 
 extension ArchiveStatus.Remote {

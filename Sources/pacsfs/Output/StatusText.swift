@@ -19,6 +19,7 @@ enum StatusText {
         lines += status.volumes.flatMap(volume)
         lines += status.remotes.flatMap(remote)
         lines += status.removable.map(removable)
+        lines += status.drills.compactMap(drill)
         lines.append("Room       \(freeSpace(status.freeSpace))")
         lines += work(status)
         lines += status.copies.lostImages.map { "Lost       \($0)" }
@@ -87,6 +88,16 @@ enum StatusText {
         }
         if !facts.isEmpty { lines.append("           \(facts.joined(separator: "; "))") }
         return lines
+    }
+
+    /// `nil` when there was none yet.
+    private static func drill(_ drill: ArchiveStatus.Drill) -> String? {
+        guard let last = drill.last, let result = drill.result else { return nil }
+        let found =
+            result == .passed
+            ? "\(Output.count(drill.restored, "image", "images")) restored and compared"
+            : Output.count(drill.faults, "thing did not fit", "things did not fit")
+        return "Drill      \(drill.name): \(result.rawValue) on \(day(last)), \(found)"
     }
 
     private static func day(_ time: Timestamp) -> String {

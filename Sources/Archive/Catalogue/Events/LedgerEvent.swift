@@ -25,6 +25,7 @@ enum LedgerEvent: Sendable {
     case offsiteCheck(OffsiteCheckEvent)
     case offsiteProof(OffsiteProofEvent)
     case wipeTest(WipeTestEvent)
+    case drill(DrillEvent)
 
     /// Every kind, and how its records are read.
     private static let bodies:
@@ -49,6 +50,7 @@ enum LedgerEvent: Sendable {
                 .offsiteProof(try .init(fields))
             },
             WipeTestEvent.kind: { fields throws(RecordError) in .wipeTest(try .init(fields)) },
+            DrillEvent.kind: { fields throws(RecordError) in .drill(try .init(fields)) },
         ]
 
     /// Every kind that this program knows.
@@ -72,6 +74,7 @@ enum LedgerEvent: Sendable {
         case .offsiteCheck(let body): body
         case .offsiteProof(let body): body
         case .wipeTest(let body): body
+        case .drill(let body): body
         }
     }
 

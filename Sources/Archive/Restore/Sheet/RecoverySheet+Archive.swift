@@ -27,12 +27,12 @@ extension RecoverySheet {
         }
         let position = try? TagIndex(readingFrom: ArchivePaths(archive).index)
             .read { try $0.position() }
-        self.init(
-            Facts(
-                archive: archive, id: id, volumes: settings.volumes.map(\.path),
-                copies: settings.copies, mountpoint: mountpoint,
-                head: position.map { "\($0.head):\($0.number)" }, date: date),
-            remotes)
+        var facts = Facts(
+            archive: archive, id: id, volumes: settings.volumes.map(\.path),
+            copies: settings.copies, mountpoint: mountpoint,
+            head: position.map { "\($0.head):\($0.number)" }, date: date)
+        facts.publicKey = try DrillKey(of: archive).publicPEM
+        self.init(facts, remotes)
     }
 
     /// Notes in the archive that the sheet was printed or saved: before that nothing goes to an

@@ -62,7 +62,7 @@ struct HTML: ExpressibleByStringInterpolation {
     static func withCommands(_ sentence: String) -> HTML {
         let command =
             #/
-            \bpacsfs\ (?:import|mount|offsite|rebuild|reload|restore|scrub|unmount
+            \bpacsfs\ (?:drill|import|mount|offsite|rebuild|reload|restore|scrub|unmount
               |verify|views|volume)
             (?:[^;.,\s]|[.,](?!\s|$)|\s(?!(?:Safe|Ready):))*
             /#
