@@ -99,6 +99,21 @@ struct SettlingTests {
         #expect(blocked.withLock { $0 } == 0)
     }
 
+    @Test("What is due when pacsfs ends, and not begun, is left to the next start")
+    func stopping() throws {
+        let fixture = try TreeFixture(settle: 0.05)
+        for number in 0..<400 {
+            try fixture.save(Array("Dear client \(number)".utf8), as: "\(number).txt")
+        }
+        let settling = Settling { [tree = fixture.tree] in tree }
+        settling.start()
+        #expect(try eventually { try fixture.left.count < 400 })
+        settling.stop()
+        #expect(try fixture.left.count > 0)
+        try fixture.startAgain()
+        #expect(try fixture.left == [])
+    }
+
     @Test("A folder that never had a file goes much later, and not while it is open")
     func emptyFolders() throws {
         let fixture = try TreeFixture(settle: 0.05)

@@ -35,6 +35,24 @@ import Testing
         #expect(try files(below: volume.path + "/staging/commit") == [])
     }
 
+    @Test("that a program changes after it was hashed is not set aside")
+    func changed() throws {
+        let volume = try folder.volume()
+        let source = try folder.file("source", content(1))
+        for other in [content(2), content(1, count: 999)] {
+            expectError(.corrupt) {
+                _ = try volume.rejected.stage(
+                    copyOf: source.number, bytes: Int64(other.count), digest: .of(other),
+                    reason: "no")
+            }
+            #expect(try files(below: volume.path + "/staging/commit") == [])
+        }
+        let staged = try volume.rejected.stage(
+            copyOf: source.number, bytes: 1000, digest: .of(content(1)), reason: "no")
+        #expect(try volume.rejected.place(staged, at: "a", time) == "rejected/2026-11-22/a")
+        #expect(try read(volume.path + "/rejected/2026-11-22/a") == content(1))
+    }
+
     @Test("gets another name when other bytes have its own") func unique() throws {
         let volume = try folder.volume()
         var paths: Set<String> = []

@@ -72,7 +72,8 @@ final class Settling: Sendable {
         for step in tree.locked({ $0.due(pace, settings) }) {
             guard busy.withLock({ $0.insert(step.node).inserted }) else { continue }
             let done: @Sendable () -> Void = { [self] in
-                tree.onDisk { tree.perform(step, pace) }
+                // What is not begun when pacsfs ends is done after the next start.
+                if !loop.isStopping { tree.onDisk { tree.perform(step, pace) } }
                 busy.withLock { _ = $0.remove(step.node) }
             }
             if !steps.put(done) { busy.withLock { _ = $0.remove(step.node) } }

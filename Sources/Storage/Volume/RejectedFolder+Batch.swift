@@ -20,7 +20,8 @@ extension RejectedFolder {
     ///   - digest: As ``Digest/ofRejected(descriptor:bytes:path:)`` gives it.
     ///   - access: Whose it is, and who may read it; that of the source when it is left out.
     ///   - disk: Where the source is, if that is known.
-    /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
+    /// - Throws: `noSpace` when there is no space above the reserve, `corrupt` when the file has
+    ///   another digest by now, or the error of a system call.
     public func stage(
         copyOf source: Int32, bytes: Int64, digest: Digest, reason: String,
         access: FileAccess? = nil, reading disk: DiskCalls? = nil
@@ -37,7 +38,7 @@ extension RejectedFolder {
             file: Self.rejectTemporary(), reason: Self.rejectTemporary(), text: Self.text(reason),
             bytes: bytes, digest: digest)
         do throws(StorageError) {
-            _ = try copy(source, to: staged.file, path: staging.path(of: staged.file), access)
+            try copy(source, staged, access)
             let path = staging.path(of: staged.reason)
             let file = try staging.openFile(staged.reason, O_WRONLY | O_CREAT | O_EXCL)
             try file.write(staged.text, at: 0, path: path)
@@ -45,6 +46,23 @@ extension RejectedFolder {
         } catch {
             remove(staged)
             throw error
+        }
+    }
+
+    /// A program may have gone on with the file since it was hashed.
+    private func copy(
+        _ source: Int32, _ staged: StagedRejection, _ access: FileAccess?
+    ) throws(StorageError) {
+        let path = staging.path(of: staged.file)
+        let copy = try copy(source, to: staged.file, path: path, access)
+        let bytes = try copy.facts(path: path).bytes
+        guard bytes == staged.bytes,
+            try Digest.ofRejected(descriptor: copy.number, bytes: bytes, path: path)
+                == staged.digest
+        else {
+            throw StorageError(
+                .corrupt, "the file was changed while it was set aside", path: path,
+                remedy: "It is looked at again when no program writes it")
         }
     }
 
