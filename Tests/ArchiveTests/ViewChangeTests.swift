@@ -267,7 +267,7 @@ struct ViewChangeTests {
                     "domain = ", with: "domain = \"x\" # ")
             }
             let summary = try archive.reload()
-            #expect(summary.changed == ["ignore", "scrub"])
+            #expect(summary.changed == ["ignore", "scrub", "drill"])
             #expect(summary.waiting == ["copies", "volume"])
             #expect(archive.settings.ignored.first == "*.log" && archive.settings.scrubDays == 0)
             #expect(archive.settings.copies == 2)

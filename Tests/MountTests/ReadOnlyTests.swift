@@ -47,7 +47,7 @@ struct ReadOnlyTests {
                 #expect(reasons.contains { run.errors.contains($0) }, "\(run.report)")
             }
             #expect(try Files.digests { try archive.run($0, in: archive.mountpoint) } == before)
-            #expect(before.count == MountedArchive.views.count * 17 + 4)
+            #expect(before.count == MountedArchive.views.count * 17 + 6)
             #expect(
                 try archive.mustShell("stat -c '%a %h %s' \"$F\"", places).output
                     == "444 \(MountedArchive.views.count) \(image.bytes)\n")

@@ -10,7 +10,7 @@ struct ViewChangeTests {
     private static let listing =
         """
         find \"$M\" -path \"$I\" -prune -o -path \"$M/rejected\" -prune -o -mindepth 1 -printf \
-        '%P %i %s %T@ %y\\n' | sort
+        '%P %i %s %T@ %y\\n' | grep -v '^status.html \\|^metrics.prom ' | sort
         """
 
     private func listing(_ archive: MountedArchive, without views: [String] = []) throws -> [String]

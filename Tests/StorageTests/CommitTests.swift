@@ -230,7 +230,7 @@ import Testing
             try volume.commit([StagedBlob(digest: digest, bytes: 1000)]) == [.stored])
         // The record may still fail: then its writer goes on with it.
         let before = try FileFacts.of(source.number, path: "c.dcm")
-        #expect(before.mode == 0o640 && before.owner == (isRoot ? 1234 : geteuid()))
+        #expect(before.mode == 0o444 && before.owner == (isRoot ? 1234 : geteuid()))
         try volume.finish([digest])
         let tree = try volume.incoming.openDirectory("a b")
         let incoming = try #require(try tree.facts("c.dcm"))

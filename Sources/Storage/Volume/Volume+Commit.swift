@@ -138,15 +138,13 @@ extension Volume {
         }
     }
 
-    /// Only this process can change a blob, and others can read it as far as its folders let them.
+    /// Takes a file from its writer. The owner is a protection, not a promise.
     private func makeOurs(_ digest: Digest) throws(StorageError) {
         let name = Self.stagedName(digest)
-        guard let facts = try committing.facts(name), facts.isRegular else { return }
-        if facts.owner == geteuid(), facts.mode == 0o444 { return }
-        let ours = FileAccess(owner: geteuid(), group: getegid(), mode: 0o444)
+        guard let facts = try committing.facts(name), facts.isRegular, facts.owner != geteuid()
+        else { return }
         let file = try committing.openFile(name)
-        // The owner and the mode are a protection, not a promise.
-        try? ours.give(to: file.number, path: committing.path(of: name))
+        _ = fchown(file.number, geteuid(), getegid())
     }
 
     /// The files that may be staged or blobs without being in the ledger; see the table above.
@@ -209,6 +207,13 @@ extension Volume {
             throw StorageError(
                 .corrupt, "the staged file has \(facts.bytes) bytes, not \(staged.bytes)",
                 path: path, remedy: "Stage it again from its source")
+        }
+        if facts.mode != 0o444 {
+            do {
+                try call({ .setMode($0, path) }) { fchmod(file.number, 0o444) }
+            } catch  where error.meansNoModes {
+                // A file system without modes; the mode is a protection, not a promise.
+            }
         }
         guard syncing else { return }
         do throws(StorageError) {
