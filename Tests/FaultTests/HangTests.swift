@@ -102,8 +102,9 @@ struct HangTests {
         let found = try meanwhile.get()
         #expect(Set(found.keys) == Set(usual.keys))
         for (name, seconds) in found {
-            let wanted = usual[name, default: 0] + 0.1
-            #expect(seconds <= wanted, "\(name) took \(seconds) s instead of \(wanted - 0.1) s")
+            // Other tests add some to it; what waits for the disk waits as long as it hangs.
+            let most = usual[name, default: 0] + 0.5
+            #expect(seconds <= most, "\(name) took \(seconds) s instead of \(most - 0.5) s")
         }
         try mount.unmount()
     }

@@ -182,7 +182,8 @@ struct OffsiteTroubleTests {
             try limit(archive, nil)
             let push = try archive.pacsfs("offsite", "push", timeout: 120)
             #expect(push.code == 2, "\(push.report)")
-            #expect(try archive.remoteStatus()["state"] as? String == "pausing")
+            #expect(
+                try eventually { try archive.remoteStatus()["state"] as? String == "pausing" })
             try remote.reconnect()
             try expectWhole(archive)
         }

@@ -84,11 +84,22 @@ final class CrashingMount {
 
     /// Makes sure that the daemon is dead.
     func killDaemon() throws {
-        guard let process = daemon else { return }
-        kill(process, SIGKILL)
-        guard eventually(within: 10, { daemon != process }) else {
-            throw ProgramError(description: "The daemon \(process) does not die.")
+        let process = daemon
+        if let process { kill(process, SIGKILL) }
+        // A process that dies shows no command any more before it closes its files.
+        guard eventually(within: 10, { daemon != process || process == nil }),
+            eventually({ isFree })
+        else {
+            throw ProgramError(description: "The daemon \(process ?? 0) does not die.")
         }
+    }
+
+    /// Whether no process has the archive.
+    private var isFree: Bool {
+        let file = open(archive + "/lock", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return true }
+        defer { close(file) }
+        return flock(file, LOCK_SH | LOCK_NB) == 0
     }
 
     /// Ends it as its users do.
