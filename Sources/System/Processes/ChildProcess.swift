@@ -58,8 +58,8 @@ public final class ChildProcess: Sendable {
         let (errorReader, errorWriter) = try Self.pipe()
         let content = try Self.file(with: input)
         process = try Self.spawn(
-            arguments, variables, input: content.number, output: writer.number,
-            errors: errorWriter.number)
+            arguments, variables: variables,
+            descriptors: [0: content.number, 1: writer.number, 2: errorWriter.number])
         let process = process
         do throws(Errno) {
             watch = SharedDescriptor(owning: try systemCall { pidfd_open(process, 0) })
@@ -94,39 +94,6 @@ public final class ChildProcess: Sendable {
             try FileIO.write(number, bytes, at: 0)
         }
         return file
-    }
-
-    private static func spawn(
-        _ arguments: [String], _ variables: [String: String], input: Int32, output: Int32,
-        errors: Int32
-    ) throws(Errno) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, errors, 2)
-        // Libraries may have opened some without O_CLOEXEC.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var signals = sigset_t()
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-        let list = arguments.map { strdup($0) } + [nil]
-        let settings = variables.sorted { $0.key < $1.key }.map { strdup("\($0)=\($1)") } + [nil]
-        defer { for pointer in list + settings { free(pointer) } }
-        var process = pid_t()
-        let error = posix_spawnp(&process, arguments[0], &actions, &attributes, list, settings)
-        if error != 0 { throw Errno(error) }
-        return process
     }
 
     /// Calls `body` with everything that the program writes, until it has ended. Of what it

@@ -47,40 +47,13 @@ final class StorageProvider {
         let (number, text) = (file.number, Array(profile.text.utf8))
         // A memfd takes all bytes at once (memfd_create(2)).
         try systemCall { write(number, text, text.count) }
-        return (socket, try spawn(arguments, input: input.number, profile: file.number))
-    }
-
-    private static func spawn(
-        _ arguments: [String], input: Int32, profile: Int32
-    ) throws(Errno) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
-        posix_spawn_file_actions_adddup2(&actions, profile, profileDescriptor)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // Ctrl-C is for this process: it finishes the image that it is receiving.
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var signals = sigset_t()
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-
         // TCP_NODELAY makes DCMTK set an option that only sockets of TCP have.
         let variables = ProcessInfo.processInfo.environment.filter { $0.key != "TCP_NODELAY" }
-        let list = arguments.map { strdup($0) } + [nil]
-        let settings = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { for pointer in list + settings { free(pointer) } }
-        var process = pid_t()
-        let error = posix_spawnp(&process, arguments[0], &actions, &attributes, list, settings)
-        if error != 0 { throw Errno(error) }
-        return process
+        // Ctrl-C is for this process: it finishes the image that it is receiving.
+        let process = try ChildProcess.spawn(
+            arguments, variables: variables,
+            descriptors: [0: input.number, 1: 1, 2: 2, profileDescriptor: number])
+        return (socket, process)
     }
 
     /// Sends what it takes of some bytes without waiting.
