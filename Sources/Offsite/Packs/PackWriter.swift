@@ -70,29 +70,9 @@ public struct PackWriter: ~Copyable {
         let member = members[next]
         try write(TarHeader(name: Pack.blobName(member.digest), bytes: member.bytes).encoded)
         let offset = sha256.bytes
-        var digest = StreamingDigest()
-        while digest.bytes < member.bytes {
-            let piece = UnsafeMutableRawBufferPointer(
-                rebasing: buffer.prefix(
-                    Int(min(Int64(buffer.count), member.bytes - digest.bytes))))
-            let count: Int
-            do throws(Errno) {
-                count = try FileIO.read(input, into: piece, at: digest.bytes)
-            } catch {
-                throw OffsiteError(
-                    .local, "A copy of an image cannot be read", path: source,
-                    remedy: "Another copy is tried.", cause: error)
-            }
-            let bytes = UnsafeRawBufferPointer(rebasing: piece.prefix(count))
-            digest.update(bytes)
-            try write(bytes)
-            if count < piece.count { break }
-        }
-        if digest.finalize() != member.digest {
-            throw OffsiteError(
-                .corrupt, "A copy of an image is damaged", path: source,
-                remedy: "Another copy is tried.")
-        }
+        try member.digest.prove(
+            bytes: member.bytes, of: input, path: source, through: buffer
+        ) { (bytes) throws(OffsiteError) in try write(bytes) }
         try pad()
         places.append(
             BlobPlace(digest: member.digest, object: "", offset: offset, bytes: member.bytes))
