@@ -10,15 +10,15 @@ import System
 ///     look, every minute ─► what is wrong has lasted for a minute ─┐
 ///                        ─► what was wrong has gone for 5 minutes ─┴► command ─► alerts.json
 ///
-/// What was told is kept when the command has ended well, so that each thing is told once, and a
-/// crash meanwhile tells it again. A command that fails is tried again after 1, 2, 4, … 60 minutes;
-/// `status` says so.
+/// A thing counts as reported when the command has ended well: it is reported once, and once more
+/// after a crash in between. A command that fails is tried again after growing pauses
+/// (``GrowingPause``); `status` says so.
 final class Alerts: Sendable {
     private struct State {
         var memory: AlertMemory
-        /// When each condition was first seen of those that nobody was told of, monotonic ns.
+        /// When each condition that was not reported yet was first seen, monotonic ns.
         var began: [String: Int64] = [:]
-        /// Since when those are over that somebody was told of.
+        /// Since when those that were reported are over, monotonic ns.
         var ended: [String: Int64] = [:]
         /// When the command may be tried again.
         var next: Int64 = 0
@@ -28,9 +28,9 @@ final class Alerts: Sendable {
     }
 
     private static let minute: Int64 = 60_000_000_000
-    /// For so long a thing must last before it is told.
+    /// How long a thing must last before it is reported, ns.
     private static let lasting = minute
-    /// For so long it must be over.
+    /// How long it must be over before that is reported, ns.
     private static let over = 5 * minute
     private static let betweenPings = 5 * minute
 
@@ -133,7 +133,7 @@ final class Alerts: Sendable {
         let memory = state.withLock { state -> AlertMemory in
             if let problem {
                 state.failures += 1
-                state.next = now + Self.minute * Int64(min(60, 1 << min(6, state.failures - 1)))
+                state.next = now + GrowingPause.after(state.failures)
                 state.memory.problem = problem
                 return state.memory
             }
@@ -163,7 +163,7 @@ final class Alerts: Sendable {
         new: [AlertCondition], over: [AlertCondition], still: [AlertCondition]
     )
 
-    /// What is to be told now; `nil` when there is nothing, or it is not time.
+    /// What is to be reported now; `nil` when there is nothing, or it is not time.
     private static func due(
         _ conditions: [AlertCondition], _ state: inout State, at now: Int64
     ) -> Due? {

@@ -35,17 +35,12 @@ struct RemoteState: Sendable {
     /// Up to this `instance.id` everything is there.
     var complete: Int64 = 0
 
-    private static let minute: Int64 = 60_000_000_000
-    private static let longestPause = 60
-
     /// A failure: growing pauses, up to an hour.
     mutating func fail(_ text: String, isBlocked: Bool, at now: Int64) {
         failures += 1
-        let minutes =
-            isBlocked ? Self.longestPause : min(Self.longestPause, 1 << min(failures - 1, 6))
         activity = isBlocked ? .blocked : .pausing
         reason = text
-        pausedUntil = now + Int64(minutes) * Self.minute
+        pausedUntil = now + (isBlocked ? GrowingPause.longest : GrowingPause.after(failures))
         progress = nil
     }
 
