@@ -2,15 +2,15 @@ import Foundation
 import Storage
 import System
 
-/// What was told already, kept over restarts in `alerts.json` of the archive's directory.
+/// What was reported already, kept over restarts in `alerts.json` of the archive's directory.
 struct AlertMemory: Codable, Sendable {
     struct Told: Codable, Sendable {
         var text: String
-        /// When it was told.
+        /// When it was reported.
         var time: Timestamp
     }
 
-    /// Conditions that somebody was told of, and not yet that they are over, by key.
+    /// Conditions that were reported, and not yet that they are over, by key.
     var told: [String: Told] = [:]
     /// When an alert was last delivered.
     var last: Timestamp?
@@ -31,7 +31,6 @@ struct AlertMemory: Codable, Sendable {
 
     /// - Throws: The errors of writing it.
     func keep(in archive: String) throws {
-        try JSONEncoder().encode(self)
-            .write(to: URL(filePath: archive + "/" + Self.name), options: .atomic)
+        try ReplacedFile.write(JSONEncoder().encode(self), to: Self.name, in: archive)
     }
 }

@@ -25,7 +25,6 @@ struct RemovableNote: Codable, Equatable, Sendable {
 
     /// - Throws: The errors of writing them.
     static func keep(_ notes: [RemovableNote], in archive: String) throws {
-        try JSONEncoder().encode(notes)
-            .write(to: URL(filePath: archive + "/" + name), options: .atomic)
+        try ReplacedFile.write(JSONEncoder().encode(notes), to: name, in: archive)
     }
 }

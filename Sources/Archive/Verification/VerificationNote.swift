@@ -30,7 +30,6 @@ public struct VerificationNote: Codable, Sendable, Equatable {
     ///
     /// - Parameter archive: The archive's directory.
     public func keep(in archive: String) {
-        try? JSONEncoder().encode(self)
-            .write(to: URL(filePath: archive + "/" + Self.name), options: .atomic)
+        try? ReplacedFile.write(JSONEncoder().encode(self), to: Self.name, in: archive)
     }
 }
