@@ -1,5 +1,6 @@
 import Foundation
 import Offsite
+import OffsiteSupport
 import Storage
 import System
 import TagIndex
@@ -112,17 +113,22 @@ import Testing
         }
     }
 
+    /// Has the remote lie on a server that accepts connections and never answers.
+    private func silenceRemote() throws -> SharedDescriptor {
+        let (socket, port) = try Server.silent()
+        var secrets = pushed.secrets
+        secrets.location = RemoteLocation(
+            options: ["type": "webdav", "url": "http://127.0.0.1:\(port)", "vendor": "other"],
+            path: "images")
+        try secrets.write(in: temporary.path)
+        return socket
+    }
+
     @Test("A remote that never answers is given up, or left when nobody waits", arguments: [0, 1])
     func hung(kind: Int) throws {
         try damage()
-        let socket = try SilentServer()
-        var secrets = pushed.secrets
-        secrets.location = RemoteLocation(
-            options: [
-                "type": "webdav", "url": "http://127.0.0.1:\(socket.port)", "vendor": "other",
-            ],
-            path: "images")
-        try secrets.write(in: temporary.path)
+        let server = try silenceRemote()
+        defer { withExtendedLifetime(server) {} }
         if kind == 0 {
             try temporary.configure { $0.replacing("patience = 30", with: "patience = 3") }
         }
@@ -155,14 +161,8 @@ import Testing
     @Test("An archive that is closed does not wait for a remote that never answers")
     func closing() throws {
         try damage()
-        let socket = try SilentServer()
-        var secrets = pushed.secrets
-        secrets.location = RemoteLocation(
-            options: [
-                "type": "webdav", "url": "http://127.0.0.1:\(socket.port)", "vendor": "other",
-            ],
-            path: "images")
-        try secrets.write(in: temporary.path)
+        let server = try silenceRemote()
+        defer { withExtendedLifetime(server) {} }
         let result = Monitor<Archive.FetchResult?>(nil)
         let start = ContinuousClock.now
         try temporary.open { archive in
@@ -176,29 +176,5 @@ import Testing
             Issue.record("\(String(describing: result.withLock { $0 }))")
             return
         }
-    }
-}
-
-/// Accepts connections and never answers.
-final class SilentServer: Sendable {
-    private let socket: SharedDescriptor
-    let port: Int
-
-    init() throws {
-        let number = try systemCall {
-            Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-        socket = SharedDescriptor(owning: number)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        try withUnsafeMutableBytes(of: &address) { (bytes) throws(Errno) in
-            let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-            try systemCall { bind(number, pointer, length) }
-            try systemCall { listen(number, 64) }
-            try systemCall { getsockname(number, pointer, &length) }
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
     }
 }

@@ -3,13 +3,13 @@ import Storage
 import System
 
 /// One run of rclone.
-final class RcloneJob: Sendable {
+package final class RcloneJob: Sendable {
     private let child: ChildProcess
     private let patience: ChildProcess.Patience
     private let what: String
 
     /// What has become of it.
-    struct Result {
+    package struct Result {
         var ending: ChildProcess.Ending?
         /// Everything that it said went wrong, in order; the first hundred.
         var messages: [String] = []
@@ -19,10 +19,10 @@ final class RcloneJob: Sendable {
         var copied: Set<String> = []
         let what: String
 
-        var succeeded: Bool { ending == .exited(0) }
+        package var succeeded: Bool { ending == .exited(0) }
 
         /// - Throws: Why it did not succeed.
-        func check() throws(OffsiteError) {
+        package func check() throws(OffsiteError) {
             if !succeeded { throw error }
         }
 

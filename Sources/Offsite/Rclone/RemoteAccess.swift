@@ -40,21 +40,21 @@ public final class RemoteAccess: Sendable {
 
     /// What is on the remote as its server sees it, encrypted if it is. Without a slash at its end
     /// the path could be a file's; 1.75 takes it for one where the credentials are wrong.
-    func base(_ object: String = "") -> String {
+    package func base(_ object: String = "") -> String {
         let path = configuration.location.path
         let folder = path.isEmpty || path.hasSuffix("/") ? path : path + "/"
         return "base:\(folder)\(object)"
     }
 
     /// What is on the remote as it was before it went there.
-    func plain(_ object: String = "") -> String {
+    package func plain(_ object: String = "") -> String {
         configuration.isEncrypted ? "sealed:\(object)" : base(object)
     }
 
     /// Runs rclone for this remote.
     ///
     /// - Throws: `noRclone`, `stopped`, and what `output` throws.
-    func run(
+    package func run(
         _ arguments: [String], input: [UInt8] = [], _ what: String,
         isWanted: (() -> Bool)? = nil,
         environment other: RcloneEnvironment? = nil,

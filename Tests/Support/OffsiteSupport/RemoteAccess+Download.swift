@@ -1,6 +1,6 @@
 import TestSupport
 
-@testable import Offsite
+import Offsite
 
 extension RemoteAccess {
     /// Copies everything into a folder, as a person with rclone would.

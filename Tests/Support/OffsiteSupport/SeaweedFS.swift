@@ -3,7 +3,7 @@ import Glibc
 import System
 import TestSupport
 
-@testable import Offsite
+import Offsite
 
 /// A SeaweedFS that speaks S3. All tests that run at the same time share one; it ends with the last
 /// of them.

@@ -62,11 +62,15 @@ public final class Server: Sendable {
         (try? connection(to: port)) != nil
     }
 
-    private static func connection(to port: Int) throws(Errno) -> SharedDescriptor {
-        let socket = SharedDescriptor(
+    private static func socket() throws(Errno) -> SharedDescriptor {
+        SharedDescriptor(
             owning: try systemCall {
                 Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             })
+    }
+
+    private static func connection(to port: Int) throws(Errno) -> SharedDescriptor {
+        let socket = try Self.socket()
         try with(address(port)) { (address, length) throws(Errno) in
             try systemCall { connect(socket.number, address, length) }
         }
@@ -81,10 +85,7 @@ public final class Server: Sendable {
     }
 
     private static func bound(_ port: Int) throws(Errno) -> SharedDescriptor {
-        let socket = SharedDescriptor(
-            owning: try systemCall {
-                Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            })
+        let socket = try Self.socket()
         try with(address(port)) { (address, length) throws(Errno) in
             try systemCall { bind(socket.number, address, length) }
         }

@@ -4,7 +4,7 @@ import System
 import TestSupport
 import Testing
 
-@testable import Offsite
+import Offsite
 
 /// The kinds of remote that tests run against, each a real server.
 public enum RemoteKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
