@@ -62,6 +62,9 @@ struct HangTests {
             program: "os.rename(X + '.part', X + '.tmp')", locksFolder: true),
     ]
 
+    /// How much later than usual others may be, s.
+    private static let delay = 0.1
+
     @Test("delays nobody who wants something else", arguments: cases)
     func hangs(_ hanging: Case) throws {
         let folder = try TemporaryFolder()
@@ -94,7 +97,11 @@ struct HangTests {
         let ended = stuck.wait(until: SystemClock().now + 1_000_000_000) { $0 }
         #expect(ended == nil, "It did not hang.")
         let meanwhile = Result {
-            try Self.times(run, first: 10, looksAt: !hanging.locksFolder)
+            let found = try Self.times(run, first: 10, looksAt: !hanging.locksFolder)
+            if found.allSatisfy({ $1 <= usual[$0, default: 0] + Self.delay }) { return found }
+            // Another test may have had the machine; what waits for the disk still hangs.
+            let again = try Self.times(run, first: 15, looksAt: !hanging.locksFolder)
+            return found.merging(again) { min($0, $1) }
         }
         #expect(stuck.withLock { $0 == nil }, "It did not hang any more.")
         unlink(gate)
@@ -102,9 +109,9 @@ struct HangTests {
         let found = try meanwhile.get()
         #expect(Set(found.keys) == Set(usual.keys))
         for (name, seconds) in found {
-            // Other tests add some to it; what waits for the disk waits as long as it hangs.
-            let most = usual[name, default: 0] + 0.5
-            #expect(seconds <= most, "\(name) took \(seconds) s instead of \(most - 0.5) s")
+            let wanted = usual[name, default: 0]
+            #expect(
+                seconds <= wanted + Self.delay, "\(name) took \(seconds) s instead of \(wanted) s")
         }
         try mount.unmount()
     }

@@ -84,13 +84,10 @@ final class CrashingMount {
 
     /// Makes sure that the daemon is dead.
     func killDaemon() throws {
-        let process = daemon
-        if let process { kill(process, SIGKILL) }
+        if let daemon { kill(daemon, SIGKILL) }
         // A process that dies shows no command any more before it closes its files.
-        guard eventually(within: 10, { daemon != process || process == nil }),
-            eventually({ isFree })
-        else {
-            throw ProgramError(description: "The daemon \(process ?? 0) does not die.")
+        guard eventually(within: 10, { isFree }) else {
+            throw ProgramError(description: "The daemon of \(archive) does not die.")
         }
     }
 
