@@ -1,6 +1,6 @@
 import Storage
 
-/// Something that somebody should be told, once when it begins and once when it is over.
+/// Something that is to be reported, once when it begins and once when it is over.
 struct AlertCondition: Equatable, Sendable {
     /// What it is about; the same as long as it lasts, whatever numbers it speaks of.
     var key: String

@@ -7,7 +7,7 @@ struct AlertMessage: Equatable, Sendable {
     /// - Parameters:
     ///   - new: What is wrong since the last alert.
     ///   - over: What was wrong then, and is not any more.
-    ///   - still: What was told before and lasts.
+    ///   - still: What was reported before and lasts.
     init(
         new: [String], over: [String], still: [String], _ status: ArchiveStatus, host: String
     ) {

@@ -94,9 +94,9 @@ extension Recovery {
             case .wrongLength: throw busy
             }
         }
-        giveAccess(of: source.descriptor, to: target.descriptor)
         var status = stat()
         guard fstat(source.descriptor, &status) == 0 else { return }
+        giveAccess(status, to: target.descriptor)
         _ = futimens(target.descriptor, [status.st_atim, status.st_mtim])
     }
 
@@ -114,7 +114,9 @@ extension Recovery {
                 let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
                 folder = try SharedDescriptor(at: above, name, flags: flags)
                 model = try SharedDescriptor(at: model?.number ?? original, name, flags: flags)
-                if isNew, let folder, let model { giveAccess(of: model.number, to: folder.number) }
+                if isNew, let folder, let model {
+                    giveAccess(try model.status(), to: folder.number)
+                }
             }
         } catch {
             throw failure("cannot be given a folder", error)
@@ -132,10 +134,8 @@ extension Recovery {
         }
     }
 
-    /// As far as this process may.
-    private static func giveAccess(of model: Int32, to target: Int32) {
-        var status = stat()
-        guard fstat(model, &status) == 0 else { return }
+    /// Gives a file the owner and the mode of another, as far as this process may.
+    private static func giveAccess(_ status: stat, to target: Int32) {
         _ = fchown(target, status.st_uid, status.st_gid)
         _ = fchmod(target, status.st_mode & 0o7777 | 0o600)
     }

@@ -16,8 +16,8 @@ import TagIndex
 ///   so that half of one does not pass for a whole
 /// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)
 ///
-/// What lies in the `/incoming` that is shown belongs to whoever shows it: IncomingTree+Leftovers
-/// decides the same there.
+/// What lies in the `/incoming` that is shown is left alone: IncomingTree+Leftovers decides
+/// the same there.
 public struct Recovery: Sendable {
     /// What the files are given to.
     let archive: Intake

@@ -12,8 +12,8 @@ public struct FileIdentity: Codable, Hashable, Sendable {
 /// A file that `pacsfs import` takes in.
 ///
 /// Seconds or hours pass between the moment it is found and the moment it is opened. Meanwhile its
-/// owner may put a link to another's file in its place, and whoever imports may read more than the
-/// owner. So it says what was found: nothing else is taken in.
+/// owner may put a link to another's file in its place, and the person who imports may read more
+/// than the owner. So it says what was found: nothing else is taken in.
 public struct ImportFile: Codable, Sendable {
     /// An argument of the import.
     public struct Root: Codable, Hashable, Sendable {

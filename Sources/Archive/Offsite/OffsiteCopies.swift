@@ -56,7 +56,7 @@ struct OffsiteCopies: Sendable {
             try reader.offsitePlaces(sha256: digest.bytes)
                 + reader.offsitePlaces(sha256: digest.bytes, areFaulty: true)
         }.map { row in
-            // Versions are told apart by whole seconds.
+            // The times of versions have whole seconds.
             (OffsitePlace(row, digest), Timestamp(nanoseconds: row.recorded + 1_000_000_000))
         }
     }

@@ -138,7 +138,7 @@ struct RemoteCheck {
         _ pins: [Pin], _ hash: HashKind?, at last: Int64
     ) throws(OffsiteError) -> Int64 {
         var comparison = PinComparison(pins)
-        // Its clock may differ from this one, and versions are told apart by whole seconds.
+        // Its clock may differ from this one, and the times of versions have whole seconds.
         let time = Timestamp(nanoseconds: last + 1_000_000_000)
         do throws(OffsiteError) {
             try access.list(hash: hash, at: time) { comparison.take($0) }
