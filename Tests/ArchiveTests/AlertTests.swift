@@ -163,6 +163,14 @@ struct AlertTests {
         #expect(SystemClock().now - begin < 30_000_000_000)
     }
 
+    @Test("A command that is about to begin when pacsfs stops does not run")
+    func stopped() {
+        let command = AlertCommand(patience: 600_000_000_000)
+        command.stop()
+        let problem = command.run(["sleep", "600"], input: "")
+        #expect(problem == "pacsfs is being stopped.")
+    }
+
     @Test("Subjects and texts are no part of the command, whatever they have in them")
     func injection() throws {
         let evil = "x'; touch /tmp/pacsfs-evil \"$(touch /tmp/pacsfs-evil)\" `id`\n\r"

@@ -6,7 +6,12 @@ import System
 final class AlertCommand: Sendable {
     /// How long a command may take, ns.
     private let patience: Int64
-    private let running = Lock<ChildProcess?>(nil)
+    private let state = Lock(State())
+
+    private struct State {
+        var running: ChildProcess?
+        var isStopping = false
+    }
 
     init(patience: Int64) { self.patience = patience }
 
@@ -31,8 +36,12 @@ final class AlertCommand: Sendable {
         } catch {
             return "It cannot be started: \(error)."
         }
-        running.withLock { $0 = process }
-        defer { running.withLock { $0 = nil } }
+        let isStopping = state.withLock { state in
+            if !state.isStopping { state.running = process }
+            return state.isStopping
+        }
+        if isStopping { return "pacsfs is being stopped." }
+        defer { state.withLock { $0.running = nil } }
         var said: [UInt8] = []
         let ending = process.run(
             patience: .init(whole: patience), grace: 1_000_000_000
@@ -53,6 +62,12 @@ final class AlertCommand: Sendable {
         }
     }
 
-    /// Ends what runs now.
-    func stop() { running.withLock { $0 }?.signal(SIGKILL) }
+    /// Ends what runs now, and starts nothing any more.
+    func stop() {
+        let running = state.withLock { state in
+            state.isStopping = true
+            return state.running
+        }
+        running?.signal(SIGKILL)
+    }
 }
