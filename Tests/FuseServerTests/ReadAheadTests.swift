@@ -95,7 +95,7 @@ struct ReadAheadTests {
 
     @Test(
         "Two readers of one open directory do not wait for each other forever",
-        .timeLimit(.minutes(15)))
+        .timeLimit(.minutes(1)))
     func two() async throws {
         let ahead = ReadAhead(on: SerialWorker("list ahead"))
         let rows = Rows(5000)

@@ -201,7 +201,7 @@ import TestSupport
         return path
     }
 
-    @Test("What is archived meanwhile gives no false alarm", .timeLimit(.minutes(15)))
+    @Test("What is archived meanwhile gives no false alarm", .timeLimit(.minutes(2)))
     func meanwhile() throws {
         let isDone = Lock(false)
         try temporary.open { archive in
