@@ -209,8 +209,7 @@ extension Verification {
     private func compareWithIndex(
         _ volumes: [VolumeCheck], _ reference: VolumeCheck, _ indexed: LedgerPosition?
     ) {
-        guard let indexed else { return }
-        let index = ArchivePaths(path).index
+        guard let indexed, let index = paths?.index else { return }
         if indexed.number > reference.end.number {
             let lost = "\(reference.end.number + 1) to \(indexed.number)"
             if isWhole {

@@ -49,10 +49,12 @@ public final class Verification {
         public var totalBytes: Int64 = 0
     }
 
-    let path: String
+    /// The archive's directory; `nil` when none of the volumes belongs to the one that was assumed.
+    private(set) var paths: ArchivePaths?
+    private let isAssumed: Bool
     let places: [String]
     let isWhole: Bool
-    let identity: Archive.Identity?
+    private var identity: Archive.Identity?
     let noted: Head?
     let options: BlobScan.Options
     let shouldStop: @Sendable () -> Bool
@@ -64,18 +66,20 @@ public final class Verification {
 
     /// - Parameters:
     ///   - path: The archive's directory; if it is not readable, `volumes` must be given.
+    ///   - isAssumed: Nobody named the archive: it counts only when one of `volumes` belongs to it.
     ///   - volumes: Folders of volumes; none means all of the archive.
     ///   - head: A head that was noted before.
     ///   - shouldStop: Called from any thread; reading ends when it returns true.
     ///   - progress: Called now and then, on the calling thread.
     /// - Throws: ``ArchiveError`` when the volumes of the archive are unknown.
     public init(
-        archive path: String, volumes: [String] = [], head: Head? = nil,
+        archive path: String, isAssumed: Bool = false, volumes: [String] = [], head: Head? = nil,
         options: BlobScan.Options = BlobScan.Options(),
         shouldStop: @escaping @Sendable () -> Bool = { false },
         progress: @escaping (Progress) -> Void = { _ in }
     ) throws(ArchiveError) {
-        self.path = path
+        paths = ArchivePaths(path)
+        self.isAssumed = isAssumed
         noted = head
         self.options = options
         self.shouldStop = shouldStop
@@ -101,9 +105,12 @@ public final class Verification {
     /// - Returns: `nil` when it was stopped.
     /// - Throws: ``ArchiveError`` when a temporary file cannot be made.
     public func run() throws(ArchiveError) -> VerificationReport? {
+        var volumes = places.compactMap { present($0) }
+        if isAssumed, !volumes.contains(where: { $0.archive == identity?.archive }) {
+            (paths, identity) = (nil, nil)
+        }
         // Before the ledgers: they may grow meanwhile, and the index is never ahead of them.
         let indexed = indexedPosition()
-        var volumes = places.compactMap { present($0) }
         report.archive = identity?.archive ?? volumes.lazy.compactMap(\.archive).first
         for volume in volumes { checkIdentity(of: volume) }
         volumes.removeAll { $0.archive != report.archive }
@@ -137,24 +144,32 @@ public final class Verification {
 
     /// How far the index has taken the ledger in; `nil` when it cannot be read.
     private func indexedPosition() -> LedgerPosition? {
+        guard let file = paths?.index else {
+            addUnknownEnd(file: nil, "The archive of these volumes is not known (--archive).")
+            return nil
+        }
         do {
-            let index = try TagIndex(readingFrom: ArchivePaths(path).index)
+            let index = try TagIndex(readingFrom: file)
             defer { index.close() }
             return try index.read { try $0.position() }.map { try LedgerPosition($0) } ?? .start
         } catch {
-            add(
-                .attention, nil, file: ArchivePaths(path).index,
-                """
-                The index cannot tell where the ledger ended: \(error) Whether the very last \
-                record was changed can be told from another volume or a noted head (--head) only.
-                """
-            )
+            addUnknownEnd(file: file, "The index cannot tell where the ledger ended: \(error)")
             return nil
         }
     }
 
+    private func addUnknownEnd(file: String?, _ reason: String) {
+        add(
+            .attention, nil, file: file,
+            """
+            \(reason) Whether the very last record was changed can be told from another volume or \
+            a noted head (--head) only.
+            """
+        )
+    }
+
     /// Whether another process has the archive and may append just now.
-    var isInUse: Bool { Archive.holder(of: path) != nil }
+    var isInUse: Bool { paths.flatMap { Archive.holder(of: $0.directory) } != nil }
 
     private func present(_ place: String) -> VolumeCheck? {
         do {

@@ -20,6 +20,11 @@ struct ArchiveOption: ParsableArguments {
     /// Absolute, without links.
     var path: String { archive.map(Paths.absolute) ?? Self.usual }
 
+    /// Whether neither the option nor the environment names an archive.
+    var isAssumed: Bool {
+        archive == nil && ProcessInfo.processInfo.environment["PACSFS_ARCHIVE"]?.isEmpty != false
+    }
+
     /// The archive of commands that name none.
     private static var usual: String {
         let environment = ProcessInfo.processInfo.environment

@@ -59,7 +59,7 @@ struct Verify: ParsableCommand {
             let line = ProgressLine()
             defer { line.end() }
             let verification = try Verification(
-                archive: path, volumes: volumes.map(Paths.absolute),
+                archive: path, isAssumed: archive.isAssumed, volumes: volumes.map(Paths.absolute),
                 head: head.flatMap { Verification.Head($0) }, options: .init(threads: Self.threads),
                 progress: { line.show(.init($0)) })
             let found = try verification.run()

@@ -114,6 +114,22 @@ import TestSupport
         #expect(report.volumes.first?.goodBlobs == 3)
     }
 
+    @Test("An archive that nobody named counts only when a volume belongs to it")
+    func assumed() throws {
+        let other = try TemporaryArchive()
+        let verification = try Verification(
+            archive: other.path, isAssumed: true, volumes: [temporary.volumes[1]])
+        let report = try #require(try verification.run())
+        #expect(report.faults == 0, "\(report.findings)")
+        #expect(report.volumes.first?.goodBlobs == 3)
+        #expect(report.findings.map(\.file) == [nil], "\(report.findings)")
+        let named = try Verification(archive: other.path, volumes: [temporary.volumes[1]])
+        #expect(try #require(try named.run()).faults == 1)
+        let own = try Verification(
+            archive: temporary.path, isAssumed: true, volumes: [temporary.volumes[1]])
+        #expect(try #require(try own.run()).findings.isEmpty)
+    }
+
     @Test("A volume that is away wants a look, and the others are verified") func absent() throws {
         try FileManager.default.removeItem(atPath: temporary.volumes[0])
         #expect(try only(.attention, temporary.verify()).map(\.file) == [temporary.volumes[0]])

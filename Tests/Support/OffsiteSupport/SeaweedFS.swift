@@ -46,7 +46,7 @@ public final class SeaweedFS: Sendable {
         server = try Server(
             [
                 PythonPrograms.weed ?? "weed", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-                "-dir=\(folder.path("data"))", "-master.volumeSizeLimitMB=64", "-volume.max=20",
+                "-dir=\(folder.path("data"))", "-master.volumeSizeLimitMB=64", "-volume.max=1000",
                 "-master.port=\(ports[0])", "-volume.port=\(ports[1])", "-filer",
                 "-filer.port=\(ports[2])", "-s3", "-s3.port=\(ports[3])",
                 "-s3.config=\(folder.path("s3.json"))",
