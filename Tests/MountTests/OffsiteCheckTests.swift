@@ -9,7 +9,7 @@ import Testing
 /// What somebody does to a remote is found, said and mended.
 @Suite(
     "A check of a remote", .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
-    .timeLimit(.minutes(15)))
+    .mayNotHang)
 struct OffsiteCheckTests {
     private struct Report: Decodable {
         struct Remote: Decodable {

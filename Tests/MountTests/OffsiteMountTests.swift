@@ -9,7 +9,7 @@ import Testing
 /// Copies away from the building, by the daemon and the commands as people use them.
 @Suite(
     "Off-site", .enabled(if: PacsfsProgram.canMount, PacsfsProgram.cannotMount),
-    .timeLimit(.minutes(15)))
+    .mayNotHang)
 struct OffsiteMountTests {
     @Test(
         "Everything goes to each kind of remote, is proven there, and is found by hand",

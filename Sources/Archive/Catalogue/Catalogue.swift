@@ -300,7 +300,7 @@ final class Catalogue: Sendable {
     }
 
     private func isBehind(_ writer: IndexWriter) throws -> Bool {
-        try writer.reader.position().map(\.number) ?? 0 != UInt64(ledger.position.number)
+        try writer.reader.lastRecord() != UInt64(ledger.position.number)
     }
 
     /// Lets volumes that have dropped out take part again, if they can.

@@ -236,9 +236,18 @@ public struct IndexReader {
     ///
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func position() throws -> IndexedPosition? {
-        try String.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'ledger'").flatMap {
-            try? JSONDecoder().decode(IndexedPosition.self, from: Data($0.utf8))
-        }
+        try String.fetchOne(
+            db.cachedStatement(sql: "SELECT value FROM meta WHERE key = 'ledger'")
+        ).flatMap { try? JSONDecoder().decode(IndexedPosition.self, from: Data($0.utf8)) }
+    }
+
+    /// The number of the last record in the index; 0 before the first. Asked before every batch.
+    ///
+    /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
+    public func lastRecord() throws -> UInt64 {
+        try UInt64.fetchOne(
+            db.cachedStatement(
+                sql: "SELECT value ->> 'number' FROM meta WHERE key = 'ledger'")) ?? 0
     }
 
 }

@@ -47,30 +47,34 @@ struct CollectedTotals {
     /// Adds the changes to the tables `totals`, `intake` and `placement`.
     func write(to db: Database) throws {
         if instances > 0 || studies > 0 || patients > 0 {
-            try db.execute(
+            let update = try db.cachedStatement(
                 sql: """
                     UPDATE totals
                     SET instances = instances + ?, bytes = bytes + ?, versions = versions + ?,
                         patients = patients + ?, studies = studies + ?
-                    """,
-                arguments: [instances, bytes, versions, patients, studies])
+                    """)
+            try update.execute(arguments: [instances, bytes, versions, patients, studies])
         }
         for (intake, added) in intake {
-            try db.execute(
+            let update = try db.cachedStatement(
                 sql: """
                     INSERT INTO intake VALUES (?, ?, ?, ?) ON CONFLICT(day, modality) DO UPDATE
                     SET instances = instances + excluded.instances, bytes = bytes + excluded.bytes
-                    """, arguments: [intake.day, intake.modality, added.instances, added.bytes])
+                    """)
+            try update.execute(
+                arguments: [intake.day, intake.modality, added.instances, added.bytes])
         }
         for (volumes, change) in byVolumes where change != 0 {
-            try db.execute(
+            let update = try db.cachedStatement(
                 sql: """
                     INSERT INTO placement VALUES (?, ?)
                     ON CONFLICT(volumes) DO UPDATE SET instances = instances + excluded.instances
-                    """, arguments: [PlacedImages.text(volumes), change])
+                    """)
+            try update.execute(arguments: [PlacedImages.text(volumes), change])
         }
-        // A row of zero would only tell that transactions passed through it.
-        if !byVolumes.isEmpty {
+        // A row of zero would only tell that transactions passed through it. Such a row comes about
+        // where something was taken away.
+        if byVolumes.values.contains(where: { $0 < 0 }) {
             try db.execute(sql: "DELETE FROM placement WHERE instances = 0")
         }
     }

@@ -1,6 +1,7 @@
 import DICOM
 import Foundation
 import GRDB
+import JSON
 import Naming
 
 /// Changes to the index, inside one transaction.
@@ -270,9 +271,14 @@ public final class IndexWriter {
     /// - Throws: GRDB's `DatabaseError` when SQLite fails.
     public func setPosition(_ position: IndexedPosition) throws {
         // Sorted, so that two indexes with the same content have the same text.
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let json = String(decoding: try encoder.encode(position), as: UTF8.self)
+        let json = JSONWriter.text(
+            of: .object(
+                JSONObject([
+                    .init("head", .string(position.head)),
+                    .init("number", .int(Int64(position.number))),
+                    .init("offset", .int(Int64(position.offset))),
+                    .init("segment", .int(Int64(position.segment))),
+                ])))
         try db.cachedStatement(sql: "INSERT OR REPLACE INTO meta VALUES ('ledger', ?)")
             .execute(arguments: [json])
     }
