@@ -19,7 +19,7 @@ extension Archive {
         let report = StatusReport(
             core: core, unpacking: intake.zips.all, resilver: maintenance.resilver.progress,
             rejected: rejected, waiting: maintenance.waiting, offsite: offsite,
-            restoring: maintenance.restores.sentence,
+            restoring: maintenance.restores.sentence, restore: maintenance.restores.status,
             drills: maintenance.drills,
             viewsProblem: maintenance.views.problem, configurationProblem: configuration.problem,
             alerts: maintenance.alerts.report, removable: maintenance.removable)

@@ -116,7 +116,8 @@ public final class Archive: Sendable {
                 let report = StatusReport(
                     core: core, unpacking: intake.zips.all, resilver: resilver.progress,
                     rejected: rejected, waiting: waiting, offsite: offsite,
-                    restoring: restores.sentence, drills: drills, viewsProblem: views.problem,
+                    restoring: restores.sentence, restore: restores.status, drills: drills,
+                    viewsProblem: views.problem,
                     configurationProblem: configuration.problem, removable: removable)
                 return try report.status(pending: nil, readMode: nil, mountpoint: nil)
             }, removable: removable)

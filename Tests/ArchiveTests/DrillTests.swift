@@ -124,7 +124,23 @@ private func brokenImage() -> [UInt8] {
             let status = try archive.status(pending: nil, readMode: nil, mountpoint: nil)
             #expect(status.drills.map(\.result) == [.passed, .passed, .passed])
             #expect(status.drillFindings.isEmpty)
+            let (volume, remote) = (status.drills[0], status.drills[2])
+            #expect((volume.images, volume.listed, volume.restored) == (6, 6, 6))
+            #expect(volume.hashSeen == 0 && remote.hashSeen == 6)
+            #expect(volume.fullRestoreS == reports[0].fullRestoreS)
+            #expect(remote.fullRestoreS == sampled.fullRestoreS && remote.problem == nil)
+            if Self.hasDCMTK { #expect(volume.decoded == 6) }
         }
+        // What the ledger does not have is read from the report, if it is there.
+        func takes() throws -> [Int64?] {
+            try drilled.temporary.open { archive in
+                try archive.status(pending: nil, readMode: nil, mountpoint: nil).drills
+                    .map(\.fullRestoreS)
+            }
+        }
+        #expect(try takes().allSatisfy { $0 != nil })
+        try FileManager.default.removeItem(atPath: drilled.temporary.path + "/drills")
+        #expect(try takes() == [nil, nil, nil])
         // Nothing is left of what was restored.
         for volume in drilled.temporary.volumes {
             #expect(!Files.exists(volume + "/staging/drill"))
@@ -340,6 +356,8 @@ private func brokenImage() -> [UInt8] {
             let failed = try status()
             #expect(failed.drills.map(\.result) == [.passed, .failed])
             #expect(failed.health.reasons.contains { $0.contains("pacsfs drill 2") })
+            #expect(failed.drills[1].problem?.contains("pacsfs scrub 2") == true)
+            #expect(failed.health.headline.contains("pacsfs scrub 2"))
             rename(blob + ".away", blob)
             try drillDue()
             #expect(try status().drills[1].result == .failed)

@@ -1,5 +1,7 @@
-@testable import Archive
+import Storage
 import Testing
+
+@testable import Archive
 
 /// What the first line of `pacsfs status` says.
 @Suite("Are we safe?")
@@ -34,6 +36,25 @@ struct HealthTests {
             health.headline == "Safe: all 100 images are stored 2 times, on 2 different disks.")
         #expect(status { $0.instances = 0 }.headline == "Ready: the archive is empty.")
         #expect(status { $0.instances = 1 }.headline.hasPrefix("Safe: the image is"))
+    }
+
+    @Test("What verify found is in the first line until it finds nothing more")
+    func verification() {
+        let day = Timestamp(nanoseconds: 1_795_864_223_000_000_000)
+        func status(_ severity: VerificationReport.Finding.Severity) -> Health {
+            self.status {
+                var report = VerificationReport()
+                report.add(.init(severity: severity, reason: "A thing."))
+                $0.verification = .init(VerificationNote(report, at: day))
+            }
+        }
+        let health = status(.fault)
+        #expect(health.level == .attention)
+        #expect(
+            health.headline.hasPrefix(
+                "ATTENTION: On 2026-11-28, pacsfs verify found 1 thing that did not fit."))
+        #expect(health.headline.hasSuffix("pacsfs verify"))
+        #expect(status(.attention).level == .safe)
     }
 
     @Test("Lost images, single copies and no volumes are a risk")

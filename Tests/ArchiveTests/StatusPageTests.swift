@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TagIndex
 import TemporaryArchive
 import Testing
 
@@ -157,6 +158,80 @@ struct StatusPageTests {
         #expect(last - now <= last / 4 && now < (1 << 40) / 3)
     }
 
+    private func drill(
+        _ source: DrillSource, faults: Int64 = 0,
+        _ change: (inout ArchiveStatus.Drill) -> Void = { _ in }
+    ) -> ArchiveStatus.Drill {
+        var drill = ArchiveStatus.Drill(
+            source: source,
+            .init(
+                source: source.key, time: time.nanoseconds, images: 1204, listed: 1203, seen: 1202,
+                restored: 42, decoded: 41, faults: faults, report: []), nil, since: 0)
+        change(&drill)
+        return drill
+    }
+
+    @Test("Drills show apart what was listed, seen, restored and decoded, and what is wrong")
+    func drills() throws {
+        let change = { (status: inout ArchiveStatus) in
+            status.drills = [
+                drill(.volume(1)) { $0.fullRestoreS = 7200 },
+                drill(.volume(2)) { $0.isOverdue = true },
+                drill(.remote("b2"), faults: 2) { $0.problem = "An image is gone: pacsfs scrub" },
+                .init(source: .remote("new"), nil, nil, since: 0),
+            ]
+        }
+        let text = page(change)
+        for word in [
+            "1,203</td>", "1,202</td>", ">42</td>", ">41</td>", "2 hours", "✓ passed",
+            "▲ overdue", "✕ failed: 2 things", "An image is gone: <code>pacsfs scrub</code>",
+            "The off-site copy &quot;b2&quot;</b>", "not yet",
+        ] {
+            #expect(text.contains(word), "\(word)")
+        }
+        var status = self.status(change)
+        let findings = status.drillFindings
+        #expect(findings.count == 2)
+        #expect(findings[0].contains("An image is gone") && findings[0].contains("pacsfs drill b2"))
+        #expect(findings[1].contains("pacsfs drill 2") && !findings[1].contains("volume 1"))
+        let metrics = StatusMetrics(status).text(at: time)
+        for line in [
+            "pacsfs_drill_passed{source=\"remote b2\"} 0",
+            "pacsfs_drill_overdue{source=\"volume 2\"} 1",
+            "pacsfs_drill_full_restore_seconds{source=\"volume 1\"} 7200",
+            "pacsfs_drill_decoded_images{source=\"volume 1\"} 41", "pacsfs_restoring 0",
+        ] {
+            #expect(metrics.contains("\n\(line)\n"), "\(line)")
+        }
+        #expect(!metrics.contains("pacsfs_drill_passed{source=\"remote new\"}"))
+        status.drills = []
+        #expect(!StatusPage(status).html(at: time).contains("id=\"drills\""))
+    }
+
+    @Test("A restore shows how far it is, and what cannot be read yet")
+    func restoring() throws {
+        var progress = RestoreProgress()
+        (progress.images, progress.totalImages) = (1000, 4000)
+        (progress.bytes, progress.totalBytes) = (1 << 30, 4 << 30)
+        #expect(progress.secondsLeft(after: 60_000_000_000) == 180)
+        let status = self.status {
+            $0.restoring = "1,000 of 4,000 images are restored."
+            $0.restore = .init(progress, timeLeft: 180)
+            $0.copies.lost = 3000
+        }
+        let text = StatusPage(status).html(at: time)
+        for word in [
+            "Being restored", "1,000 of 4,000 images are back", "25 percent restored", "3 minutes",
+            "▲ 3,000",
+        ] {
+            #expect(text.contains(word), "\(word)")
+        }
+        #expect(!page().contains("Being restored"))
+        let metrics = StatusMetrics(status).text(at: time)
+        #expect(metrics.contains("\npacsfs_restore_missing_images 3000\n"))
+        #expect(metrics.contains("\npacsfs_restoring 1\n"))
+    }
+
     @Test("A page about a large archive is still small")
     func size() {
         let text = page { status in
@@ -188,6 +263,9 @@ struct StatusPageTests {
             status {
                 $0.volumes[1].path = path
                 $0.volumes[1].scrubbed = time
+                $0.drills = [drill(.volume(1)), drill(.remote("b2"), faults: 1)]
+                $0.restoring = ""
+                $0.restore = .init(RestoreProgress(), timeLeft: nil)
                 $0.intake.last = time
                 $0.verification = .init(
                     VerificationNote(VerificationReport(), at: time))

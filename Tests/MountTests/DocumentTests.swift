@@ -176,7 +176,9 @@ struct DocumentTests {
             try archive.mount()
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "copies.lost_images", "incoming.unpacking", "refusals", "removable")
+                empty: "copies.lost_images", "incoming.unpacking", "refusals", "removable",
+                "restore.",
+                "intake.silent")
             try expect(
                 archive.pacsfs("offsite", "list", "--json"), are: "pacsfs offsite list", formats)
             let push = try archive.pacsfs("offsite", "push")
@@ -212,7 +214,8 @@ struct DocumentTests {
             try expect(archive.pacsfs("scrub", "--json"), are: "pacsfs scrub", formats)
             try expect(
                 archive.pacsfs("status", "--json"), are: "pacsfs status", formats,
-                empty: "index_rebuilt.", "incoming.unpacking", "refusals", "remotes", "removable")
+                empty: "index_rebuilt.", "incoming.unpacking", "refusals", "remotes", "removable",
+                "restore.", "intake.silent")
             try expect(
                 archive.pacsfs("volume", "list", "--json"), are: "pacsfs volume list", formats)
             try expect(archive.pacsfs("doctor", "--json"), are: "pacsfs doctor", formats)

@@ -17,7 +17,11 @@ struct AlertCondition: Equatable, Sendable {
         _ status: ArchiveStatus, silence: [IntakeSilence], scrubDays: Double
     ) -> [AlertCondition] {
         var conditions: [AlertCondition] = []
-        for reason in status.health.reasons {
+        // Those that name a day have a key of their own below.
+        let dated = Set(
+            [status.verification.finding]
+                + status.remotes.map(\.proofFinding))
+        for reason in status.health.reasons where !dated.contains(reason) {
             let condition = AlertCondition(key: key(of: reason), text: reason)
             if !conditions.contains(where: { $0.key == condition.key }) {
                 conditions.append(condition)
@@ -32,27 +36,12 @@ struct AlertCondition: Equatable, Sendable {
                         volume add DIR
                         """))
         }
-        if status.verification.faults > 0, let time = status.verification.time {
-            conditions.append(
-                .init(
-                    key: "verify",
-                    text: """
-                        On \(time.date), pacsfs verify found \
-                        \(Figures.count(Int64(status.verification.faults), "thing", "things")) \
-                        that did not fit. See what it says now: pacsfs verify
-                        """))
+        if let text = status.verification.finding {
+            conditions.append(.init(key: "verify", text: text))
         }
         for remote in status.remotes {
-            // Objects are to be read once in 180 days.
-            let limit = status.time.nanoseconds - 200 * 86_400_000_000_000
-            guard let proof = remote.oldestProof, proof.nanoseconds < limit else { continue }
-            conditions.append(
-                .init(
-                    key: "proof \(remote.name)",
-                    text: """
-                        Not every object of the off-site copy "\(remote.name)" was read since \
-                        \(proof.date). Let the archive be mounted all the time.
-                        """))
+            guard let text = remote.proofFinding else { continue }
+            conditions.append(.init(key: "proof \(remote.name)", text: text))
         }
         conditions += overdue(status, days: scrubDays)
         conditions += silence.map { .init(key: $0.key, text: $0.text) }

@@ -92,7 +92,8 @@ final class Alerts: Sendable {
         do {
             status = try self.status()
             conditions = AlertCondition.all(
-                status, silence: try silence(at: time), scrubDays: settings.scrubDays)
+                status, silence: try IntakeSilence.all(in: core.index, at: time.nanoseconds),
+                scrubDays: settings.scrubDays)
         } catch {
             return core.log.error("Nobody can be alerted, because the status is unknown: \(error)")
         }
@@ -104,12 +105,6 @@ final class Alerts: Sendable {
         {
             ping(url, at: now, time)
         }
-    }
-
-    private func silence(at time: Timestamp) throws -> [IntakeSilence] {
-        let today = time.nanoseconds / 86_400_000_000_000
-        let days = try core.index.read { try $0.intake(since: today - 2 * IntakeSilence.window) }
-        return IntakeSilence.all(days, today: today)
     }
 
     // MARK: The command

@@ -31,6 +31,15 @@ struct IntakeSilence: Equatable, Sendable {
 
     /// What is silent now.
     ///
+    /// - Parameter time: ns since 1970.
+    /// - Throws: `IndexError` when the index is damaged.
+    static func all(in index: TagIndex, at time: Int64) throws -> [IntakeSilence] {
+        let today = time / Self.day
+        return all(try index.read { try $0.intake(since: today - 2 * window) }, today: today)
+    }
+
+    /// What is silent now.
+    ///
     /// - Parameters:
     ///   - days: What was archived in the last ``window`` days and longer.
     ///   - today: Days since 1970, UTC.

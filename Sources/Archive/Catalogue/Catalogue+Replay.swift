@@ -114,8 +114,9 @@ struct LedgerReplay {
         case .drill(let event):
             try writer.apply(
                 DrillRecord(
-                    source: event.source.key, time: time, restored: event.restored,
-                    faults: event.faults))
+                    source: event.source.key, time: time, images: event.images,
+                    listed: event.listed, seen: event.seen, restored: event.restored,
+                    decoded: event.decoded, faults: event.faults, report: event.report.bytes))
         }
     }
 

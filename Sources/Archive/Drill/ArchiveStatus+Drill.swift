@@ -9,40 +9,45 @@ extension ArchiveStatus {
         /// When it ended; `nil` when there was none.
         @Nullable public var last: Timestamp?
         @Nullable public var result: DrillResult?
-        /// Images that it restored.
+        /// Images that should have been there.
+        public var images: Int64
+        /// Of these, those that a listing showed.
+        public var listed: Int64
+        /// Those whose hash was the right one, as the server said it.
+        public var hashSeen: Int64
+        /// Those that were restored, and compared.
         public var restored: Int64
+        /// Those of them whose pixels were decoded.
+        public var decoded: Int64
         /// How many things did not fit.
         public var faults: Int64
+        /// The first of these, and what to do; `nil` when nobody knows.
+        @Nullable public var problem: String?
+        /// Seconds that restoring everything would take; `nil` when nobody can tell.
+        @Nullable public var fullRestoreS: Int64?
         /// Whether it should have been repeated before now.
-        public var isOverdue: Bool
-        let source: DrillSource?
+        public var isOverdue = false
+        var source: DrillSource?
         /// Since when there could have been one, ns since 1970.
-        let since: Int64
+        var since: Int64 = 0
 
         enum CodingKeys: String, CodingKey {
             case name = "source"
-            case last, result, restored, faults
+            case last, result, images, listed, hashSeen, restored, decoded, faults, problem
+            case fullRestoreS
             case isOverdue = "overdue"
         }
 
-        init(source: DrillSource, _ record: DrillRecord?, since: Int64) {
+        init(source: DrillSource, _ record: DrillRecord?, _ known: DrillNote?, since: Int64) {
             (self.source, self.since) = (source, since)
             name = source.key
             last = record.map { Timestamp(nanoseconds: $0.time) }
             result = record.map { $0.faults == 0 ? .passed : .failed }
-            (restored, faults) = (record?.restored ?? 0, record?.faults ?? 0)
-            isOverdue = false
-        }
-
-        public init(from decoder: any Decoder) throws {
-            let values = try decoder.container(keyedBy: CodingKeys.self)
-            name = try values.decode(String.self, forKey: .name)
-            last = try values.decode(Timestamp?.self, forKey: .last)
-            result = try values.decode(DrillResult?.self, forKey: .result)
-            restored = try values.decode(Int64.self, forKey: .restored)
-            faults = try values.decode(Int64.self, forKey: .faults)
-            isOverdue = try values.decode(Bool.self, forKey: .isOverdue)
-            (source, since) = (nil, 0)
+            images = record?.images ?? 0
+            (listed, hashSeen) = (record?.listed ?? 0, record?.seen ?? 0)
+            (restored, decoded) = (record?.restored ?? 0, record?.decoded ?? 0)
+            faults = record?.faults ?? 0
+            (problem, fullRestoreS) = (known?.problem, known?.fullRestoreS)
         }
     }
 }
@@ -58,7 +63,8 @@ extension ArchiveStatus {
         var texts = drills.filter { $0.result == .failed }.map { drill in
             """
             Restoring from \(Self.spoken(drill.name)) was tried on \(drill.last?.date ?? "") and \
-            failed: \(Figures.count(drill.faults, "thing", "things")) did not fit, see \
+            failed: \(Figures.count(drill.faults, "thing", "things")) did not fit\
+            \(drill.problem.map { ". \($0)" } ?? ".") All of it is in the newest report in \
             \(archive)/drills. When that is mended, try again: \
             pacsfs drill \(Self.argument(drill.name))
             """
@@ -76,7 +82,8 @@ extension ArchiveStatus {
         return texts
     }
 
-    private static func spoken(_ source: String) -> String {
+    /// `volume 2`, `the off-site copy "b2"`.
+    public static func spoken(_ source: String) -> String {
         source.hasPrefix("remote ") ? "the off-site copy \"\(argument(source))\"" : source
     }
 

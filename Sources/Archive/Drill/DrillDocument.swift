@@ -67,7 +67,7 @@ public struct DrillDocument: Sendable {
             facts.append(
                 (
                     "Full restore",
-                    "about \(Self.duration(seconds)), at \(Figures.bytes(report.rate)) a second"
+                    "about \(Figures.duration(seconds)), at \(Figures.bytes(report.rate)) a second"
                 ))
         }
         if let test = report.wipeTest {
@@ -84,15 +84,6 @@ public struct DrillDocument: Sendable {
 
     private static func time(_ time: Timestamp) -> String {
         time.description.prefix(19).replacing("T", with: " ") + " UTC"
-    }
-
-    private static func duration(_ seconds: Int64) -> String {
-        switch seconds {
-        case ..<120: "\(seconds) seconds"
-        case ..<7200: "\(seconds / 60) minutes"
-        case ..<172_800: "\(seconds / 3600) hours"
-        default: "\(seconds / 86_400) days"
-        }
     }
 
     /// How a stranger verifies the signature.

@@ -9,6 +9,8 @@ final class Drills: Sendable {
     private let offsite: OffsiteRemotes
     /// One at a time.
     private let turn = Turn()
+    /// Of the last drill of each source, by its key.
+    private let notes = Lock<[String: DrillNote]>([:])
     private let loop: BackgroundLoop
 
     /// Until the first look, and between two, ns: a day may begin with starting the machine.
@@ -81,6 +83,7 @@ final class Drills: Sendable {
             let found = try look(source, isFull: isFull, shouldStop, progress)
             let (report, digest) = try DrillFolder(archive: core.path).keep(found)
             try core.catalogue.record([.drill(DrillEvent(report, digest: digest))])
+            notes.withLock { $0[source.key] = DrillNote(report, digest: digest.bytes) }
             if report.result == .failed {
                 let first = report.failures.first.map { " \($0.text)" } ?? ""
                 core.log.error("The drill of \(source.key) failed.\(first)")
@@ -159,11 +162,21 @@ final class Drills: Sendable {
             if case .remote(let name) = source {
                 since = remotes.first { $0.name == name }?.added ?? created
             }
-            var state = ArchiveStatus.Drill(source: source, record, since: since)
+            var state = ArchiveStatus.Drill(
+                source: source, record, record.map { note(of: $0, source) }, since: since)
             let age = Double(now - (record?.time ?? since))
             state.isOverdue = days > 0 && age > days * 86_400e9 + Double(Self.grace(days))
             return state
         }
+    }
+
+    /// What the report of a drill says; it is read once.
+    private func note(of record: DrillRecord, _ source: DrillSource) -> DrillNote {
+        let known = notes.withLock { $0[source.key] }
+        if let known, known.report == record.report { return known }
+        let note = DrillNote(of: record.report, source, in: core.path)
+        notes.withLock { $0[source.key] = note }
+        return note
     }
 
     /// How long a drill may be late, ns: the machine may be off, or the network.

@@ -45,6 +45,8 @@ extension ArchiveStatus {
         public var rolledBack: Int64
         /// Since when every object was read whole, or sent and compared; `nil` without objects.
         @Nullable public var oldestProof: Timestamp?
+        /// Whether that is longer ago than it should be.
+        public var isProofOverdue = false
         /// `nil` when it was never tried.
         @Nullable public var wipeTest: WipeTest?
         /// Since when it is used.
@@ -55,6 +57,7 @@ extension ArchiveStatus {
             case isEncrypted = "encrypted"
             case imagesWaiting, bytesWaiting, lastPush, lastCheck, rolledBack, oldestProof
             case wipeTest
+            case isProofOverdue = "proofOverdue"
             case oldestWaiting = "oldestWaitingS"
             case timeLeft = "timeLeftS"
         }
@@ -86,6 +89,10 @@ extension ArchiveStatus.Remote {
             faults: objects.faulty, rolledBack: remote.rolledBack, oldestProof: time(oldest),
             wipeTest: remote.wipeTest.map { .init($0) },
             added: Timestamp(nanoseconds: remote.added))
+        let days = core.settings.remote(remote.name).checkDays
+        // A tenth longer, since the archive is not mounted all the time.
+        let limit = Double(core.clock.utc) - days * 1.1 * 86_400e9
+        isProofOverdue = days > 0 && oldest.map { Double($0) < limit } ?? false
     }
 }
 
@@ -150,6 +157,17 @@ extension ArchiveStatus.Remote {
                 """
             )
         }
+        if let proofFinding { texts.append(proofFinding) }
         return texts
+    }
+
+    /// That not every object was read for too long; `nil` when that is not so.
+    var proofFinding: String? {
+        guard let oldestProof, isProofOverdue else { return nil }
+        return """
+            Not every object of the off-site copy "\(name)" was read since \(oldestProof.date). \
+            That is done a little each day while the archive is mounted; all at once: \
+            pacsfs offsite check \(name) --download
+            """
     }
 }

@@ -44,13 +44,19 @@ public struct RestoreProgress: Codable, Sendable, Equatable {
     ///
     /// - Parameter time: Since it began, ns.
     func timeLeft(after time: Int64) -> String {
-        guard bytes > 0, time > 0, totalBytes > bytes else { return "" }
-        let seconds = Double(time) / 1e9 / Double(bytes) * Double(totalBytes - bytes)
+        guard let seconds = secondsLeft(after: time) else { return "" }
         switch seconds {
         case ..<90: return ", about a minute left"
-        case ..<5400: return ", about \(Int(seconds / 60)) min left"
-        case ..<172_800: return ", about \(Int(seconds / 3600)) h left"
-        default: return ", about \(Int(seconds / 86_400)) days left"
+        case ..<5400: return ", about \(seconds / 60) min left"
+        case ..<172_800: return ", about \(seconds / 3600) h left"
+        default: return ", about \(seconds / 86_400) days left"
         }
+    }
+
+    /// - Parameter time: Since it began, ns.
+    /// - Returns: `nil` while that cannot be said.
+    func secondsLeft(after time: Int64) -> Int64? {
+        guard bytes > 0, time > 0, totalBytes > bytes else { return nil }
+        return Int64(Double(time) / 1e9 / Double(bytes) * Double(totalBytes - bytes))
     }
 }

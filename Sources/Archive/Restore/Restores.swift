@@ -30,13 +30,29 @@ final class Restores: Sendable {
         let now = core.clock.now
         return state.withLock { state in
             if let problem = state.problem { return "The restore does not go on: \(problem)" }
-            guard let progress = state.progress else { return nil }
+            guard let progress = state.progress else { return Self.unfinished(core.path) }
             return """
                 \(Figures.grouped(progress.images)) of \(Figures.grouped(progress.totalImages)) \
                 images are restored\(progress.timeLeft(after: now - state.begun)). The others come \
                 by themselves, those of the newest studies first, and at once when they are opened.
                 """
         }
+    }
+
+    /// How far it is; `nil` while nothing is being restored.
+    var status: ArchiveStatus.Restore? {
+        let now = core.clock.now
+        return state.withLock { state in
+            state.progress.map { .init($0, timeLeft: $0.secondsLeft(after: now - state.begun)) }
+        }
+    }
+
+    /// - Returns: `nil` when everything is there, or nobody knows.
+    private static func unfinished(_ archive: String) -> String? {
+        guard let note = try? RestoreNote.of(archive), note.isPrepared, !note.isDone else {
+            return nil
+        }
+        return "A restore is not finished. It goes on by itself while the archive is mounted."
     }
 
     /// Works in the background until ``stop()``.

@@ -128,6 +128,8 @@ public struct ArchiveStatus: Codable, Sendable {
         public var modalities: [Modality] = []
         /// When the last image was archived; `nil` when there is none.
         @Nullable public var last: Timestamp? = nil
+        /// What has sent nothing for longer than usual, a sentence each.
+        public var silent: [String] = []
     }
 
     /// A volume that is taken home: nothing counts on it.
@@ -153,6 +155,24 @@ public struct ArchiveStatus: Codable, Sendable {
         @Nullable public var complete: Timestamp?
         /// How many files came since.
         public var missing: Int64
+    }
+
+    /// How far a restore is.
+    public struct Restore: Codable, Sendable {
+        /// Images that are there, and all.
+        public var images: Int64
+        public var totalImages: Int64
+        /// Bytes of these.
+        public var bytes: Int64
+        public var totalBytes: Int64
+        /// Seconds until everything is there; `nil` while nobody can tell.
+        @Nullable public var timeLeftS: Int64?
+
+        init(_ progress: RestoreProgress, timeLeft: Int64?) {
+            (images, totalImages) = (progress.images, progress.totalImages)
+            (bytes, totalBytes) = (progress.bytes, progress.totalBytes)
+            timeLeftS = timeLeft
+        }
     }
 
     /// Who is told when something changes.
@@ -182,6 +202,16 @@ public struct ArchiveStatus: Codable, Sendable {
 
         init(_ note: VerificationNote) {
             (time, faults, attentions) = (note.time, note.faults, note.attentions)
+        }
+
+        /// What it found, with what to do; `nil` when everything fitted.
+        var finding: String? {
+            guard faults > 0, let time else { return nil }
+            let things = Figures.count(Int64(faults), "thing", "things")
+            return """
+                On \(time.date), pacsfs verify found \(things) that did not fit. Heal what is \
+                damaged: pacsfs scrub; then see what is left: pacsfs verify
+                """
         }
     }
 
@@ -247,6 +277,8 @@ public struct ArchiveStatus: Codable, Sendable {
     /// How far a restore is that goes on in the background, or why it does not; `nil` when there is
     /// none.
     @Nullable public var restoring: String?
+    /// The same in numbers; `nil` while it does not go on.
+    @Nullable public var restore: Restore?
     /// Places away from this machine.
     public var remotes: [Remote] = []
     public var alerts = Alerts()

@@ -33,6 +33,17 @@ public enum Figures {
         number == 1 ? "1 \(one)" : "\(grouped(number)) \(many)"
     }
 
+    /// `40 seconds`, `3 hours`.
+    public static func duration(_ seconds: Int64) -> String {
+        switch seconds {
+        case 1: "1 second"
+        case ..<120: "\(seconds) seconds"
+        case ..<7200: "\(seconds / 60) minutes"
+        case ..<172_800: "\(seconds / 3600) hours"
+        default: "\(seconds / 86_400) days"
+        }
+    }
+
     /// How long the free space lasts: `about 3 months`.
     public static func time(ofDays days: Int64) -> String {
         switch days {

@@ -239,6 +239,7 @@ extension Health {
                 \(problem) It is tried again by itself; after a correction: pacsfs reload
                 """)
         }
+        if let text = status.verification.finding { add(.attention, text) }
         for refusal in status.refusals { add(.attention, refusal.text) }
         if takers >= copies.minimum, !isArchiveFull,
             let text = Self.finding(about: status.freeSpace)

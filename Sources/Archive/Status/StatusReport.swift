@@ -15,6 +15,8 @@ struct StatusReport {
     let offsite: OffsiteRemotes
     /// How far a restore is; `nil` when there is none.
     let restoring: String?
+    /// The same in numbers.
+    let restore: ArchiveStatus.Restore?
     let drills: Drills
     /// Why views cannot be made; `nil` when they can.
     let viewsProblem: String?
@@ -63,6 +65,7 @@ struct StatusReport {
             intake: try intake(),
             verification: VerificationNote(of: core.path).map { .init($0) } ?? .init(),
             time: Timestamp(nanoseconds: core.clock.utc), restoring: restoring,
+            restore: restore,
             remotes: try offsite.status(), alerts: alerts,
             removable: removable.status(images: totals.instances),
             drills: try drills.status(at: core.clock.utc))
@@ -135,6 +138,7 @@ struct StatusReport {
         let (days, modalities, last) = try index.read {
             (try $0.intake(since: first), try $0.intakeByModality(), try $0.lastReceived())
         }
+        let silence = try IntakeSilence.all(in: index, at: core.clock.utc)
         return .init(
             days: days.map {
                 .init(
@@ -143,7 +147,8 @@ struct StatusReport {
             },
             modalities: modalities.map {
                 .init(modality: $0.modality, images: $0.instances, bytes: $0.bytes)
-            }, last: last == 0 ? nil : Timestamp(nanoseconds: last))
+            }, last: last == 0 ? nil : Timestamp(nanoseconds: last),
+            silent: silence.map(\.text))
     }
 
     private func status(

@@ -122,7 +122,7 @@
 // recentAttributes, searchesChanged, searchKeepers}, StatusDocuments, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, Alerts, AlertCommand,
-// RemovableVolumes.state,
+// RemovableVolumes.state, Drills.notes,
 // ZipProgress, ZipQueue, Unpacking, TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work,
 // running}, OffsiteRemotes.state, OffsiteCopies, OffsiteReader, Restores, ObjectSource,
 // RemoteAccess.state and VolumeAdministration.{unfinished, isRecovering}.

@@ -25,8 +25,17 @@ extension IndexReader {
     /// - Throws: ``IndexError`` with code `corrupt` when the index is damaged.
     public func drills() throws -> [DrillRecord] {
         try Row.fetchAll(
-            db, sql: "SELECT source, time, restored, faults FROM drill ORDER BY source"
-        ).map { DrillRecord(source: $0[0], time: $0[1], restored: $0[2], faults: $0[3]) }
+            db,
+            sql: """
+                SELECT source, time, images, listed, seen, restored, decoded, faults, report
+                FROM drill ORDER BY source
+                """
+        ).map { row in
+            let report: Data = row[8]
+            return DrillRecord(
+                source: row[0], time: row[1], images: row[2], listed: row[3], seen: row[4],
+                restored: row[5], decoded: row[6], faults: row[7], report: [UInt8](report))
+        }
     }
 
     /// How many images should be at a place, and their bytes.

@@ -8,7 +8,7 @@ import GRDB
 /// are only added, and a row id is never given twice (AUTOINCREMENT).
 enum Schema {
     /// Raised when a table changes. An index of another version is put aside and rebuilt.
-    static let version = 9
+    static let version = 10
 
     /// The condition that an instance is shown in all views. It is not when an earlier one has the
     /// same data set, and only the file header differs: then views by UID show it alone.
@@ -214,8 +214,13 @@ enum Schema {
                 CREATE TABLE drill(
                   source   TEXT PRIMARY KEY,     -- "volume 2", "remote b2"
                   time     INTEGER NOT NULL,     -- when it ended, ns since 1970
-                  restored INTEGER NOT NULL,     -- images
-                  faults   INTEGER NOT NULL      -- what did not fit
+                  images   INTEGER NOT NULL,     -- that should be there, and of these:
+                  listed   INTEGER NOT NULL,
+                  seen     INTEGER NOT NULL,     -- with the hash that the server said
+                  restored INTEGER NOT NULL,
+                  decoded  INTEGER NOT NULL,
+                  faults   INTEGER NOT NULL,     -- what did not fit
+                  report   BLOB NOT NULL         -- SHA-256 of the report
                 ) WITHOUT ROWID;
 
                 -- Rejected files, so that the same file is not rejected twice.

@@ -1,3 +1,5 @@
+import Foundation
+
 // What drills have found.
 extension IndexWriter {
     /// Notes a drill; an earlier one of the same source is replaced.
@@ -6,9 +8,14 @@ extension IndexWriter {
     public func apply(_ record: DrillRecord) throws {
         try db.execute(
             sql: """
-                INSERT OR REPLACE INTO drill(source, time, restored, faults) VALUES (?, ?, ?, ?)
+                INSERT OR REPLACE INTO drill(
+                  source, time, images, listed, seen, restored, decoded, faults, report
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
-            arguments: [record.source, record.time, record.restored, record.faults])
+            arguments: [
+                record.source, record.time, record.images, record.listed, record.seen,
+                record.restored, record.decoded, record.faults, Data(record.report),
+            ])
     }
 
     /// Forgets the drills of a source that is another one from now on.

@@ -56,8 +56,18 @@ extension ArchiveStatus.Drill {
         .string("source", "What images can be restored from: \"volume 2\", \"remote b2\"."),
         .time("last", orNull: true, "When the last drill of it ended; null without one."),
         .word("result", DrillResult.self, orNull: true, "What came out; null without one."),
-        .integer("restored", "Images that it restored."),
+        .integer("images", "Images that should have been there."),
+        .integer("listed", "Of these, those that a listing showed."),
+        .integer("hash_seen", "Those whose hash, as the server said it, was right."),
+        .integer("restored", "Those that were restored, hashed and compared."),
+        .integer("decoded", "Of these, images whose pixels DCMTK decoded."),
         .integer("faults", "How many things did not fit."),
+        .string(
+            "problem", orNull: true,
+            "The first of them, and what to do; null when there is none, or its report is lost."),
+        .integer(
+            "full_restore_s", orNull: true,
+            "Seconds that restoring everything would take; null when nobody can tell."),
         .boolean("overdue", "Whether it should have been repeated before now."),
     ]
 }

@@ -76,6 +76,16 @@ extension ArchiveStatus: JSONDocument {
             .string(
                 "restoring", orNull: true,
                 "How far a restore is that goes on by itself, or why it does not."),
+            .object(
+                "restore", orNull: true,
+                "The same in numbers; null while nothing is being restored."),
+            .integer("restore.images", "Images that are there."),
+            .integer("restore.total_images", "Images that there will be."),
+            .integer("restore.bytes", "Bytes of those that are there."),
+            .integer("restore.total_bytes", "Bytes of all of them."),
+            .integer(
+                "restore.time_left_s", orNull: true,
+                "Seconds until everything is there; null while nobody can tell."),
             .string("intake.days[].date", "One of the last 30 days with new images, in UTC."),
             .string("intake.days[].modality", "A modality; empty for images without."),
             .integer("intake.days[].images", "Its images that were archived on that day."),
@@ -84,6 +94,8 @@ extension ArchiveStatus: JSONDocument {
             .integer("intake.modalities[].images", "All its images, with all their versions."),
             .integer("intake.modalities[].bytes", "Bytes of these."),
             .time("intake.last", orNull: true, "When the last image was archived."),
+            .string(
+                "intake.silent[]", "What has sent nothing for longer than usual, a sentence each."),
             .time(
                 "verification.time", orNull: true,
                 "When the last pacsfs verify of all volumes ended."),
@@ -132,6 +144,7 @@ extension ArchiveStatus.Remote {
         .time(
             "oldest_proof", orNull: true,
             "Since when every object was read whole, or sent and compared."),
+        .boolean("proof_overdue", "Whether that is longer ago than it should be (check_days)."),
         .object("wipe_test", orNull: true, "The last attempt to destroy something there."),
         .word(
             "wipe_test.result", WipeVerdict.self, "What this machine's keys can destroy there."),

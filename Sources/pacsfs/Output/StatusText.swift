@@ -19,7 +19,7 @@ enum StatusText {
         lines += status.volumes.flatMap(volume)
         lines += status.remotes.flatMap(remote)
         lines += status.removable.map(removable)
-        lines += status.drills.compactMap(drill)
+        lines += status.drills.flatMap(drill) + restore(status)
         lines.append("Room       \(freeSpace(status.freeSpace))")
         lines += work(status)
         lines += status.copies.lostImages.map { "Lost       \($0)" }
@@ -90,14 +90,37 @@ enum StatusText {
         return lines
     }
 
-    /// `nil` when there was none yet.
-    private static func drill(_ drill: ArchiveStatus.Drill) -> String? {
-        guard let last = drill.last, let result = drill.result else { return nil }
-        let found =
-            result == .passed
-            ? "\(Output.count(drill.restored, "image", "images")) restored and compared"
-            : Output.count(drill.faults, "thing did not fit", "things did not fit")
-        return "Drill      \(drill.name): \(result.rawValue) on \(day(last)), \(found)"
+    private static func drill(_ drill: ArchiveStatus.Drill) -> [String] {
+        let late = drill.isOverdue ? ", OVERDUE" : ""
+        guard let last = drill.last, let result = drill.result else {
+            return ["Drill      \(drill.name): not yet\(late)"]
+        }
+        var facts = [
+            "\(Output.count(drill.listed, "image", "images")) listed",
+            "\(drill.restored) restored and compared", "\(drill.decoded) decoded",
+        ]
+        if drill.hashSeen > 0 { facts.insert("\(drill.hashSeen) with their hash", at: 1) }
+        if let seconds = drill.fullRestoreS {
+            facts.append("all of it would take \(Figures.duration(seconds))")
+        }
+        var text = "Drill      \(drill.name): \(result.rawValue) on \(day(last))\(late)"
+        if drill.faults > 0 {
+            let things = Output.count(drill.faults, "thing did not fit", "things did not fit")
+            text += ", \(things)"
+        }
+        return [text, "           \(facts.joined(separator: ", "))"]
+    }
+
+    private static func restore(_ status: ArchiveStatus) -> [String] {
+        guard let restore = status.restore else { return [] }
+        let left = restore.timeLeftS.map { ", \(Figures.duration($0)) left" } ?? ""
+        return [
+            """
+            Restore    \(restore.images) of \
+            \(Output.count(restore.totalImages, "image", "images")), \
+            \(Output.bytes(restore.bytes)) of \(Output.bytes(restore.totalBytes))\(left)
+            """
+        ]
     }
 
     private static func day(_ time: Timestamp) -> String {
@@ -150,7 +173,7 @@ enum StatusText {
     }
 
     private static func incoming(_ status: ArchiveStatus) -> [String] {
-        var lines: [String] = []
+        var lines = status.intake.silent.map { "Intake     \($0)" }
         if status.incoming.pending > 0 {
             lines.append(
                 "Incoming   \(Output.count(status.incoming.pending, "file waits", "files wait"))")

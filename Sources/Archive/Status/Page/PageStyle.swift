@@ -102,8 +102,8 @@ enum PageStyle {
           vertical-align:top; }
         thead th { border-top:0; color:var(--soft); font-weight:400; font-size:.88rem; }
         tbody th { font-weight:400; } tbody th .path { color:var(--soft); display:block; }
-        td:nth-child(3), td:nth-child(4), th:nth-child(3), th:nth-child(4) { text-align:right;
-          font-variant-numeric:tabular-nums; padding-right:24px; }
+        td.number, th.number { text-align:right; font-variant-numeric:tabular-nums;
+          padding-right:24px; } td small { display:block; }
         .problem { margin:4px 0 0; color:var(--bad); font-size:.9rem; }
         .chart { width:100%; height:auto; display:block; }
         .grid-line { stroke:var(--line); } .tick { fill:var(--soft); font-size:11px; }
@@ -128,7 +128,7 @@ enum PageStyle {
           section { padding:16px; } thead { position:absolute; left:-9999px; }
           tr { display:block; border-top:1px solid var(--line); padding:8px 0; }
           tbody th, td { display:block; border:0; padding:2px 0; }
-          td, td:nth-child(3), td:nth-child(4) { display:flex; justify-content:space-between;
+          td, td.number { display:flex; justify-content:space-between;
             gap:16px; padding-right:0; text-align:right; }
           td::before { content:attr(data-label); color:var(--soft); }
           .days30 { display:none; } .days14 { display:block; } }

@@ -17,6 +17,7 @@ public struct StatusMetrics {
         addRoom(to: &metrics)
         addIntake(to: &metrics)
         addRemotes(to: &metrics)
+        addRestore(to: &metrics)
         return metrics.text
     }
 
@@ -163,9 +164,50 @@ public struct StatusMetrics {
         each("pacsfs_offsite_proof_timestamp_seconds", "When the oldest proof was made.") {
             $0.oldestProof?.seconds
         }
+        each("pacsfs_offsite_proof_overdue", "Whether that is too long ago (1).") {
+            $0.isProofOverdue ? 1 : 0
+        }
         each("pacsfs_offsite_wipe_proof", "Whether our own keys cannot destroy it (1).") {
             $0.wipeTest.map { $0.result == .destroyable ? 0 : 1 }
         }
+    }
+
+    /// Drills, and a restore that is under way.
+    private func addRestore(to metrics: inout Metrics) {
+        func each(_ name: String, _ help: String, _ value: (ArchiveStatus.Drill) -> Int64?) {
+            let values = status.drills.compactMap { drill in value(drill).map { (drill.name, $0) } }
+            guard !values.isEmpty else { return }
+            metrics.gauge(name, help)
+            for (source, value) in values { metrics.value(value, ["source": source]) }
+        }
+        each("pacsfs_drill_timestamp_seconds", "When images were last restored for a trial.") {
+            $0.last?.seconds
+        }
+        each("pacsfs_drill_passed", "Whether everything fitted then (1), or not (0).") {
+            $0.result.map { $0 == .passed ? 1 : 0 }
+        }
+        each("pacsfs_drill_overdue", "Whether it should have been repeated before now (1).") {
+            $0.isOverdue ? 1 : 0
+        }
+        each("pacsfs_drill_listed_images", "Images that a listing showed then.") {
+            $0.last == nil ? nil : $0.listed
+        }
+        each("pacsfs_drill_restored_images", "Images that were restored and compared then.") {
+            $0.last == nil ? nil : $0.restored
+        }
+        each("pacsfs_drill_decoded_images", "Images whose pixels were decoded then.") {
+            $0.last == nil ? nil : $0.decoded
+        }
+        each("pacsfs_drill_full_restore_seconds", "How long restoring everything would take.") {
+            $0.fullRestoreS
+        }
+        metrics.gauge("pacsfs_restoring", "Whether a restore is not finished (1).")
+        metrics.value(status.restoring == nil ? 0 : 1)
+        guard let restore = status.restore else { return }
+        metrics.gauge("pacsfs_restore_missing_images", "Images that are still to be restored.")
+        metrics.value(max(0, restore.totalImages - restore.images))
+        metrics.gauge("pacsfs_restore_missing_bytes", "Bytes of these.")
+        metrics.value(max(0, restore.totalBytes - restore.bytes))
     }
 
     private func addIntake(to metrics: inout Metrics) {

@@ -5,15 +5,16 @@ extension StatusPage {
     ///
     /// - Parameter time: When the status was made.
     func sections(at time: Timestamp) -> [HTML] {
-        [volumes, offsite, checks, intake, room, contents].map { section in
-            """
-            <section aria-labelledby="\(section.id)" class="\(section.isWide ? "wide" : "")">
-            <h2 id="\(section.id)">\(section.title)</h2>
-            \(section.content)
-            <p class="asof">As of \(Self.time(time))</p>
-            </section>
-            """
-        }
+        ([restoring].compactMap(\.self) + [volumes, offsite, checks] + [drills].compactMap(\.self)
+            + [intake, room, contents]).map { section in
+                """
+                <section aria-labelledby="\(section.id)" class="\(section.isWide ? "wide" : "")">
+                <h2 id="\(section.id)">\(section.title)</h2>
+                \(section.content)
+                <p class="asof">As of \(Self.time(time))</p>
+                </section>
+                """
+            }
     }
 
     struct Section {
@@ -44,6 +45,55 @@ extension StatusPage {
         \(facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })
         </dl>
         """
+    }
+
+    /// How much of something is done or used.
+    ///
+    /// - Parameters:
+    ///   - share: From 0 to 1.
+    ///   - meaning: What it is a share of, for those who cannot see it.
+    static func bar(_ name: HTML, _ value: HTML, share: Double, _ meaning: String) -> HTML {
+        let share = min(1, max(0, share))
+        return """
+            <div class="bar">
+            <p><span>\(name)</span> <span>\(value)</span></p>
+            <svg viewBox="0 0 1000 12" preserveAspectRatio="none" role="img"
+            aria-label="\(Int((share * 100).rounded())) percent \(meaning)">
+            <rect class="track" width="1000" height="12" rx="3"/>
+            <rect class="used" width="\(Int((share * 1000).rounded()))" height="12" rx="3"/></svg>
+            </div>
+            """
+    }
+
+    // MARK: Restoring
+
+    /// A restore that is not finished; `nil` when there is none.
+    private var restoring: Section? {
+        guard let sentence = status.restoring else { return nil }
+        let lost = status.copies.lost
+        var facts: [(String, HTML)] = [
+            (
+                "Images that are not back yet",
+                lost == 0 ? Mark.good.word("none") : Mark.attention.word(Figures.grouped(lost))
+            )
+        ]
+        var progress: HTML?
+        if let restore = status.restore {
+            let all = Figures.grouped(restore.totalImages)
+            progress = Self.bar(
+                "\(Figures.grouped(restore.images)) of \(all) images are back",
+                "\(Figures.bytes(restore.bytes)) of \(Figures.bytes(restore.totalBytes))",
+                share: Double(restore.bytes) / Double(max(1, restore.totalBytes)), "restored")
+            facts.append(
+                (
+                    "Time left",
+                    restore.timeLeftS.map { "about \(Figures.duration($0))" }
+                        ?? "cannot be said yet"
+                ))
+        }
+        return Section(
+            id: "restore", title: "Being restored", isWide: true,
+            content: "\(progress) \(Self.facts(facts)) <p>\(HTML.withCommands(sentence))</p>")
     }
 
     // MARK: Volumes and copies
@@ -81,8 +131,8 @@ extension StatusPage {
                 <th scope="row"><b>Volume \(number)</b> <span class="path">\(volume.path)</span>
                 \(problem)</th>
                 <td data-label="State">\(Self.state(of: volume))</td>
-                <td data-label="Images">\(Figures.grouped(volume.blobs))</td>
-                <td data-label="Bad copies">\(Figures.grouped(volume.errors))</td>
+                <td data-label="Images" class="number">\(Figures.grouped(volume.blobs))</td>
+                <td data-label="Bad copies" class="number">\(Figures.grouped(volume.errors))</td>
                 <td data-label="Disk">\(place.isEmpty ? "unknown" : place)</td>
                 </tr>
                 """
@@ -93,7 +143,8 @@ extension StatusPage {
                 \(Self.facts(figures))
                 <table>
                 <thead><tr><th scope="col">Volume</th><th scope="col">State</th>
-                <th scope="col">Images</th><th scope="col">Bad copies</th>
+                <th scope="col" class="number">Images</th>
+                <th scope="col" class="number">Bad copies</th>
                 <th scope="col">Disk</th></tr></thead>
                 <tbody>
                 \(rows)
@@ -132,7 +183,7 @@ extension StatusPage {
             id: "offsite", title: "Away from the building",
             content: HTML(
                 status.remotes.map {
-                    "<h3>\($0.name)</h3>\(Self.facts(Self.facts(about: $0)))"
+                    "<h3>The off-site copy \"\($0.name)\"</h3>\(Self.facts(Self.facts(about: $0)))"
                 } + [takenHome].compactMap(\.self)))
     }
 
@@ -190,10 +241,20 @@ extension StatusPage {
             ("Images still to be brought there", waiting),
             ("Compared with what was sent", check),
             (
-                "Oldest proof of an object",
-                remote.oldestProof.map { "\(Self.time($0))" } ?? "none yet"
+                "Every object was read since",
+                remote.oldestProof.map { time in
+                    remote.isProofOverdue
+                        ? "\(Mark.attention.word("too long ago")) <small>\(Self.time(time))</small>"
+                        : "\(Self.time(time))"
+                } ?? "nothing is there yet"
             ),
             ("Can our own keys destroy it?", "\(wipe) \(tested)"),
+            (
+                "Its server keeps hashes",
+                remote.hash != nil
+                    ? Mark.good.word("yes")
+                    : "no, sizes only <small>what changed is found when it is read</small>"
+            ),
             ("Encrypted", remote.isEncrypted ? Mark.good.word("yes") : "no"),
         ]
     }
@@ -263,6 +324,69 @@ extension StatusPage {
             : Mark.good.word("everything fitted")
     }
 
+    // MARK: Drills
+
+    /// Whether images could be restored, as it was tried; `nil` when drills are switched off and
+    /// there was none.
+    private var drills: Section? {
+        guard !status.drills.isEmpty else { return nil }
+        let rows = status.drills.map { drill -> HTML in
+            let problem = drill.problem.map {
+                "<p class=\"problem\">\(HTML.withCommands($0))</p>" as HTML
+            }
+            func images(_ count: Int64) -> HTML {
+                drill.last == nil ? "–" : "\(Figures.grouped(count))"
+            }
+            let name = ArchiveStatus.spoken(drill.name)
+            return """
+                <tr>
+                <th scope="row"><b>\(name.prefix(1).uppercased() + name.dropFirst())</b>
+                \(problem)</th>
+                <td data-label="Last drill"><div>\(Self.result(of: drill))</div></td>
+                <td data-label="Listed" class="number">\(images(drill.listed))</td>
+                <td data-label="Hash seen" class="number">\
+                \(drill.hashSeen > 0 ? images(drill.hashSeen) : "–")</td>
+                <td data-label="Restored" class="number">\(images(drill.restored))</td>
+                <td data-label="Decoded" class="number">\(images(drill.decoded))</td>
+                <td data-label="All of it would take">\
+                \(drill.fullRestoreS.map { Figures.duration($0) } ?? "–")</td>
+                </tr>
+                """
+        }
+        return Section(
+            id: "drills", title: "Can it be restored? (drills)", isWide: true,
+            content: """
+                <p>Images are restored from each place alone, as if nothing else were left, and
+                compared with the archive.</p>
+                <table>
+                <thead><tr><th scope="col">From</th><th scope="col">Last drill</th>
+                <th scope="col" class="number">Listed</th>
+                <th scope="col" class="number">Hash seen</th>
+                <th scope="col" class="number">Restored</th>
+                <th scope="col" class="number">Decoded</th>
+                <th scope="col">All of it would take</th></tr></thead>
+                <tbody>
+                \(rows)
+                </tbody>
+                </table>
+                <p class="head">Listed: the place says that they are there. Hash seen: with the
+                right checksum. Restored: brought back, and the same as in the archive. Decoded: the
+                picture itself could be opened.</p>
+                """)
+    }
+
+    private static func result(of drill: ArchiveStatus.Drill) -> HTML {
+        let time = drill.last.map { "<small>on \(Self.time($0))</small>" as HTML }
+        switch drill.result {
+        case .failed:
+            let things = Figures.count(drill.faults, "thing", "things")
+            return "\(Mark.bad.word("failed: \(things)")) \(time)"
+        case _ where drill.isOverdue: return "\(Mark.attention.word("overdue")) \(time)"
+        case .passed: return "\(Mark.good.word("passed")) \(time)"
+        case nil: return "not yet"
+        }
+    }
+
     // MARK: Intake
 
     private var intake: Section {
@@ -286,6 +410,7 @@ extension StatusPage {
             content: """
                 \(charts)
                 <p>\(none)\(last).\(files)</p>
+                \(status.intake.silent.map { "<p>\(Mark.attention.word($0))</p>" as HTML })
                 """)
     }
 
@@ -303,19 +428,11 @@ extension StatusPage {
             }
         let bars = status.volumes.filter { $0.total > 0 }.map { volume -> HTML in
             let used = max(0, volume.total - volume.free)
-            let share = Double(used) / Double(volume.total) * 100
+            let share = Double(used) / Double(volume.total)
             let free = Figures.bytes(volume.free)
-            let width = String(Int((share * 10).rounded()))
-            return """
-                <div class="bar">
-                <p><span class="path">\(volume.path)</span>
-                <span>\(free) of \(Figures.bytes(volume.total)) free</span></p>
-                <svg viewBox="0 0 1000 12" preserveAspectRatio="none" role="img"
-                aria-label="\(Int(share.rounded())) percent used">
-                <rect class="track" width="1000" height="12" rx="3"/>
-                <rect class="used" width="\(width)" height="12" rx="3"/></svg>
-                </div>
-                """
+            return Self.bar(
+                "<span class=\"path\">\(volume.path)</span>",
+                "\(free) of \(Figures.bytes(volume.total)) free", share: share, "used")
         }
         let facts: [(String, HTML)] = [
             ("Images that still fit, with all copies", "\(Figures.bytes(space.bytes))"),
