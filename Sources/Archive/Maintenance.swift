@@ -3,6 +3,7 @@ import System
 /// Everything that an open archive does by itself:
 ///
 ///     recover    at the start      finishes what the last run left             ``Recovery``
+///                every 2 s         and what could not be stored        ``AbandonedCommits``
 ///     watch      every 2 s         notices volumes that go and come            ``VolumeWatch``
 ///     resilver   when woken        makes missing copies                        ``Resilver``
 ///     waiting    every 10 s        copies what waits in /incoming              ``WaitingFiles``

@@ -37,11 +37,25 @@ final class TreeFixture {
     /// What the next start makes of what is left, until `/incoming` is empty. The archive of this
     /// is closed then.
     func startAgain() throws {
+        try startAgain { (archive, trees) throws in
+            let settling = Settling { trees.incoming }
+            settling.start()
+            archive.recover()
+            #expect(try eventually { try left.isEmpty })
+            settling.stop()
+        }
+    }
+
+    /// The next start, in which nothing settles. The archive of this is closed then.
+    func startAgain(
+        clock: any MonotonicClock = SystemClock(),
+        _ body: (Archive, IncomingTrees) throws -> Void
+    ) throws {
         tree.renames.wait()
         archive.close()
         // This process still has the lock, which one that has ended has not.
         unlink(temporary.path + "/lock")
-        try temporary.open(recovering: false) { (archive) throws in
+        try temporary.open(clock: clock, recovering: false) { (archive) throws in
             let trees = IncomingTrees(
                 archive: archive, permissions: .everybody,
                 shares: UserShares(refusals: archive.refusals))
@@ -50,11 +64,8 @@ final class TreeFixture {
                 trees.incoming.renames.wait()
                 archive.stopObserving()
             }
-            let settling = Settling { trees.incoming }
-            settling.start()
-            archive.recover()
-            #expect(try eventually { try left.isEmpty })
-            settling.stop()
+            trees.incoming.renames.wait()
+            try body(archive, trees)
         }
     }
 

@@ -17,13 +17,13 @@ import TagIndex
 /// - so do files that somebody has moved there from `/rejected` (``ForcedFile``)
 ///
 /// What lies in the `/incoming` that is shown is left alone: IncomingTree+Leftovers decides
-/// the same there.
+/// the same there; ``AbandonedCommits`` sees to names in `staging/commit` that are left then.
 public struct Recovery: Sendable {
     /// What the files are given to.
     let archive: Intake
     let volume: Volume
     var staging: StagingArea { StagingArea(volume: volume) }
-    private let pendingCommits: [PendingCommit]
+    let pendingCommits: [PendingCommit]
 
     /// Looks at what is there. Nobody may be storing anything on the volume yet.
     init(archive: Intake, volume: Volume) throws {
@@ -50,11 +50,14 @@ public struct Recovery: Sendable {
         }.get()
     }
 
-    /// - Parameter isStopping: Asked before each file.
-    func run(unless isStopping: () -> Bool) throws {
+    /// - Parameters:
+    ///   - isStopping: Asked before each file.
+    ///   - unfinished: Gets what is whole in `staging/commit` and could not be archived yet.
+    func run(leaving unfinished: inout Set<Digest>, unless isStopping: () -> Bool) throws {
         let isShown = archive.observers.showsIncoming && archive.volumes.staging === volume
         let incoming = isShown ? [] : try incomingFiles()
-        let isPending = finishCommits(incoming, isShown: isShown, unless: isStopping)
+        let isPending = finishCommits(
+            incoming, isShown: isShown, leaving: &unfinished, unless: isStopping)
         if isShown { return }
         for file in incoming where !isPending.contains(file.inode) && !isStopping() {
             if archive.observers.isInUse(incoming: file.inode, on: staging) { continue }
@@ -84,15 +87,18 @@ public struct Recovery: Sendable {
     /// - Parameter isShown: Whether somebody else sees to what has a name in `/incoming`.
     /// - returns: the inodes of files that are whole, but could not be archived yet
     private func finishCommits(
-        _ incoming: [IncomingFile], isShown: Bool, unless isStopping: () -> Bool
+        _ incoming: [IncomingFile], isShown: Bool, leaving unfinished: inout Set<Digest>,
+        unless isStopping: () -> Bool
     ) -> Set<UInt64> {
         var waiting: Set<UInt64> = []
         for pending in pendingCommits where !isStopping() {
             do {
-                if let inode = try finish(pending, incoming, isShown: isShown) {
+                if case .failed(let inode) = try finish(pending, incoming, isShown: isShown) {
+                    unfinished.insert(pending.digest)
                     waiting.insert(inode)
                 }
             } catch {
+                unfinished.insert(pending.digest)
                 archive.log.error(
                     "\(pending.digest.hex) in staging of \(volume.path) was left as it is: \(error)"
                 )
@@ -102,19 +108,28 @@ public struct Recovery: Sendable {
         return waiting
     }
 
-    /// - returns: the inode of the file when it is whole, but could not be archived yet
-    private func finish(
-        _ pending: PendingCommit, _ incoming: [IncomingFile], isShown: Bool
-    ) throws -> UInt64? {
+    /// What became of a name in `staging/commit`.
+    enum Finish {
+        /// It has gone.
+        case gone
+        /// It is left to those who show `/incoming`, where its file has another name.
+        case left
+        /// Its file, which has this inode, is whole, but could not be archived yet.
+        case failed(inode: UInt64)
+    }
+
+    func finish(
+        _ pending: PendingCommit, _ incoming: [IncomingFile] = [], isShown: Bool = false
+    ) throws -> Finish {
         // The blob of an image that is recorded may be bad, and what is staged be meant to heal it:
         // it is taken in again then, as a duplicate.
         guard try !isDone(pending), let file = try wholeFile(pending) else {
             try drop(pending.digest) { try isDone($0) || wholeFile($0) == nil }
-            return nil
+            return .gone
         }
         // Its other name is in /incoming.
         if isShown, try file.links > (volume.hasBlob(pending.digest, inode: file.inode) ? 2 : 1) {
-            return nil
+            return .left
         }
         let path = incoming.first { $0.inode == file.inode }?.path
         let request = IngestRequest(
@@ -125,9 +140,9 @@ public struct Recovery: Sendable {
         switch archive.ingestAndWait(request) {
         case .success(.refused): try drop(pending.digest) { _ in true }
         case .success: archive.log.notice("Finished archiving \(request.source).")
-        case .failure: return path == nil ? nil : file.inode
+        case .failure: return .failed(inode: file.inode)
         }
-        return nil
+        return .gone
     }
 
     /// Whether it is recorded, and what is staged is the blob.

@@ -141,7 +141,8 @@ struct IngestStage: Sendable {
         if request.isLeftover, try request.staging?.volume.isStaged(digest) != true {
             return .noImage(try refuse(request, IncomingDecision.interrupted))
         }
-        if request.acceptance == .wholeImage, let cut {
+        // A file gets its second name when this has been asked: somebody wanted it as it is.
+        if request.acceptance == .wholeImage, let cut, !request.isLeftover {
             return .noImage(try refuse(request, cut.reason))
         }
         let place = DataSetPlace(header)

@@ -16,6 +16,11 @@ public protocol IncomingOwner: AnyObject, Sendable {
     /// system of the volume.
     func inodesNotWaiting(on staging: StagingArea) -> Set<UInt64>
 
+    /// The files of `/incoming`, as it is or was on a volume, that the archive has or will be given
+    /// without anybody's doing. By their numbers in the file system of the volume; `nil` as long as
+    /// not all that lies there is known.
+    func inodesToBeArchived(on staging: StagingArea) -> Set<UInt64>?
+
     /// A file that waited on another volume is in `/incoming` under this path now.
     func tookOver(incoming path: [UInt8])
 }

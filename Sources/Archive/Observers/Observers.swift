@@ -45,5 +45,9 @@ final class Observers: Sendable {
         incoming?.inodesNotWaiting(on: staging) ?? []
     }
 
+    func inodesToBeArchived(on staging: StagingArea) -> Set<UInt64>? {
+        incoming.map { $0.inodesToBeArchived(on: staging) } ?? []
+    }
+
     func tookOver(incoming path: [UInt8]) { incoming?.tookOver(incoming: path) }
 }

@@ -24,6 +24,7 @@ final class VolumeAdministration: Sendable {
     let intake: Intake
     let rejected: RejectedFiles
     private let waiting: WaitingFiles
+    private let abandoned: AbandonedCommits
     private let configuration: Configuration
     /// Woken when a copy is missing.
     private let resilvering: BackgroundLoop
@@ -46,6 +47,7 @@ final class VolumeAdministration: Sendable {
     ) {
         (self.core, self.intake, self.rejected) = (core, intake, rejected)
         self.waiting = waiting
+        abandoned = AbandonedCommits(core, intake: intake)
         (self.configuration, self.resilvering) = (configuration, resilvering)
         recovering = BackgroundLoop("recover", clock: core.clock)
     }
@@ -318,7 +320,10 @@ final class VolumeAdministration: Sendable {
             let recovery = unfinished.withLock({ $0.isEmpty ? nil : $0.removeFirst() })
         {
             guard volumes.isWritable(recovery.volume) else { continue }
-            do { try recovery.run(unless: isStopping) } catch {
+            var left: Set<Digest> = []
+            defer { abandoned.keep(left) }
+            do { try recovery.run(leaving: &left, unless: isStopping) } catch {
+                left.formUnion(recovery.pendingCommits.map(\.digest))
                 log.error(
                     """
                     The unfinished work on \(recovery.volume.path) was left as it is: \(error)
@@ -330,14 +335,25 @@ final class VolumeAdministration: Sendable {
                 .gather(on: volumes.staging, unless: isStopping)
         }
         waiting.takeOver()
+        abandoned.look(unless: isStopping)
     }
 
-    /// Recovers in the background from now on.
+    /// Recovers in the background from now on, and looks at what is left of files that could not be
+    /// stored.
     func startRecovering() throws(Errno) {
         isRecovering.withLock { $0 = true }
+        let hasBegun = Lock(false)
         try recovering.start { [self] in
-            recover { recovering.isStopping }
-            return .whenWoken
+            let isFirst = hasBegun.withLock { hasBegun in
+                defer { hasBegun = true }
+                return !hasBegun
+            }
+            if isFirst || unfinished.withLock({ !$0.isEmpty }) {
+                recover { recovering.isStopping }
+            } else {
+                abandoned.look { recovering.isStopping }
+            }
+            return .after(AbandonedCommits.pause)
         }
     }
 

@@ -138,6 +138,24 @@ extension IncomingTree {
         }
     }
 
+    /// Files that the archive has, or will be given when they settle or once more, by their numbers
+    /// on the volume; `nil` as long as not all that an earlier run left is added.
+    var inodesToBeArchived: Set<UInt64>? {
+        let settings = archive.settings
+        return locked { contents in
+            if contents.isAddingLeftovers { return nil }
+            var inodes: Set<UInt64> = []
+            for (number, file) in contents.files {
+                guard let place = contents.tree.place(of: number),
+                    file.isToBeArchived(as: contents.tree.path(of: place), settings),
+                    let inode = (try? contents.tree.node(number))?.inode
+                else { continue }
+                inodes.insert(inode)
+            }
+            return inodes
+        }
+    }
+
     /// Whether a file is open, or on its way into the archive.
     ///
     /// - Parameter inode: On the volume.
@@ -152,6 +170,21 @@ extension IncomingTree {
 }
 
 extension IncomingFile {
+    /// Whether the archive has its bytes now, or will be given them by ``Settling``.
+    fileprivate func isToBeArchived(as path: [UInt8], _ settings: Settings) -> Bool {
+        switch state {
+        case .archiving: return true
+        case .whole, .failed:
+            switch IncomingDecision(facts(path: path, settings)) {
+            case .archive: return true
+            // It is looked at first.
+            case .discard: return isImage == nil
+            case .wait, .setAside: return false
+            }
+        case .foreign, .writing, .archived, .consumed, .refused, .settingAside: return false
+        }
+    }
+
     /// A file that an earlier run left.
     ///
     /// - Parameter status: What the disk says of it.

@@ -119,5 +119,15 @@ final class IncomingTrees: IncomingOwner {
         }
     }
 
+    func inodesToBeArchived(on staging: StagingArea) -> Set<UInt64>? {
+        let all = shown.withLock { [$0.incoming] + $0.former.compactMap(\.incoming) }
+        var inodes: Set<UInt64> = []
+        for tree in all where tree.staging.isSame(as: staging) {
+            guard let found = tree.inodesToBeArchived else { return nil }
+            inodes.formUnion(found)
+        }
+        return inodes
+    }
+
     func tookOver(incoming path: [UInt8]) { incoming.addLeftover(path) }
 }

@@ -27,8 +27,8 @@
 //   patience        gives up disks that do not answer                           DiskPatience
 //   fetch           up to 8: run rclone for images that no volume has            OffsiteReader
 //   scan n          queues: read blobs for a scrub or a verification            ScanWork
-//   recover         finishes what the last run left on the volumes              Volume-
-//                                                                               Administration
+//   recover         finishes what the last run left on the volumes, and         Volume-
+//                   what is staged and not on its way any more        Administration
 //   watch           looks after the volumes                                     VolumeWatch
 //   resilver        makes missing copies, empties retired volumes               Resilver
 //   views           makes the folders of views that are new                     ViewMaking
@@ -122,10 +122,10 @@
 // recentAttributes, searchesChanged, searchKeepers}, StatusDocuments, Shares, ShareRefusals,
 // IngestPipeline.inFlight, VerifiedBlobs, CurrentSettings, Observers, VolumeSet.state,
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, Alerts, AlertCommand,
-// RemovableVolumes.state, Drills.notes,
-// ZipProgress, ZipQueue, Unpacking, TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work,
-// running}, OffsiteRemotes.state, OffsiteCopies, OffsiteReader, Restores, ObjectSource,
-// RemoteAccess.state and VolumeAdministration.{unfinished, isRecovering}.
+// RemovableVolumes.state, AbandonedCommits.state, Drills.notes, ZipProgress, ZipQueue, Unpacking,
+// TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work, running}, OffsiteRemotes.state,
+// OffsiteCopies, OffsiteReader, Restores, ObjectSource, RemoteAccess.state and
+// VolumeAdministration.{unfinished, isRecovering}.
 
 /// How many threads work on requests of the kernel.
 enum ThreadShares {

@@ -157,14 +157,10 @@ extension Volume {
     private func listPendingCommits() throws(StorageError) -> [PendingCommit] {
         var pending: [Digest: PendingCommit] = [:]
         for name in try committing.entries() {
-            guard let dot = name.firstIndex(of: "."), let digest = Digest(hex: name[..<dot]) else {
-                continue
-            }
-            let suffix = name[dot...]
-            guard suffix == ".dcm" || suffix == Self.pendingSuffix else { continue }
+            guard let digest = Self.staged(name) else { continue }
             // The process that left it may have failed to write its bytes.
             distrusted.withLock { _ = $0.insert(digest) }
-            if suffix == Self.pendingSuffix { setNoHardLinks() }
+            if name.hasSuffix(Self.pendingSuffix) { setNoHardLinks() }
             pending[digest] = try facts(ofPending: digest)
         }
         return pending.values.sorted { $0.digest < $1.digest }

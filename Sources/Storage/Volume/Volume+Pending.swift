@@ -11,6 +11,28 @@ extension Volume {
         }
     }
 
+    /// The names in `staging/commit` as they are now, each with the inode of its file; of a blob
+    /// that has been renamed from there already it is 0.
+    ///
+    /// - Throws: `io` when the volume does not answer.
+    public func stagedNames() throws(StorageError) -> [Digest: UInt64] {
+        try onDisk { [self] () throws(StorageError) in
+            var names: [Digest: UInt64] = [:]
+            for digest in Set(try committing.entries().compactMap(Self.staged)) {
+                names[digest] = try committing.facts(Self.stagedName(digest))?.inode ?? 0
+            }
+            return names
+        }
+    }
+
+    /// The digest that a name in `staging/commit` stands for; `nil` for an incomplete copy.
+    static func staged(_ name: String) -> Digest? {
+        guard let dot = name.firstIndex(of: "."),
+            name[dot...] == ".dcm" || name[dot...] == pendingSuffix
+        else { return nil }
+        return Digest(hex: name[..<dot])
+    }
+
     /// Whether what is staged of a blob is the blob itself, or nothing: then there is nothing to
     /// gain from it.
     ///

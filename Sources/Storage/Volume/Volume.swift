@@ -48,7 +48,7 @@ public final class Volume: Sendable {
     private let lacksHardLinks = Atomic(false)
 
     /// Whether the file system has hard links, as far as is known.
-    var hasHardLinks: Bool { !lacksHardLinks.load(ordering: .relaxed) }
+    public var hasHardLinks: Bool { !lacksHardLinks.load(ordering: .relaxed) }
 
     /// Remembers that it has none.
     func setNoHardLinks() { lacksHardLinks.store(true, ordering: .relaxed) }
