@@ -112,11 +112,12 @@ extension Volume {
                 try giveBlobName(staged, replacing: replacing.contains(staged.digest)))
         }
         if whole {
+            let fresh = freshFolders(among: folders)
             try committing.syncFileSystem()
+            areDurable(fresh)
         } else {
-            for folder in folders { try makeDurable(folder) }
+            try makeNamesDurable(in: folders)
         }
-        blobFolders.withLock { $0.fresh.subtract(folders) }
         return outcomes
     }
 
@@ -356,17 +357,41 @@ extension Volume {
         let names = Self.folderNames(folder)
         if try blobs.facts(names.inner) != nil { return }
         // Noted before it is made, so that a thread that finds it there knows that it is fresh.
-        blobFolders.withLock { _ = $0.fresh.insert(folder) }
+        let isOuterFresh = try blobs.facts(names.outer) == nil
+        blobFolders.withLock { folders in
+            folders.fresh.insert(folder)
+            if isOuterFresh { folders.freshOuter.insert(UInt8(folder >> 8)) }
+        }
         try blobs.makeDirectory(names.outer)
         try blobs.makeDirectory(names.inner)
     }
 
-    /// Makes the names in a folder durable, and for a fresh folder also the names in its parents.
-    private func makeDurable(_ folder: UInt16) throws(StorageError) {
-        let names = Self.folderNames(folder)
-        try blobs.openDirectory(names.inner).sync()
-        guard blobFolders.withLock({ $0.fresh.contains(folder) }) else { return }
-        try blobs.openDirectory(names.outer).sync()
-        try blobs.sync()
+    /// Those of some folders, and of the folders they are in, whose own names are not durable.
+    private func freshFolders(among folders: Set<UInt16>) -> (inner: Set<UInt16>, outer: Set<UInt8>)
+    {
+        blobFolders.withLock { known in
+            let outer = Set(folders.map { UInt8($0 >> 8) })
+            return (folders.intersection(known.fresh), outer.intersection(known.freshOuter))
+        }
+    }
+
+    private func areDurable(_ folders: (inner: Set<UInt16>, outer: Set<UInt8>)) {
+        blobFolders.withLock { known in
+            known.fresh.subtract(folders.inner)
+            known.freshOuter.subtract(folders.outer)
+        }
+    }
+
+    /// Makes the names in some folders durable, and the names of those that are fresh.
+    private func makeNamesDurable(in folders: Set<UInt16>) throws(StorageError) {
+        let fresh = freshFolders(among: folders)
+        for folder in folders {
+            try blobs.openDirectory(Self.folderNames(folder).inner).sync()
+        }
+        for outer in Set(fresh.inner.map { $0 & 0xFF00 }) {
+            try blobs.openDirectory(Self.folderNames(outer).outer).sync()
+        }
+        if !fresh.outer.isEmpty { try blobs.sync() }
+        areDurable(fresh)
     }
 }

@@ -134,6 +134,8 @@ public final class Volume: Sendable {
 struct BlobFolders: Sendable {
     /// Whether everything that was there when this process began is durable.
     var oldOnesAreDurable = false
-    /// Folders that this process made, by four digits, while their parents are not durable.
+    /// Folders `ab/cd` that this process made, while their names are not durable.
     var fresh: Set<UInt16> = []
+    /// The same of the folders `ab`.
+    var freshOuter: Set<UInt8> = []
 }
