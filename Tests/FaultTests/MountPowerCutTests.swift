@@ -39,7 +39,40 @@ struct MountPowerCutTests {
         try #require(Glibc.write(trace, mark, mark.count) == mark.count)
     }
 
-    @Test("leaves everything that was copied, or was synced and is still open") func cut() throws {
+    /// Copies a zip archive; its members are safe then.
+    private func copyZip(_ members: [TestArchive.Source], into mount: CrashingMount) throws
+        -> TestArchive.Source
+    {
+        let zip = mount.folder.path + "/sources/set.zip"
+        let made = try ProgramRun(
+            ["python3", "-m", "zipfile", "-c", zip] + members.map(\.path))
+        try #require(made.succeeded, "\(made.report)")
+        try #require(try mount.write([[zip]], to: "cut") == [zip])
+        let trace = open(mount.trace, O_WRONLY | O_APPEND)
+        defer { close(trace) }
+        let mark = TraceRecord.mark(members.map { "archived\t\($0.path)\n" }.joined())
+        try #require(Glibc.write(trace, mark, mark.count) == mark.count)
+        return TestArchive.Source(
+            path: zip, digest: Digest.of(try Files.read(zip)).hex, isImage: false)
+    }
+
+    /// Waits until a file that is no image has gone from incoming to rejected.
+    private func waitUntilSetAside(_ name: String, in mount: CrashingMount) throws {
+        let isSetAside = eventually {
+            let run = try? ProgramRun(["find", mount.mountpoint + "/rejected", "-name", name])
+            let left = try? ProgramRun(["find", mount.mountpoint + "/incoming", "-name", name])
+            return run?.lines.count == 1 && left?.lines.isEmpty == true
+        }
+        #expect(isSetAside)
+    }
+
+    @Test(
+        """
+        leaves everything that was copied, was synced and is still open, lay in a zip archive, or \
+        is set aside
+        """
+    )
+    func cut() throws {
         let folder = try TemporaryFolder()
         let notes = Array("Rex was very good.\n".utf8)
         let study = SyntheticStudy(seed: 5, imagesPerSeries: 5, side: 24)
@@ -61,6 +94,17 @@ struct MountPowerCutTests {
         )
         try Files.write(letter, to: synced.path)
         try Files.write(notes, to: "\(folder.path)/sources/notes.txt")
+        let members = try (0..<4).map { number in
+            let bytes =
+                number == 3
+                ? SyntheticStudy(seed: 6, imagesPerSeries: 1, side: 24).image(series: 0, index: 0)
+                    .write()
+                : Array("Page \(number)\n".utf8)
+            let path = "\(folder.path)/sources/member\(number)"
+            try Files.write(bytes, to: path)
+            return TestArchive.Source(
+                path: path, digest: Digest.of(bytes).hex, isImage: number == 3)
+        }
         let mount = try CrashingMount(in: folder, number: 1)
         defer { mount.remove() }
         let roots = mount.volumes + [mount.archive]
@@ -69,8 +113,11 @@ struct MountPowerCutTests {
         let started = try mount.mount(isTraced: true, passthrough: false)
         try #require(started.succeeded, "\(started.report)")
         try copy(sources, into: mount)
+        try waitUntilSetAside("*notes.txt", in: mount)
+        let zip = try copyZip(members, into: mount)
         try sync(synced, into: mount)
         try mount.unmount()
+        let given = sources + members + [synced, zip]
         let trace = try TraceRecord.all(in: mount.trace)
 
         var random = SeededRandom(seed: FaultSeed.value, 0x6d6f)
@@ -78,10 +125,10 @@ struct MountPowerCutTests {
         var cuts = 0
         for (number, record) in trace.enumerated() {
             if record.kind == .mark || record.isSync && random.below(4) == 0 {
-                try check(mount, model, heard, sources + [synced], number, nil)
+                try check(mount, model, heard, given, number, nil)
                 if random.below(2) == 0 {
                     try check(
-                        mount, model, heard, sources + [synced], number,
+                        mount, model, heard, given, number,
                         .init(seed: FaultSeed.value &+ UInt64(number)))
                 }
                 cuts += 1
@@ -89,7 +136,7 @@ struct MountPowerCutTests {
             try model.apply(record)
             if record.kind == .mark { heard += String(decoding: record.payload, as: UTF8.self) }
         }
-        try check(mount, model, heard, sources + [synced], trace.count, nil)
+        try check(mount, model, heard, given, trace.count, nil)
         #expect(cuts >= 15)
     }
 

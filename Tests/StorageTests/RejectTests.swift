@@ -45,7 +45,13 @@ import Testing
                     copyOf: source.number, bytes: Int64(other.count), digest: .of(other),
                     reason: "no")
             }
+            expectError(.corrupt) {
+                _ = try volume.rejected.reject(
+                    copyOf: source.number, bytes: Int64(other.count), digest: .of(other),
+                    path: "a", reason: "no")
+            }
             #expect(try files(below: volume.path + "/staging/commit") == [])
+            #expect(try files(below: volume.path + "/rejected") == [])
         }
         let staged = try volume.rejected.stage(
             copyOf: source.number, bytes: 1000, digest: .of(content(1)), reason: "no")

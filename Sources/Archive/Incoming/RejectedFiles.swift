@@ -97,7 +97,7 @@ final class RejectedFiles: Sendable {
         var place = ""
         for volume in try targets(for: request.file, bytes: bytes, path: source).reversed() {
             place = try volume.rejected.reject(
-                copyOf: request.file.descriptor, path: path,
+                copyOf: request.file.descriptor, bytes: bytes, digest: digest, path: path,
                 reason: request.reason + "\n", access: request.access,
                 at: Timestamp(nanoseconds: core.clock.utc), reading: request.file.disk)
         }

@@ -49,21 +49,12 @@ extension RejectedFolder {
         }
     }
 
-    /// A program may have gone on with the file since it was hashed.
     private func copy(
         _ source: Int32, _ staged: StagedRejection, _ access: FileAccess?
     ) throws(StorageError) {
         let path = staging.path(of: staged.file)
         let copy = try copy(source, to: staged.file, path: path, access)
-        let bytes = try copy.facts(path: path).bytes
-        guard bytes == staged.bytes,
-            try Digest.ofRejected(descriptor: copy.number, bytes: bytes, path: path)
-                == staged.digest
-        else {
-            throw StorageError(
-                .corrupt, "the file was changed while it was set aside", path: path,
-                remedy: "It is looked at again when no program writes it")
-        }
+        try Self.require(staged.digest, bytes: staged.bytes, of: copy, path: path)
     }
 
     /// Makes durable whatever was staged or got its name.

@@ -50,6 +50,8 @@ public final class RejectedFolder: Sendable {
         var folder: Directory
         var folderPath: String
         var name: String
+        /// Of the bytes that belong there: ``Digest/ofRejected(descriptor:bytes:path:)``.
+        var digest: Digest
         /// The same bytes are there already.
         var isThere: Bool
         /// A reason of the file is there, which may be overwritten.
@@ -65,45 +67,86 @@ public final class RejectedFolder: Sendable {
     ///
     /// - Parameters:
     ///   - source: An open descriptor of the file.
+    ///   - bytes: Its size.
+    ///   - digest: As ``Digest/ofRejected(descriptor:bytes:path:)`` gives it: the copy has these
+    ///     bytes, whatever becomes of the source meanwhile.
     ///   - relativePath: The path it gets below `rejected/<date>`.
     ///   - reason: One or more sentences for a person.
     ///   - access: Whose it is, and who may read it; that of the source when it is left out.
     ///   - time: Its date in UTC names the folder.
     ///   - disk: Where the source is, if that is known.
     /// - Returns: Its path below the volume's folder.
-    /// - Throws: `noSpace` when there is no space above the reserve, or the error of a system call.
+    /// - Throws: `noSpace` when there is no space above the reserve, `corrupt` when the file has
+    ///   another digest by now, or the error of a system call.
     public func reject(
-        copyOf source: Int32, path relativePath: String, reason: String,
-        access: FileAccess? = nil, at time: Timestamp = .now(), reading disk: DiskCalls? = nil
+        copyOf source: Int32, bytes: Int64, digest: Digest, path relativePath: String,
+        reason: String, access: FileAccess? = nil, at time: Timestamp = .now(),
+        reading disk: DiskCalls? = nil
     ) throws(StorageError) -> String {
         let parts = try RelativePath.components(relativePath)
         return try onDisk(reading: disk) { [self] () throws(StorageError) in
-            try reject(copyOf: source, parts, reason, access, at: time)
+            let text = Self.text(reason)
+            let place = try destination(
+                for: [time.date] + parts, bytes: bytes, digest, reason: text, syncsFolders: true)
+            return try reject(copyOf: source, bytes: bytes, text, access, to: place)
         }
     }
 
     private func reject(
-        copyOf source: Int32, _ parts: [String], _ reason: String, _ access: FileAccess?,
-        at time: Timestamp
+        copyOf source: Int32, bytes: Int64, _ reason: [UInt8], _ access: FileAccess?,
+        to place: borrowing Destination
     ) throws(StorageError) -> String {
-        let text = Self.text(reason)
-        let place = try destination(for: [time.date] + parts, contentOf: source, reason: text)
-        try writeReason(text, in: place)
-        if !place.isThere { try fill(place.folder, place.name, from: source, access) }
+        var copy: String?
+        defer { if let copy { try? staging.remove(copy) } }
+        // The file is whole before anything of it is seen: it may have changed, or not fit.
+        if !place.isThere { copy = try self.copy(of: source, bytes: bytes, access, for: place) }
+        try writeReason(reason, in: place)
+        if let copy { try staging.renameWithoutReplacing(copy, to: place.folder, place.name) }
         try place.folder.sync()
         return place.folderPath + "/" + place.name
     }
 
-    /// Copies a file durably to a name that is free. It is no more readable than its source was.
-    /// The caller makes the folder durable.
+    /// Copies a file durably to `staging/commit`. It is no more readable than its source was.
+    ///
+    /// - Returns: The name of the copy, which has the bytes that belong to its destination.
+    private func copy(
+        of source: Int32, bytes: Int64, _ access: FileAccess? = nil,
+        for place: borrowing Destination
+    ) throws(StorageError) -> String {
+        let path = place.folder.path(of: place.name)
+        let temporary = Self.rejectTemporary()
+        do throws(StorageError) {
+            let copy = try copy(source, to: temporary, path: path, access)
+            try Self.require(place.digest, bytes: bytes, of: copy, path: path)
+            try copy.syncData(path: path)
+            return temporary
+        } catch {
+            try? staging.remove(temporary)
+            throw error
+        }
+    }
+
+    /// A program may have gone on with a file since it was hashed: its copy says what is kept.
+    static func require(
+        _ digest: Digest, bytes: Int64, of copy: borrowing Descriptor, path: String
+    ) throws(StorageError) {
+        guard try copy.facts(path: path).bytes == bytes,
+            try Digest.ofRejected(descriptor: copy.number, bytes: bytes, path: path) == digest
+        else {
+            throw StorageError(
+                .corrupt, "the file was changed while it was set aside", path: path,
+                remedy: "It is looked at again when no program writes it")
+        }
+    }
+
+    /// Copies a reason durably to a name that is free. The caller makes the folder durable.
     private func fill(
-        _ folder: borrowing Directory, _ name: String, from source: Int32,
-        _ access: FileAccess? = nil
+        _ folder: borrowing Directory, _ name: String, from source: Int32
     ) throws(StorageError) {
         let path = folder.path(of: name)
         let temporary = Self.rejectTemporary()
         do throws(StorageError) {
-            let copy = try copy(source, to: temporary, path: path, access)
+            let copy = try copy(source, to: temporary, path: path, nil)
             try copy.syncData(path: path)
             try staging.renameWithoutReplacing(temporary, to: folder, name)
         } catch {
@@ -165,7 +208,16 @@ public final class RejectedFolder: Sendable {
         }
         let place = try destination(for: parts, contentOf: file.number, reason: nil)
         // The file first: a reason without it would not be known again after a crash.
-        if !place.isThere { try fill(place.folder, place.name, from: file.number) }
+        if !place.isThere {
+            let bytes = try file.facts(path: folder.path(of: name)).bytes
+            let copy = try self.copy(of: file.number, bytes: bytes, for: place)
+            do throws(StorageError) {
+                try staging.renameWithoutReplacing(copy, to: place.folder, place.name)
+            } catch {
+                try? staging.remove(copy)
+                throw error
+            }
+        }
         let reasonName = name + Self.reasonSuffix
         if !place.hasReason, try folder.facts(reasonName)?.isRegular == true {
             let reason = try folder.openFile(reasonName)
@@ -263,15 +315,15 @@ public final class RejectedFolder: Sendable {
                     continue
                 }
                 return Destination(
-                    folder: folder, folderPath: folderPath, name: name, isThere: false,
-                    hasReason: reasonFacts != nil)
+                    folder: folder, folderPath: folderPath, name: name, digest: digest,
+                    isThere: false, hasReason: reasonFacts != nil)
             }
             guard facts.isRegular, facts.bytes == bytes else { continue }
             let other = try folder.openFile(name)
             if try Digest.ofRejected(descriptor: other.number, bytes: bytes, path: path) == digest {
                 return Destination(
-                    folder: folder, folderPath: folderPath, name: name, isThere: true,
-                    hasReason: reasonFacts != nil)
+                    folder: folder, folderPath: folderPath, name: name, digest: digest,
+                    isThere: true, hasReason: reasonFacts != nil)
             }
         }
         throw Self.noName(path)

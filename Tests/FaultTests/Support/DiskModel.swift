@@ -80,6 +80,8 @@ final class DiskModel {
         case .create:
             let node = Node(isFolder: false, mode: record.mode & 0o7777)
             nodes[record.file] = node
+            // O_TMPFILE makes a file without a name.
+            if record.name.isEmpty { break }
             name(record.name, node, in: try folder(record.folder), number: next())
         case .mkdir:
             let node = Node(isFolder: true, mode: record.mode & 0o7777)

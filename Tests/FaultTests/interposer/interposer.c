@@ -586,12 +586,14 @@ int posix_fallocate64(int descriptor, off64_t offset, off64_t length) {
 // MARK: Names
 
 static int do_open(int folder, const char *name, int flags, mode_t mode) {
-    bool may_make = flags & O_CREAT, cuts = flags & O_TRUNC;
+    // A file without a name is in the folder that is opened, and is recorded with an empty name.
+    bool is_unnamed = (flags & O_TMPFILE) == O_TMPFILE;
+    bool may_make = is_unnamed || flags & O_CREAT, cuts = flags & O_TRUNC;
     hang_name(may_make ? CREATE : OPEN, folder, name);
     int root = may_make || cuts || watched & 1u << OPEN ? root_of_name(folder, name) : 0;
     if (!root) return (int)syscall(SYS_openat, folder, name, flags, mode);
     struct stat status;
-    bool was_there = status_of(folder, name, &status);
+    bool was_there = !is_unnamed && status_of(folder, name, &status);
     enum kind kind = may_make && !was_there ? CREATE : cuts ? TRUNCATE : OPEN;
     struct verdict verdict = enter(kind, root, 0);
     struct record record = {.kind = kind, .flags = (uint32_t)flags};
@@ -602,7 +604,7 @@ static int do_open(int folder, const char *name, int flags, mode_t mode) {
     int error = errno;
     record.result = result < 0 ? error : 0;
     if (result >= 0) about_descriptor(&record, result);
-    if (kind != OPEN) note(&record, last, NULL, NULL);
+    if (kind != OPEN) note(&record, is_unnamed ? "" : last, NULL, NULL);
     if (verdict.kill_during) die();
     leave(verdict);
     errno = error;
