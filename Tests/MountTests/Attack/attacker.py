@@ -130,10 +130,12 @@ def allocate_far():
         os.close(file)
 
 
-def go_deep():
-    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+def make_deep(top, levels):
+    """Makes folders in each other. A path from the root at each step would take its time for the
+    looking up alone. Returns the deepest, open."""
+    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for _ in range(choice.randrange(10, 400)):
+        for _ in range(levels):
             try:
                 os.mkdir("d", dir_fd=descriptor)
             except FileExistsError:
@@ -141,6 +143,15 @@ def go_deep():
             below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = below
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def go_deep():
+    descriptor = make_deep(home, choice.randrange(10, 400))
+    try:
         write(f"/proc/self/fd/{descriptor}/junk", b"junk")
     finally:
         os.close(descriptor)
@@ -148,7 +159,8 @@ def go_deep():
 
 def move_deep():
     top = f"{home}/c{choice.randrange(100)}"
-    os.makedirs(top + "/d" * choice.randrange(1, 200), exist_ok=True)
+    os.makedirs(top, exist_ok=True)
+    os.close(make_deep(top, choice.randrange(1, 200)))
     os.rename(top, f"{home}/m{choice.randrange(3)}" + "/d" * choice.randrange(0, 200) + "/m")
 
 

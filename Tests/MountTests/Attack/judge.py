@@ -185,9 +185,12 @@ def unplug(volume):
 
 
 def plug(volume):
-    """Mounts the disk as another device, as a disk that is plugged in again is."""
+    """Mounts the disk as another device, as a disk that is plugged in again is. In a file of its
+    own: the kernel writes to the device that went as long as somebody has a file of it open."""
     sh(
-        'umount -l "$0" 2>/dev/null || true; e2fsck -fy "$1" >/dev/null 2>&1 || (($? < 4)); '
+        'umount -l "$0" 2>/dev/null || true; '
+        'cp --sparse=always "$1" "$1.new"; mv "$1.new" "$1"; '
+        'e2fsck -fy "$1" >/dev/null 2>&1 || (($? < 4)); '
         'device=$(losetup --find --show "$1"); mount "$device" "$0"; losetup --detach "$device"',
         volume, volume + ".image",
     )  # fmt: skip
