@@ -65,10 +65,11 @@ final class Maintenance: Sendable {
         watch.stop()
         offsite.stop()
         drills.stop()
+        // First: what is recovered may be taking over what waited.
+        waiting.stop()
         administration.stopRecovering()
         restores.stop()
         resilver.stop()
-        waiting.stop()
         scrubs.stop()
         views.stop()
     }

@@ -340,7 +340,7 @@ struct VolumeChangeTests {
             _ = try archive.addVolume(at: third, domain: nil)
             _ = try archive.retireVolume("1")
             #expect(try archive.catalogue.record([late]).result == [.archived(3)])
-            #expect(try !archive.administration.finishRetiring(1, copiedTo: 2))
+            #expect(try !archive.administration.finishRetiring(1, copiedTo: 2) { false })
             #expect(try states(archive) == ["retiring", "online", "online"])
             try archive.maintenance.resilver.run()
             #expect(try states(archive) == ["online", "online"])

@@ -94,10 +94,10 @@ final class Resilver: Sendable {
         let staging = volumes.staging
         for member in volumes.members where !member.isReadOnly {
             guard let volume = member.volume, volume !== staging else { continue }
-            let problems = administration.takeOverIncoming(of: volume)
+            let problems = administration.takeOverIncoming(of: volume) { isStopped }
             // A retiring volume reports by itself what is in its way. What a program is writing on
             // another is taken over when that has ended.
-            guard !problems.isEmpty, member.state != .retiring else { continue }
+            guard !problems.isEmpty, member.state != .retiring, !isStopped else { continue }
             state.withLock { $0.isWaiting = true }
             core.log.notice("Not yet in incoming as it is now: \(problems[0])")
         }
@@ -160,7 +160,7 @@ final class Resilver: Sendable {
                 last = end
             }
             guard !isStopped, progress.skipped == before else { return }
-        } while try !administration.finishRetiring(ordinal, copiedTo: last)
+        } while try !administration.finishRetiring(ordinal, copiedTo: last, unless: { isStopped })
     }
 
     /// Makes the missing copies of some images, and records them.

@@ -276,8 +276,11 @@ final class RejectedFiles: Sendable {
     /// Copies the rejected files that another volume lacks, with their reasons. A file that has
     /// been archived since is left out.
     ///
+    /// - Parameter isStopping: Asked before each file.
     /// - Returns: A sentence for each file that could not be copied.
-    func carry(from source: Volume, to target: Volume) -> [String] {
+    func carry(
+        from source: Volume, to target: Volume, unless isStopping: () -> Bool = { false }
+    ) -> [String] {
         guard target !== source else { return [] }
         let paths: [[UInt8]]
         do {
@@ -299,6 +302,9 @@ final class RejectedFiles: Sendable {
                 return nil
             }
             let shown = String(decoding: path, as: UTF8.self)
+            if isStopping() {
+                return "pacsfs was stopped before rejected/\(shown) was copied to \(target.path)"
+            }
             do {
                 try changing.take {
                     if try !isArchived(path, on: source) {

@@ -10,8 +10,11 @@ struct RetirementWaits: Error {}
 extension VolumeAdministration {
     /// Takes over everything from a volume that is to leave.
     ///
+    /// - Parameter isStopping: Asked before each file: what is left then is so at the next start.
     /// - returns: what could not be taken over, and why
-    func takeOverAll(of member: VolumeSet.Member) -> [String] {
+    func takeOverAll(
+        of member: VolumeSet.Member, unless isStopping: () -> Bool
+    ) -> [String] {
         guard let source = member.volume else {
             return [
                 """
@@ -22,17 +25,23 @@ extension VolumeAdministration {
         }
         let target = volumes.staging
         guard target !== source else { return ["No other volume can be written to."] }
-        return takeOverIncoming(of: source) + rejected.carry(from: source, to: target)
+        return takeOverIncoming(of: source, unless: isStopping)
+            + rejected.carry(from: source, to: target, unless: isStopping)
     }
 
     /// Takes over what waits in `/incoming` as it lies on a volume. What is being written is left.
     ///
+    /// - Parameter isStopping: Asked before each file; a change that somebody waits for is not
+    ///   interrupted.
     /// - returns: what could not be taken over, and why
-    func takeOverIncoming(of source: Volume) -> [String] {
+    func takeOverIncoming(
+        of source: Volume, unless isStopping: () -> Bool = { false }
+    ) -> [String] {
         let target = volumes.staging
         guard target !== source else { return [] }
         do {
-            return try Recovery(takingOverFrom: source, archive: intake).takeOver(on: target)
+            return try Recovery(takingOverFrom: source, archive: intake)
+                .takeOver(on: target, unless: isStopping)
         } catch {
             return ["What waits in incoming of \(source.path) cannot be listed: \(error)"]
         }
@@ -43,11 +52,16 @@ extension Recovery {
     /// Takes over what waits: what is whole or has a temporary name is moved, so that it waits on
     /// the other volume as it did here; about the rest is decided as after an interruption.
     ///
+    /// - Parameter isStopping: Asked before each file.
     /// - returns: what had to stay, and why
     /// - Throws: What waits cannot be listed.
-    func takeOver(on target: Volume) throws -> [String] {
+    func takeOver(on target: Volume, unless isStopping: () -> Bool) throws -> [String] {
         var problems: [String] = []
         for file in try incomingFiles() {
+            if isStopping() {
+                problems.append("pacsfs was stopped; the rest waits on \(volume.path)")
+                break
+            }
             do {
                 guard !archive.observers.isInUse(incoming: file.inode, on: staging) else {
                     throw Self.busy

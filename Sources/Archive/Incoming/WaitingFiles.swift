@@ -245,7 +245,8 @@ final class WaitingFiles: Sendable {
             }
             var paths: [[UInt8]] = []
             try? FolderWalk.files(below: folder.descriptor) { paths.append($0.path) }
-            for path in paths {
+            // What is left is taken over by the next start.
+            for path in paths where !loop.isStopping {
                 do { try takeOver(path, from: folder) } catch {
                     core.log.error(
                         """

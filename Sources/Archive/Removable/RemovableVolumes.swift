@@ -176,7 +176,10 @@ final class RemovableVolumes: Sendable {
                 shown.state = .incomplete
                 return
             }
-            if let problem = rejected.carry(from: core.volumes.staging, to: volume).first {
+            let problems = rejected.carry(from: core.volumes.staging, to: volume) {
+                loop.isStopping
+            }
+            if let problem = problems.first {
                 throw ArchiveError(.storage, problem, remedy: "Is the disk full?")
             }
             _ = try core.catalogue.ledger.admit(volume)

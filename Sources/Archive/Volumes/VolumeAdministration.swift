@@ -142,19 +142,26 @@ final class VolumeAdministration: Sendable {
 
     /// Takes a volume whose images are all elsewhere out of the archive.
     ///
-    /// - Parameter last: All its images up to this `instance.id` were copied.
+    /// - Parameters:
+    ///   - last: All its images up to this `instance.id` were copied.
+    ///   - isStopping: Asked before each file that is taken over.
     /// - Returns: False when there is more to copy.
-    func finishRetiring(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
-        try changing.take { try finishRetiringNow(ordinal, copiedTo: last) }
+    func finishRetiring(
+        _ ordinal: Int, copiedTo last: Int64, unless isStopping: () -> Bool
+    ) throws -> Bool {
+        try changing.take { try finishRetiringNow(ordinal, copiedTo: last, isStopping) }
     }
 
-    private func finishRetiringNow(_ ordinal: Int, copiedTo last: Int64) throws -> Bool {
+    private func finishRetiringNow(
+        _ ordinal: Int, copiedTo last: Int64, _ isStopping: () -> Bool
+    ) throws -> Bool {
         guard let member = volumes.members.first(where: { $0.ordinal == ordinal }) else {
             return true
         }
         core.observers.movedStaging()
-        let problems = takeOverAll(of: member)
+        let problems = takeOverAll(of: member, unless: isStopping)
         guard problems.isEmpty else {
+            if isStopping() { throw RetirementWaits() }
             let problem =
                 """
                 Its images are on other volumes, but not yet all that waits or was set aside on \
