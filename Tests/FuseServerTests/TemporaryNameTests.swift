@@ -9,7 +9,11 @@ struct TemporaryNameTests {
             ".IM1.dcm.Ab3dE6", ".x.123456", "..hidden.abcdef", "IM1.dcm.part", "IM1.PART", "x.tmp",
             "X.TMP",
             "video.partial", "IM1.dcm.filepart", ".~lock.IM1.dcm#", ".~tmp~", "~$letter.docx",
-            ".part",
+            ".part", "CD.zip.crdownload", "Unconfirmed 12345.crdownload", "x.opdownload",
+            "x.zip.download", "x.fdmdownload", "IM1.dcm.ffs_tmp", "IM1.dcm.partial~",
+            "IM1.dcm.!sync", "IM1.dcm.!Sync", "x.!ut", "x.!qB", "x.bc!", "x.iso.aria2",
+            ".IM1.dcm.~6a3f", ".IM1.dcm.~1A2B3C4D", ".goutputstream-K3ZV81", ".in.IM1.dcm",
+            "IM1.dcm.sb-1a2b3c4d-Ab3dE6",
         ])
     func temporary(name: String) {
         #expect(TemporaryName.matches(path: Array(name.utf8)))
@@ -19,7 +23,9 @@ struct TemporaryNameTests {
         "Names that are meant to stay",
         arguments: [
             "IM1.dcm", "IM1", ".IM1.dcm", ".IM1.12345", ".IM1.1234567", ".abcdef", "IM1.Ab3dE6",
-            "part", "tmp",
+            "part", "tmp", "crdownload", "download.dcm", "sync", "IM1.dcm.~", "IM1.~6a3f",
+            ".IM1.dcm.~hello world", ".IM1.~123456789", "IM1.sb-12", "IM1.sb-1a2b3c4d-Ab3dE67",
+            "IM1.sb-xxxxxxxx-Ab3dE6", "goutputstream-1", "in.IM1.dcm", "1.2.3.aria2.dcm",
             "IM1.dcm~", "partial.dcm", "a.part.dcm", "~IM1", "1.2.840.10008", ".", "..", "",
         ])
     func plain(name: String) {

@@ -75,6 +75,19 @@ extension IncomingTree {
         }
     }
 
+    /// MKNOD of a regular file: so kernel NFS servers and `tar --xattrs` make files, and open them
+    /// afterwards.
+    ///
+    /// - Throws: `EEXIST`, `EDQUOT` at the limit of a user's names, and the errors of `openat(2)`.
+    func makeFile(
+        _ name: [UInt8], in parent: UInt64, mode: mode_t, caller: FileOwner
+    ) throws(Errno) -> fuse_entry_param {
+        let (entry, handle) = try create(
+            name, in: parent, flags: O_RDWR | O_CREAT | O_EXCL, mode: mode, caller: caller)
+        release(handle)
+        return entry
+    }
+
     /// OPEN. The copy that a file needs before it is written is made by the first write.
     ///
     /// - Parameter share: Of the user in what is open.

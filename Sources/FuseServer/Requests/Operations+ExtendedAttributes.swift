@@ -18,19 +18,20 @@ extension Operations {
             }
         }
         operations.setxattr = { request, number, name, _, _, _ in
-            Operations.refuseAttribute(request, number, name)
+            Operations.changeAttribute(request, number, name)
         }
         operations.removexattr = { request, number, name in
-            Operations.refuseAttribute(request, number, name)
+            Operations.changeAttribute(request, number, name)
         }
     }
 
-    private static func refuseAttribute(
+    private static func changeAttribute(
         _ request: fuse_req_t?, _ number: UInt64, _ name: UnsafePointer<CChar>?
     ) {
         answer(request) { (fileSystem, _) throws(Errno) in
             let name = String(decoding: bytes(name), as: UTF8.self)
-            throw fileSystem.refusal(ofAttribute: name, of: number)
+            if let refusal = fileSystem.refusal(ofAttribute: name, of: number) { throw refusal }
+            return .done
         }
     }
 }

@@ -3,7 +3,7 @@ import Glibc
 import System
 
 extension Operations {
-    /// MKDIR, UNLINK, RMDIR, RENAME, and SYMLINK, LINK and MKNOD, which are refused.
+    /// MKDIR, MKNOD, UNLINK, RMDIR, RENAME, and SYMLINK and LINK, which are refused.
     static func addNames(to operations: inout fuse_lowlevel_ops) {
         operations.mkdir = { request, parent, name, mode in
             answer(request) { (fileSystem, request) throws(Errno) in
@@ -73,13 +73,25 @@ extension Operations {
         }
         operations.symlink = { request, _, parent, _ in Operations.refuse(request, parent) }
         operations.link = { request, _, parent, _ in Operations.refuse(request, parent) }
-        operations.mknod = { request, parent, _, _, _ in Operations.refuse(request, parent) }
+        operations.mknod = { request, parent, name, mode, _ in
+            // As mknod(2) says, no type means a regular file.
+            guard [0, S_IFREG].contains(mode & S_IFMT) else {
+                return Operations.refuse(request, parent)
+            }
+            answer(request) { (fileSystem, request) throws(Errno) in
+                let caller = request.caller
+                return .entry(
+                    try fileSystem.making(in: parent) { (tree) throws(Errno) in
+                        try tree.makeFile(bytes(name), in: parent, mode: mode, caller: caller)
+                    })
+            }
+        }
     }
 
     // See: 'man 2 rename', RENAME_NOREPLACE; declared under _GNU_SOURCE only.
     private static let noReplace: UInt32 = 1
 
-    /// Links and devices: EPERM in `/incoming`, as on a disk that has none; EROFS elsewhere.
+    /// Links, FIFOs, sockets and devices: EPERM in `/incoming`, as on a disk that has none; EROFS elsewhere.
     private static func refuse(_ request: fuse_req_t?, _ parent: UInt64) {
         answer(request) { (fileSystem, _) throws(Errno) in
             _ = try fileSystem.writableTree(parent)

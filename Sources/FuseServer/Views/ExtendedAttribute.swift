@@ -86,9 +86,11 @@ extension FileSystem {
         return Array(value.utf8)
     }
 
-    /// LISTXATTR: the names, each followed by a zero byte.
+    /// LISTXATTR: the names, each followed by a zero byte. Those of a file in `/incoming` are not
+    /// listed: `rsync -X` would want to remove what the source does not have.
     func extendedAttributeNames(of number: UInt64) throws(Errno) -> [UInt8] {
-        try extendedAttributes(of: number).flatMap { $0.name.utf8 + [0] }
+        if isInIncoming(number) { return [] }
+        return try extendedAttributes(of: number).flatMap { $0.name.utf8 + [0] }
     }
 
     private func extendedAttributes(of number: UInt64) throws(Errno) -> [(
@@ -114,11 +116,17 @@ extension FileSystem {
 
     /// The error of SETXATTR and REMOVEXATTR: EPERM for our names, whose values are facts; EROFS in
     /// the views; ENOTSUP in `/incoming`, as on a file system without attributes.
-    func refusal(ofAttribute name: String, of number: UInt64) -> Errno {
-        if ExtendedAttribute.isOurs(name) { return Errno(EPERM) }
-        if case .tree(let tree) = try? inode(number), tree is IncomingTree {
-            return Errno(ENOTSUP)
+    ///
+    /// - Returns: `nil` for our names in `/incoming`: a copy of an image brings them along, and they
+    ///   are read from the image itself.
+    func refusal(ofAttribute name: String, of number: UInt64) -> Errno? {
+        if isInIncoming(number) {
+            return ExtendedAttribute.isOurs(name) ? nil : Errno(ENOTSUP)
         }
-        return Errno(EROFS)
+        return Errno(ExtendedAttribute.isOurs(name) ? EPERM : EROFS)
+    }
+
+    private func isInIncoming(_ number: UInt64) -> Bool {
+        if case .tree(let tree) = try? inode(number) { tree is IncomingTree } else { false }
     }
 }
