@@ -95,8 +95,8 @@ struct ExtendedAttributeTests {
 
     @Test(
         """
-        Nobody sets an attribute: EPERM for ours, EROFS in the views; in incoming ours are dropped, \
-        and ENOTSUP for others
+        Nobody sets an attribute: EPERM for ours, EROFS in the views; in incoming ours are \
+        dropped, and ENOTSUP for others
         """)
     func setting() throws {
         let incoming = FixedEntry.incoming.number

@@ -19,7 +19,7 @@ public enum TemporaryName {
 
     /// In lower case.
     private static let suffixes = [
-        // wget, KIO, Firefox and many others; WinSCP; FreeFileSync; rsync of some versions of macOS.
+        // KIO, Firefox and many others; WinSCP; FreeFileSync; rsync of macOS.
         ".part", ".tmp", ".partial", ".filepart", ".ffs_tmp", ".partial~",
         // Chrome and Edge; Opera; Safari; Free Download Manager.
         ".crdownload", ".opdownload", ".download", ".fdmdownload",

@@ -91,7 +91,8 @@ extension Operations {
     // See: 'man 2 rename', RENAME_NOREPLACE; declared under _GNU_SOURCE only.
     private static let noReplace: UInt32 = 1
 
-    /// Links, FIFOs, sockets and devices: EPERM in `/incoming`, as on a disk that has none; EROFS elsewhere.
+    /// Links, FIFOs, sockets and devices: EPERM in `/incoming`, as on a disk that has none; EROFS
+    /// elsewhere.
     private static func refuse(_ request: fuse_req_t?, _ parent: UInt64) {
         answer(request) { (fileSystem, _) throws(Errno) in
             _ = try fileSystem.writableTree(parent)

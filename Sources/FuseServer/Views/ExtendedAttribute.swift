@@ -117,8 +117,8 @@ extension FileSystem {
     /// The error of SETXATTR and REMOVEXATTR: EPERM for our names, whose values are facts; EROFS in
     /// the views; ENOTSUP in `/incoming`, as on a file system without attributes.
     ///
-    /// - Returns: `nil` for our names in `/incoming`: a copy of an image brings them along, and they
-    ///   are read from the image itself.
+    /// - Returns: `nil` for our names in `/incoming`: a copy of an image brings them along, and its
+    ///   own are read from the image.
     func refusal(ofAttribute name: String, of number: UInt64) -> Errno? {
         if isInIncoming(number) {
             return ExtendedAttribute.isOurs(name) ? nil : Errno(ENOTSUP)
