@@ -148,7 +148,18 @@ extension Archive {
     /// - Parameter name: Its path or ordinal.
     /// - Throws: ``ArchiveError`` when too few volumes would be left.
     public func retireVolume(_ name: String) throws(ArchiveError) -> VolumeChange {
-        try administration.retire(name)
+        let isRemovable = try ArchiveError.from { try retireRemovable(name) }
+        guard isRemovable else { return try administration.retire(name) }
+        return VolumeChange(ordinal: 0, path: name, images: 0, isRemovable: true)
+    }
+
+    private func retireRemovable(_ path: String) throws -> Bool {
+        guard core.settings.removable.contains(path) else { return false }
+        try configuration.change { file in
+            if file.hasVolume(at: path) { try file.removeVolume(at: path) }
+        }
+        core.currentSettings.replace { settings in settings.removable.removeAll { $0 == path } }
+        return try maintenance.removable.remove(at: path)
     }
 
     /// Puts an empty folder in the place of a lost volume.

@@ -104,7 +104,8 @@ public final class Archive: Sendable {
         let views = ViewMaking(core, loop: viewMaking)
         let removable = RemovableVolumes(core, rejected: rejected)
         let restores = Restores(core, rejected: rejected, resilvering: resilvering)
-        let drills = Drills(core, offsite: offsite)
+        let drills = Drills(
+            core, offsite: offsite, rejected: rejected, removable: removable)
         maintenance = Maintenance(
             administration: administration,
             watch: VolumeWatch(core, administration: administration, resilvering: resilvering),

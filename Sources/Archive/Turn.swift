@@ -14,4 +14,11 @@ final class Turn: Sendable {
         // Others wait for it, and must not wait for a disk because of that.
         return try DiskWork.keptFree(body)
     }
+
+    /// Waits until nobody has it.
+    ///
+    /// - Parameter time: The most nanoseconds.
+    func wait(atMost time: Int64) {
+        _ = isTaken.wait(until: SystemClock().now + time) { isTaken in isTaken ? nil : () }
+    }
 }

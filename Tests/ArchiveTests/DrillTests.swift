@@ -156,7 +156,6 @@ private func brokenImage() -> [UInt8] {
     func broken() throws {
         let drilled = try DrilledArchive()
         let temporary = drilled.temporary
-        let broken = brokenImage()
         let (packs, pieces) = (try drilled.objects("packs"), try drilled.pieces())
         #expect(packs.count == 3 && pieces.count >= 3)
         let digest = Digest.of(drilled.images[0])
@@ -235,13 +234,148 @@ private func brokenImage() -> [UInt8] {
             try Self.recordWrongly(series(seed: 1, images: 3)[2], archive)
         }
         temporary.removeIndex()
-        if Self.hasDCMTK {
-            try expect(.pixels, "cannot be decoded", "1") { archive in
-                _ = try archive.ingest(broken, in: temporary.folder).get()
+        // Of what was rejected.
+        let letter = try temporary.folder.write(Array("no image".utf8), to: "letter.txt")
+        try temporary.open { archive in
+            _ = archive.importFiles([ImportFile(path: letter, rejectedPath: "letter.txt")])
+            _ = try archive.pushRemote("nas")
+        }
+        #expect(try drilled.drill("nas").rejected == 1)
+        try expect(.rejected, "other bytes", "1") { _ in
+            let folder = temporary.volumes[0] + "/rejected/"
+            for name in try files(below: folder) where name.hasSuffix("letter.txt") {
+                try change(folder + name) { $0[0] ^= 1 }
             }
         }
-        #expect(words.count >= (Self.hasDCMTK ? 14 : 13))
+        try expect(.rejected, "It is not there", "nas") { _ in
+            for name in try drilled.objects("rejected") where !name.hasSuffix(".txt") {
+                unlink(name)
+            }
+        }
+        #expect(words.count >= 14)
         #expect(Set(words.values).count == words.count, "\(words)")
+    }
+
+    @Test(
+        "An image that was broken when it came is named apart, and fails no drill",
+        .enabled(if: hasDCMTK, "DCMTK is not installed"))
+    func brokenBefore() throws {
+        let drilled = try DrilledArchive()
+        let image = brokenImage()
+        try drilled.temporary.open { archive in
+            _ = try archive.ingest(image, in: drilled.temporary.folder).get()
+            let report = try archive.drill(["1"], isFull: true)[0]
+            #expect(report.result == .passed, "\(report.failures)")
+            #expect(report.broken.map(\.sha256) == [Digest.of(image).hex])
+            #expect(report.decoded == 6 && report.restored == 7)
+            let text = DrillDocument(report).text
+            #expect(text.contains("Broken when they came") && text.contains(Digest.of(image).hex))
+        }
+        // When nothing at all can be decoded it is not the images.
+        let temporary = try TemporaryArchive()
+        try temporary.open { archive in
+            for seed: UInt8 in 0..<4 {
+                var other = image
+                other[other.count - 20] ^= seed
+                _ = try archive.ingest(other, in: temporary.folder).get()
+            }
+            let report = try archive.drill(["1"], isFull: true)[0]
+            #expect(report.failures.map(\.kind) == [.pixels], "\(report.failures)")
+        }
+    }
+
+    @Test("A drill fetches no more than it may, the newest image in any case")
+    func budget() throws {
+        let drilled = try DrilledArchive()
+        try drilled.temporary.configure {
+            $0.replacing(#"bytes = "4000000000""#, with: "bytes = 1")
+        }
+        try drilled.temporary.open { archive in
+            let report = try archive.drill(["nas"])[0]
+            #expect(report.result == .passed, "\(report.failures)")
+            // Of the pack that the newest is in, the others cost nothing.
+            #expect(report.restored == 2 && report.sample.first?.reason == "newest")
+            #expect(report.leftOut > 0 && report.restored + report.leftOut <= 6)
+            #expect(DrillDocument(report).text.contains("Left out"))
+            // Everything is everything.
+            #expect(try archive.drill(["nas"], isFull: true)[0].restored == 6)
+        }
+    }
+
+    @Test("Reports and their signatures go off-site, and the key does not")
+    func reports() throws {
+        let drilled = try DrilledArchive()
+        try drilled.temporary.open { archive in
+            _ = try archive.drill()
+            _ = try archive.pushRemote("nas")
+            let kept = try files(below: drilled.temporary.path + "/drills").filter {
+                !$0.hasSuffix(".pem")
+            }
+            let names = try drilled.objects("drills").map { $0.split(separator: "/").last ?? "" }
+            #expect(kept.count == 12 && names.sorted() == kept.sorted().map { $0[...] })
+            #expect(try archive.drill(["nas"])[0].result == .passed)
+            // One that is lost there goes again.
+            unlink(try drilled.objects("drills")[0])
+            _ = try archive.checkRemote("nas", isFetching: false)
+            _ = try archive.pushRemote("nas")
+            #expect(try drilled.objects("drills").count == 16)
+        }
+    }
+
+    @Test("A disk that is taken home is drilled while it is here; pulling it out is no failure")
+    func removable() throws {
+        let temporary = try TemporaryArchive()
+        let images = series(images: 4)
+        try temporary.archive(images)
+        let disk = temporary.folder.path("usb/pacsfs")
+        try FileManager.default.createDirectory(
+            atPath: temporary.folder.path("usb"), withIntermediateDirectories: true)
+        let clock = ManualClock()
+        try temporary.open(clock: clock) { archive in
+            func status() throws -> ArchiveStatus {
+                archive.maintenance.removable.look()
+                return try archive.status(pending: nil, readMode: nil, mountpoint: nil)
+            }
+            clock.advance(by: 100 * 86_400)
+            _ = try archive.addRemovable(at: disk)
+            #expect(try status().drills.count == 3)
+            #expect(try status().drills.last?.isOverdue == false)
+            let report = try archive.drill([disk])[0]
+            #expect(report.result == .passed, "\(report.failures)")
+            #expect((report.images, report.listed, report.restored) == (4, 4, 4))
+            let drill = try #require(try status().drills.last)
+            #expect(drill.place == disk && drill.result == .passed && !drill.isOverdue)
+            #expect(drill.spoken == "the disk of \(disk)")
+            // What is wrong with it.
+            let blob = blobPath(Digest.of(images[1]).hex, on: disk)
+            try change(blob) { $0[300] ^= 1 }
+            let failed = try archive.drill([disk])[0]
+            #expect(failed.failures.map(\.kind) == [.changed], "\(failed.failures)")
+            #expect(failed.failures.first?.text.contains("Leave the disk plugged in") == true)
+            // It is read once in 30 days, and made anew.
+            clock.advance(by: 31 * 86_400)
+            let mended = try status().removable[0]
+            #expect(mended.bad == 1 && mended.state == .complete && mended.read != nil)
+            #expect(try archive.drill([disk])[0].result == .passed)
+            // At home it is not overdue, and cannot be drilled.
+            rename(disk, disk + ".home")
+            clock.advance(by: 90 * 86_400)
+            let away = try #require(try status().drills.last)
+            #expect(away.place == disk && !away.isOverdue)
+            #expect(throws: ArchiveError.self) { try archive.drill([disk]) }
+            rename(disk + ".home", disk)
+            #expect(try status().drills.last?.isOverdue == true)
+            // Pulled out in the middle: no report.
+            let before = try files(below: temporary.path + "/drills").count
+            #expect(throws: ArchiveError.self) {
+                try archive.drill([disk], progress: { _ in rename(disk, disk + ".home") })
+            }
+            #expect(try files(below: temporary.path + "/drills").count == before)
+            rename(disk + ".home", disk)
+            #expect(try status().removable[0].state == .complete)
+            try archive.maintenance.drills.drillDue(at: clock.utc)
+            #expect(try status().drills.last?.isOverdue == false)
+        }
     }
 
     /// An image that is stored, and a record that says something else of it.

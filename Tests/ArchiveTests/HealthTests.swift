@@ -52,7 +52,7 @@ struct HealthTests {
         #expect(health.level == .attention)
         #expect(
             health.headline.hasPrefix(
-                "ATTENTION: On 2026-11-28, pacsfs verify found 1 thing that did not fit."))
+                "ATTENTION: On 2026-11-28, a verification found 1 thing that did not fit."))
         #expect(health.headline.hasSuffix("pacsfs verify"))
         #expect(status(.attention).level == .safe)
     }

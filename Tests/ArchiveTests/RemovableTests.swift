@@ -123,6 +123,46 @@ struct RemovableTests {
         }
     }
 
+    @Test("What rots on the disk is found by reading it once in 30 days, in parts, and made anew")
+    func rot() throws {
+        let clock = ManualClock()
+        try temporary.open(clock: clock) { archive in
+            _ = try archive.addRemovable(at: disk)
+            #expect(try self.status(archive).removable[0].read != nil)
+            let name = try #require(try files(below: disk + "/blobs").first { $0.hasSuffix("m") })
+            let path = disk + "/blobs/" + name
+            var bytes = try contents(of: path)
+            bytes[bytes.count / 2] ^= 1
+            chmod(path, 0o644)
+            try Files.write(bytes, to: path)
+            #expect(try self.status(archive).removable[0].bad == 0)
+            clock.advance(by: 30 * 86_400 + 1)
+            let now = try self.status(archive).removable[0]
+            #expect(now.bad == 1 && now.state == .complete)
+            #expect(
+                try Digest.of(contents(of: path)).hex + ".dcm" == name.split(separator: "/").last!)
+            #expect(try files(below: disk + "/rejected/bad-blobs").count == 1)
+        }
+    }
+
+    @Test("The disks of a path are given up by volume retire, and keep what they have")
+    func retire() throws {
+        try temporary.open { archive in
+            _ = try archive.addRemovable(at: disk)
+            #expect(try self.status(archive).removable.count == 1)
+            let change = try archive.retireVolume(disk)
+            #expect(change.isRemovable == true)
+            #expect(try self.status(archive).removable.isEmpty && blobs(disk) == 3)
+            #expect(throws: ArchiveError.self) { try archive.retireVolume(disk) }
+        }
+        #expect(try Settings(file: temporary.path + "/pacsfs.toml").removable == [])
+        // It may come back.
+        try temporary.open { archive in
+            _ = try archive.addRemovable(at: disk)
+            #expect(try self.status(archive).removable.map(\.state) == [.complete])
+        }
+    }
+
     @Test("After a fire the archive comes back from the disk alone")
     func alone() throws {
         try temporary.open { archive in

@@ -70,6 +70,10 @@ struct StatusPageTests {
                 "pacsfs mount MOUNTPOINT Safe: all images.",
                 "<code>pacsfs mount MOUNTPOINT</code> Safe: all images."
             ),
+            (
+                "pacsfs volume add DIR Also: the disk is full.",
+                "<code>pacsfs volume add DIR</code> Also: the disk is full."
+            ),
             ("pacsfs takes it up by itself", "pacsfs takes it up by itself"),
         ])
     func commands(_ sentence: String, _ html: String) {
@@ -192,7 +196,9 @@ struct StatusPageTests {
         var status = self.status(change)
         let findings = status.drillFindings
         #expect(findings.count == 2)
-        #expect(findings[0].contains("An image is gone") && findings[0].contains("pacsfs drill b2"))
+        #expect(
+            findings[0].contains(
+                "An image is gone: pacsfs scrub; then try again: pacsfs drill b2. All of it"))
         #expect(findings[1].contains("pacsfs drill 2") && !findings[1].contains("volume 1"))
         let metrics = StatusMetrics(status).text(at: time)
         for line in [

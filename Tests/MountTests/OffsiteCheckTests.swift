@@ -77,7 +77,7 @@ struct OffsiteCheckTests {
             #expect(faults[packs[2]] == "changed" && faults[packs[4]] == "swapped")
             #expect(faults.count == 4 && found.unknown == 1 && found.rolled_back == 0)
             let status = try archive.pacsfs("status").output
-            #expect(status.contains("not what they were"), "\(status)")
+            #expect(status.contains("not what was sent"), "\(status)")
             let waiting = try archive.remoteStatus()
             #expect((waiting["images"] as? Int ?? .max) < (try archive.imageCount()))
 

@@ -82,7 +82,7 @@ extension Settings {
             ("alert_command", { $0.alertCommand == $1.alertCommand }),
             ("ping_url", { $0.pingURL == $1.pingURL }),
             ("scrub", { $0.scrubDays == $1.scrubDays && $0.scrubRate == $1.scrubRate }),
-            ("drill", { $0.drillDays == $1.drillDays }),
+            ("drill", { $0.drillDays == $1.drillDays && $0.drillBytes == $1.drillBytes }),
             ("offsite", { $0.remotes == $1.remotes }),
         ])
     }
@@ -93,7 +93,8 @@ extension Settings {
         removable = new.removable
         (alertCommand, pingURL) = (new.alertCommand, new.pingURL)
         (scrubDays, scrubRate) = (new.scrubDays, new.scrubRate)
-        (drillDays, remotes) = (new.drillDays, new.remotes)
+        (drillDays, drillBytes) = (new.drillDays, new.drillBytes)
+        remotes = new.remotes
     }
 
     /// The settings that only a start applies, besides volumes.

@@ -223,8 +223,19 @@ extension Settings {
     }
 
     private mutating func readDrill(_ table: TOMLTable?) throws {
-        guard let table, table.keys.allSatisfy({ $0 == "days" }) else {
-            throw SettingMistake(in: "drill", nil, "[drill] has \"days\", and nothing else.")
+        guard let table, table.keys.allSatisfy({ ["days", "bytes"].contains($0) }) else {
+            throw SettingMistake(
+                in: "drill", nil, "[drill] has \"days\" and \"bytes\", and nothing else.")
+        }
+        if let value = table["bytes"] {
+            guard let bytes = value.string.flatMap(Self.rate) ?? value.int.map(Int64.init),
+                bytes >= 0
+            else {
+                throw SettingMistake(
+                    in: "drill", "bytes",
+                    "\"bytes\" of [drill] must be bytes such as \"4G\", or \"0\" for no limit.")
+            }
+            drillBytes = bytes == 0 ? nil : bytes
         }
         guard let value = table["days"] else { return }
         guard let days = value.double ?? value.int.map(Double.init), (0...3650).contains(days)

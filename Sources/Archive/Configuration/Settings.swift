@@ -33,6 +33,8 @@ public struct Settings: Sendable {
     /// The number of days in which images are restored once from each source, to prove that it can
     /// be done; 0 for never.
     public var drillDays = 30.0
+    /// The most bytes that are fetched for a sample of these; `nil` for no limit.
+    public var drillBytes: Int64? = 4_000_000_000
     /// The group that sees the archive; `nil` for everybody.
     public var readers: UserGroup?
     /// The group that may write to `/incoming`; `nil` for everybody.
@@ -161,9 +163,11 @@ extension Settings {
         text += """
 
             # Once in so many days (0: never), images are restored from each volume and each remote
-            # alone and compared, to prove that it can be done: see "pacsfs drill".
+            # alone and compared, to prove that it can be done; for a sample at most so many bytes
+            # are fetched ("0": no limit). See "pacsfs drill".
             [drill]
             days = \(Self.number(drillDays))
+            bytes = "\(drillBytes ?? 0)"
 
             """
         text += """

@@ -27,6 +27,8 @@ extension ArchiveStatus {
         @Nullable public var fullRestoreS: Int64?
         /// Whether it should have been repeated before now.
         public var isOverdue = false
+        /// Of a disk that is taken home: where it was last.
+        @Nullable public var place: String?
         var source: DrillSource?
         /// Since when there could have been one, ns since 1970.
         var since: Int64 = 0
@@ -34,7 +36,7 @@ extension ArchiveStatus {
         enum CodingKeys: String, CodingKey {
             case name = "source"
             case last, result, images, listed, hashSeen, restored, decoded, faults, problem
-            case fullRestoreS
+            case fullRestoreS, place
             case isOverdue = "overdue"
         }
 
@@ -62,32 +64,40 @@ extension ArchiveStatus {
         }
         var texts = drills.filter { $0.result == .failed }.map { drill in
             """
-            Restoring from \(Self.spoken(drill.name)) was tried on \(drill.last?.date ?? "") and \
-            failed: \(Figures.count(drill.faults, "thing", "things")) did not fit\
-            \(drill.problem.map { ". \($0)" } ?? ".") All of it is in the newest report in \
-            \(archive)/drills. When that is mended, try again: \
-            pacsfs drill \(Self.argument(drill.name))
+            Restoring from \(drill.spoken) was tried on \(drill.last?.date ?? "") and failed: \
+            \(Figures.count(drill.faults, "thing", "things")) did not fit. \
+            \(drill.firstStep); then try again: pacsfs drill \(drill.argument). All of it is in \
+            the newest report in \(archive)/drills.
             """
         }
         let overdue = here.filter { $0.isOverdue && $0.result != .failed }
         if !overdue.isEmpty {
-            let names = overdue.map { Self.spoken($0.name) }.joined(separator: ", ")
+            let names = overdue.map { $0.spoken }.joined(separator: ", ")
             texts.append(
                 """
                 Whether images can be restored from \(names) has not been tried for too long. The \
                 mounted archive does that by itself; to do it now: pacsfs drill \
-                \(overdue.map { Self.argument($0.name) }.joined(separator: " "))
+                \(overdue.map { $0.argument }.joined(separator: " "))
                 """)
         }
         return texts
     }
 
-    /// `volume 2`, `the off-site copy "b2"`.
-    public static func spoken(_ source: String) -> String {
-        source.hasPrefix("remote ") ? "the off-site copy \"\(argument(source))\"" : source
+}
+
+extension ArchiveStatus.Drill {
+    /// `volume 2`, `the off-site copy "b2"`, `the disk of /media/usb/pacsfs`.
+    public var spoken: String {
+        if let place { return "the disk of \(place)" }
+        return name.hasPrefix("remote ") ? "the off-site copy \"\(argument)\"" : name
     }
 
-    private static func argument(_ source: String) -> String {
-        String(source.drop { $0 != " " }.dropFirst())
+    /// What is wrong, and what to do first; a command may be its end.
+    fileprivate var firstStep: String {
+        guard let problem else { return "Read the report" }
+        return problem.hasSuffix(".") ? String(problem.dropLast()) : problem
     }
+
+    /// How a command names it.
+    var argument: String { String(name.drop { $0 != " " }.dropFirst()) }
 }

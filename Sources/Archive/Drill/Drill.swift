@@ -18,11 +18,14 @@ import TagIndex
 struct Drill {
     let core: ArchiveCore
     let offsite: OffsiteRemotes
+    let rejected: RejectedFiles
+    /// Of a disk that is taken home: where it is, and how far its ledger goes.
+    let removable: RemovableVolumes.Place?
     let source: DrillSource
     let shouldStop: () -> Bool
     let show: (DrillProgress) -> Void
 
-    private(set) var report: DrillReport
+    var report: DrillReport
     private var progress: DrillProgress
     private let scratch: String
 
@@ -33,12 +36,16 @@ struct Drill {
     /// Images that are fetched together, and their bytes.
     private static let batch = (images: 16, bytes: Int64(64 << 20))
     private static let leastRoom: Int64 = 64 << 20
+    /// As many images may be broken when none can be decoded.
+    private static let mostBroken = 3
 
     init(
-        _ core: ArchiveCore, offsite: OffsiteRemotes, _ source: DrillSource, isFull: Bool,
-        seed: UInt32, shouldStop: @escaping () -> Bool, show: @escaping (DrillProgress) -> Void
+        _ core: ArchiveCore, offsite: OffsiteRemotes, rejected: RejectedFiles,
+        _ source: DrillSource, removable: RemovableVolumes.Place?, isFull: Bool, seed: UInt32,
+        shouldStop: @escaping () -> Bool, show: @escaping (DrillProgress) -> Void
     ) {
         (self.core, self.offsite, self.source) = (core, offsite, source)
+        (self.rejected, self.removable) = (rejected, removable)
         (self.shouldStop, self.show) = (shouldStop, show)
         report = DrillReport(
             source, of: core.id, isFull: isFull, seed: seed,
@@ -91,6 +98,7 @@ struct Drill {
                 .foreign, "", "It belongs to the archive \(id), and not to this one.")
         }
         report.ledger.expected = expected.number
+        var through = Int64.max
         if let ledger = try readLedger(of: origin, expected) {
             let theirs = try TagIndex(readingFrom: ledger.index)
             defer { theirs.close() }
@@ -98,6 +106,7 @@ struct Drill {
             (report.images, report.bytes) = try core.index.read {
                 try $0.drilledImages(at: place, through: last)
             }
+            through = last
             try restore(from: origin, theirs, place, through: last)
         } else {
             (report.images, report.bytes) = try core.index.read {
@@ -105,7 +114,7 @@ struct Drill {
             }
         }
         try checkStop()
-        try list(place)
+        try list(place, through: through)
         if case .remote(let name) = source {
             try checkStop()
             do { report.wipeTest = try offsite.testWipe(name) } catch {
@@ -118,6 +127,7 @@ struct Drill {
     /// record is known when it costs nothing.
     private func expectation() throws -> (DrilledPlace, (number: Int64, head: Digest?)) {
         switch source {
+        case .volume where removable != nil: return (.everything, (removable?.records ?? 0, nil))
         case .volume(let ordinal):
             let position = core.catalogue.position
             return (.volume(ordinal), (position.number, position.head))
@@ -144,13 +154,16 @@ struct Drill {
     private func origin() throws -> RestoreOrigin {
         switch source {
         case .volume(let ordinal):
-            guard let volume = core.volumes[ordinal] else {
+            guard let path = removable?.path ?? core.volumes[ordinal]?.path else {
                 throw OffsiteError(
                     .unreachable, "The volume is not there", path: "volume \(ordinal)",
                     remedy: "Plug its disk in and mount it.")
             }
-            return .folder(volume.path)
-        case .remote(let name): return .remote(try RemoteSecrets(name, of: core.path))
+            return .folder(path)
+        case .remote(let name):
+            var secrets = try RemoteSecrets(name, of: core.path)
+            secrets.bandwidth = core.settings.remote(name).bandwidth
+            return .remote(secrets)
         }
     }
 
@@ -160,7 +173,8 @@ struct Drill {
     ) throws -> ScratchLedger? {
         let ledger: ScratchLedger
         do {
-            ledger = try ScratchLedger(of: origin, in: scratch + "/ledger")
+            let shouldStop = shouldStop
+            ledger = try ScratchLedger(of: origin, in: scratch + "/ledger") { !shouldStop() }
         } catch {
             try checkStop()
             note(error, about: "ledger")
@@ -214,7 +228,7 @@ struct Drill {
     // MARK: The listing
 
     /// Looks at everything that is there, without reading it.
-    private mutating func list(_ place: DrilledPlace) throws {
+    private mutating func list(_ place: DrilledPlace, through last: Int64) throws {
         switch (source, place) {
         case (.remote(let name), .remote(let id)):
             do { try list(remote: name, id) } catch {
@@ -222,7 +236,7 @@ struct Drill {
                 // An earlier step has met the same.
                 if report.failureCount == 0 { note(error, about: "") }
             }
-        case (.volume(let ordinal), _): try list(volume: ordinal, place)
+        case (.volume(let ordinal), _): try list(volume: ordinal, place, through: last)
         default: break
         }
     }
@@ -264,14 +278,18 @@ struct Drill {
         report.hashSeen = min(report.hashSeen, report.images)
     }
 
-    private mutating func list(volume ordinal: Int, _ place: DrilledPlace) throws {
-        guard let path = core.volumes[ordinal]?.path else { return }
+    private mutating func list(
+        volume ordinal: Int, _ place: DrilledPlace, through last: Int64
+    ) throws {
+        guard let path = removable?.path ?? core.volumes[ordinal]?.path else { return }
+        // Images that came since are on a volume of the archive at once.
+        let last = removable == nil ? Int64.max : last
         var after: Int64 = 0
         let known = Set(report.failures.map(\.subject))
         while true {
             try checkStop()
             let images = try core.index.read {
-                try $0.drilledImages(at: place, after: after, through: .max, limit: 1000)
+                try $0.drilledImages(at: place, after: after, through: last, limit: 1000)
             }
             guard let end = images.last else { return }
             after = end.id
@@ -340,12 +358,44 @@ struct Drill {
                 for some in Self.batches(images.map { ($0, "all") }) { try bring(some, &self) }
             }
         } else {
-            let sample = try sample(of: place, through: last)
+            let sample = try affordable(sample(of: place, through: last), theirs)
             progress.totalImages = Int64(sample.count)
             progress.totalBytes = sample.reduce(0) { $0 + $1.0.bytes }
             for some in Self.batches(sample) { try bring(some, &self) }
         }
         try estimate(speed, place)
+        if report.decoded == 0, report.broken.count > Self.mostBroken {
+            report.fail(
+                .pixels, "",
+                """
+                Of none of \(report.broken.count) images the pixels can be decoded: is DCMTK \
+                whole? Try one by hand with dcmj2pnm.
+                """)
+        }
+        try restoreRejected(from: objects, theirs, place)
+    }
+
+    /// What of a sample comes within the bytes that a drill may fetch. The newest image comes in
+    /// any case.
+    private mutating func affordable(
+        _ sample: [(WantedImage, String)], _ theirs: TagIndex
+    ) throws -> [(WantedImage, String)] {
+        guard let most = core.settings.drillBytes else { return sample }
+        var (asked, bytes) = (Set<String>(), Int64(0))
+        let chosen = try sample.filter { image, _ in
+            guard let digest = Digest(bytes: image.sha256) else { return false }
+            let blob = StagedBlob(digest: digest, bytes: image.bytes)
+            let before = asked
+            let more = try self.bytes(of: [blob], theirs, &asked)
+            if more > 0, bytes > 0, bytes + more > most {
+                asked = before
+                return false
+            }
+            bytes += more
+            return true
+        }
+        report.leftOut = Int64(sample.count - chosen.count)
+        return chosen
     }
 
     /// The newest, the oldest, one of each modality and year, some by chance.

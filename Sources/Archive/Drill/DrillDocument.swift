@@ -47,6 +47,28 @@ public struct DrillDocument: Sendable {
         for undecoded in report.undecoded {
             facts.append(("Not decoded", "\(images(undecoded.images)): \(undecoded.reason)"))
         }
+        if !report.broken.isEmpty {
+            facts.append(
+                (
+                    "Broken",
+                    "\(images(Int64(report.broken.count))): broken when they came, see below"
+                ))
+        }
+        if report.leftOut > 0 {
+            facts.append(
+                (
+                    "Left out",
+                    "\(images(report.leftOut)) of the sample: a drill may fetch no more ([drill] "
+                        + "in pacsfs.toml)"
+                ))
+        }
+        if report.rejected > 0 {
+            facts.append(
+                (
+                    "Rejected files",
+                    Figures.count(report.rejected, "file", "files") + ", hashed and compared"
+                ))
+        }
         facts.append(
             (
                 "Ledger",
@@ -102,6 +124,12 @@ public struct DrillDocument: Sendable {
         and here. To verify it, with the JSON, its signature and the public key in one folder:
         """
 
+    private static let broken =
+        """
+        Broken when they came: the bytes are those that were archived, and the pixels cannot be \
+        decoded. That is no fault of this copy. Send them again from where they were made:
+        """
+
     // MARK: Text
 
     /// What was found, without the certificate.
@@ -115,6 +143,8 @@ public struct DrillDocument: Sendable {
             let subject = failure.subject.isEmpty ? "" : " \(failure.subject)"
             lines.append("  \(failure.kind.rawValue)\(subject): \(failure.text)")
         }
+        if !report.broken.isEmpty { lines += ["", Self.broken] }
+        for image in report.broken { lines.append("  \(image.sha256): \(image.reason)") }
         if report.failureCount > report.failures.count {
             lines.append("  … and \(report.failureCount - Int64(report.failures.count)) more")
         }
@@ -139,6 +169,10 @@ public struct DrillDocument: Sendable {
         }
         let evidence: [HTML] = report.evidence.map { "<li>\($0)</li>" }
         let list: HTML = failures.isEmpty ? "" : "<h2>What did not fit</h2><ul>\(failures)</ul>"
+        let images: [HTML] = report.broken.map {
+            "<li><code>\($0.sha256)</code> \($0.reason)</li>"
+        }
+        let broken: HTML = images.isEmpty ? "" : "<p>\(Self.broken)</p><ul>\(images)</ul>"
         let document: HTML = """
             <!DOCTYPE html>
             <html lang="en">
@@ -159,6 +193,7 @@ public struct DrillDocument: Sendable {
             <p><b>\(headline)</b></p>
             <table>\(rows)</table>
             \(list)
+            \(broken)
             <h2>Certificate</h2>
             <p>It is evidence for:</p>
             <ul>\(evidence)</ul>

@@ -61,12 +61,4 @@ extension DrillReport {
             return Array(data) + [UInt8(ascii: "\n")]
         }
     }
-
-    /// - Parameter json: A report as it is kept.
-    /// - Throws: `DecodingError`.
-    init(json: [UInt8]) throws {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        self = try decoder.decode(Self.self, from: Data(json))
-    }
 }

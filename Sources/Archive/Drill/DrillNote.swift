@@ -17,6 +17,22 @@ struct DrillNote: Sendable {
         fullRestoreS = report.fullRestoreS
     }
 
+    /// What is read of a report, whatever else a pacsfs wrote into it.
+    private struct Kept: Decodable {
+        struct Failure: Decodable {
+            var text: String
+        }
+
+        var failures: [Failure]
+        var fullRestoreS: Int64?
+
+        init(json: [UInt8]) throws {
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            self = try decoder.decode(Self.self, from: Data(json))
+        }
+    }
+
     /// Nothing is known: the reports of the archive that this one was restored from may be lost.
     init(unknown digest: [UInt8]) { report = digest }
 
@@ -34,9 +50,9 @@ struct DrillNote: Sendable {
         // The newest, and those of others whose names end like it.
         for name in reports.suffix(8).reversed() {
             guard let bytes = try? RegularFile.content(of: "\(folder)/\(name)"),
-                Digest.of(bytes).bytes == digest, let report = try? DrillReport(json: bytes)
+                Digest.of(bytes).bytes == digest, let kept = try? Kept(json: bytes)
             else { continue }
-            self.init(report, digest: digest)
+            (problem, fullRestoreS) = (kept.failures.first?.text, kept.fullRestoreS)
             return
         }
     }

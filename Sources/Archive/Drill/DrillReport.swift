@@ -38,8 +38,10 @@ public enum DrillFault: String, Codable, Sendable, CaseIterable {
     case paths
     /// What the ledger says of an image is not what the image says.
     case attributes
-    /// The bytes are those that were archived, and the pixels cannot be decoded.
+    /// The bytes are those that were archived, and of no image the pixels can be decoded.
     case pixels
+    /// A rejected file is not there, or not with the bytes that were rejected.
+    case rejected
     /// This machine could not do it: no room, no rclone.
     case local
 }
@@ -73,6 +75,14 @@ public struct DrillReport: Codable, Sendable {
     public struct Undecoded: Codable, Sendable, Hashable {
         public var reason: String
         public var images: Int64
+    }
+
+    /// An image that has the bytes that were archived, and whose pixels cannot be decoded: it was
+    /// broken when it came.
+    public struct Broken: Codable, Sendable, Hashable {
+        public var sha256: String
+        /// What DCMTK says.
+        public var reason: String
     }
 
     public struct Ledger: Codable, Sendable {
@@ -110,6 +120,12 @@ public struct DrillReport: Codable, Sendable {
     /// Images of these whose pixels DCMTK has decoded.
     public var decoded: Int64 = 0
     public var undecoded: [Undecoded] = []
+    /// Images that were broken when they came, which is no fault of the source.
+    public var broken: [Broken] = []
+    /// Rejected files that were brought to this machine, and have the bytes that were rejected.
+    public var rejected: Int64 = 0
+    /// Images of the sample that were left out: more would have come than a drill may fetch.
+    public var leftOut: Int64 = 0
     /// Bytes a second that came from the source; 0 when nothing did.
     public var rate: Int64 = 0
     /// Seconds that everything would take at that rate; `nil` when nobody can tell.

@@ -13,6 +13,14 @@ public enum DrillSource: Hashable, Sendable {
         }
     }
 
+    /// Disks that are taken home have ordinals from here on, which no ordinary volume has.
+    static let firstRemovable = 1_000_000
+
+    /// Whether it is such a disk.
+    var isRemovable: Bool {
+        if case .volume(let ordinal) = self { ordinal >= Self.firstRemovable } else { false }
+    }
+
     /// `volume-2`, `remote-b2`: for names of files.
     var fileName: String { key.replacing(" ", with: "-") }
 

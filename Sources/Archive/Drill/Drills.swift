@@ -7,6 +7,8 @@ import TagIndex
 final class Drills: Sendable {
     let core: ArchiveCore
     private let offsite: OffsiteRemotes
+    private let rejected: RejectedFiles
+    private let removable: RemovableVolumes
     /// One at a time.
     private let turn = Turn()
     /// Of the last drill of each source, by its key.
@@ -18,8 +20,12 @@ final class Drills: Sendable {
     private static let pause: Int64 = 3_600_000_000_000
     private static let day: Int64 = 86_400_000_000_000
 
-    init(_ core: ArchiveCore, offsite: OffsiteRemotes) {
+    init(
+        _ core: ArchiveCore, offsite: OffsiteRemotes, rejected: RejectedFiles,
+        removable: RemovableVolumes
+    ) {
         (self.core, self.offsite) = (core, offsite)
+        (self.rejected, self.removable) = (rejected, removable)
         loop = BackgroundLoop("drill", clock: core.clock)
     }
 
@@ -33,17 +39,24 @@ final class Drills: Sendable {
         }
     }
 
-    func stop() { loop.stopAndWait() }
+    func stop() {
+        loop.stopAndWait()
+        // One that a command has asked for ends too, and removes what came; only a remote that
+        // does not answer may hold it up.
+        turn.wait(atMost: 20_000_000_000)
+    }
 
     // MARK: Sources
 
-    /// Everything that images can be restored from.
+    /// Everything that images can be restored from now: of disks that are taken home, those that
+    /// are here.
     ///
     /// - Throws: ``IndexError`` when the index is damaged.
     func sources() throws -> [DrillSource] {
         let volumes = core.volumes.members.filter { $0.ordinal > 0 && $0.state != .retiring }
         return try volumes.map { .volume($0.ordinal) }
             + core.index.read { try $0.remotes().map { .remote($0.name) } }
+            + removable.places.filter(\.isHere).map { .volume($0.ordinal) }
     }
 
     /// - Parameter name: A remote, or the path or ordinal of a volume.
@@ -55,6 +68,16 @@ final class Drills: Sendable {
         let members = core.volumes.members
         if let member = try? VolumeSet.member(name, of: members), member.ordinal > 0 {
             return .volume(member.ordinal)
+        }
+        let places = removable.places
+        if let place = places.first(where: { $0.path == name || "\($0.ordinal)" == name }) {
+            guard place.isHere else {
+                throw ArchiveError(
+                    .notFound, "The disk of \(place.path) is not here, or not complete.",
+                    remedy: "Plug it in, and wait until \"pacsfs status\" says that it is complete."
+                )
+            }
+            return .volume(place.ordinal)
         }
         let names = try sources().map(\.argument).joined(separator: ", ")
         throw ArchiveError(
@@ -100,10 +123,25 @@ final class Drills: Sendable {
         _ progress: @escaping (DrillProgress) -> Void
     ) throws -> DrillReport {
         let loop = loop
+        let place = place(of: source)
         var drill = Drill(
-            core, offsite: offsite, source, isFull: isFull, seed: .random(in: 0..<1 << 30),
+            core, offsite: offsite, rejected: rejected, source, removable: place, isFull: isFull,
+            seed: .random(in: 0..<1 << 30),
             shouldStop: { loop.isStopping || shouldStop() }, show: progress)
-        return try drill.run()
+        let report = try drill.run()
+        // A disk may be taken home at any time: that is no fault of what is on it.
+        if let place, report.result == .failed, !removable.isHere(place) {
+            throw ArchiveError(
+                .notFound, "The disk of \(place.path) was pulled out in the drill.",
+                remedy: "Plug it in again: it is drilled then.")
+        }
+        return report
+    }
+
+    /// Where a disk is that is taken home; `nil` for other sources.
+    private func place(of source: DrillSource) -> RemovableVolumes.Place? {
+        guard case .volume(let ordinal) = source else { return nil }
+        return removable.places.first { $0.ordinal == ordinal }
     }
 
     /// The same of one source, for tests.
@@ -133,7 +171,8 @@ final class Drills: Sendable {
     /// a remote that nothing was brought to, or outside its hours.
     private func isReady(_ source: DrillSource, at now: Int64) -> Bool {
         switch source {
-        case .volume(let ordinal): return core.volumes[ordinal] != nil
+        case .volume(let ordinal):
+            return core.volumes[ordinal] != nil || place(of: source)?.isHere == true
         case .remote(let name):
             let remotes = (try? core.index.read { try $0.remotes() }) ?? []
             guard remotes.first(where: { $0.name == name })?.pushed != nil else { return false }
@@ -156,16 +195,22 @@ final class Drills: Sendable {
             (try $0.drills(), try $0.remotes(), try $0.created())
         }
         let days = core.settings.drillDays
-        return try sources().map { source in
+        let away = removable.places.filter { !$0.isHere }.map { DrillSource.volume($0.ordinal) }
+        return try (sources() + away).map { source in
             let record = records.first { $0.source == source.key }
             var since = created
             if case .remote(let name) = source {
                 since = remotes.first { $0.name == name }?.added ?? created
             }
+            let place = place(of: source)
+            since = place?.added?.nanoseconds ?? since
             var state = ArchiveStatus.Drill(
                 source: source, record, record.map { note(of: $0, source) }, since: since)
             let age = Double(now - (record?.time ?? since))
             state.isOverdue = days > 0 && age > days * 86_400e9 + Double(Self.grace(days))
+            // One that is at home is drilled when it is here again.
+            if away.contains(source) { state.isOverdue = false }
+            state.place = place?.path
             return state
         }
     }

@@ -124,6 +124,8 @@ struct RestoredImages {
 
     private static func remedy(_ source: DrillSource) -> String {
         switch source {
+        case .volume where source.isRemovable:
+            "Leave the disk plugged in: what is bad on it is made anew within a day."
         case .volume(let ordinal): "Heal the volume: pacsfs scrub \(ordinal)"
         case .remote(let name):
             "Find all such, so that they are brought there again: pacsfs offsite check \(name) "
@@ -212,12 +214,9 @@ struct RestoredImages {
         where header.flags.contains(.pixelDataTruncated) || header.flags.contains(.truncated):
             report.note(undecoded: "it was cut off before it was archived")
         case .failed(let reason):
-            report.fail(
-                .pixels, subject,
-                """
-                Its bytes are those that were archived, and its pixels cannot be decoded \
-                (\(reason)): it was broken when it came. Send it again from where it was made.
-                """)
+            if report.broken.count < DrillReport.mostListed {
+                report.broken.append(.init(sha256: subject, reason: reason))
+            }
         }
     }
 }

@@ -120,9 +120,10 @@ extension ArchiveStatus.Remote {
         if faults > 0 {
             texts.append(
                 """
-                The off-site copy "\(name)" has \(faults) objects that are missing or not what \
-                they were: somebody or something changed them. They are sent again where that is \
-                possible. List them: pacsfs offsite check \(name)
+                In the off-site copy "\(name)", \
+                \(Figures.count(faults, "object is", "objects are")) missing or not what was \
+                sent: somebody or something changed that. It is sent again where that is possible. \
+                List them: pacsfs offsite check \(name)
                 """
             )
         }
@@ -134,10 +135,14 @@ extension ArchiveStatus.Remote {
                 """
             )
         }
-        if state == .blocked, let reason {
-            texts.append("Nothing is brought to the off-site copy \"\(name)\": \(reason)")
-        } else if let age = oldestWaiting, age > Self.day {
-            let why = reason.map { " \($0)" } ?? ""
+        if state == .blocked, let plainReason {
+            texts.append("Nothing is brought to the off-site copy \"\(name)\": \(plainReason)")
+        } else if isLate, let age = oldestWaiting {
+            let why =
+                plainReason.map { " \($0)" }
+                ?? (state == .resting
+                    ? " They go in the hours that pacsfs.toml allows; at once: pacsfs offsite push "
+                        + name : "")
             texts.append(
                 """
                 \(imagesWaiting) images are not off-site on "\(name)" yet; the oldest has waited \
@@ -160,6 +165,17 @@ extension ArchiveStatus.Remote {
         if let proofFinding { texts.append(proofFinding) }
         return texts
     }
+
+    /// The reason without what rclone says of it, which stands beside the remote.
+    private var plainReason: String? {
+        guard let reason, let start = reason.firstRange(of: " ("),
+            let end = reason.lastIndex(of: ")"), start.lowerBound < end
+        else { return reason }
+        return String(reason[..<start.lowerBound] + reason[reason.index(after: end)...])
+    }
+
+    /// Whether something has waited for too long.
+    var isLate: Bool { oldestWaiting.map { $0 > Self.day } ?? false }
 
     /// That not every object was read for too long; `nil` when that is not so.
     var proofFinding: String? {

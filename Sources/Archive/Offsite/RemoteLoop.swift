@@ -304,6 +304,7 @@ final class RemoteLoop: Sendable {
         try round.pushImages(due, &queue)
         try round.pushRejected()
         try round.pushConfiguration()
+        try round.pushReports()
         try round.pushLedger(isAll: isAll)
         let problems = round.problems
         if round.speed.time > Self.second / 10 {

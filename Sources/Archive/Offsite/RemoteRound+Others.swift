@@ -72,6 +72,27 @@ extension RemoteRound {
         }.joined(separator: "\n")
     }
 
+    // MARK: Reports of drills
+
+    /// Brings away the reports of drills, with their signatures; the key stays here.
+    ///
+    /// - Throws: Why the rest did not go.
+    mutating func pushReports() throws {
+        let folder = "\(core.path)/\(DrillKey.folder)"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        // Names begin with a time.
+        for file in names.sorted() where file.first?.isNumber == true {
+            let name = OffsiteLayout.report(file)
+            let known = try core.index.read { try $0.object(name, onRemote: remote.id) }
+            if known.map({ $0.fault == nil }) ?? taken.contains(name) { continue }
+            // One that is being written has another name; one that somebody removed does not come.
+            guard let bytes = try? RegularFile.content(of: "\(folder)/\(file)") else { continue }
+            let object = try staging.write(bytes, as: name)
+            put(object, in: staging.path, OffsiteEvent(name, bytes: object.bytes, on: remote.name))
+        }
+        try flush()
+    }
+
     // MARK: The ledger
 
     /// Brings away the segments that are closed, and the new records of the open one.

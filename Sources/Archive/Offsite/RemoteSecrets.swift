@@ -17,6 +17,8 @@ public struct RemoteSecrets: Hashable, Sendable {
     public var location: RemoteLocation
     /// `nil` when nothing is encrypted.
     public var keys: CryptKeys?
+    /// The most bytes a second that are taken by who has these in hand; it is not kept.
+    var bandwidth: Int64?
     /// When the recovery sheet with these keys was last printed or saved; `nil` when it never was.
     public var sheet: Timestamp?
 
@@ -133,7 +135,7 @@ public struct RemoteSecrets: Hashable, Sendable {
         _ settings: Settings.Remote = Settings.Remote()
     ) throws(OffsiteError) -> RemoteConfiguration {
         try RemoteConfiguration(
-            name: name, location: location, keys: keys, bandwidth: settings.bandwidth,
+            name: name, location: location, keys: keys, bandwidth: settings.bandwidth ?? bandwidth,
             hours: settings.hours)
     }
 }

@@ -13,6 +13,19 @@ struct RemovableNote: Codable, Equatable, Sendable {
     var complete: Timestamp?
     /// How many files the archive had then.
     var images: Int64 = 0
+    /// How many records the ledger had then.
+    var records: Int64?
+    /// Since when it is one.
+    var added: Timestamp?
+    /// Its ordinal, which no ordinary volume has.
+    var ordinal: Int?
+    /// Since when every image on it has been read and hashed.
+    var read: Timestamp?
+    /// When the reading began that is under way, and the `instance.id` up to which it is.
+    var readBegan: Timestamp?
+    var readThrough: Int64?
+    /// Copies that were bad, and were made anew.
+    var bad: Int64?
 
     private static let name = "removable.json"
 

@@ -10,6 +10,7 @@ import TagIndex
 ///
 ///     look, every 5 s ─► is a volume of this archive at one of the paths? ─► has it everything?
 ///          no ─► blobs that it lacks ─► rejected files ─► the ledger ─► "complete", closed
+///         yes ─► a second of reading and hashing, if that is due ─► bad copies are made anew
 ///
 /// Between two looks it is closed, so that it can be unmounted at any time. One that is pulled out
 /// in the middle lacks what it lacks; the ledger comes last, and never names what is not there.
@@ -30,7 +31,22 @@ final class RemovableVolumes: Sendable {
         var through: Int64 = 0
     }
 
+    /// Where such a volume is, or was last.
+    struct Place: Hashable {
+        var id: String
+        var path: String
+        var ordinal: Int
+        /// How many records its ledger had when it was complete.
+        var records: Int64
+        /// Since when it is one; `nil` when nobody noted that.
+        var added: Timestamp?
+        /// Whether it is here, and complete.
+        var isHere: Bool
+    }
+
     private static let pause: Int64 = 5_000_000_000
+    /// How long it is read at a look, ns: it can be unmounted in between.
+    private static let slice: Int64 = 1_000_000_000
     private static let batch = (images: 64, bytes: Int64(64 << 20))
 
     private let core: ArchiveCore
@@ -72,8 +88,28 @@ final class RemovableVolumes: Sendable {
             let now = here[note.id]
             return ArchiveStatus.Removable(
                 id: note.id, path: note.path, state: now?.state ?? .absent, problem: now?.problem,
-                complete: note.complete, missing: max(0, images - note.images))
+                complete: note.complete, missing: max(0, images - note.images),
+                read: note.read, bad: note.bad ?? 0)
         }
+    }
+
+    /// Those that are known, here or not.
+    var places: [Place] {
+        let (notes, shown) = state.withLock { ($0.notes, $0.shown) }
+        let paths = core.settings.removable
+        return notes.filter { paths.contains($0.path) && $0.complete != nil }.compactMap { note in
+            note.ordinal.map { ordinal in
+                let isHere = shown.values.contains { $0.id == note.id && $0.state == .complete }
+                return Place(
+                    id: note.id, path: note.path, ordinal: ordinal, records: note.records ?? 0,
+                    added: note.added, isHere: isHere)
+            }
+        }
+    }
+
+    /// Whether it is here at this moment.
+    func isHere(_ place: Place) -> Bool {
+        (try? Volume.open(at: place.path, archive: core.id))?.identity.volume == place.id
     }
 
     // MARK: Adding
@@ -93,26 +129,54 @@ final class RemovableVolumes: Sendable {
             id = volume.identity.volume
         } else {
             // Never the number of an ordinary one.
-            let ordinal = Int.random(in: 1_000_000..<2_000_000_000)
+            let ordinal = Int.random(in: DrillSource.firstRemovable..<2_000_000_000)
             let volume = try Volume.create(
                 at: path, archive: core.id, ordinal: ordinal, domain: path)
             id = volume.identity.volume
         }
-        try note(RemovableNote(id: id, path: path, complete: nil))
+        try note(id, at: path) { _ in }
         wake()
     }
 
-    private func note(_ note: RemovableNote) throws {
-        let notes = state.withLock { state in
-            if let index = state.notes.firstIndex(where: { $0.id == note.id }) {
-                state.notes[index].path = note.path
-                if note.complete != nil { state.notes[index] = note }
-            } else {
-                state.notes.append(note)
+    /// Gives up all disks of a path.
+    ///
+    /// - Returns: Whether there were any.
+    /// - Throws: The errors of writing that down; nothing was changed then.
+    func remove(at path: String) throws -> Bool {
+        try looking.take {
+            let (before, notes) = state.withLock { state in
+                (state.notes, state.notes.filter { $0.path != path })
             }
+            guard before != notes || core.settings.removable.contains(path) else { return false }
+            try RemovableNote.keep(notes, in: core.path)
+            state.withLock { state in
+                state.notes = notes
+                state.shown[path] = nil
+            }
+            return true
+        }
+    }
+
+    /// Changes what is known of a disk, durably.
+    private func note(
+        _ id: String, at path: String, _ change: (inout RemovableNote) -> Void
+    ) throws {
+        let notes = state.withLock { state in
+            let known = state.notes.firstIndex { $0.id == id }
+            let index = known ?? state.notes.count
+            if known == nil {
+                let now = Timestamp(nanoseconds: core.clock.utc)
+                state.notes.append(RemovableNote(id: id, path: path, complete: nil, added: now))
+            }
+            state.notes[index].path = path
+            change(&state.notes[index])
             return state.notes
         }
         try RemovableNote.keep(notes, in: core.path)
+    }
+
+    private func known(_ id: String) -> RemovableNote? {
+        state.withLock { $0.notes.first { $0.id == id } }
     }
 
     private func index<R>(_ body: (IndexReader) throws -> R) throws -> R {
@@ -134,7 +198,11 @@ final class RemovableVolumes: Sendable {
             if before.id != shown.id { shown = Shown(id: shown.id) }
             let isCurrent =
                 shown.state == .complete && shown.record == core.catalogue.position.number
-            if !isCurrent { try bringUpToDate(volume, at: path, &shown) }
+            if !isCurrent {
+                try bringUpToDate(volume, at: path, &shown)
+                show(shown, at: path)
+            }
+            if shown.state == .complete { try readSome(volume, at: path, &shown) }
         } catch {
             let code = (error as? StorageError)?.code
             if code == .notFound || code == .notAVolume {
@@ -154,10 +222,11 @@ final class RemovableVolumes: Sendable {
     }
 
     private func bringUpToDate(_ volume: Volume, at path: String, _ shown: inout Shown) throws {
-        try volume.claim()
-        defer { volume.release() }
+        // Said before the disk is asked for anything: it may hang.
         shown.state = .catchingUp
         show(shown, at: path)
+        try volume.claim()
+        defer { volume.release() }
         try catchUp(volume, at: path, &shown)
     }
 
@@ -167,7 +236,8 @@ final class RemovableVolumes: Sendable {
 
     private func catchUp(_ volume: Volume, at path: String, _ shown: inout Shown) throws {
         let id = volume.identity.volume
-        try note(RemovableNote(id: id, path: path, complete: nil))
+        let ordinal = volume.identity.ordinal
+        try note(id, at: path) { $0.ordinal = ordinal }
         var skipped: Int64 = 0
         var position: Int64 = -1
         while core.catalogue.position.number != position {
@@ -194,7 +264,9 @@ final class RemovableVolumes: Sendable {
             return
         }
         let now = Timestamp(nanoseconds: core.clock.utc)
-        try note(RemovableNote(id: id, path: path, complete: now, images: totals.instances))
+        try note(id, at: path) { note in
+            (note.complete, note.images, note.records) = (now, totals.instances, position)
+        }
         (shown.state, shown.problem, shown.record) = (.complete, nil, position)
     }
 
@@ -231,6 +303,75 @@ final class RemovableVolumes: Sendable {
             if skipped == 0 { shown.through = last }
         }
         return false
+    }
+
+    // MARK: Reading
+
+    /// Reads a part of what is on it, and hashes it: what a disk loses in a drawer is found. Each
+    /// image is read once in the days that a scrub takes.
+    private func readSome(_ volume: Volume, at path: String, _ shown: inout Shown) throws {
+        let days = core.settings.scrubDays
+        let now = Timestamp(nanoseconds: core.clock.utc)
+        guard days > 0, var note = known(volume.identity.volume) else { return }
+        if note.readThrough == nil {
+            let age = note.read.map { Double(now.nanoseconds - $0.nanoseconds) }
+            if let age, age < days * 86_400e9 { return }
+            (note.readThrough, note.readBegan) = (0, now)
+        }
+        var last = note.readThrough ?? 0
+        var bad: [(StagedBlob, ImageCopies)] = []
+        let end = core.clock.now + Self.slice
+        var isDone = false
+        while core.clock.now < end, !loop.isStopping, !isDone {
+            let page = try index { try $0.images(after: last, limit: 16) }
+            isDone = page.isEmpty
+            for image in page where core.clock.now < end && !loop.isStopping {
+                last = image.id
+                guard let digest = Digest(bytes: image.sha256) else { continue }
+                let blob = StagedBlob(digest: digest, bytes: image.bytes)
+                do throws(StorageError) {
+                    if try volume.verifyBlob(digest, bytes: image.bytes) { continue }
+                } catch {
+                    guard error.code == .notFound || error.code == .io else { throw error }
+                }
+                bad.append((blob, image))
+            }
+        }
+        try mend(bad, on: volume, at: path, &shown)
+        let (count, through) = (Int64(bad.count), last)
+        try self.note(volume.identity.volume, at: path) { known in
+            known.bad = (known.bad ?? 0) + count
+            (known.readBegan, known.readThrough) = (note.readBegan, through)
+            if isDone {
+                (known.read, known.readThrough, known.readBegan) = (note.readBegan, nil, nil)
+            }
+        }
+    }
+
+    /// Makes bad copies anew; the bad bytes are kept in `rejected/bad-blobs` of the disk.
+    private func mend(
+        _ bad: [(StagedBlob, ImageCopies)], on volume: Volume, at path: String,
+        _ shown: inout Shown
+    ) throws {
+        guard !bad.isEmpty else { return }
+        core.log.warning(
+            "\(bad.count) copies on the removable volume \(path) were bad, and are made anew.")
+        shown.state = .catchingUp
+        show(shown, at: path)
+        try volume.claim()
+        defer { volume.release() }
+        for (blob, image) in bad {
+            guard try stage(blob, image, on: volume) else {
+                // The next look says which images nobody can read.
+                (shown.record, shown.through) = (-1, 0)
+                continue
+            }
+            if try volume.inodeFault(of: blob.digest, bytes: blob.bytes) != .missing {
+                try volume.setAside(blob.digest, at: Timestamp(nanoseconds: core.clock.utc))
+            }
+            try store([blob], on: volume)
+        }
+        shown.state = .complete
     }
 
     private func store(_ staged: [StagedBlob], on volume: Volume) throws {

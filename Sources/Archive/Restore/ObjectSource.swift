@@ -19,7 +19,7 @@ final class ObjectSource: RestoreSource {
     /// The remote whose objects these are; `nil` when it may be any that the ledger has.
     private let remote: String?
     private let isFolder: Bool
-    private let scratch: String
+    let scratch: String
 
     private struct State {
         /// Files to read blobs from.

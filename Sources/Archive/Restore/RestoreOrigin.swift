@@ -56,9 +56,11 @@ public enum RestoreOrigin: Hashable, Sendable {
     /// - Parameters:
     ///   - noted: A head that a person has kept; the ledger must have that record.
     ///   - scratch: A folder for the ledger.
+    ///   - isWanted: Asked every second while it is fetched.
     /// - Throws: As ``VerifiedLedger/init(in:archive:noted:scratch:)``.
     func ledger(
-        of archive: String, noted: Verification.Head?, scratch: String
+        of archive: String, noted: Verification.Head?, scratch: String,
+        isWanted: @escaping () -> Bool = { true }
     ) throws -> VerifiedLedger {
         var path = scratch
         switch self {
@@ -66,7 +68,7 @@ public enum RestoreOrigin: Hashable, Sendable {
         case .remote(let secrets):
             path = scratch + "/fetched"
             try RemoteAccess(secrets.configuration(), Rclone())
-                .bring(folder: OffsiteLayout.ledger, to: path)
+                .bring(folder: OffsiteLayout.ledger, to: path, isWanted: isWanted)
         }
         return try VerifiedLedger(in: path, archive: archive, noted: noted, scratch: scratch)
     }

@@ -20,10 +20,15 @@ struct ScratchLedger {
     /// - Parameters:
     ///   - noted: A head that a person has kept; the ledger must have that record.
     ///   - folder: An empty folder, which the caller removes.
+    ///   - isWanted: Asked every second while it is fetched.
     /// - Throws: ``ArchiveError`` when the ledger is damaged or was changed.
-    init(of origin: RestoreOrigin, noted: Verification.Head? = nil, in folder: String) throws {
+    init(
+        of origin: RestoreOrigin, noted: Verification.Head? = nil, in folder: String,
+        isWanted: @escaping () -> Bool = { true }
+    ) throws {
         archive = try origin.archive()
-        let ledger = try origin.ledger(of: archive, noted: noted, scratch: folder)
+        let ledger = try origin.ledger(
+            of: archive, noted: noted, scratch: folder, isWanted: isWanted)
         let summary = ledger.summary
         (records, head) = (summary.records, ledger.head)
         firstView = summary.views?.first?.name

@@ -58,7 +58,8 @@ extension ArchiveStatus {
 extension ArchiveStatus.Remote {
     /// Takes away what documents do not show; of ages, the minutes.
     fileprivate mutating func keepShown() {
-        (state, reason, timeLeft, lastPush) = (.waiting, nil, nil, nil)
+        if state != .pausing, state != .blocked { reason = nil }
+        (state, timeLeft, lastPush) = (.waiting, nil, nil)
         oldestWaiting = oldestWaiting.map { $0 / 3600 * 3600 }
     }
 }

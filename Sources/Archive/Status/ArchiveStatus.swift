@@ -155,6 +155,10 @@ public struct ArchiveStatus: Codable, Sendable {
         @Nullable public var complete: Timestamp?
         /// How many files came since.
         public var missing: Int64
+        /// Since when every image on it has been read and hashed; `nil` when not all have been.
+        @Nullable public var read: Timestamp?
+        /// Copies that were found to be bad, and were made anew.
+        public var bad: Int64
     }
 
     /// How far a restore is.
@@ -209,7 +213,7 @@ public struct ArchiveStatus: Codable, Sendable {
             guard faults > 0, let time else { return nil }
             let things = Figures.count(Int64(faults), "thing", "things")
             return """
-                On \(time.date), pacsfs verify found \(things) that did not fit. Heal what is \
+                On \(time.date), a verification found \(things) that did not fit. Heal what is \
                 damaged: pacsfs scrub; then see what is left: pacsfs verify
                 """
         }

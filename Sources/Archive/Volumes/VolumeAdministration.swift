@@ -13,6 +13,8 @@ public struct VolumeChange: Codable, Sendable {
     public var images: Int64
     /// Why new images have fewer copies than wanted; `nil` when they have enough.
     @Nullable public var copiesProblem: String? = nil
+    /// Whether it is, or was, a path of disks that are taken home; nothing counts on them.
+    @Nullable public var isRemovable: Bool? = nil
 }
 
 /// Adds, retires and replaces volumes, and readmits those that come back. One change at a time.

@@ -40,14 +40,16 @@ extension RemoteAccess {
     /// Brings everything below a folder of the remote to a folder of this machine. Their bytes are
     /// not proven. A folder that is not there is like an empty one: ask ``contents()`` before.
     ///
-    /// - Parameter name: Its plain name, and its path below `folder`.
+    /// - Parameters:
+    ///   - name: Its plain name, and its path below `folder`.
+    ///   - isWanted: Asked every second; when it says no, an error is thrown.
     /// - Throws: Why not everything came.
     public func bring(
-        folder name: String, to folder: String
+        folder name: String, to folder: String, isWanted: @escaping () -> Bool = { true }
     ) throws(OffsiteError) {
         let result = try copy(
-            from: plain(name), to: "\(folder)/\(name)", [], [], "A folder cannot be fetched"
-        ) { true }
+            from: plain(name), to: "\(folder)/\(name)", [], [], "A folder cannot be fetched",
+            isWanted)
         do throws(OffsiteError) {
             try result.check()
         } catch {
@@ -82,6 +84,6 @@ extension RemoteAccess {
                 "copy", source, folder, "--ignore-times", "--transfers", "4", "--checkers", "4",
                 "--buffer-size", "0", "--stats", "1s", "--stats-log-level", "INFO", "--log-level",
                 "INFO",
-            ] + arguments, input: input, what, isWanted: isWanted)
+            ] + arguments + limit, input: input, what, isWanted: isWanted)
     }
 }

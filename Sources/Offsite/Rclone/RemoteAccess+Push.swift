@@ -75,6 +75,12 @@ extension RemoteAccess {
         return report
     }
 
+    /// Of the rate, as `pacsfs.toml` has it.
+    var limit: [String] {
+        // In KiB, which every version reads the same way.
+        configuration.bandwidth.map { ["--bwlimit", "\($0 / 1024)k"] } ?? []
+    }
+
     private func copy(
         _ names: [String], from folder: String, _ lock: ObjectLock?,
         progress: (TransferProgress) -> Void
@@ -87,12 +93,8 @@ extension RemoteAccess {
             "--buffer-size", "0",
         ]
         arguments += lock?.arguments ?? []
-        if let bandwidth = configuration.bandwidth {
-            // In KiB, which every version reads the same way.
-            arguments += ["--bwlimit", "\(bandwidth / 1024)k"]
-        }
         return try run(
-            arguments, input: Self.list(names), "The remote could not be pushed to",
+            arguments + limit, input: Self.list(names), "The remote could not be pushed to",
             progress: progress)
     }
 

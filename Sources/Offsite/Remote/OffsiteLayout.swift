@@ -11,6 +11,7 @@ import Storage
 ///     rejected/ab/<sha256>                           a rejected file, by the digest of its record
 ///     rejected/ab/<sha256>.reason.txt                why
 ///     configuration/<time>-<sha256>.toml             pacsfs.toml as it was from then on
+///     drills/<time>-<source>.json …                  reports of drills, and their signatures
 ///     canaries/<name>                                for trying what the keys can destroy
 ///
 /// No object is ever changed. What stands in a tail is in the segment too, once that is closed.
@@ -20,6 +21,7 @@ public enum OffsiteLayout {
     public static let ledger = "ledger"
     public static let rejected = "rejected"
     public static let configuration = "configuration"
+    public static let drills = "drills"
     public static let canaries = "canaries"
 
     public static func blob(_ digest: Digest) -> String { Pack.blobName(digest) }
@@ -81,6 +83,9 @@ public enum OffsiteLayout {
         let digits = "\(time)".prefix(19).filter { $0 != "-" && $0 != ":" }
         return "\(configuration)/\(digits)-\(digest.hex).toml"
     }
+
+    /// A file of the report of a drill.
+    public static func report(_ file: String) -> String { "\(drills)/\(file)" }
 
     private static func padded(_ number: Int64, _ count: Int) -> String {
         let digits = String(number)

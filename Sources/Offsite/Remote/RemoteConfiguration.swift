@@ -5,7 +5,7 @@ public struct RemoteConfiguration: Hashable, Sendable {
     public var location: RemoteLocation
     /// `nil` when nothing is encrypted.
     public var keys: CryptKeys?
-    /// The most bytes a second that a push may take; `nil` for no limit.
+    /// The most bytes a second that a push or a drill may take; `nil` for no limit.
     public var bandwidth: Int64?
     /// When it may be pushed to; `nil` for always.
     public var hours: PushHours?

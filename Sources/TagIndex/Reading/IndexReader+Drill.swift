@@ -7,6 +7,8 @@ public enum DrilledPlace: Hashable, Sendable {
     case volume(Int)
     /// `remote.id`.
     case remote(Int64)
+    /// What has all images of the archive.
+    case everything
 
     /// The `instance.id` of all images there, and an argument for it.
     fileprivate var images: (sql: String, argument: Int64) {
@@ -14,6 +16,7 @@ public enum DrilledPlace: Hashable, Sendable {
         case .volume(let ordinal):
             ("SELECT instance FROM copy WHERE volume = ?", Int64(ordinal))
         case .remote(let id): ("SELECT instance FROM offsite WHERE remote = ?", id)
+        case .everything: ("SELECT id FROM instance WHERE id > ?", 0)
         }
     }
 }

@@ -34,9 +34,14 @@ struct VolumeList: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let volumes = try Status.status(of: try archive.existing).volumes
-            if json { return try Output.json(VolumeListDocument(volumes: volumes)) }
-            Output.lines(volumes.flatMap(StatusText.volume))
+            let status = try Status.status(of: try archive.existing)
+            if json {
+                return try Output.json(
+                    VolumeListDocument(volumes: status.volumes, removable: status.removable))
+            }
+            Output.lines(
+                status.volumes.flatMap(StatusText.volume)
+                    + status.removable.map(StatusText.removable))
         }
     }
 }
@@ -107,7 +112,8 @@ struct VolumeRetire: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retire", abstract: "Empty a volume onto the others, and take it out.",
         discussion: """
-            Its images are copied, not moved: they stay on it until you remove them.
+            Its images are copied, not moved: they stay on it until you remove them. The disks of \
+            a path with the role "removable" are given up; nothing on them is changed.
 
             Example:
               pacsfs volume retire /mnt/disk1/pacsfs
@@ -120,11 +126,14 @@ struct VolumeRetire: ParsableCommand {
 
     func run() throws {
         try VolumeChanging.run(.retire(Paths.volume(volume)), archive) { change in
-            """
-            \(change.path) is being emptied: \
-            \(Output.count(change.images, "image is", "images are")) copied to the others where \
-            that is needed.
-            """
+            if change.isRemovable == true {
+                return "The disks of \(change.path) get nothing any more. They keep what they have."
+            }
+            return """
+                \(change.path) is being emptied: \
+                \(Output.count(change.images, "image is", "images are")) copied to the others \
+                where that is needed.
+                """
         }
     }
 }

@@ -46,6 +46,7 @@ extension DoctorReport {
             if let time = volume.lastRecordTime { lastRecord = max(lastRecord ?? time, time) }
             if findings.count == before { add(.ok, subject, "is there, and is the archive's") }
         }
+        for path in settings.removable { checkRemovable(path, identity?.archive, disks) }
         if let lastRecord, Timestamp.now().nanoseconds + 2_000_000_000 < lastRecord.nanoseconds {
             add(
                 .problem, "clock",
@@ -56,6 +57,36 @@ extension DoctorReport {
                 """
             )
         }
+    }
+
+    /// A disk that is taken home: it may be away, and must not be another's.
+    private mutating func checkRemovable(
+        _ place: String, _ id: String?, _ volumes: [(path: String, disk: PhysicalDisk)]
+    ) {
+        let (path, subject) = (Paths.absolute(place), "removable volume \(place)")
+        guard let volume = try? InspectedVolume(at: path) else {
+            return add(.ok, subject, "is not here; it gets what it lacks when it is plugged in")
+        }
+        guard case .success(let identity) = volume.identity, identity.archive == id else {
+            return add(
+                .attention, subject,
+                """
+                The disk that is there is no volume of this archive, and gets nothing. Plug in \
+                another, or make it one: pacsfs volume add \(place) --role removable
+                """)
+        }
+        if let disk = PhysicalDisk(path),
+            let other = volumes.first(where: { $0.disk.shared(with: disk) != nil })
+        {
+            return add(
+                .attention, subject,
+                """
+                It is on one disk with \(other.path), which is not taken home: is its own disk \
+                mounted?
+                """)
+        }
+        if let space = FileSystemOfPath(path) { checkSpace(space, subject) }
+        add(.ok, subject, "is here, and is the archive's")
     }
 
     private struct Identity: Decodable {

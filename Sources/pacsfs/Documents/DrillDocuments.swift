@@ -30,6 +30,11 @@ extension DrillReport {
         .integer("decoded", "Of these, images whose pixels DCMTK has decoded."),
         .string("undecoded[].reason", "Why the pixels of others were not decoded."),
         .integer("undecoded[].images", "How many these are."),
+        .string(
+            "broken[].sha256", "An image that was broken when it came; no fault of the source."),
+        .string("broken[].reason", "What DCMTK says of its pixels."),
+        .integer("rejected", "Rejected files that were brought here, hashed and compared."),
+        .integer("left_out", "Images of the sample that a drill may not fetch any more."),
         .integer("rate", "Bytes a second that came from the source; 0 when none did."),
         .integer(
             "full_restore_s", orNull: true,
@@ -54,6 +59,7 @@ extension DrillReport {
 extension ArchiveStatus.Drill {
     static let fields: [DocumentField] = [
         .string("source", "What images can be restored from: \"volume 2\", \"remote b2\"."),
+        .string("place", orNull: true, "Of a disk that is taken home: where it was last."),
         .time("last", orNull: true, "When the last drill of it ended; null without one."),
         .word("result", DrillResult.self, orNull: true, "What came out; null without one."),
         .integer("images", "Images that should have been there."),

@@ -107,14 +107,23 @@ extension ArchiveStatus: JSONDocument {
             .string("alerts.problem", orNull: true, "Why the last one was not."),
             .time("alerts.pinged", orNull: true, "When ping_url last answered."),
             .string("alerts.ping_problem", orNull: true, "Why the last call of it failed."),
-            .string("removable[].id", "The identifier of a volume that is taken home in turn."),
-            .string("removable[].path", "Where it was last."),
-            .word("removable[].state", ArchiveStatus.Removable.State.self, "How it is."),
-            .string("removable[].problem", orNull: true, "Why it is incomplete."),
-            .time("removable[].complete", orNull: true, "When it last had everything."),
-            .integer("removable[].missing", "Images that came since."),
-        ] + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") }
+        ] + ArchiveStatus.Removable.fields.map { $0.inside("removable[]") }
+            + ArchiveStatus.Remote.fields.map { $0.inside("remotes[]") }
             + ArchiveStatus.Drill.fields.map { $0.inside("drills[]") })
+}
+
+extension ArchiveStatus.Removable {
+    static let fields: [DocumentField] = [
+        .string("id", "The identifier of a volume that is taken home in turn."),
+        .string("path", "Where it was last."),
+        .word("state", State.self, "How it is."),
+        .string("problem", orNull: true, "Why it is incomplete."),
+        .time("complete", orNull: true, "When it last had everything."),
+        .integer("missing", "Images that came since."),
+        .time(
+            "read", orNull: true, "Since when every image on it was read; null if not all were."),
+        .integer("bad", "Copies on it that were found to be bad, and were made anew."),
+    ]
 }
 
 extension ArchiveStatus.Remote {
@@ -181,9 +190,12 @@ extension ArchiveStatus.Volume {
 /// What `pacsfs volume list --json` prints.
 struct VolumeListDocument: JSONDocument {
     var volumes: [ArchiveStatus.Volume]
+    var removable: [ArchiveStatus.Removable]
 
     static let format = DocumentFormat(
-        "pacsfs volume list", ArchiveStatus.Volume.fields.map { $0.inside("volumes[]") })
+        "pacsfs volume list",
+        ArchiveStatus.Volume.fields.map { $0.inside("volumes[]") }
+            + ArchiveStatus.Removable.fields.map { $0.inside("removable[]") })
 }
 
 extension ViewStatus {

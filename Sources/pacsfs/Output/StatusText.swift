@@ -22,7 +22,10 @@ enum StatusText {
         lines += status.drills.flatMap(drill) + restore(status)
         lines.append("Room       \(freeSpace(status.freeSpace))")
         lines += work(status)
-        lines += status.copies.lostImages.map { "Lost       \($0)" }
+        // Those that are still to be restored are not lost.
+        if status.restoring == nil {
+            lines += status.copies.lostImages.map { "Lost       \($0)" }
+        }
         lines.append("Mounted    \(mount(status))")
         lines += incoming(status) + alerts(status.alerts)
         lines.append(
@@ -93,7 +96,7 @@ enum StatusText {
     private static func drill(_ drill: ArchiveStatus.Drill) -> [String] {
         let late = drill.isOverdue ? ", OVERDUE" : ""
         guard let last = drill.last, let result = drill.result else {
-            return ["Drill      \(drill.name): not yet\(late)"]
+            return ["Drill      \(drill.spoken): not yet\(late)"]
         }
         var facts = [
             "\(Output.count(drill.listed, "image", "images")) listed",
@@ -103,7 +106,7 @@ enum StatusText {
         if let seconds = drill.fullRestoreS {
             facts.append("all of it would take \(Figures.duration(seconds))")
         }
-        var text = "Drill      \(drill.name): \(result.rawValue) on \(day(last))\(late)"
+        var text = "Drill      \(drill.spoken): \(result.rawValue) on \(day(last))\(late)"
         if drill.faults > 0 {
             let things = Output.count(drill.faults, "thing did not fit", "things did not fit")
             text += ", \(things)"
@@ -194,7 +197,7 @@ enum StatusText {
         return lines
     }
 
-    private static func removable(_ volume: ArchiveStatus.Removable) -> String {
+    static func removable(_ volume: ArchiveStatus.Removable) -> String {
         let since = Output.count(volume.missing, "image", "images")
         let complete =
             volume.complete.map {
@@ -207,7 +210,12 @@ enum StatusText {
             case .complete: "complete, may be removed"
             case .incomplete: "INCOMPLETE"
             }
-        return "Removable  \(volume.path) (\(volume.id.prefix(8))): \(state); \(complete)"
+        let bad =
+            volume.bad > 0
+            ? "; \(Output.count(volume.bad, "bad copy was", "bad copies were")) made anew" : ""
+        let read = volume.read.map { "; all read since \(day($0))" } ?? ""
+        return
+            "Removable  \(volume.path) (\(volume.id.prefix(8))): \(state); \(complete)\(read)\(bad)"
     }
 
     private static func alerts(_ alerts: ArchiveStatus.Alerts) -> [String] {

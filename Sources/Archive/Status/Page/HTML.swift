@@ -64,7 +64,7 @@ struct HTML: ExpressibleByStringInterpolation {
             #/
             \bpacsfs\ (?:drill|import|mount|offsite|rebuild|reload|restore|scrub|unmount
               |verify|views|volume)
-            (?:[^;.,\s]|[.,](?!\s|$)|\s(?!(?:Safe|Ready):))*
+            (?:[^;.,\s]|[.,](?!\s|$)|\s(?!(?:Safe|Ready|Also):))*
             /#
         var (result, rest) = (HTML(text: ""), Substring(sentence))
         while let found = rest.firstMatch(of: command) {

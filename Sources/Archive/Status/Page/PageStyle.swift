@@ -101,7 +101,8 @@ enum PageStyle {
         th, td { text-align:left; padding:9px 10px 9px 0; border-top:1px solid var(--line);
           vertical-align:top; }
         thead th { border-top:0; color:var(--soft); font-weight:400; font-size:.88rem; }
-        tbody th { font-weight:400; } tbody th .path { color:var(--soft); display:block; }
+        tbody th { font-weight:400; overflow-wrap:anywhere; }
+        tbody th .path { color:var(--soft); display:block; }
         td.number, th.number { text-align:right; font-variant-numeric:tabular-nums;
           padding-right:24px; } td small { display:block; }
         .problem { margin:4px 0 0; color:var(--bad); font-size:.9rem; }

@@ -91,9 +91,12 @@ extension StatusPage {
                         ?? "cannot be said yet"
                 ))
         }
+        let more: HTML? =
+            status.health.headline.contains(sentence)
+            ? nil : "<p>\(HTML.withCommands(sentence))</p>"
         return Section(
             id: "restore", title: "Being restored", isWide: true,
-            content: "\(progress) \(Self.facts(facts)) <p>\(HTML.withCommands(sentence))</p>")
+            content: "\(progress) \(Self.facts(facts)) \(more)")
     }
 
     // MARK: Volumes and copies
@@ -114,9 +117,12 @@ extension StatusPage {
                     ? Mark.good.word("none") : Mark.bad.word(Figures.grouped(copies.oneDisk))
             ),
             (
-                "Images without any good copy",
+                status.restoring == nil
+                    ? "Images without any good copy" : "Images that are still to be restored",
                 copies.lost == 0
-                    ? Mark.good.word("none") : Mark.bad.word(Figures.grouped(copies.lost))
+                    ? Mark.good.word("none")
+                    : (status.restoring == nil ? Mark.bad : .attention)
+                        .word(Figures.grouped(copies.lost))
             ),
         ]
         let rows = status.volumes.map { volume -> HTML in
@@ -183,7 +189,11 @@ extension StatusPage {
             id: "offsite", title: "Away from the building",
             content: HTML(
                 status.remotes.map {
-                    "<h3>The off-site copy \"\($0.name)\"</h3>\(Self.facts(Self.facts(about: $0)))"
+                    """
+                    <h3>The off-site copy "\($0.name)"</h3>
+                    \($0.reason.map { "<p class=\"problem\">\($0)</p>" as HTML })
+                    \(Self.facts(Self.facts(about: $0)))
+                    """
                 } + [takenHome].compactMap(\.self)))
     }
 
@@ -192,7 +202,12 @@ extension StatusPage {
         guard !status.removable.isEmpty else { return nil }
         let facts = status.removable.map { volume -> (String, HTML) in
             let age: HTML =
-                volume.complete.map { "\(Self.time($0))" } ?? Mark.attention.word("never")
+                switch volume.complete {
+                case nil: Mark.attention.word("never")
+                case let time? where volume.isOld(at: status.time):
+                    "\(Mark.attention.word("long ago:")) \(Self.time(time))"
+                case let time?: Self.time(time)
+                }
             let since = Figures.count(volume.missing, "image", "images")
             let state: HTML =
                 switch volume.state {
@@ -201,8 +216,14 @@ extension StatusPage {
                 case .complete: "here; may be removed"
                 case .incomplete: "here, and incomplete"
                 }
+            let bad =
+                volume.bad == 0
+                ? nil
+                : "<small>\(Figures.count(volume.bad, "bad copy", "bad copies")) made anew</small>"
+                    as HTML
             return (
-                "Disk \(volume.id.prefix(8)) was last complete", "\(age) <small>\(state)</small>"
+                "Disk \(volume.id.prefix(8)) was last complete",
+                "\(age) <small>\(state)</small> \(bad)"
             )
         }
         return "<h3>Disks taken home</h3>\(Self.facts(facts))"
@@ -214,14 +235,17 @@ extension StatusPage {
                 Mark.good.word("none")
             } else {
                 """
-                \(Mark.none.word(Figures.grouped(remote.imagesWaiting))) \
+                \((remote.isLate ? Mark.attention : .none)
+                    .word(Figures.grouped(remote.imagesWaiting))) \
                 <small>\(Figures.bytes(remote.bytesWaiting))\(oldest(of: remote))</small>
                 """
             }
         let wrong = remote.faults + remote.rolledBack
         let found =
             wrong == 0
-            ? Mark.good.word("nothing wrong") : Mark.bad.word("\(wrong) objects are not well")
+            ? Mark.good.word("nothing wrong")
+            : Mark.bad.word(
+                "\(Figures.count(wrong, "object", "objects")) missing or changed")
         let check: HTML =
             if let time = remote.lastCheck {
                 "\(found) <small>on \(Self.time(time))</small>"
@@ -232,7 +256,11 @@ extension StatusPage {
             switch remote.wipeTest?.result {
             case .wipeProof: Mark.good.word("no")
             case .hidden: Mark.good.word("only hide it")
-            case .destroyable: Mark.bad.word("yes, everything")
+            case .destroyable:
+                """
+                \(Mark.bad.word("yes, everything")) <small>README, "For the IT person: before", says
+                how to change that</small>
+                """
             case nil: "not tried yet"
             }
         let tested: HTML? = remote.wipeTest.map { "<small>tried on \(Self.time($0.at))</small>" }
@@ -337,7 +365,7 @@ extension StatusPage {
             func images(_ count: Int64) -> HTML {
                 drill.last == nil ? "–" : "\(Figures.grouped(count))"
             }
-            let name = ArchiveStatus.spoken(drill.name)
+            let name = drill.spoken
             return """
                 <tr>
                 <th scope="row"><b>\(name.prefix(1).uppercased() + name.dropFirst())</b>
@@ -422,7 +450,11 @@ extension StatusPage {
             if space.bytes == 0 {
                 Mark.bad.word("none: new images are refused")
             } else if let days = space.daysLeft {
-                (days < 60 ? Mark.attention : Mark.good).word(Figures.time(ofDays: days))
+                days < 60
+                    ? """
+                    \(Mark.attention.word(Figures.time(ofDays: days)))
+                    <small>add a disk: <code>pacsfs volume add DIR</code></small>
+                    """ : Mark.good.word(Figures.time(ofDays: days))
             } else {
                 "cannot be said yet"
             }
