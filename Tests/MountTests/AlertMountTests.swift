@@ -71,11 +71,11 @@ struct AlertMountTests {
             text: "No ZZ images since"),
         "verify": Change(
             worse: #"damage; "$PACSFS" verify >/dev/null || test $? = 2"#,
-            better: #""$PACSFS" scrub; "$PACSFS" verify || test $? = 1"#,
+            better: #""$PACSFS" scrub || test $? = 1; "$PACSFS" verify || test $? = 1"#,
             text: "a verification found"),
         "drill failed": Change(
             worse: #"damage; "$PACSFS" drill --full 2 >/dev/null || test $? = 1"#,
-            better: #""$PACSFS" scrub; "$PACSFS" drill 2"#, text: "and failed"),
+            better: #""$PACSFS" scrub || test $? = 1; "$PACSFS" drill 2"#, text: "and failed"),
         "drill overdue": Change(
             worse: #""$PACSFS" drill; sql "UPDATE drill SET time = $(ago 60)""#,
             better: #""$PACSFS" drill"#, text: "has not been tried for too long"),
@@ -88,7 +88,7 @@ struct AlertMountTests {
         "check": Change(
             worse: """
                 rm "$(find ../nas/packs -name '*.tar' | head -n 1)"
-                "$PACSFS" offsite check >/dev/null || test $? = 2
+                "$PACSFS" offsite check >/dev/null || test $? = 1
                 """, better: #""$PACSFS" offsite push; "$PACSFS" offsite check"#,
             text: "missing or not what was sent", hasRemote: true),
         "proof": Change(
