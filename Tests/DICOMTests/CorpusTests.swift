@@ -155,12 +155,24 @@ struct CorpusTests {
 
     /// Files that end before their data set does.
     private static let cutOff: Set<String> = [
-        "pydicom-data/emri_small_jpeg_2k_lossless_too_short.dcm",
         "pydicom/test_files/MR_truncated.dcm",
         "pydicom/test_files/rtplan_truncated.dcm", "synthetic/malformed/huge_length.dcm",
         "synthetic/malformed/truncated_in_element_header.dcm",
         "synthetic/malformed/truncated_in_pixels.dcm",
     ]
+
+    @Test("Ten whole frames that lack only their delimiter are an image")
+    func noDelimiter() throws {
+        let corpus = try #require(Corpus.shared)
+        let file = try Files.read(
+            corpus.root + "/samples/pydicom-data/emri_small_jpeg_2k_lossless_too_short.dcm")
+        var reader = HeaderReader()
+        let whole = try reader.readUpToPixels(BufferSource(file))
+        #expect(whole.truncation == nil && whole.header.flags.contains(.unusualEnd))
+        // The tenth frame has 3752 bytes after a head of eight.
+        let nine = try reader.readUpToPixels(BufferSource(Array(file.dropLast(3760))))
+        #expect(nine.truncation?.isInPixels == true)
+    }
 
     @Test(
         "Truncated files are distinguished from whole ones, however odd those are",

@@ -36,6 +36,7 @@ extension ElementReader {
     ) throws(Fault) -> (Tag, length: UInt32) {
         if !buffer.holds(position, 8) {
             guard try buffer.reach(position, 8) >= 8 else {
+                endsBetweenItems = true
                 throw .data(.truncatedDataSet, at: position)
             }
         }

@@ -15,6 +15,10 @@ struct ElementReader: ~Copyable {
     /// The element being read; `nil` before the first.
     var current: Tag?
     private var unusualElements = 0
+    /// Whether the bytes ended where the head of an item should be.
+    var endsBetweenItems = false
+    /// See ``HeaderFlags/unusualEnd``.
+    var hasUnusualEnd = false
 
     init() {
         path.reserveCapacity(HeaderReader.deepestNesting + 1)
@@ -25,6 +29,8 @@ struct ElementReader: ~Copyable {
         if !path.isEmpty { path.removeAll(keepingCapacity: true) }
         current = nil
         unusualElements = 0
+        endsBetweenItems = false
+        hasUnusualEnd = false
         buffer.open(source)
     }
 

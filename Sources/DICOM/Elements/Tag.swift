@@ -40,6 +40,7 @@ extension Tag {
     /// Float Pixel Data, Double Float Pixel Data and Pixel Data: the elements that hold pixels
     /// (PS3.6). The tables of offsets that group 7FE0 may begin with are not among them.
     static let pixels = Tag(0x7FE0, 0x0008)...Tag(0x7FE0, 0x0010)
+    static let dataSetTrailingPadding = Tag(0xFFFC, 0xFFFC)
     static let item = Tag(0xFFFE, 0xE000)
     static let itemDelimitation = Tag(0xFFFE, 0xE00D)
     static let sequenceDelimitation = Tag(0xFFFE, 0xE0DD)

@@ -31,4 +31,8 @@ public struct HeaderFlags: OptionSet, Hashable, Sendable {
     /// An earlier file has the same data set, and another preamble or group 0002. ``HeaderReader``
     /// sees only one file and never sets this flag; the code that compares both files does.
     public static let sameDataSet = HeaderFlags(rawValue: 1 << 8)
+    /// All content is there, and the file ends as it should not: the delimiter of the last sequence
+    /// or of compressed pixels, or a pad byte, is missing, or bytes follow the data set that are no
+    /// element. Only ``HeaderReader/readUpToPixels(_:)`` notices that.
+    public static let unusualEnd = HeaderFlags(rawValue: 1 << 9)
 }

@@ -105,7 +105,10 @@ extension HeaderReader {
             let element = elements.properElement(at: position, encoding), element.tag > previous,
             element.tag <= Tag.pixels.upperBound
         {
-            let isTruncated = element.length > elements.buffer.limit - element.value
+            let isTruncated =
+                element.length > elements.buffer.limit - element.value
+                && !elements.lacksOnlyPadByte(element)
+            if isTruncated, (try? elements.isTrailer(position)) == true { return }
             if Tag.pixels.contains(element.tag) {
                 pixelDataOffset = UInt64(position)
                 if isTruncated { flags.insert(.pixelDataTruncated) }

@@ -88,7 +88,11 @@ public struct HeaderReader: ~Copyable {
             // Bytes that are not an element may be zeros in place of what was not written.
             guard case .elements = rest, code != .badElement else { return }
             rest = nil
-            if code == .truncatedDataSet || code == .badLength {
+            if code == .truncatedDataSet, elements.path.isEmpty,
+                (try? elements.isTrailer(position)) == true
+            {
+                elements.hasUnusualEnd = true
+            } else if code == .truncatedDataSet || code == .badLength {
                 truncation = Truncation(tag: elements.current, bytes: 0, length: nil)
             }
         }

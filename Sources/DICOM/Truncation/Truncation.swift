@@ -40,7 +40,9 @@ extension HeaderReader {
         _ source: some ByteSource
     ) throws(ReadError) -> (header: HeaderAttributes, truncation: Truncation?) {
         var header = try read(source)
-        guard !header.isMediaStorageDirectory, let truncation = try truncation(of: source) else {
+        guard !header.isMediaStorageDirectory else { return (header, nil) }
+        guard let truncation = try truncation(of: source) else {
+            if elements.hasUnusualEnd { header.flags.insert(.unusualEnd) }
             return (header, nil)
         }
         header.flags.insert(truncation.isInPixels ? .pixelDataTruncated : .truncated)
@@ -52,7 +54,8 @@ extension HeaderReader {
     /// of the elements.
     ///
     /// Bytes that make no sense, or come after the pixels, do not count as truncated. Nor does a
-    /// file that ends between two elements, because some headers are kept without their pixels.
+    /// file that ends between two elements, because some headers are kept without their pixels; nor
+    /// one that has all its content, and lacks only a pad byte or the last delimiter.
     ///
     /// - Parameter source: The file that ``read(_:)`` read last.
     /// - Throws: ``ReadError`` with code `io`: the source failed.
@@ -66,7 +69,8 @@ extension HeaderReader {
         do throws(Fault) {
             switch rest {
             case .elements(let position, let encoding):
-                return try elements.truncation(from: position, encoding, isImage: isImage)
+                return try elements.truncation(
+                    from: position, encoding, isImage: isImage, frames: separateFrames)
             case .deflated(let offset):
                 let isWhole = try Inflater(source, from: offset).reachesEnd()
                 return isWhole ? nil : Truncation(tag: nil, bytes: 0, length: nil)
@@ -75,6 +79,19 @@ extension HeaderReader {
             if case .source(let error) = error { throw error }
             return nil
         }
+    }
+
+    /// The number of frames that have fragments of their own: Number of Frames, or 1 for a video,
+    /// whose stream knows no fragments (PS3.5 section 8.2.7).
+    private var separateFrames: Int {
+        let isVideo = values.text.withText(.transferSyntaxUID) {
+            $0.starts(with: "1.2.840.10008.1.2.4.10".utf8)
+        }
+        guard !isVideo else { return 1 }
+        let frames = values.text.withText(.numberOfFrames) {
+            Int(String(decoding: $0, as: UTF8.self))
+        }
+        return max(1, frames ?? 1)
     }
 
     /// Whether the part of the data set that was read belongs to an image: it has Rows and Columns,
@@ -93,10 +110,10 @@ extension ElementReader {
     /// - Parameter isImage: Whether the data set should have pixels. Then zeros in place of an
     ///   element are taken for bytes that were never written.
     fileprivate mutating func truncation(
-        from start: Int, _ encoding: DataEncoding, isImage: Bool
+        from start: Int, _ encoding: DataEncoding, isImage: Bool, frames: Int
     ) throws(Fault) -> Truncation? {
         do throws(Fault) {
-            return try walk(from: start, encoding, expectsPixels: isImage)
+            return try walk(from: start, encoding, expectsPixels: isImage, frames: frames)
         } catch {
             guard case .data(_, let position) = error, isImage else { throw error }
             return try isFollowedByZeros(position) ? .withoutPixels : nil
@@ -110,7 +127,7 @@ extension ElementReader {
     }
 
     private mutating func walk(
-        from start: Int, _ encoding: DataEncoding, expectsPixels isImage: Bool
+        from start: Int, _ encoding: DataEncoding, expectsPixels isImage: Bool, frames: Int
     ) throws(Fault) -> Truncation? {
         var position = start
         var previous = Tag(rawValue: 0)
@@ -119,39 +136,54 @@ extension ElementReader {
             let have = try buffer.reach(position, 12)
             // Padding, or bytes that were never written.
             if buffer.bytes(position, min(have, 12)).allSatisfy({ $0 == 0 }) {
+                hasUnusualEnd = true
                 return expectsPixels ? .withoutPixels : nil
+            }
+            if !expectsPixels, try isTrailer(position) {
+                hasUnusualEnd = true
+                return nil
             }
             // Too short for an element: some programs leave a line feed at the end.
             guard have >= 8 else {
+                hasUnusualEnd = true
                 return expectsPixels ? Truncation(tag: nil, bytes: 0, length: nil) : nil
             }
-            guard let element = properElement(at: position, encoding) else {
-                if have < 12 { return Truncation(tag: nil, bytes: 0, length: nil) }
-                throw .data(.badElement, at: position)
-            }
-            if element.tag.group == 0xFFFE {
-                position = element.value  // a delimiter left over from a sequence
+            if encoding.tag(at: buffer.pointer(position)).group == 0xFFFE {
+                hasUnusualEnd = true
+                position += 8  // a delimiter left over from a sequence
                 continue
+            }
+            guard let element = properElement(at: position, encoding) else {
+                if have < 12, expectsPixels || isHead(at: position, encoding, after: previous) {
+                    return Truncation(tag: nil, bytes: 0, length: nil)
+                }
+                hasUnusualEnd = true
+                throw .data(.badElement, at: position)
             }
             guard element.tag > previous else { throw .data(.badElement, at: position) }
             previous = element.tag
             if element.tag.isContent { expectsPixels = false }
+            if Tag.pixels.contains(element.tag), element.isUndefined {
+                return try truncationOfFragments(of: element, encoding, frames: frames)
+            }
             if element.isUndefined {
-                guard let end = try end(of: element, encoding) else {
+                guard let end = try end(of: element, encoding, mayLackDelimiter: !expectsPixels)
+                else {
                     return Truncation(
                         tag: element.tag, bytes: UInt64(buffer.limit - element.value), length: nil)
                 }
                 position = end
             } else {
                 let there = buffer.limit - element.value
-                // Some programs count the pad byte of pixels and do not write it.
-                let isPadMissing =
-                    Tag.pixels.contains(element.tag) && element.length & 1 == 0
-                    && element.length - there == 1
-                guard element.length <= there || isPadMissing else {
-                    return Truncation(
-                        tag: element.tag, bytes: UInt64(max(0, there)),
-                        length: UInt64(element.length))
+                if element.length > there {
+                    // Only padding is missing.
+                    guard element.tag == .dataSetTrailingPadding || lacksOnlyPadByte(element) else {
+                        return Truncation(
+                            tag: element.tag, bytes: UInt64(max(0, there)),
+                            length: UInt64(element.length))
+                    }
+                    hasUnusualEnd = true
+                    return expectsPixels ? Truncation(tag: nil, bytes: 0, length: nil) : nil
                 }
                 position = element.value + element.length
                 if element.length & 1 != 0 { position = afterOdd(element, encoding) }
@@ -161,16 +193,31 @@ extension ElementReader {
         return nil  // some headers are kept without their pixels
     }
 
+    /// Whether the eight to eleven bytes that are left begin an element with a long head.
+    private func isHead(at position: Int, _ encoding: DataEncoding, after previous: Tag) -> Bool {
+        let head = buffer.pointer(position)
+        return encoding.tag(at: head) > previous
+            && layouts[head.loadUnaligned(fromByteOffset: 4, as: UInt16.self)] == .long
+    }
+
     /// The position after an element of undefined length; `nil` when the file ends before it.
+    ///
+    /// - Parameter mayLackDelimiter: Whether the file may end after the last item of the element,
+    ///   as it may end between two elements.
     private mutating func end(
-        of element: Element, _ encoding: DataEncoding
+        of element: Element, _ encoding: DataEncoding, mayLackDelimiter: Bool
     ) throws(Fault) -> Int? {
+        let depth = path.count
         do throws(Fault) {
             return try skipItems(of: element, element.itemEncoding(in: encoding), depth: 1)
         } catch {
             guard case .data(let code, _) = error, code == .truncatedDataSet || code == .badLength
             else { throw error }
-            return nil
+            guard mayLackDelimiter, endsBetweenItems, path.count == depth + 1,
+                let item = path.last?.item, item >= 0
+            else { return nil }
+            hasUnusualEnd = true
+            return buffer.limit
         }
     }
 }

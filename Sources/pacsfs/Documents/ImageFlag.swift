@@ -11,6 +11,7 @@ enum ImageFlag: String, CaseIterable, Encodable {
     case invalidValue = "invalid_value"
     case pixelDataTruncated = "pixel_data_truncated"
     case sameDataSet = "same_data_set"
+    case unusualEnd = "unusual_end"
 
     private var flag: HeaderFlags {
         switch self {
@@ -23,6 +24,7 @@ enum ImageFlag: String, CaseIterable, Encodable {
         case .invalidValue: .invalidValue
         case .pixelDataTruncated: .pixelDataTruncated
         case .sameDataSet: .sameDataSet
+        case .unusualEnd: .unusualEnd
         }
     }
 
