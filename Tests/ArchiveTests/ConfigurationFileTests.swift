@@ -31,6 +31,32 @@ struct ConfigurationFileTests {
         for line in text.split(separator: "\n") { #expect(file.text.contains(line)) }
     }
 
+    @Test("Commands and addresses that are called are left out whole, however they are written")
+    func withoutCommands() throws {
+        let file = ConfigurationFile(
+            #"""
+            alert_command = '''
+            curl --user it:secret smtp://mail \
+              --upload-file -
+            '''
+            copies = 3
+            "ping_url" = "https://secret.example"
+              alert_command="secret"
+            alert_command = """secret"""
+            settle = 7
+            alert_command = """
+            echo secret """
+            [[volume]]
+            path = "/mnt/a"
+            [views]
+            by-id = "{PatientID}/{Series}"
+            """#)
+        let text = file.withoutCommands
+        #expect(!text.contains("secret") && !text.contains("upload"), "\(text)")
+        let settings = try Settings(toml: text)
+        #expect(settings.copies == 3 && settings.settle == 7 && settings.views.count == 1)
+    }
+
     @Test("A volume is taken out, and all else stays", arguments: ["/mnt/a", "/mnt/b"])
     func removes(path: String) throws {
         var file = ConfigurationFile(text)

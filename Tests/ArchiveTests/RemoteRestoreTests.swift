@@ -226,6 +226,73 @@ struct PushedArchive {
         try expectWhole(request, pushed)
     }
 
+    @Test(
+        "What was deleted or overwritten on a server that keeps versions comes as it was written",
+        .enabled(if: PythonPrograms.weed != nil, PythonPrograms.areAbsent),
+        arguments: [false, true])
+    func versions(isEncrypted: Bool) throws {
+        let remote = try TestRemote(.s3, isLocked: true)
+        let pushed = try PushedArchive(
+            keys: isEncrypted ? Self.keys : nil, location: remote.location)
+        let uid = try pushed.temporary.open { archive in
+            try archive.index.read { try $0.details(4)?.attributes[.studyInstanceUID] }
+        }
+        try pushed.burn()
+        // Versions are told apart by whole seconds.
+        usleep(1_100_000)
+        let access = try RemoteAccess(pushed.secrets.configuration(), Rclone())
+        let listed = String(
+            decoding: try access.rclone(["lsf", "-R", "--files-only", access.base()]),
+            as: UTF8.self)
+        // Everything is deleted or overwritten, in turn, and there is a letter from those who did.
+        for (number, name) in listed.split(separator: "\n").enumerated() {
+            if number % 2 == 0 {
+                _ = try access.rclone(["deletefile", access.base(String(name))])
+            } else {
+                _ = try access.rclone(
+                    ["rcat", access.base(String(name))], input: Array("pay \(number)".utf8))
+            }
+        }
+        _ = try access.rclone(["rcat", access.base("ledger/pay.txt")], input: Array("pay".utf8))
+
+        let request = request(pushed, .remote(pushed.secrets))
+        let report = try restore(request, pushed.temporary.log)
+        // The last pack is in no record that got away: nobody can know that it was there.
+        #expect(report.restored == 5 && report.olderVersions == 5, "\(report)")
+        #expect(report.lacking == 3 && report.rejected == 1, "\(report)")
+        for image in pushed.images[..<5] {
+            let path = blobPath(Digest.of(image).hex, on: request.volumes[0])
+            #expect(try contents(of: path) == image)
+        }
+        let settings = try Settings(file: ArchivePaths(request.archive).configuration)
+        #expect(settings.settle == 17)
+        let folder = pushed.temporary.folder.path("part")
+        let part = try PartialRestore(
+            from: .remote(pushed.secrets), folder: folder, selection: RestoreSelection(study: uid)
+        ).run { _ in }
+        #expect(part.restored == 2 && part.olderVersions == 2 && part.lacking == 0)
+        let found = try Set(files(below: folder).map { try contents(of: "\(folder)/\($0)") })
+        #expect(found == Set(pushed.images[3..<5]))
+    }
+
+    @Test("A command in a configuration that came from a remote is not run here")
+    func foreignCommand() throws {
+        let pushed = try PushedArchive(keys: nil)
+        let toml =
+            "alert_command = 'touch /tmp/owned'\n"
+            + (try Files.text(pushed.temporary.path + "/pacsfs.toml"))
+        let access = try RemoteAccess(pushed.secrets.configuration(), Rclone())
+        let name = OffsiteLayout.configuration(
+            Timestamp(nanoseconds: Timestamp.now().nanoseconds + 3_600_000_000_000),
+            Digest.of(Array(toml.utf8)))
+        try access.put(Array(toml.utf8), to: name, hash: nil)
+        try pushed.burn()
+        let request = request(pushed, .remote(pushed.secrets))
+        #expect(try restore(request, pushed.temporary.log).lacking == 0)
+        let text = try Files.text(ArchivePaths(request.archive).configuration)
+        #expect(text.contains("alert_command is left out") && !text.contains("owned"))
+    }
+
     @Test("A part comes from a remote too")
     func part() throws {
         let pushed = try PushedArchive(keys: Self.keys)
@@ -240,6 +307,46 @@ struct PushedArchive {
         #expect(report.restored == 2 && report.lacking == 0)
         let found = try Set(files(below: folder).map { try contents(of: "\(folder)/\($0)") })
         #expect(found == Set(pushed.images[3..<5]))
+    }
+
+    @Test(
+        "Room is looked at before the first image, and with room the same call goes on",
+        .enabled(if: SmallDisk.isPossible, "only root can mount a small disk"))
+    func room() throws {
+        let pushed = try PushedArchive(keys: nil)
+        try pushed.burn()
+        let place = pushed.temporary.folder.path("disk")
+        mkdir(place, 0o755)
+        // A volume keeps 8 MiB of it for the ledger.
+        let disk = try SmallDisk(at: place, bytes: 12 << 20)
+        defer { disk.unplug() }
+        var request = request(pushed, .remote(pushed.secrets))
+        request.volumes = [place + "/1", place + "/2"]
+        try Archive.beginRestore(request, log: pushed.temporary.log.logger) { _ in }
+        try Files.write([UInt8](repeating: 1, count: 4 << 20), to: place + "/other")
+        let error = #expect(throws: ArchiveError.self) {
+            try restore(request, pushed.temporary.log)
+        }
+        #expect(error?.code == .noSpace && error?.message.contains("enough room") == true)
+        #expect(try files(below: place + "/1/blobs").isEmpty)
+        unlink(place + "/other")
+        #expect(try restore(request, pushed.temporary.log).restored == 8)
+        // Volumes on one disk share its room, and a plain folder is looked at, too.
+        try RestoreRoom.require(1 << 19, in: place)
+        #expect(throws: ArchiveError.self) { try RestoreRoom.require(1 << 30, in: place) }
+    }
+
+    @Test("While the ledger comes, it is said how far it is") func progress() throws {
+        let pushed = try PushedArchive(keys: nil)
+        try pushed.burn()
+        let said = Lock<[RestorePreparation]>([])
+        try Archive.beginRestore(
+            request(pushed, .remote(pushed.secrets)), log: pushed.temporary.log.logger
+        ) { step in said.withLock { $0.append(step) } }
+        let ledger = said.withLock { $0 }.compactMap { step -> Int64? in
+            if case .ledger(let bytes, _) = step { bytes } else { nil }
+        }
+        #expect((ledger.last ?? 0) > 1000, "\(ledger)")
     }
 
     @Test("Each line of the sheet that is mistyped is named")

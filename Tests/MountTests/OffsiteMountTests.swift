@@ -25,6 +25,11 @@ struct OffsiteMountTests {
         arguments: [false, true])
     func s3(isEncrypted: Bool) throws { try expectAll(.s3, isEncrypted) }
 
+    @Test(
+        "Everything goes to OpenSSH", .enabled(if: OpenSSH.isInstalled, OpenSSH.isAbsent),
+        arguments: [false, true])
+    func openSSH(isEncrypted: Bool) throws { try expectAll(.sshd, isEncrypted) }
+
     private func expectAll(_ kind: RemoteKind, _ isEncrypted: Bool) throws {
         let remote = try TestRemote(kind)
         try MountedArchive.with { archive in

@@ -1,4 +1,5 @@
 import Foundation
+import OffsiteSupport
 import TestSupport
 import Testing
 
@@ -20,7 +21,7 @@ struct OffsiteRestoreTests {
             cd "$M"; ls; ls search
             find by-* rejected -type f -print0 | sort -z | xargs -0 sha256sum
             find by-* -type f -printf '%i %T@ %p\\n' | sort
-            """
+            """, timeout: 3600
         ).output
     }
 
@@ -39,7 +40,7 @@ struct OffsiteRestoreTests {
     }
 
     /// The commands that stand in a sheet: indented, a backslash where one goes on.
-    private func commands(_ sheet: String, _ program: String) -> String {
+    static func commands(_ sheet: String, _ program: String) -> String {
         let lines = sheet.split(separator: "\n").filter { $0.hasPrefix("    ") }
         var commands: [String] = []
         var goesOn = false
@@ -69,7 +70,7 @@ struct OffsiteRestoreTests {
                 rm -rf ../archive ../volume1 ../volume2 samples sheet.txt
                 """)
             let sheet = try Files.text(archive.work + "/after/sheet.txt")
-            let script = commands(sheet, "pacsfs")
+            let script = Self.commands(sheet, "pacsfs")
             #expect(script.components(separatedBy: "\npacsfs ").count == 2, "\(script)")
             // A typing mistake is found first.
             let password = sheet.firstMatch(of: /(?m)^ *(\d+) (rclone\.type +)(\S)/)
@@ -100,6 +101,89 @@ struct OffsiteRestoreTests {
         }
     }
 
+    /// A folder whose images burn, besides the corpus: `PACSFS_FIRE_SOURCE`, which
+    /// `synthesize archive` makes. Without it some samples do.
+    private static let burning = ProcessInfo.processInfo.environment["PACSFS_FIRE_SOURCE"]
+
+    private func fill(_ archive: MountedArchive) throws {
+        guard let source = Self.burning else {
+            try archive.writeSamples()
+            try archive.mustShell("cp -r samples source")
+            return
+        }
+        let corpus = try #require(Corpus.shared, Corpus.isAbsent)
+        try archive.mustShell(
+            "mkdir source; cp -rL '\(corpus.root)'/s* '\(source)' source/", timeout: 600)
+    }
+
+    @Test(
+        "After a second fire, too, the sheet alone brings everything back from S3; or hands do",
+        .enabled(if: PythonPrograms.weed != nil, PythonPrograms.areAbsent),
+        arguments: ["rclone", PythonPrograms.rclone ?? "rclone"], [RemoteKind.s3])
+    func twice(rclone: String, kind: RemoteKind) throws {
+        let remote = try TestRemote(kind)
+        try MountedArchive.with(isMounted: false, minimumCopies: 1) { archive in
+            try fill(archive)
+            try archive.mustShell(
+                """
+                mkdir bin; ln -s "$(command -v '\(rclone)')" bin/rclone; ln -s "$PACSFS" bin/pacsfs
+                export PATH="$PWD/bin:$PATH"
+                code=0; pacsfs import source >/dev/null || code=$?; test $code -le 1
+                rm -rf source
+                pacsfs mount "$M"; mkdir "$M/search/rex"
+                for try in 1 2 3 4 5 6 7 8 9 10; do
+                    ! pacsfs offsite add away '\(remote.written)' --encrypt || break
+                    sleep 1
+                done
+                """, timeout: 3600)
+            for fire in 1...2 {
+                try archive.writeImages(2, markedWith: "fire \(fire)")
+                try archive.mustShell(
+                    """
+                    export PATH="$PWD/bin:$PATH"
+                    cp 1.dcm 2.dcm "$I/"; echo note >"$I/note\(fire).txt"
+                    until test -e "$M"/rejected/*/note\(fire).txt.reason.txt; do sleep 0.1; done
+                    until test -z "$(ls "$I")"; do sleep 0.1; done
+                    pacsfs offsite sheet -o sheet.txt
+                    pacsfs offsite push
+                    """, timeout: 3600)
+                let before = try shown(archive)
+                try archive.unmount()
+                try archive.mustShell(
+                    """
+                    find ../volume1/blobs -name '*.dcm' -printf '%f\\n' | sort >known
+                    rm -rf ../archive ../volume1 ../volume2 after; mkdir after
+                    mv sheet.txt after/
+                    """, timeout: 600)
+                let sheet = try Files.text(archive.work + "/after/sheet.txt")
+                try archive.mustShell(
+                    """
+                    PATH="$PWD/bin:$PATH"; cd after; unset PACSFS PACSFS_ARCHIVE M I
+                    \(Self.commands(sheet, "pacsfs"))
+                    """, timeout: 3600)
+                let after = try shown(archive)
+                #expect(after == before, "after fire \(fire)")
+                let verified = try archive.pacsfs("verify", timeout: 3600)
+                #expect(verified.code == 0, "\(verified.report)")
+            }
+            let chapter = try #require(
+                Files.text(Self.readme).firstMatch(
+                    of: /(?s)\*\*By hand\*\*, without pacsfs.*?```sh\n(.*?)```/)
+            ).1
+            let sheet = try Files.text(archive.work + "/after/sheet.txt")
+            try archive.mustShell(
+                """
+                PATH="$PWD/bin:$PATH"; mkdir home by-hand; export HOME="$PWD/home"
+                unset PACSFS PACSFS_ARCHIVE M I
+                cd by-hand
+                \(Self.commands(sheet, "rclone config"))
+                \(chapter)
+                find blobs -name '*.dcm' -printf '%f\\n' | sort | cmp - ../../known
+                """, timeout: 3600)
+            try archive.unmount()
+        }
+    }
+
     @Test("By hand, with the commands of README and of the sheet", arguments: [true, false])
     func byHand(encrypted: Bool) throws {
         try MountedArchive.with(minimumCopies: 1) { archive in
@@ -110,7 +194,7 @@ struct OffsiteRestoreTests {
                 readme.firstMatch(of: /(?s)\*\*By hand\*\*, without pacsfs.*?```sh\n(.*?)```/)
             ).1
             let sheet = try Files.text(archive.work + "/sheet.txt")
-            let remotes = commands(sheet, "rclone config")
+            let remotes = Self.commands(sheet, "rclone config")
             // README says so of a remote that is not encrypted.
             let script =
                 encrypted
@@ -138,7 +222,7 @@ struct OffsiteRestoreTests {
                 """
                 rm -rf by-hand; mkdir home2; export HOME="$PWD/home2"
                 \(remotes)
-                \(commands(sheet, "rclone copy"))
+                \(Self.commands(sheet, "rclone copy"))
                 "$PACSFS" restore --from copy --archive again --volume v1 --volume v2
                 find v1/blobs -name '*.dcm' -printf '%f\\n' | sort | cmp - known
                 """, timeout: 120)

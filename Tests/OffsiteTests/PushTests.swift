@@ -36,6 +36,11 @@ import Testing
         arguments: [false, true])
     func s3(isEncrypted: Bool) throws { try expectAll(.s3, isEncrypted: isEncrypted) }
 
+    @Test(
+        "goes to OpenSSH", .enabled(if: OpenSSH.isInstalled, OpenSSH.isAbsent),
+        arguments: [false, true])
+    func openSSH(isEncrypted: Bool) throws { try expectAll(.sshd, isEncrypted: isEncrypted) }
+
     private func expectAll(_ kind: RemoteKind, isEncrypted: Bool) throws {
         let remote = try TestRemote(kind)
         let access = try remote.access(keys: isEncrypted ? .generated() : nil)

@@ -10,6 +10,34 @@ struct ConfigurationFile {
 
     var text: String { lines.joined(separator: "\n") }
 
+    /// The text without commands that are run and addresses that are called: they may have
+    /// passwords in them, and from elsewhere they may be anybody's. A value may have many lines.
+    var withoutCommands: String {
+        var kept: [String] = []
+        var end: String?
+        for line in lines {
+            if let quotes = end {
+                if line.contains(quotes) { end = nil }
+                continue
+            }
+            let (key, value) = Self.keyAndValue(of: line)
+            guard ["alert_command", "ping_url"].contains(key) else {
+                kept.append(line)
+                continue
+            }
+            kept.append("# \(key) is left out here")
+            end = ["\"\"\"", "\'\'\'"].first { value.hasPrefix($0) }
+            if let quotes = end, value.dropFirst(3).contains(quotes) { end = nil }
+        }
+        return kept.joined(separator: "\n")
+    }
+
+    private static func keyAndValue(of line: String) -> (key: String, value: String) {
+        let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let key = parts[0].trimmingCharacters(in: CharacterSet(charactersIn: " \t\"'"))
+        return (key, parts.count < 2 ? "" : parts[1].trimmingCharacters(in: .whitespaces))
+    }
+
     /// Adds a `[[volume]]` after the last one.
     mutating func addVolume(_ place: Settings.VolumePlace) throws {
         let block = [

@@ -137,7 +137,9 @@ final class OffsiteRemotes: Sendable {
         let hash: HashKind?
         do {
             let access = try RemoteAccess(secrets.configuration(), rclone)
-            _ = try access.claim(for: core.id, at: Timestamp(nanoseconds: core.clock.utc))
+            _ = try access.claim(
+                for: core.id, at: Timestamp(nanoseconds: core.clock.utc),
+                lock: try loop(name).lockedUntil(access).map { ObjectLock(until: $0) })
             hash = try access.hashKind()
         } catch {
             if earlier == nil { RemoteSecrets.remove(name, in: core.path) }

@@ -186,7 +186,9 @@ final class RemoteLoop: Sendable {
             }
         let now = core.clock.now
         let until = shown.withLock { state in
-            state.fail("\(error)", isBlocked: isBlocked, at: now)
+            // Only here does anybody try again: a command that fails has failed.
+            let then = isBlocked || !loop.isRunning ? "" : " It is tried again by itself."
+            state.fail("\(error)\(then)", isBlocked: isBlocked, at: now)
             return state.pausedUntil ?? now
         }
         if work.withLock({ $0.waitsForSheet }) {
@@ -289,7 +291,7 @@ final class RemoteLoop: Sendable {
         var round = try RemoteRound(
             core: core, images: images, rejected: rejected, remote: remote, access: access,
             taken: taken, tail: work.withLock { $0.tail },
-            lockedUntil: try lockedUntil(remote, access),
+            lockedUntil: try lockedUntil(access),
             shouldStop: { loop.isStopping },
             show: { [self] progress in
                 shown.withLock { $0.progress = progress }
@@ -321,9 +323,7 @@ final class RemoteLoop: Sendable {
     /// Until when the server is asked to keep what goes there now.
     ///
     /// - Throws: `OffsiteError` when this rclone cannot ask for it.
-    private func lockedUntil(
-        _ remote: RemoteRecord, _ access: RemoteAccess
-    ) throws(OffsiteError) -> Timestamp? {
+    func lockedUntil(_ access: RemoteAccess) throws(OffsiteError) -> Timestamp? {
         guard let years = core.settings.remote(name).keepYears else { return nil }
         let version = try rclone.version()
         guard ObjectLock.isPossible(access.configuration.location, version) else {
@@ -353,7 +353,7 @@ final class RemoteLoop: Sendable {
             defer { running.withLock { $0 = nil } }
             // A day, so that they do not stay for years.
             let tomorrow = Timestamp(nanoseconds: core.clock.utc + Self.day)
-            let lock = try lockedUntil(remote, access).map { _ in ObjectLock(until: tomorrow) }
+            let lock = try lockedUntil(access).map { _ in ObjectLock(until: tomorrow) }
             let outcome = try access.testWipe(lock: lock)
             let event = WipeTestEvent(
                 name, overwrite: WipeResult(outcome.overwrite),

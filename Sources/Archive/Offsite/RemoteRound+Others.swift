@@ -26,6 +26,7 @@ extension RemoteRound {
                 try add(file, reason)
             }
             try flush()
+            try settle()
             last = end.file.id
         }
     }
@@ -52,7 +53,7 @@ extension RemoteRound {
     /// - Throws: Why it did not go.
     mutating func pushConfiguration() throws {
         let path = ArchivePaths(core.path).configuration
-        let text = try Self.withoutSecrets(Settings.text(of: path))
+        let text = try ConfigurationFile(Settings.text(of: path)).withoutCommands
         let digest = Digest.of(Array(text.utf8))
         let last = try core.index.read {
             try $0.lastObject(in: OffsiteLayout.configuration, onRemote: remote.id)
@@ -62,14 +63,7 @@ extension RemoteRound {
         let object = try staging.write(Array(text.utf8), as: name)
         put(object, in: staging.path, OffsiteEvent(name, bytes: object.bytes, on: remote.name))
         try flush()
-    }
-
-    /// Commands and addresses that are called may have passwords in them.
-    static func withoutSecrets(_ text: String) -> String {
-        text.components(separatedBy: "\n").map { line in
-            let key = line.prefix { $0 != "=" }.trimmingCharacters(in: .whitespaces)
-            return ["alert_command", "ping_url"].contains(key) ? "# \(key) is left out here" : line
-        }.joined(separator: "\n")
+        try settle()
     }
 
     // MARK: Reports of drills
@@ -120,6 +114,7 @@ extension RemoteRound {
                 event.through = piece.records.upperBound
                 put(object, in: staging.path, event)
                 try flush()
+                try settle()
                 continue
             }
             var event = OffsiteEvent(name, bytes: Int64(piece.bytes.count), on: remote.name)
@@ -129,6 +124,7 @@ extension RemoteRound {
                     name: name, bytes: event.bytes,
                     hashes: [.sha256: Digest.of(piece.bytes).hex]), in: volume.path, event)
             try flush()
+            try settle()
         }
         let through = try core.index.read { reader in
             try reader.hasFaultyTail(onRemote: remote.id)
@@ -147,6 +143,7 @@ extension RemoteRound {
         event.through = piece.records.upperBound
         put(object, in: staging.path, event)
         try flush()
+        try settle()
     }
 }
 

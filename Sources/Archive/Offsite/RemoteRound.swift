@@ -15,8 +15,9 @@ public struct PushProgress: Codable, Sendable, Hashable {
     public var totalBytes: Int64 = 0
 }
 
-/// Brings to a remote what is due, in batches. Each batch is proven by the remote's own listing,
-/// then recorded in the ledger; what is not recorded is sent, or found there, again.
+/// Brings to a remote what is due, in batches: one is made while the one before is on its way.
+/// Each batch is proven by the remote's own listing, then recorded in the ledger; what is not
+/// recorded is sent, or found there, again.
 ///
 /// The order is that in which things are of use alone: images, rejected files, the configuration,
 /// and then the ledger, which names them all.
@@ -37,6 +38,8 @@ struct RemoteRound {
     var tail: LedgerTail
     private(set) var progress = PushProgress()
     private var batch = Batch()
+    /// The batch before, while it is on its way.
+    private var sending: RemoteSending?
     /// Why something is not there that should be; the round went on without it.
     private(set) var problems: [OffsiteError] = []
     /// Names that somebody else's bytes have on the remote: images go under others.
@@ -54,6 +57,8 @@ struct RemoteRound {
         var bytes: Int64 = 0
     }
 
+    /// Bytes of a batch that is worth a run of rclone.
+    private static let leastBytes: Int64 = 32 << 20
     /// How many images of a series are looked at together.
     private static let page = 4_096
     /// How many blobs are recorded together: a batch of the ledger is bounded.
@@ -77,7 +82,7 @@ struct RemoteRound {
     private func checkStop() throws {
         if shouldStop() {
             throw OffsiteError(
-                .stopped, "The push was stopped", path: remote.name, remedy: "It is tried again.")
+                .stopped, "The push was stopped", path: remote.name, remedy: "Run it again.")
         }
     }
 
@@ -87,6 +92,16 @@ struct RemoteRound {
     ///
     /// - Throws: Why the rest did not go; what is recorded is there.
     mutating func pushImages(_ due: [PackPlan.Due], _ queue: inout RemoteQueue) throws {
+        do { try makeAndSend(due, &queue) } catch {
+            // What is on its way needs what is in the staging folder.
+            try? settle()
+            throw error
+        }
+    }
+
+    private mutating func makeAndSend(
+        _ due: [PackPlan.Due], _ queue: inout RemoteQueue
+    ) throws {
         progress.totalBytes = try bytesWaiting()
         for series in due {
             while true {
@@ -113,11 +128,13 @@ struct RemoteRound {
                 }
                 let before = progress.images
                 try flush()
+                try settle()
                 // Those that stay would be found again and again.
                 if progress.images == before { break }
             }
         }
         try flush()
+        try settle()
     }
 
     private func bytesWaiting() throws -> Int64 {
@@ -221,11 +238,14 @@ struct RemoteRound {
 
     /// Sends the batch first when something does not fit into it.
     private mutating func makeRoom(for bytes: Int64) throws {
-        let most = min(RemoteAccess.mostBytes, staging.room)
+        // Two batches lie there at a time.
+        let most = min(RemoteAccess.mostBytes, staging.room / 2)
         let isFull =
             batch.count >= RemoteAccess.mostObjects
             || batch.count > 0 && batch.bytes + bytes > most
-        if isFull { try flush() }
+        // While nothing is on its way, a smaller batch need not wait for more.
+        let isIdle = batch.bytes >= Self.leastBytes && sending?.hasEnded ?? true
+        if isFull || isIdle { try flush() }
     }
 
     mutating func put(_ object: OutgoingObject, in folder: String, _ event: OffsiteEvent) {
@@ -235,58 +255,76 @@ struct RemoteRound {
         batch.bytes += object.bytes
     }
 
-    /// Sends the batch and records what is there.
+    /// Begins to send the batch, as soon as the one before has gone.
     ///
-    /// - Throws: Why it did not go, or cannot be recorded.
+    /// - Throws: Why that one did not go, or cannot be recorded.
     mutating func flush() throws {
         let batch = batch
         self.batch = Batch()
-        for (folder, objects) in batch.objects.sorted(by: { $0.key < $1.key }) {
-            try checkStop()
-            try send(objects, from: folder, batch.events)
-            if folder == staging.path { for object in objects { staging.remove(object.name) } }
+        try settle()
+        if batch.objects.isEmpty { return }
+        try checkStop()
+        let (access, hash, lock) = (access, hash, lockedUntil.map { ObjectLock(until: $0) })
+        sending = try RemoteSending(
+            batch.objects.sorted { $0.key < $1.key }.map { .init(folder: $0, objects: $1) },
+            batch.events, clock: core.clock
+        ) { (part, progress) throws(OffsiteError) in
+            try access.push(part.objects, from: part.folder, hash: hash, lock: lock) { state in
+                progress(state.bytes)
+            }
         }
     }
 
-    private mutating func send(
-        _ objects: [OutgoingObject], from folder: String, _ events: [String: OffsiteEvent]
+    /// Waits for the batch that is on its way, and records what is there.
+    ///
+    /// - Throws: Why it did not go, or cannot be recorded.
+    mutating func settle() throws {
+        guard let sending else { return }
+        self.sending = nil
+        let (before, show) = (progress, show)
+        let outcome = sending.wait { bytes in
+            var now = before
+            now.bytes += bytes
+            show(now)
+        }
+        speed.time += outcome.time
+        for part in outcome.parts {
+            note(part.report)
+            try finish(part, sending.events)
+        }
+        if let error = outcome.error { throw error }
+    }
+
+    private mutating func note(_ report: PushReport) {
+        progress.bytes += report.sentBytes
+        speed.bytes += report.sentBytes
+    }
+
+    private mutating func finish(
+        _ part: RemoteSending.Part, _ events: [String: OffsiteEvent]
     ) throws {
-        var report = try push(objects, from: folder)
+        var report = part.report
         var again: [OutgoingObject] = []
-        for object in objects where report.problems[object.name]?.code == .modified {
+        for object in part.objects where report.problems[object.name]?.code == .modified {
             // What an interrupted push left is shorter, and is no object of anybody.
             if try access.removeRemains(of: object) { again.append(object) }
         }
         if !again.isEmpty {
-            let second = try push(again, from: folder)
+            let second = try access.push(
+                again, from: part.folder, hash: hash,
+                lock: lockedUntil.map { ObjectLock(until: $0) })
+            note(second)
             for object in again { report.problems[object.name] = second.problems[object.name] }
             report.pins.merge(second.pins) { $1 }
         }
         try record(report.pins, events)
-        for object in objects {
+        for object in part.objects {
+            if part.folder == staging.path { staging.remove(object.name) }
             guard let problem = report.problems[object.name] else { continue }
             core.log.error("Remote \"\(remote.name)\": \(problem)")
             if problem.code == .modified { taken.insert(object.name) }
             problems.append(problem)
         }
-    }
-
-    private mutating func push(
-        _ objects: [OutgoingObject], from folder: String
-    ) throws(OffsiteError) -> PushReport {
-        let (before, begun) = (progress, core.clock.now)
-        let show = show
-        let report = try access.push(
-            objects, from: folder, hash: hash, lock: lockedUntil.map { ObjectLock(until: $0) }
-        ) { state in
-            var now = before
-            now.bytes += state.bytes
-            show(now)
-        }
-        progress.bytes += report.sentBytes
-        speed.time += core.clock.now - begun
-        speed.bytes += report.sentBytes
-        return report
     }
 
     private mutating func record(_ pins: [String: Pin], _ events: [String: OffsiteEvent]) throws {

@@ -26,6 +26,14 @@ public struct RestoreRequest: Sendable {
     }
 }
 
+/// How far an archive is that is to be restored, before images come.
+public enum RestorePreparation: Sendable {
+    /// The ledger is being fetched: bytes that are here, and all of them as far as is known.
+    case ledger(bytes: Int64, of: Int64)
+    /// The index is being made.
+    case index(RebuildProgress)
+}
+
 // Bringing an archive back on a machine that has nothing of it:
 //
 //  1. restore.json     says what is to be done
@@ -42,12 +50,12 @@ extension Archive {
     /// Does steps 1 to 6: the archive can be opened and shown then, and has no image yet. Called
     /// again after an interruption, it goes on.
     ///
-    /// - Parameter progress: Called while the index is made.
+    /// - Parameter progress: Called while the ledger comes and the index is made.
     /// - Throws: ``ArchiveError``: a directory is in use, the ledger is damaged or was changed, or
     ///   a newer pacsfs wrote a record. Nothing was made then but empty volumes.
     public static func beginRestore(
         _ request: RestoreRequest, log: Logger,
-        progress: @escaping @Sendable (RebuildProgress) -> Void
+        progress: @escaping @Sendable (RestorePreparation) -> Void
     ) throws(ArchiveError) {
         let path = request.archive
         if let note = try RestoreNote.of(path) {
@@ -68,7 +76,7 @@ extension Archive {
                 isArchive ? try noteAgain(request) : try makeArchive(request, progress: progress)
             guard !note.isPrepared else { return }
             if !FileManager.default.fileExists(atPath: ArchivePaths(path).index) {
-                _ = try rebuild(at: path, log: log, progress: progress)
+                _ = try rebuild(at: path, log: log) { progress(.index($0)) }
             }
             let archive = try Archive(at: path, log: log)
             defer { archive.close() }
@@ -105,7 +113,7 @@ extension Archive {
 
     /// Steps 1 to 4.
     private static func makeArchive(
-        _ request: RestoreRequest, progress: @escaping @Sendable (RebuildProgress) -> Void
+        _ request: RestoreRequest, progress: @escaping @Sendable (RestorePreparation) -> Void
     ) throws -> RestoreNote {
         guard request.volumes.count >= request.copies else {
             throw ArchiveError(
@@ -140,7 +148,8 @@ extension Archive {
             try FileManager.default.createDirectory(
                 atPath: scratch, withIntermediateDirectories: true)
             ledger = try request.origin.ledger(
-                of: id, noted: request.head, scratch: scratch)
+                of: id, noted: request.head, scratch: scratch,
+                progress: { progress(.ledger(bytes: $0.bytes, of: $0.totalBytes)) })
         } catch {
             // Nothing was made, and another source can be tried.
             try? FileManager.default.removeItem(atPath: scratch)
@@ -177,12 +186,20 @@ extension Archive {
         _ request: RestoreRequest, _ new: Settings, scratch: String
     ) throws -> String? {
         let store = try request.origin.store(scratch: scratch)
-        guard let name = try store.names(below: OffsiteLayout.configuration).max(),
-            try store.fetch([name], shouldStop: { false }).isEmpty
-        else { return nil }
+        let newest = try store.names(below: OffsiteLayout.configuration).max()
+        let problems = try store.fetch(newest.map { [$0] } ?? [], shouldStop: { false })
+        var name = problems.isEmpty ? newest : nil
+        if name.map({ !isRight($0, in: store) }) ?? true {
+            name = try store.fetchFirstVersions(below: OffsiteLayout.configuration)
+                .filter { isRight($0, in: store) }.max()
+        }
+        guard let name else { return nil }
+        // Nobody who can write to a remote must be able to have a command run here.
         var file = ConfigurationFile(
-            String(decoding: try RegularFile.content(of: store.path(of: name)), as: UTF8.self))
-        let old = try Settings(file: store.path(of: name))
+            ConfigurationFile(
+                String(decoding: try RegularFile.content(of: store.path(of: name)), as: UTF8.self)
+            ).withoutCommands)
+        let old = try Settings(toml: file.text)
         guard old.views == new.views else { return nil }
         for volume in old.volumes { try file.removeVolume(at: volume.path) }
         for volume in new.volumes { try file.addVolume(volume) }
@@ -192,6 +209,12 @@ extension Archive {
         try Data(text.utf8).write(to: URL(filePath: trial))
         let settings = try Settings(file: trial)
         return settings.volumes == new.volumes && settings.views == new.views ? text : nil
+    }
+
+    /// Whether a configuration is the one that its name says.
+    private static func isRight(_ name: String, in store: any ObjectStore) -> Bool {
+        guard let content = try? RegularFile.content(of: store.path(of: name)) else { return false }
+        return name.contains(Digest.of(content).hex)
     }
 
     /// Step 3. The ordinals of all volumes that the archive ever had stay theirs.

@@ -74,10 +74,43 @@ final class ObjectSource: RestoreSource {
         return known.isEmpty ? [single] : known
     }
 
+    func fetch(
+        version number: Int, of blobs: [StagedBlob], shouldStop: @escaping () -> Bool
+    ) throws -> Bool {
+        if isFolder || blobs.isEmpty { return false }
+        var wanted: [Int: [Digest: String]] = [:]
+        for blob in blobs {
+            // What a check has found to be missing or changed is what is looked for here.
+            let known = try index.read { reader in
+                try reader.offsitePlaces(sha256: blob.digest.bytes, areFaulty: true)
+                    + reader.offsitePlaces(sha256: blob.digest.bytes)
+            }.filter { remote == nil || $0.remote == remote }.map(\.object)
+            let names = known.isEmpty ? [OffsiteLayout.blob(blob.digest)] : known
+            // It may have been brought there a second time, under another name.
+            wanted[number / names.count, default: [:]][blob.digest] = names[number % names.count]
+        }
+        var isAny = false
+        for (version, objects) in wanted {
+            let found = try store.fetch(
+                version: version, of: Set(objects.values).sorted(), shouldStop: shouldStop)
+            let some = objects.filter { found.contains($0.value) }
+            for digest in some.keys { state.withLock { $0.files[digest] = nil } }
+            take(some, [:])
+            isAny = isAny || !some.isEmpty
+        }
+        return isAny
+    }
+
     private func fetch(_ objects: [Digest: String], _ shouldStop: @escaping () -> Bool) throws {
         if objects.isEmpty { return }
+        take(objects, try store.fetch(Set(objects.values).sorted(), shouldStop: shouldStop))
+    }
+
+    /// Takes note of where blobs are after their objects were fetched.
+    ///
+    /// - Parameter problems: Why an object did not come.
+    private func take(_ objects: [Digest: String], _ problems: [String: any Error]) {
         let names = Set(objects.values).sorted()
-        let problems = try store.fetch(names, shouldStop: shouldStop)
         var damaged: [String: any Error] = [:]
         for object in names where problems[object] == nil && object.hasPrefix("packs/") {
             damaged[object] = unpack(object)
@@ -190,14 +223,31 @@ final class ObjectSource: RestoreSource {
 
     // MARK: Rejected files
 
+    /// Whether a rejected file that was fetched has the bytes that it should have.
+    private func isRight(_ place: RejectedPlace) -> Bool {
+        let path = store.path(of: place.object)
+        guard let file = try? RegularFile.open(at: AT_FDCWD, path, O_RDONLY),
+            let bytes = try? FileFacts(of: file.number).bytes
+        else { return false }
+        return (try? Digest.ofRejected(descriptor: file.number, bytes: bytes, path: path))
+            == place.digest
+    }
+
     func rejectedFiles(_ wanted: [RejectedPlace]) throws -> RejectedFolder? {
         if isFolder, let folder = try InspectedVolume(at: store.path(of: "")).rejectedFiles(),
             access(store.path(of: OffsiteLayout.marker), F_OK) != 0
         {
             return folder
         }
-        let problems = try store.fetch(
+        var problems = try store.fetch(
             Set(wanted.map(\.object)).sorted(), shouldStop: { false })
+        for number in 0..<RemoteVersions.most {
+            let bad = wanted.filter { problems[$0.object] != nil || !isRight($0) }.map(\.object)
+            let found = try store.fetch(
+                version: number, of: Set(bad).sorted(), shouldStop: { false })
+            if found.isEmpty { break }
+            for object in found { problems[object] = nil }
+        }
         for place in wanted where problems[place.object] == nil && place.isBelow {
             let path = "\(scratch)/rejected/\(place.path)"
             try FileManager.default.createDirectory(

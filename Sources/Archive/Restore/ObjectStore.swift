@@ -12,6 +12,21 @@ protocol ObjectStore: Sendable {
     /// - Throws: Why none is to be had now.
     func fetch(_ objects: [String], shouldStop: @escaping () -> Bool) throws -> [String: any Error]
 
+    /// Makes older versions of objects files of this machine, in the place of what was fetched.
+    ///
+    /// - Parameter number: Which version, the oldest being 0.
+    /// - Returns: The objects of which there is one.
+    /// - Throws: Why none is to be had now.
+    func fetch(
+        version number: Int, of objects: [String], shouldStop: @escaping () -> Bool
+    ) throws -> Set<String>
+
+    /// Makes files of this machine of what is below a small folder, as it was at first where
+    /// somebody has changed or deleted it.
+    ///
+    /// - Returns: The names.
+    func fetchFirstVersions(below folder: String) throws -> [String]
+
     /// Where an object that was fetched is.
     func path(of object: String) -> String
 
@@ -39,6 +54,13 @@ struct FolderStore: ObjectStore {
         return problems
     }
 
+    /// A folder has none.
+    func fetch(
+        version number: Int, of objects: [String], shouldStop: @escaping () -> Bool
+    ) -> Set<String> { [] }
+
+    func fetchFirstVersions(below folder: String) -> [String] { [] }
+
     func path(of object: String) -> String { "\(path)/\(object)" }
 
     func discard(_ object: String) {}
@@ -48,7 +70,7 @@ struct FolderStore: ObjectStore {
         return try FileIO.bytes(file.number, at: 0, count: Int(bytes))
     }
 
-    func names(below folder: String) throws -> [String] {
+    func names(below folder: String) -> [String] {
         guard let found = FileManager.default.enumerator(atPath: "\(path)/\(folder)") else {
             return []
         }
@@ -90,6 +112,12 @@ struct FolderStore: ObjectStore {
 struct RemoteStore: ObjectStore {
     private let remote: RemoteAccess
     private let scratch: String
+    private let known = Versions()
+
+    /// Listed once, when the first object is missing.
+    private final class Versions: Sendable {
+        let list = Lock<RemoteVersions?>(nil)
+    }
 
     /// Pauses after failures that may go away, in seconds: a network that is gone for a minute
     /// must not end a restore of hours.
@@ -113,6 +141,40 @@ struct RemoteStore: ObjectStore {
             for (object, error) in failed { problems[object] = error }
         }
         return problems
+    }
+
+    func fetch(
+        version number: Int, of objects: [String], shouldStop: @escaping () -> Bool
+    ) throws -> Set<String> {
+        guard let versions = try versions(unless: shouldStop) else { return [] }
+        return try again(unless: shouldStop) { () throws(OffsiteError) in
+            try remote.another().bring(
+                version: number, of: objects, in: versions, to: scratch,
+                isWanted: { !shouldStop() })
+        }
+    }
+
+    func fetchFirstVersions(below folder: String) throws -> [String] {
+        guard let versions = try versions(unless: { false }) else { return [] }
+        // Of an encrypted one, what was overwritten is no object any more.
+        try? remote.another().bring(folder: folder, to: scratch)
+        _ = try remote.another().bringFirstVersions(below: folder, in: versions, to: scratch)
+        return FolderStore(scratch).names(below: folder)
+    }
+
+    /// `nil` when the server keeps none, or does not list them.
+    private func versions(unless shouldStop: () -> Bool) throws -> RemoteVersions? {
+        guard remote.mayHaveVersions else { return nil }
+        if let list = known.list.withLock({ $0 }) { return list }
+        let list = try again(unless: shouldStop) { () throws(OffsiteError) in
+            do throws(OffsiteError) { return try remote.another().versions() } catch {
+                // A server without versions may refuse to list them.
+                if error.code.isWorthRetrying, error.code != .other { throw error }
+                return RemoteVersions.none
+            }
+        }
+        known.list.withLock { $0 = list }
+        return list
     }
 
     private func again<R>(

@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Offsite
 import Storage
 import System
 import TagIndex
@@ -41,11 +43,13 @@ public struct PartialRestore: Sendable {
 
     /// - Parameters:
     ///   - shouldStop: Asked before each image.
+    ///   - preparing: Called while the ledger comes.
     ///   - progress: Called after each image, on the calling thread.
     /// - Throws: ``ArchiveError``: the ledger is damaged or was changed, or the folder cannot be
     ///   written.
     public func run(
-        shouldStop: @escaping () -> Bool = { false }, progress: (RestoreProgress) -> Void
+        shouldStop: @escaping () -> Bool = { false },
+        preparing: (RestorePreparation) -> Void = { _ in }, progress: (RestoreProgress) -> Void
     ) throws(ArchiveError) -> RestoreReport {
         try ArchiveError.from {
             let scratch = "\(folder)/\(Self.scratchName)"
@@ -54,7 +58,9 @@ public struct PartialRestore: Sendable {
                 atPath: scratch, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
             defer { try? FileManager.default.removeItem(atPath: scratch) }
-            let ledger = try ScratchLedger(of: origin, noted: head, in: scratch)
+            let ledger = try ScratchLedger(
+                of: origin, noted: head, in: scratch,
+                progress: { preparing(.ledger(bytes: $0.bytes, of: $0.totalBytes)) })
             let index = try TagIndex(readingFrom: ledger.index)
             defer { index.close() }
             return try copy(
@@ -79,6 +85,7 @@ public struct PartialRestore: Sendable {
             }
         }
         defer { source.discard() }
+        try RestoreRoom.require(state.totalBytes - presentBytes(), in: folder)
         for series in all {
             let images = try images(of: series, in: index, view: view)
             for start in stride(from: 0, to: images.count, by: Self.batch) {
@@ -89,7 +96,7 @@ public struct PartialRestore: Sendable {
                 }
                 report.present += Int64(some.count - wanted.count)
                 try source.fetch(wanted.map(\.blob), shouldStop: shouldStop)
-                for image in wanted { try copy(image, from: source, to: target, &report) }
+                try copy(wanted, from: source, to: target, &report, shouldStop)
                 state.images += Int64(some.count)
                 state.bytes += some.reduce(0) { $0 + $1.details.bytes }
                 progress(state)
@@ -102,9 +109,37 @@ public struct PartialRestore: Sendable {
     }
 
     private func copy(
+        _ images: [Image], from source: any RestoreSource, to target: PlainFolder,
+        _ report: inout RestoreReport, _ shouldStop: @escaping () -> Bool
+    ) throws {
+        var bad: [(image: Image, problem: any Error)] = []
+        for image in images {
+            if let problem = try copy(image, from: source, to: target, &report) {
+                bad.append((image, problem))
+            }
+        }
+        for number in 0..<RemoteVersions.most where !bad.isEmpty && !shouldStop() {
+            guard
+                try source.fetch(
+                    version: number, of: bad.map(\.image.blob), shouldStop: shouldStop)
+            else { break }
+            let before = bad.count
+            try bad.removeAll { try copy($0.image, from: source, to: target, &report) == nil }
+            report.olderVersions += Int64(before - bad.count)
+        }
+        for (image, problem) in bad {
+            report.lacking += 1
+            if report.examples.count < RestoreReport.mostExamples {
+                report.examples.append("\(image.path.joined(separator: "/")): \(problem)")
+            }
+        }
+    }
+
+    /// - Returns: Why it is not there.
+    private func copy(
         _ image: Image, from source: any RestoreSource, to target: PlainFolder,
         _ report: inout RestoreReport
-    ) throws {
+    ) throws -> (any Error)? {
         do {
             let file = try source.open(image.blob)
             try target.write(
@@ -112,14 +147,24 @@ public struct PartialRestore: Sendable {
                 modified: image.details.received)
             report.restored += 1
             report.bytes += image.blob.bytes
+            return nil
         } catch let error as StorageError where error.code == .noSpace {
             throw error
         } catch {
-            report.lacking += 1
-            if report.examples.count < RestoreReport.mostExamples {
-                report.examples.append("\(image.path.joined(separator: "/")): \(error)")
-            }
+            return error
         }
+    }
+
+    /// Bytes in the folder: of an earlier run, perhaps.
+    private func presentBytes() -> Int64 {
+        var bytes: Int64 = 0
+        for name in FolderStore(folder).names(below: ".")
+        where !name.hasPrefix("./\(Self.scratchName)/") {
+            var status = stat()
+            guard lstat("\(folder)/\(name)", &status) == 0 else { continue }
+            if status.st_mode & S_IFMT == S_IFREG { bytes += Int64(status.st_size) }
+        }
+        return bytes
     }
 
     private func images(of series: Int64, in index: TagIndex, view: String?) throws -> [Image] {

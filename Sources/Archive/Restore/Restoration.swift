@@ -1,4 +1,5 @@
 import Foundation
+import Offsite
 import Storage
 import System
 import TagIndex
@@ -30,15 +31,18 @@ struct Restoration {
         report.present = all.1.instances - all.2.images
         state.images = report.present
         progress(state)
+        try RestoreRoom.require(
+            all.2.bytes, copies: core.settings.copies, on: core.volumes)
         defer { source.discard() }
         var lacking: [(Digest, String)] = []
         var wanted: [WantedImage] = []
         func bring() throws {
             if wanted.isEmpty { return }
-            let (done, problems) = try restore(wanted, shouldStop)
-            lacking += problems
-            report.restored += Int64(done.count)
-            report.bytes += done.reduce(0) { $0 + $1.bytes }
+            let batch = try restore(wanted, shouldStop)
+            lacking += batch.problems
+            report.restored += Int64(batch.done.count)
+            report.bytes += batch.done.reduce(0) { $0 + $1.bytes }
+            report.olderVersions += Int64(batch.versions)
             state.images += Int64(wanted.count)
             state.bytes += wanted.reduce(0) { $0 + $1.bytes }
             wanted = []
@@ -66,21 +70,33 @@ struct Restoration {
         return report
     }
 
+    private struct Batch {
+        /// Images that are on a volume now.
+        var done: [WantedImage] = []
+        /// What is wrong with the others.
+        var problems: [(Digest, String)] = []
+        /// How many of them came from older versions.
+        var versions = 0
+    }
+
     /// Brings some images back.
-    ///
-    /// - Returns: Those that are on a volume now, and what is wrong with the others.
     private func restore(
         _ images: [WantedImage], _ shouldStop: @escaping () -> Bool
-    ) throws -> (done: [WantedImage], problems: [(Digest, String)]) {
+    ) throws -> Batch {
         let blobs = images.compactMap { image in
             Digest(bytes: image.sha256).map { StagedBlob(digest: $0, bytes: image.bytes) }
         }
-        do { try source.fetch(blobs, shouldStop: shouldStop) } catch {
+        var staged: [Result<[Volume], any Error>]
+        let versions: Int
+        do {
+            try source.fetch(blobs, shouldStop: shouldStop)
+            staged = stage(blobs)
+            versions = try stageVersions(of: blobs, &staged, shouldStop)
+        } catch {
             // What was stopped has not failed.
-            if shouldStop() { return ([], []) }
+            if shouldStop() { return Batch() }
             throw error
         }
-        let staged = stage(blobs)
         var round = CopyRound()
         var problems: [(Digest, String)] = []
         for (blob, outcome) in zip(blobs, staged) {
@@ -95,7 +111,39 @@ struct Restoration {
         }
         let stored = try round.commit(in: core)
         let done = zip(images, blobs).filter { stored.contains($1.digest) }.map(\.0)
-        return (done, problems)
+        return Batch(done: done, problems: problems, versions: versions)
+    }
+
+    /// Stages older versions of blobs that were not to be had, or had other bytes.
+    ///
+    /// - Returns: How many there were.
+    private func stageVersions(
+        of blobs: [StagedBlob], _ staged: inout [Result<[Volume], any Error>],
+        _ shouldStop: @escaping () -> Bool
+    ) throws -> Int {
+        var count = 0
+        for number in 0..<RemoteVersions.most where !shouldStop() {
+            let bad = staged.indices.filter { index in
+                guard case .failure(let error) = staged[index] else { return false }
+                let code = (error as? StorageError)?.code
+                return code != .noSpace && code != .tooFewVolumes
+            }
+            let some = bad.map { blobs[$0] }
+            guard try source.fetch(version: number, of: some, shouldStop: shouldStop) else {
+                break
+            }
+            for (index, outcome) in zip(bad, stage(some)) {
+                guard case .success = outcome else { continue }
+                staged[index] = outcome
+                count += 1
+                core.log.notice(
+                    """
+                    The image \(blobs[index].digest.hex) was changed or deleted at \(source.name); \
+                    an older version was restored.
+                    """)
+            }
+        }
+        return count
     }
 
     private func stage(_ blobs: [StagedBlob]) -> [Result<[Volume], any Error>] {

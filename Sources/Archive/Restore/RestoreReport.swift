@@ -12,6 +12,9 @@ public struct RestoreReport: Codable, Sendable {
     public var present: Int64 = 0
     /// Rejected files that were brought back by this run.
     public var rejected: Int64 = 0
+    /// Images that somebody has changed or deleted at the source, and that came from versions that
+    /// its server has kept.
+    public var olderVersions: Int64 = 0
     /// Images that the source does not have, or not with the right bytes.
     public var lacking: Int64 = 0
     /// What is wrong with the first of these.

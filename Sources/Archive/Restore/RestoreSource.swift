@@ -14,6 +14,16 @@ protocol RestoreSource: Sendable {
     /// - Throws: Why none can be had now.
     func fetch(_ blobs: [StagedBlob], shouldStop: @escaping () -> Bool) throws
 
+    /// Makes older versions of blobs ready to be opened, where they are kept: of what was not to be
+    /// had, or had other bytes. Somebody may have deleted or changed it.
+    ///
+    /// - Parameter number: Which version, the oldest being 0.
+    /// - Returns: Whether there is any.
+    /// - Throws: Why none can be had now.
+    func fetch(
+        version number: Int, of blobs: [StagedBlob], shouldStop: @escaping () -> Bool
+    ) throws -> Bool
+
     /// Opens a blob that was fetched; from any thread. Its bytes are not proven.
     ///
     /// - Throws: Why it is not there.

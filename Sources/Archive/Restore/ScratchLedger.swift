@@ -1,3 +1,4 @@
+import Offsite
 import Storage
 import TagIndex
 
@@ -21,14 +22,16 @@ struct ScratchLedger {
     ///   - noted: A head that a person has kept; the ledger must have that record.
     ///   - folder: An empty folder, which the caller removes.
     ///   - isWanted: Asked every second while it is fetched.
+    ///   - progress: Called while the ledger comes.
     /// - Throws: ``ArchiveError`` when the ledger is damaged or was changed.
     init(
         of origin: RestoreOrigin, noted: Verification.Head? = nil, in folder: String,
-        isWanted: @escaping () -> Bool = { true }
+        isWanted: @escaping () -> Bool = { true },
+        progress: (TransferProgress) -> Void = { _ in }
     ) throws {
         archive = try origin.archive()
         let ledger = try origin.ledger(
-            of: archive, noted: noted, scratch: folder, isWanted: isWanted)
+            of: archive, noted: noted, scratch: folder, isWanted: isWanted, progress: progress)
         let summary = ledger.summary
         (records, head) = (summary.records, ledger.head)
         firstView = summary.views?.first?.name

@@ -38,6 +38,7 @@
 //   restore         goes on with a restore that was interrupted                 Restores
 //   offsite NAME    brings everything to a remote, by rclone as a child         RemoteLoop
 //                   process; no lock is held while that runs
+//   sending         waits for rclone while "offsite NAME" makes the next batch   RemoteSending
 //   drill           restores from sources for a trial, by rclone and DCMTK as    Drills
 //                   child processes; no lock is held while these run
 //
@@ -124,7 +125,8 @@
 // Volume.{blobFolders, rejectedFolders, distrusted}, ScanWork, Pace, Alerts, AlertCommand,
 // RemovableVolumes.state, AbandonedCommits.state, Drills.notes, ZipProgress, ZipQueue, Unpacking,
 // TagIndex.idle, LogFile, ArrivalSignal, RemoteLoop.{shown, work, running}, OffsiteRemotes.state,
-// OffsiteCopies, OffsiteReader, Restores, ObjectSource, RemoteAccess.state and
+// OffsiteCopies, OffsiteReader, Restores, ObjectSource, RemoteStore.known, RemoteSending.state,
+// RemoteAccess.state and
 // VolumeAdministration.{unfinished, isRecovering}.
 
 /// How many threads work on requests of the kernel.

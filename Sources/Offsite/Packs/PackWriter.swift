@@ -120,7 +120,7 @@ public struct PackWriter: ~Copyable {
             throw OffsiteError(
                 isFull ? .noLocalSpace : .local, "A pack cannot be written", path: path,
                 remedy: isFull
-                    ? "Make room on this machine's disk. It is tried again." : "See the log.",
+                    ? "Make room on this machine's disk." : "See the log.",
                 cause: error)
         }
         sha256.update(bytes)

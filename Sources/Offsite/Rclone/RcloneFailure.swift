@@ -94,7 +94,7 @@ enum RcloneFailure {
         case .killed(let signal):
             // Nobody else ends it than this process, or a person.
             return OffsiteError(
-                .stopped, what, remedy: "It is tried again.",
+                .stopped, what, remedy: "Run it again.",
                 cause: Words("rclone was ended by signal \(signal)"))
         case .exited(let code):
             let faults = messages.map { ($0, Self.fault(of: $0)) }
@@ -122,17 +122,17 @@ enum RcloneFailure {
         switch fault {
         case .modified:
             "Objects are never changed: find out who did. Nothing is overwritten."
-        case .noSpace: "Make room on the remote, or raise its quota. It is tried again."
+        case .noSpace: "Make room on the remote, or raise its quota."
         case .wrongKeys: "Type the keys of the recovery sheet again, hyphens included."
         case .credentials: "Look at the remote's user, key or token; do they allow this?"
         case .configuration: "Look at the remote's settings with rclone."
-        case .unreachable: "Look at the network and the server. It is tried again."
+        case .unreachable: "Look at the network and the server."
         case .corrupt: "It is sent again."
         case .notFound: "It may have been deleted on the remote."
-        case .timedOut: "Look at the network. It is tried again."
-        case .noLocalSpace: "Make room on this machine's disk. It is tried again."
+        case .timedOut: "Look at the network."
+        case .noLocalSpace: "Make room on this machine's disk."
         case .noRclone: "Install rclone (Debian: apt-get install rclone)."
-        case .stopped, .other: "It is tried again."
+        case .stopped, .other: "Run it again; the log may say more."
         case .local, .badAnswer: "See the log."
         }
     }

@@ -43,13 +43,15 @@ extension RemoteAccess {
     /// - Parameters:
     ///   - name: Its plain name, and its path below `folder`.
     ///   - isWanted: Asked every second; when it says no, an error is thrown.
+    ///   - progress: Called about every second.
     /// - Throws: Why not everything came.
     public func bring(
-        folder name: String, to folder: String, isWanted: @escaping () -> Bool = { true }
+        folder name: String, to folder: String, isWanted: @escaping () -> Bool = { true },
+        progress: (TransferProgress) -> Void = { _ in }
     ) throws(OffsiteError) {
         let result = try copy(
             from: plain(name), to: "\(folder)/\(name)", [], [], "A folder cannot be fetched",
-            isWanted)
+            isWanted, progress)
         do throws(OffsiteError) {
             try result.check()
         } catch {
@@ -77,13 +79,15 @@ extension RemoteAccess {
 
     private func copy(
         from source: String, to folder: String, _ arguments: [String], _ input: [UInt8],
-        _ what: String, _ isWanted: @escaping () -> Bool
+        _ what: String, _ isWanted: @escaping () -> Bool,
+        _ progress: (TransferProgress) -> Void = { _ in }
     ) throws(OffsiteError) -> RcloneJob.Result {
         try run(
             [
                 "copy", source, folder, "--ignore-times", "--transfers", "4", "--checkers", "4",
                 "--buffer-size", "0", "--stats", "1s", "--stats-log-level", "INFO", "--log-level",
                 "INFO",
-            ] + arguments + limit, input: input, what, isWanted: isWanted)
+            ] + arguments + limit, input: input, what, isWanted: isWanted,
+            progress: progress)
     }
 }

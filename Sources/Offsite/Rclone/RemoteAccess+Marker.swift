@@ -59,11 +59,13 @@ extension RemoteAccess {
 
     /// Makes an empty remote one of an archive, or finds that it is one already.
     ///
+    /// - Parameter lock: What the server is asked to keep the marker for: nothing can be restored
+    ///   without it.
     /// - Returns: The marker that is there.
     /// - Throws: `configuration` when it belongs to another archive, and as ``contents()``.
-    public func claim(for archive: String, at time: Timestamp) throws(OffsiteError)
-        -> OffsiteMarker
-    {
+    public func claim(
+        for archive: String, at time: Timestamp, lock: ObjectLock? = nil
+    ) throws(OffsiteError) -> OffsiteMarker {
         if case .archive(let marker) = try contents() {
             guard marker.archive == archive else {
                 throw OffsiteError(
@@ -74,13 +76,13 @@ extension RemoteAccess {
         }
         let marker = OffsiteMarker(archive: archive, created: time)
         let kind = try hashKind()
-        try put(marker.encoded, to: OffsiteLayout.marker, hash: kind)
+        try put(marker.encoded, to: OffsiteLayout.marker, hash: kind, lock: lock)
         var open = configuration
         open.keys = nil
         // People read it before they have rclone and the keys.
         try RemoteAccess(open, rclone).put(
             Array(OffsiteReadme.text(isEncrypted: configuration.isEncrypted).utf8),
-            to: OffsiteLayout.readme, hash: kind)
+            to: OffsiteLayout.readme, hash: kind, lock: lock)
         guard case .archive(let found) = try contents(), found == marker else {
             throw OffsiteError(
                 .badAnswer, "The remote does not give back what was written to it",
@@ -94,17 +96,18 @@ extension RemoteAccess {
     /// - Throws: Why it is not proven to be there.
     @discardableResult
     public func put(
-        _ bytes: [UInt8], to object: String, hash kind: HashKind?
+        _ bytes: [UInt8], to object: String, hash kind: HashKind?, lock: ObjectLock? = nil
     ) throws(OffsiteError) -> Pin {
         let folder = try TemporaryFiles()
         try folder.write(bytes, to: object)
         let report = try push(
-            [OutgoingObject(name: object, bytes: Int64(bytes.count))], from: folder.path, hash: kind
-        )
+            [OutgoingObject(name: object, bytes: Int64(bytes.count))], from: folder.path,
+            hash: kind, lock: lock)
         if let pin = report.pins[object] { return pin }
         throw report.problems[object]
             ?? OffsiteError(
-                .other, "An object did not get there", path: object, remedy: "It is tried again.")
+                .other, "An object did not get there", path: object,
+                remedy: "Run it again; the log may say more.")
     }
 }
 

@@ -25,6 +25,8 @@ public struct PushReport: Sendable {
     public var problems: [String: OffsiteError] = [:]
     /// Bytes that went over.
     public var sentBytes: Int64 = 0
+
+    public init() {}
 }
 
 extension RemoteAccess {

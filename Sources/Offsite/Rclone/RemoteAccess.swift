@@ -68,7 +68,7 @@ public final class RemoteAccess: Sendable {
             return state.isStopping
         }
         if isStopping {
-            throw OffsiteError(.stopped, what, remedy: "It is tried again.")
+            throw OffsiteError(.stopped, what, remedy: "Run it again.")
         }
         defer { state.withLock { $0.job = nil } }
         return try job.run(isWanted: isWanted, output: output, progress: progress)

@@ -47,6 +47,9 @@ public final class BackgroundLoop: Sendable {
     /// Whether long work should come to an end.
     public var isStopping: Bool { state.withLock { $0.isStopping } }
 
+    /// Whether it was started and is not to end.
+    public var isRunning: Bool { state.withLock { $0.thread != nil && !$0.isStopping } }
+
     /// Lets the loop end after the work under way, without waiting for it.
     public func stop() { state.withLock(waking: .all) { $0.isStopping = true } }
 

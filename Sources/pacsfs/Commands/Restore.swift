@@ -169,7 +169,9 @@ struct Restore: ParsableCommand {
             from: try RestorePlace(from, sheet).origin(), folder: folder,
             selection: RestoreSelection(study: study, patient: patient, since: since),
             head: head.flatMap { Verification.Head($0) }
-        ).run(shouldStop: { interruption.answer.isYes }, progress: { progress.show(.init($0)) })
+        ).run(
+            shouldStop: { interruption.answer.isYes }, preparing: { progress.show(.init($0)) },
+            progress: { progress.show(.init($0)) })
     }
 
     private func lines(_ report: RestoreReport) -> [String] {
@@ -187,6 +189,13 @@ struct Restore: ParsableCommand {
         if report.rejected > 0 {
             lines.append(
                 "\(Output.count(report.rejected, "rejected file is", "rejected files are")) back.")
+        }
+        if report.olderVersions > 0 {
+            lines.append(
+                """
+                ATTENTION: \(Output.count(report.olderVersions, "image was", "images were")) \
+                changed or deleted at the source; older versions are back, with the right bytes.
+                """)
         }
         if report.lacking > 0 {
             lines.append("")
@@ -210,6 +219,15 @@ struct Restore: ParsableCommand {
 }
 
 extension TaskProgress {
+    /// How far an archive is before images come.
+    init(_ preparation: RestorePreparation) {
+        switch preparation {
+        case .ledger(let bytes, let total):
+            self.init(items: "fetching the ledger", bytes: bytes, totalBytes: total)
+        case .index(let progress): self.init(progress)
+        }
+    }
+
     /// How far a restore is.
     init(_ progress: RestoreProgress) {
         self.init(

@@ -100,6 +100,9 @@ extension RestoreReport: JSONDocument {
             .integer("bytes", "Bytes of these."),
             .integer("present", "Images that were there already."),
             .integer("rejected", "Rejected files that this run has brought back."),
+            .integer(
+                "older_versions",
+                "Images that were changed or deleted at the source, and came from older versions."),
             .integer("lacking", "Images that the source does not have, or not with their bytes."),
             .string("examples[]", "Paths of up to 20 of these, and what is wrong."),
             .string("list", orNull: true, "A file that lists them all; null when none lacks."),

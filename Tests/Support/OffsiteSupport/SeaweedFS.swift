@@ -35,7 +35,11 @@ public final class SeaweedFS: Sendable {
             """
             {"identities":[{"name":"practice","credentials":[{"accessKey":"\(TestRemote.user)",\
             "secretKey":"\(TestRemote.password)"}],\
-            "actions":["Admin","Read","Write","List","Tagging"]}]}
+            "actions":["Admin","Read","Write","List","Tagging"]},\
+            {"name":"machine","credentials":[{"accessKey":"\(TestRemote.machine)",\
+            "secretKey":"\(TestRemote.password)"}],\
+            "actions":["Read","Write","List","Tagging","GetObjectRetention",\
+            "PutObjectRetention"]}]}
             """.utf8, to: "s3.json")
         mkdir(folder.path("data"), 0o700)
         var ports: [Int] = []

@@ -9,17 +9,19 @@ import Offsite
 /// The kinds of remote that tests run against, each a real server.
 public enum RemoteKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case folder, sftp, webdav, s3
+    /// SFTP by OpenSSH, with a key, and a shell that hashes.
+    case sshd
 
     public var testDescription: String { rawValue }
 
     /// Those that need nothing but rclone.
-    public static let withoutS3 = allCases.filter { $0 != .s3 }
+    public static let withoutS3: [RemoteKind] = [.folder, .sftp, .webdav]
 
     /// The hash that its server has.
     public var hash: HashKind? {
         switch self {
         case .folder: .sha256
-        case .sftp: .sha1
+        case .sftp, .sshd: .sha1
         case .webdav: nil
         case .s3: .md5
         }
@@ -37,6 +39,8 @@ public struct TestRemote {
 
     public static let user = "practice"
     public static let password = "woof-woof"
+    /// Another user of S3, who may not end a lock.
+    public static let machine = "machine"
 
     /// - Parameter isLocked: Whether the server can lock objects; only S3.
     public init(_ kind: RemoteKind, isLocked: Bool = false) throws {
@@ -60,6 +64,10 @@ public struct TestRemote {
                     "type": "sftp", "host": "127.0.0.1", "port": "\(port)", "user": Self.user,
                     "pass": try Self.obscured(Self.password),
                 ], path: "images")
+        case .sshd:
+            let server = try OpenSSH(in: folder)
+            serve = { try Server(server.arguments, port: server.port) }
+            location = RemoteLocation(options: server.options, path: place + "/images")
         case .webdav:
             let port = try Server.freePort()
             serve = { try Server(Self.rcloneServer("webdav", place, port), port: port) }
