@@ -114,6 +114,25 @@ struct SettlingTests {
         #expect(try fixture.left == [])
     }
 
+    @Test("What an earlier run left goes as soon as it is archived, before thousands of junk files")
+    func leftoversFirst() throws {
+        let fixture = try TreeFixture(settle: 600)
+        try fixture.save(image(1), as: "IM1.dcm")
+        for number in 0..<3000 {
+            try fixture.temporary.folder.write(
+                Array("Dear client \(number)".utf8), to: "volume1/staging/incoming/\(number).txt")
+        }
+        try fixture.startAgain { (archive, trees) throws in
+            let settling = Settling { trees.incoming }
+            settling.start()
+            let isGone = eventually { access(fixture.path("IM1.dcm"), F_OK) != 0 }
+            #expect(isGone)
+            #expect(try !fixture.left.isEmpty)
+            settling.stop()
+        }
+        #expect(try fixture.isBlob(image(1)))
+    }
+
     @Test("A folder that never had a file goes much later, and not while it is open")
     func emptyFolders() throws {
         let fixture = try TreeFixture(settle: 0.05)

@@ -129,8 +129,12 @@ struct IncomingContents {
         let isCurrent = try? update(number) { (file) in
             file.endArchiving(attempt, result, isOwn: isOwn)
         }
-        // What an earlier run left has been quiet long enough.
-        if isCurrent == true, files[number]?.isLeftover != true { touch(number, now: now) }
+        if isCurrent == true {
+            // What an earlier run left has been quiet long enough. Its inode may be the archive's,
+            // so that its writer could not even write it once more.
+            let isSettled = (try? result.get()) != nil && files[number]?.isLeftover == true
+            touch(number, now: isSettled ? 0 : now)
+        }
         return waiters.removeValue(forKey: attempt) ?? []
     }
 

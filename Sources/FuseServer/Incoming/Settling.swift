@@ -8,18 +8,22 @@ import System
 /// is set aside; what failed is tried again.
 ///
 /// One thread decides what is due; a few others do it, so that a file whose disk does not answer
-/// delays no other.
+/// delays no other. Some of them never set files aside: that takes syncs, and one user may leave
+/// thousands of files that are none.
 final class Settling: Sendable {
     /// What is shown as `/incoming` now. Asked once for each look, and never with the lock of a
     /// tree held: another thread that puts a tree in its place may wait for that.
     private let current: @Sendable () -> IncomingTree
     private let loop = BackgroundLoop("settle", clock: SystemClock())
     private let threads = ThreadGroup()
-    private let steps = BlockingQueue<@Sendable () -> Void>()
+    /// What takes long, and the rest.
+    private let (slow, quick) = (
+        BlockingQueue<@Sendable () -> Void>(), BlockingQueue<@Sendable () -> Void>()
+    )
     /// Nodes with a step that has not been done.
     private let busy = Lock<Set<UInt64>>([])
     private let emptyFactor: Int64
-    private static let workers = 4
+    private static let workers = 6
 
     /// - Parameter emptyFactor: So many times longer than others a folder stays that never had a
     ///   file: whoever made it may take time.
@@ -31,7 +35,7 @@ final class Settling: Sendable {
     /// Starts the threads. To be called once; if the system has no room for them, the process ends.
     func start() {
         for number in 1...Self.workers {
-            threads.start("settle \(number)") { [steps] in
+            threads.start("settle \(number)") { [steps = number > 2 ? slow : quick] in
                 while let step = steps.take() { step() }
             }
         }
@@ -55,7 +59,8 @@ final class Settling: Sendable {
     func stop() {
         loop.stopAndWait()
         tidyRejected(of: current(), settle: 0)
-        steps.close()
+        slow.close()
+        quick.close()
         threads.wait(for: "settle")
     }
 
@@ -76,6 +81,7 @@ final class Settling: Sendable {
                 if !loop.isStopping { tree.onDisk { tree.perform(step, pace) } }
                 busy.withLock { _ = $0.remove(step.node) }
             }
+            let steps = if case .setAside = step { slow } else { quick }
             if !steps.put(done) { busy.withLock { _ = $0.remove(step.node) } }
         }
         tidyRejected(of: tree, settle: settle)
@@ -91,7 +97,7 @@ final class Settling: Sendable {
             return due.map(\.path)
         }
         guard !due.isEmpty else { return }
-        _ = steps.put { tree.onDisk { tree.archive.removeObsoleteReasons(due, on: tree.staging) } }
+        _ = quick.put { tree.onDisk { tree.archive.removeObsoleteReasons(due, on: tree.staging) } }
     }
 }
 

@@ -10,7 +10,8 @@
 //                   receives, and those beyond enough rest                      RequestLoop
 //   interrupt       answers EINTR to requests whose program got a signal        Interruptions
 //   invalidate      tells the kernel what it has to forget of the views         Invalidator
-//   settle          decides what is due in /incoming; "settle 1…4" do it        Settling
+//   settle          decides what is due in /incoming; "settle 1, 2" do it,      Settling
+//                   and "settle 3…6" set files aside
 //   rename          one for each RENAME that waits for disks; one that shows    DeferredRenames
 //                   /incoming of another volume when its own has gone, and      IncomingTrees
 //                   one that adds what an earlier run left in /incoming

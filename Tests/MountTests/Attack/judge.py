@@ -94,6 +94,16 @@ def run(what, command, **options):
     return process.returncode, output.decode(errors="replace")
 
 
+def facts(path):
+    """What a path shows, for a report."""
+    try:
+        found = os.lstat(path)
+        state = os.getxattr(path, "user.pacsfs.state").decode()
+        return f"mode {found.st_mode:o}, owner {found.st_uid}, {found.st_size} bytes, {state}"
+    except OSError as error:
+        return str(error)
+
+
 def copy():
     """Another user, who copies images all the time."""
     number = 0
@@ -107,7 +117,7 @@ def copy():
             acknowledged.add(known[source])
             number += 1
         elif code is not None and trouble.bound(start) == bound:
-            fault(f"cp failed: {output}")
+            fault(f"cp failed: {output.strip()} ({facts(f'{mount}/incoming/{source}')})")
         over.wait(0.05)
 
 
