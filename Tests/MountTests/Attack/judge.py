@@ -104,6 +104,18 @@ def facts(path):
         return str(error)
 
 
+def is_full():
+    """Whether a disk has no room for an image, beside what the daemon keeps free."""
+    for volume in volumes:
+        try:
+            found = os.statvfs(volume)
+        except OSError:
+            continue
+        if found.f_bavail * found.f_frsize < 16 << 20:
+            return True
+    return False
+
+
 def copy():
     """Another user, who copies images all the time."""
     number = 0
@@ -116,6 +128,9 @@ def copy():
         if code == 0:
             acknowledged.add(known[source])
             number += 1
+        elif code is not None and "No space left" in output and is_full():
+            # As README says: a full disk is not away. Somebody has filled it, and status says so.
+            until_status("a user has filled a disk", lambda health: health["level"] != "safe")
         elif code is not None and trouble.bound(start) == bound:
             fault(f"cp failed: {output.strip()} ({facts(f'{mount}/incoming/{source}')})")
         over.wait(0.05)
