@@ -195,7 +195,7 @@ struct LedgerPiece {
             let file = try RegularFile.open(at: AT_FDCWD, path, O_RDONLY)
             let last: Int64
             if let end { last = end } else { last = try FileFacts(of: file.number).bytes }
-            bytes = try Self.read(file.number, start..<max(start, last))
+            bytes = try FileIO.bytes(file.number, at: start, count: Int(max(0, last - start)))
         } catch {
             throw OffsiteError(
                 .local, "A segment of the ledger cannot be read", path: path,
@@ -210,15 +210,6 @@ struct LedgerPiece {
                 remedy: "Look at the whole ledger: pacsfs verify")
         }
         (self.bytes, records, offset) = (bytes, from...to, start)
-    }
-
-    /// What of a range a file has.
-    private static func read(_ file: Int32, _ range: Range<Int64>) throws(Errno) -> [UInt8] {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: range.count, alignment: 16)
-        defer { buffer.deallocate() }
-        let count = try FileIO.read(file, into: buffer, at: range.lowerBound)
-        return Array(buffer.prefix(count))
     }
 
     /// The lines after a record; `nil` when there are none.

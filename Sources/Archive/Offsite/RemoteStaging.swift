@@ -58,9 +58,16 @@ struct RemoteStaging {
     /// - Throws: `local`.
     func write(_ bytes: [UInt8], as object: String) throws(OffsiteError) -> OutgoingObject {
         let file = try place(of: object)
-        do { try Data(bytes).write(to: URL(filePath: file)) } catch {
-            throw Self.failure(file, error)
-        }
+        do {
+            // A segment of the ledger is large: its bytes are not copied.
+            try bytes.withUnsafeBytes { bytes in
+                guard let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress) else {
+                    return try Data().write(to: URL(filePath: file))
+                }
+                try Data(bytesNoCopy: start, count: bytes.count, deallocator: .none).write(
+                    to: URL(filePath: file))
+            }
+        } catch { throw Self.failure(file, error) }
         return OutgoingObject(
             name: object, bytes: Int64(bytes.count),
             hashes: [.sha256: Digest.of(bytes).hex])

@@ -46,10 +46,16 @@ public enum FileIO {
     public static func bytes(
         _ descriptor: Int32, at offset: Int64, count: Int
     ) throws(Errno) -> [UInt8] {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
-        defer { buffer.deallocate() }
-        let done = try read(descriptor, into: buffer, at: offset)
-        return [UInt8](buffer.prefix(done))
+        // Straight into its place: it may be large.
+        var result: Result<Void, Errno> = .success(())
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
+            result = Result { () throws(Errno) in
+                done = try read(
+                    descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+            }
+        }
+        try result.get()
+        return bytes
     }
 
     /// Everything up to the end of a small file, such as one of /proc, which has no size and is
