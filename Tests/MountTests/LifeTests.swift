@@ -46,6 +46,45 @@ struct LifeTests {
         }
     }
 
+    @Test("A start waits for a daemon that was killed and whose threads have not all ended")
+    func dying() throws {
+        try MountedArchive.with(isMounted: false) { archive in
+            try archive.python(
+                """
+                import re, time
+                # The first thread ends, and another keeps the lock: so dies a daemon of which a
+                # thread is in the kernel, in a call on a disk.
+                dies = '''
+                import ctypes, fcntl, os, platform, sys, threading
+                lock = open(sys.argv[1], 'w')
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                lock.write(str(os.getpid())); lock.flush()
+                def last():
+                    sys.stdin.read()
+                    os._exit(9)
+                threading.Thread(target=last).start()
+                # exit(2), which ends one thread.
+                number = {'x86_64': 60, 'aarch64': 93}[platform.machine()]
+                ctypes.CDLL(None).syscall(number, 0)
+                '''
+                archive = os.environ['PACSFS_ARCHIVE']
+                daemon = subprocess.Popen(
+                    [sys.executable, '-c', dies, archive + '/lock'], stdin=subprocess.PIPE)
+                while open(f'/proc/{daemon.pid}/cmdline').read(): time.sleep(0.01)
+                start = subprocess.Popen(
+                    [os.environ['PACSFS'], 'mount', M], stderr=subprocess.PIPE, text=True)
+                said = start.stderr.readline()
+                assert re.search(r'Waiting for .*process [0-9]+.* that still has', said), said
+                assert start.poll() is None
+                daemon.stdin.close()
+                said = start.stderr.read()
+                assert start.wait(30) == 0, said
+                assert 'incoming' in os.listdir(M)
+                """)
+            try archive.unmount()
+        }
+    }
+
     @Test("A mount point that cannot be used is refused with the reason")
     func mountPoints() throws {
         try MountedArchive.with(isMounted: false) { archive in

@@ -36,6 +36,14 @@ public enum RunningProcess {
         }
     }
 
+    /// Whether a process was killed, and not all of its threads have ended: it has no memory any
+    /// more, and so no arguments. Its files are still open, and its locks held.
+    ///
+    /// - Parameter process: Not a thread of the kernel, which looks the same.
+    public static func isEnding(_ process: pid_t) -> Bool {
+        (try? FileIO.content(of: "/proc/\(process)/cmdline", limit: 1))?.isEmpty == true
+    }
+
     /// The name of its program; `nil` when it cannot be seen.
     ///
     /// See: 'man 5 proc_pid_comm'
