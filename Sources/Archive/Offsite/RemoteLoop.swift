@@ -29,7 +29,7 @@ final class RemoteLoop: Sendable {
         var access: (configuration: RemoteConfiguration, access: RemoteAccess)?
     }
 
-    /// Used by whoever has the turn.
+    /// Belongs to the holder of the turn.
     private let work = Lock(Work())
     /// The one that runs; ended by ``stop()``.
     private let running = Lock<RemoteAccess?>(nil)
@@ -303,11 +303,7 @@ final class RemoteLoop: Sendable {
             let tail = round.tail
             work.withLock { ($0.queue, $0.taken, $0.tail) = (queue, taken, tail) }
         }
-        try round.pushImages(due, &queue)
-        try round.pushRejected()
-        try round.pushConfiguration()
-        try round.pushReports()
-        try round.pushLedger(isAll: isAll)
+        try round.push(due, &queue, isAll: isAll)
         let problems = round.problems
         if round.speed.time > Self.second / 10 {
             let rate = Int64(Double(round.speed.bytes) / Double(round.speed.time) * 1e9)

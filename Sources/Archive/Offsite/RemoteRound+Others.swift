@@ -25,8 +25,7 @@ extension RemoteRound {
             for (file, reason) in page where added.insert(file.sha256).inserted {
                 try add(file, reason)
             }
-            try flush()
-            try settle()
+            try complete()
             last = end.file.id
         }
     }
@@ -62,8 +61,7 @@ extension RemoteRound {
         let name = OffsiteLayout.configuration(Timestamp(nanoseconds: core.clock.utc), digest)
         let object = try staging.write(Array(text.utf8), as: name)
         put(object, in: staging.path, OffsiteEvent(name, bytes: object.bytes, on: remote.name))
-        try flush()
-        try settle()
+        try complete()
     }
 
     // MARK: Reports of drills
@@ -84,7 +82,7 @@ extension RemoteRound {
             let object = try staging.write(bytes, as: name)
             put(object, in: staging.path, OffsiteEvent(name, bytes: object.bytes, on: remote.name))
         }
-        try flush()
+        try complete()
     }
 
     // MARK: The ledger
@@ -113,8 +111,7 @@ extension RemoteRound {
                 var event = OffsiteEvent(other, bytes: object.bytes, on: remote.name)
                 event.through = piece.records.upperBound
                 put(object, in: staging.path, event)
-                try flush()
-                try settle()
+                try complete()
                 continue
             }
             var event = OffsiteEvent(name, bytes: Int64(piece.bytes.count), on: remote.name)
@@ -123,8 +120,7 @@ extension RemoteRound {
                 OutgoingObject(
                     name: name, bytes: event.bytes,
                     hashes: [.sha256: Digest.of(piece.bytes).hex]), in: volume.path, event)
-            try flush()
-            try settle()
+            try complete()
         }
         let through = try core.index.read { reader in
             try reader.hasFaultyTail(onRemote: remote.id)
@@ -142,8 +138,7 @@ extension RemoteRound {
         var event = OffsiteEvent(name, bytes: object.bytes, on: remote.name)
         event.through = piece.records.upperBound
         put(object, in: staging.path, event)
-        try flush()
-        try settle()
+        try complete()
     }
 }
 

@@ -86,22 +86,29 @@ struct RemoteRound {
         }
     }
 
-    // MARK: Images
-
-    /// Brings the images of series away.
+    /// Brings away everything that is due.
     ///
+    /// - Parameter isAll: Whether records of the ledger go that nobody needs soon.
     /// - Throws: Why the rest did not go; what is recorded is there.
-    mutating func pushImages(_ due: [PackPlan.Due], _ queue: inout RemoteQueue) throws {
-        do { try makeAndSend(due, &queue) } catch {
+    mutating func push(
+        _ due: [PackPlan.Due], _ queue: inout RemoteQueue, isAll: Bool
+    ) throws {
+        do {
+            try pushImages(due, &queue)
+            try pushRejected()
+            try pushConfiguration()
+            try pushReports()
+            try pushLedger(isAll: isAll)
+        } catch {
             // What is on its way needs what is in the staging folder.
             try? settle()
             throw error
         }
     }
 
-    private mutating func makeAndSend(
-        _ due: [PackPlan.Due], _ queue: inout RemoteQueue
-    ) throws {
+    // MARK: Images
+
+    private mutating func pushImages(_ due: [PackPlan.Due], _ queue: inout RemoteQueue) throws {
         progress.totalBytes = try bytesWaiting()
         for series in due {
             while true {
@@ -127,14 +134,12 @@ struct RemoteRound {
                     break
                 }
                 let before = progress.images
-                try flush()
-                try settle()
+                try complete()
                 // Those that stay would be found again and again.
                 if progress.images == before { break }
             }
         }
-        try flush()
-        try settle()
+        try complete()
     }
 
     private func bytesWaiting() throws -> Int64 {
@@ -255,10 +260,18 @@ struct RemoteRound {
         batch.bytes += object.bytes
     }
 
+    /// Sends the batch, and waits until it is there and recorded.
+    ///
+    /// - Throws: Why it did not go, or cannot be recorded.
+    mutating func complete() throws {
+        try flush()
+        try settle()
+    }
+
     /// Begins to send the batch, as soon as the one before has gone.
     ///
     /// - Throws: Why that one did not go, or cannot be recorded.
-    mutating func flush() throws {
+    private mutating func flush() throws {
         let batch = batch
         self.batch = Batch()
         try settle()
@@ -278,7 +291,7 @@ struct RemoteRound {
     /// Waits for the batch that is on its way, and records what is there.
     ///
     /// - Throws: Why it did not go, or cannot be recorded.
-    mutating func settle() throws {
+    private mutating func settle() throws {
         guard let sending else { return }
         self.sending = nil
         let (before, show) = (progress, show)
