@@ -27,7 +27,7 @@ extension Drill {
                 wanted.map { file, digest in
                     RejectedPlace(path: file.path, digest: digest, reason: "")
                 })
-            volume = try InspectedVolume(at: "\(objects.scratch)")
+            volume = try InspectedVolume(at: objects.scratch)
         }
         let digests = Set(wanted.map(\.1))
         for (file, digest) in wanted {
@@ -76,8 +76,8 @@ extension Drill {
             guard !rejected.holders(of: file, digest).isEmpty else { return false }
             guard case .remote(let id) = place else { return true }
             let name = OffsiteLayout.rejected(digest)
-            return try core.index.read { try $0.object(name, onRemote: id) }?.fault == nil
-                && core.index.read { try $0.object(name, onRemote: id) } != nil
+            let object = try core.index.read { try $0.object(name, onRemote: id) }
+            return object.map { $0.fault == nil } ?? false
         }.prefix(Self.mostRejected).map { ($0.file, $0.digest) }
     }
 

@@ -33,10 +33,10 @@ final class AbandonedCommits: Sendable {
     }
 
     private struct Failure {
-        /// Until the next attempt, ns.
-        var pause: Int64
-        /// When that is due.
-        var next: Int64
+        /// How often in a row.
+        var times = 0
+        /// When the next attempt is due, ns.
+        var next: Int64 = .min
     }
 
     private let core: ArchiveCore
@@ -46,8 +46,8 @@ final class AbandonedCommits: Sendable {
     private let looking = Turn()
     /// Between two looks, ns.
     static let pause: Int64 = 2_000_000_000
-    /// The first and the longest pause after a failure, ns.
-    private static let pauses: ClosedRange<Int64> = 30_000_000_000...3_600_000_000_000
+    /// After the first failure, ns.
+    private static let firstPause: Int64 = 30_000_000_000
 
     init(_ core: ArchiveCore, intake: Intake) { (self.core, self.intake) = (core, intake) }
 
@@ -129,9 +129,10 @@ final class AbandonedCommits: Sendable {
     private func postpone(_ digest: Digest) {
         let now = core.clock.now
         state.withLock { state in
-            let last = state.failures[digest]?.pause
-            let pause = last.map { min(2 * $0, Self.pauses.upperBound) } ?? Self.pauses.lowerBound
-            state.failures[digest] = Failure(pause: pause, next: now + pause)
+            var failure = state.failures[digest] ?? Failure()
+            failure.times += 1
+            failure.next = now + GrowingPause.after(failure.times, first: Self.firstPause)
+            state.failures[digest] = failure
         }
     }
 }
