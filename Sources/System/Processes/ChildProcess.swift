@@ -77,10 +77,7 @@ public final class ChildProcess: Sendable {
 
     /// A pipe whose reading end does not wait.
     private static func pipe() throws(Errno) -> (SharedDescriptor, SharedDescriptor) {
-        var ends: [Int32] = [-1, -1]
-        try systemCall { pipe2(&ends, O_CLOEXEC) }
-        let reader = SharedDescriptor(owning: ends[0])
-        let writer = SharedDescriptor(owning: ends[1])
+        let (reader, writer) = try SharedDescriptor.pipe()
         try systemCall { fcntl(reader.number, F_SETFL, O_NONBLOCK) }
         return (reader, writer)
     }

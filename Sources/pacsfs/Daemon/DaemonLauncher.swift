@@ -41,13 +41,7 @@ enum DaemonLauncher {
 
     /// - Returns: The lines of the answer.
     private static func run(_ arguments: [String], log: String) throws(Errno) -> [String] {
-        var ends: [Int32] = [0, 0]
-        try systemCall { pipe2(&ends, O_CLOEXEC) }
-        let reader = Descriptor(owning: ends[0])
-        do {
-            let writer = Descriptor(owning: ends[1])
-            try spawn(arguments, log: log, answer: writer.number)
-        }
+        let reader = try spawn(arguments, log: log)
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -58,14 +52,19 @@ enum DaemonLauncher {
         return String(decoding: answer, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    private static func spawn(_ arguments: [String], log: String, answer: Int32) throws(Errno) {
+    /// - Returns: Where the daemon's answer is read.
+    private static func spawn(
+        _ arguments: [String], log: String
+    ) throws(Errno) -> SharedDescriptor {
+        let (reader, writer) = try SharedDescriptor.pipe()
+        defer { withExtendedLifetime(writer) {} }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        posix_spawn_file_actions_adddup2(&actions, answer, readyDescriptor)
+        posix_spawn_file_actions_adddup2(&actions, writer.number, readyDescriptor)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -77,6 +76,7 @@ enum DaemonLauncher {
         let error = posix_spawn(
             &process, "/proc/self/exe", &actions, &attributes, pointers, environ)
         if error != 0 { throw Errno(error) }
+        return reader
     }
 
     /// Answers the command that waits: the mount can be used.

@@ -62,20 +62,11 @@ extension ProgramRun {
         _ arguments: [String], in directory: String = "/", environment: [String: String] = [:],
         timeout: Double = 60
     ) throws {
-        let (output, errors, process) = try Self.starting.withLock { _ in
-            let output = try Pipe()
-            let errors = try Pipe()
-            let process = try Self.spawn(
-                arguments, in: directory, environment: environment, output: output.writer,
-                errors: errors.writer)
-            return (output, errors, process)
-        }
-        output.closeWriter()
-        errors.closeWriter()
-
+        let (process, output, errors) = try Self.start(
+            arguments, in: directory, environment: environment)
         let end = Self.now() + timeout
         var bytes: [[UInt8]] = [[], []]
-        let isComplete = Self.drain([output.reader, errors.reader], into: &bytes, until: end)
+        let isComplete = Self.drain([output.number, errors.number], into: &bytes, until: end)
         var code = isComplete ? Self.wait(for: process, until: end) : nil
         let timedOut = code == nil
         if timedOut {
@@ -88,58 +79,10 @@ extension ProgramRun {
             command: arguments.joined(separator: " "), timedOut: timedOut)
     }
 
-    /// One program starts at a time, so that no program inherits the pipes of another: a reader of
-    /// these pipes would wait for both programs.
-    private static let starting = Lock(())
-
-    /// The read and the write end of a pipe, closed when it goes.
-    private final class Pipe {
-        let reader: Int32
-        private(set) var writer: Int32
-
-        init() throws {
-            var ends: [Int32] = [0, 0]
-            guard pipe(&ends) == 0 else { throw ProgramError(description: "pipe: \(lastError)") }
-            (reader, writer) = (ends[0], ends[1])
-        }
-
-        func closeWriter() {
-            if writer >= 0 { close(writer) }
-            writer = -1
-        }
-
-        deinit {
-            close(reader)
-            closeWriter()
-        }
-    }
-
-    private static func spawn(
-        _ arguments: [String], in directory: String, environment: [String: String], output: Int32,
-        errors: Int32
-    ) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, errors, 2)
-        for descriptor in try openDescriptors() where descriptor > 2 {
-            posix_spawn_file_actions_addclose(&actions, descriptor)
-        }
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // The threads of the test runner block signals that a program may want to be ended by.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
+    /// - Returns: The process, and where its output and its errors are read.
+    private static func start(
+        _ arguments: [String], in directory: String, environment: [String: String]
+    ) throws -> (pid_t, output: SharedDescriptor, errors: SharedDescriptor) {
         var variables = ["LC_ALL": "C.UTF-8", "TZ": "UTC"]
         if let path = getenv("PATH") { variables["PATH"] = String(cString: path) }
         // Where a daemon built for the thread sanitizer reports: see Scripts/test.
@@ -147,35 +90,18 @@ extension ProgramRun {
             variables["TSAN_OPTIONS"] = String(cString: options)
         }
         variables.merge(environment) { $1 }
-        // env(1) changes to the directory, and looks the program up in PATH.
-        let list = (["env", "-C", directory, "--"] + arguments).map { strdup($0) } + [nil]
-        let settings = variables.map { strdup("\($0)=\($1)") } + [nil]
-        defer { for pointer in list + settings { free(pointer) } }
-        var process = pid_t()
-        let result = posix_spawnp(&process, "env", &actions, &attributes, list, settings)
-        guard result == 0 else {
-            throw ProgramError(
-                description:
-                    "\(arguments[0]) could not be started: \(String(cString: strerror(result)))")
+        do throws(Errno) {
+            let input = try Descriptor(opening: "/dev/null", O_RDONLY)
+            let (output, errors) = (try SharedDescriptor.pipe(), try SharedDescriptor.pipe())
+            defer { withExtendedLifetime((output, errors)) {} }
+            // env(1) changes to the directory, and looks the program up in PATH.
+            let process = try ChildProcess.spawn(
+                ["env", "-C", directory, "--"] + arguments, variables: variables,
+                descriptors: [0: input.number, 1: output.writer.number, 2: errors.writer.number])
+            return (process, output.reader, errors.reader)
+        } catch {
+            throw ProgramError(description: "\(arguments[0]) could not be started: \(error)")
         }
-        return process
-    }
-
-    private static func openDescriptors() throws -> [Int32] {
-        guard let stream = opendir("/proc/self/fd") else {
-            throw ProgramError(description: "/proc/self/fd: \(lastError)")
-        }
-        defer { closedir(stream) }
-        var found: [Int32] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if let descriptor = Int32(name), descriptor != dirfd(stream) {
-                found.append(descriptor)
-            }
-        }
-        return found
     }
 
     /// Reads until the ends of all, or until the time is over: then `false`.
