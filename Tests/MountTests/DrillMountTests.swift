@@ -28,13 +28,20 @@ struct DrillMountTests {
         try archive.mustShell("PACSFS_RCLONE='\(wrapper)' \"$PACSFS\" mount \"$M\"")
     }
 
-    @Test("A daemon that is stopped in a drill ends at once, and reports nothing; later it passes")
-    func stopped() throws {
+    /// Calls `body` with a mounted archive of which everything is on a remote.
+    private func withPushed(_ body: (MountedArchive, TestRemote) throws -> Void) throws {
         let remote = try TestRemote(.folder)
         try MountedArchive.with { archive in
             try archive.importSeries(1...3)
             try archive.addRemote(remote)
             #expect(try archive.pacsfs("offsite", "push").succeeded)
+            try body(archive, remote)
+        }
+    }
+
+    @Test("A daemon that is stopped in a drill ends at once, and reports nothing; later it passes")
+    func stopped() throws {
+        try withPushed { archive, remote in
             try archive.unmount()
             try archive.configure { $0 + "\n[offsite.away]\nbandwidth = \"5M\"\n" }
             try mount(archive, remote)
@@ -64,11 +71,7 @@ struct DrillMountTests {
 
     @Test("A drill while images are brought there passes, and so does the push")
     func duringPush() throws {
-        let remote = try TestRemote(.folder)
-        try MountedArchive.with { archive in
-            try archive.importSeries(1...3)
-            try archive.addRemote(remote)
-            #expect(try archive.pacsfs("offsite", "push").succeeded)
+        try withPushed { archive, _ in
             try archive.configure { $0 + "\n[offsite.away]\nbandwidth = \"300k\"\n" }
             #expect(try archive.pacsfs("reload").succeeded)
             try archive.importSeries(10...29, pixels: 128)

@@ -179,7 +179,7 @@ public struct ArchiveStatus: Codable, Sendable {
         }
     }
 
-    /// Who is told when something changes.
+    /// Where alerts go, and what became of the last one.
     public struct Alerts: Codable, Sendable {
         /// Whether `pacsfs.toml` has an `alert_command`.
         public var isConfigured = false

@@ -139,7 +139,7 @@ extension VolumeSet {
             let patience = volume.calls?.patience
             let problem = "\(StorageError.notAnswering(volume.path, after: patience?.limit ?? 0))"
             guard takeOut(volume, because: problem) else { return }
-            // Whoever is told may have to wait for those who wait for the disk.
+            // Observers may have to wait for those who wait for the disk.
             patience?.start { [self] in
                 reportLoss(of: volume, problem)
                 volume.release()
