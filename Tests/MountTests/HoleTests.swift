@@ -73,7 +73,8 @@ struct HoleTests {
                     with open(name, 'wb') as file: file.write(b'%d' % number)
                 with open(f'{top}/huge.dcm', 'wb') as file:
                     file.truncate(1 << 43); file.seek(1 << 40); file.write(b'x')
-                with open(f'{top}/half.dcm', 'wb') as file:
+                # Its name waits: another would be set aside before anybody goes on with it.
+                with open(f'{top}/half.part', 'wb') as file:
                     file.write(open('1.dcm', 'rb').read()[:-500])
                 """)
             let start = ProgramRun.now()
@@ -83,14 +84,15 @@ struct HoleTests {
             try archive.mustShell(
                 """
                 ls "$I/many/1.part" "$I/many/9999.part"
-                stat -c %s "$I/huge.dcm" "$I/half.dcm" > /dev/null
+                stat -c %s "$I/huge.dcm" "$I/half.part" > /dev/null
                 { "$PACSFS" status || true; } | grep 'Incoming .* files wait' >/dev/null
                 cp 1.dcm "$I/other.dcm"
                 """, timeout: 20)
             // Somebody who goes on with a file gets one of his own.
             try archive.python(
                 """
-                with open(f'{I}/half.dcm', 'wb') as file: file.write(open('1.dcm', 'rb').read())
+                with open(f'{I}/half.part', 'wb') as file: file.write(open('1.dcm', 'rb').read())
+                os.rename(f'{I}/half.part', f'{I}/half.dcm')
                 """)
             #expect(
                 eventually(within: 60) {

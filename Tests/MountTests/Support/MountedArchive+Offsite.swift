@@ -64,8 +64,6 @@ extension MountedArchive {
     func auditRemote(
         _ name: String = "away", sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Set<String> {
-        let copy = try TemporaryFolder()
-        try remoteAccess(name).download(to: copy.path("all"), isWhole: false)
         let site = try #require(
             FileManager.default.contentsOfDirectory(atPath: volumes[0] + "/ledger").first)
         var sizes: [String: Int64] = [:]
@@ -89,6 +87,9 @@ extension MountedArchive {
                 }
             }
         }
+        // After the ledger, which goes on meanwhile: what it says now is there already.
+        let copy = try TemporaryFolder()
+        try remoteAccess(name).download(to: copy.path("all"), isWhole: false)
         var found: Set<String> = []
         for (name, record) in objects {
             let path = copy.path("all/" + name)
